@@ -1,0 +1,6 @@
+"""Second Read: a second opinion on a chest X-ray.
+
+Data flows one way: imaging -> model -> explain -> report or ui. A room imports only rooms above it.
+"""
+
+__version__ = "0.1.0"

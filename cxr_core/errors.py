@@ -1,0 +1,42 @@
+"""One root for everything that goes wrong on purpose, and a few families under it.
+
+A message is one line: what was found, what is accepted, what to do. It never holds patient data,
+a path that the user did not type, or a library's own words about the content of a file.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CxrError", "InputRefused", "ModelUnusable", "PathUnusable", "TrainingRefused", "WrongArguments"]
+
+
+class CxrError(Exception):
+    """Root of the product's errors. ``str(error)`` is the one line that a user sees."""
+
+    exit_status = 4
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class WrongArguments(CxrError):
+    """The command was called in a way it does not offer."""
+
+    exit_status = 2
+
+
+class InputRefused(CxrError):
+    """One input file is not read; the others of the batch are."""
+
+    exit_status = 3
+
+
+class ModelUnusable(CxrError):
+    """A model folder is missing, changed, incomplete, or bound to other weights."""
+
+
+class PathUnusable(CxrError):
+    """An input path or an output path cannot be used."""
+
+
+class TrainingRefused(CxrError):
+    """The data or the starting weights do not allow an honest training."""

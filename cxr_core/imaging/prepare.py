@@ -1,0 +1,111 @@
+"""Original image to the network's square input, and exactly back.
+
+Coordinates have integers at pixel centres: pixel (column 0, row 0) covers -0.5 to 0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "prepare"]
+
+PREPARATION_VERSION = 1
+"""Part of every cache key: raised when the same bytes would give another network input."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a model wants its input.
+
+    Attributes:
+        size: side of the square input, pixels.
+        fit: ``pad`` keeps the whole film and fills up with black; ``crop`` takes the centre square.
+        detail: the finest detail the model was trained on, as the side of a square image in
+            pixels; the film is brought down to it before it is brought to ``size``. None: ``size``.
+    """
+
+    size: int
+    fit: Literal["pad", "crop"] = "pad"
+    detail: int | None = None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the network's input lies on the original.
+
+    Attributes:
+        rows, columns: of the original, pixels.
+        size: side of the network's input, pixels.
+        source: (left, top, right, bottom) in original pixel edges that was used.
+        target: (left, top, right, bottom) in input pixel edges that it fills; the rest is black.
+    """
+
+    rows: int
+    columns: int
+    size: int
+    source: tuple[int, int, int, int]
+    target: tuple[int, int, int, int]
+
+    def to_original(self, grid_rows: int, grid_columns: int) -> np.ndarray:
+        """Return the 2x3 float64 matrix from a cell to the original.
+
+        It maps (column, row, 1) of a cell's centre, on a grid laid over the network's input, to
+        (x, y) of the original, integers at pixel centres. With ``grid_rows == grid_columns == size``
+        the cells are the input's own pixels.
+        """
+        matrix = np.zeros((2, 3))
+        for axis, cells in ((0, grid_columns), (1, grid_rows)):
+            start, end = self.source[axis], self.source[axis + 2]
+            first, last = self.target[axis], self.target[axis + 2]
+            scale = (end - start) / (last - first)
+            cell = self.size / cells
+            matrix[axis, axis] = scale * cell
+            matrix[axis, 2] = start + scale * (0.5 * cell - first) - 0.5
+        return matrix
+
+
+def _place(rows: int, columns: int, size: int, fit: str) -> Placement:
+    if fit == "crop":
+        side = min(rows, columns)
+        left, top = (columns - side) // 2, (rows - side) // 2
+        source = (left, top, left + side, top + side)
+        return Placement(rows, columns, size, source, (0, 0, size, size))
+    side = max(rows, columns)
+    width = max(1, round(size * columns / side))
+    height = max(1, round(size * rows / side))
+    left, top = (size - width) // 2, (size - height) // 2
+    target = (left, top, left + width, top + height)
+    return Placement(rows, columns, size, (0, 0, columns, rows), target)
+
+
+def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, Placement]:
+    """Resize a film to the network's input.
+
+    Args:
+        display: (rows, columns) float32 in [0, 1], row 0 on top.
+        preparation: what the model asks for.
+
+    Returns:
+        The input, (size, size, 1) float32 in [0, 1], and its :class:`Placement`. Reduction is by an
+        antialiasing triangle filter (Pillow's BILINEAR), enlargement bilinear.
+    """
+    size = preparation.size
+    placement = _place(*display.shape, size, preparation.fit)
+    left, top, right, bottom = placement.target
+    width, height = right - left, bottom - top
+    image = Image.fromarray(np.ascontiguousarray(display, dtype=np.float32))
+    box: tuple[int, int, int, int] | None = placement.source
+    if preparation.detail is not None and preparation.detail < size:
+        share = preparation.detail / size
+        small = (max(1, round(width * share)), max(1, round(height * share)))
+        if small[0] < image.width and small[1] < image.height:
+            image = image.resize(small, Image.Resampling.BILINEAR, box=box)
+            box = None
+    image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    canvas = np.zeros((size, size, 1), dtype=np.float32)
+    canvas[top:bottom, left:right, 0] = np.asarray(image)
+    return canvas, placement

@@ -1,0 +1,22 @@
+"""Radiograph to reading: the network, its card, its engines. Imports no TensorFlow by itself."""
+
+from .card import ModelCard, OperatingPoint, read_card, write_card
+from .findings import Finding, Reading, log_odds
+from .folder import ModelFolder, list_models, open_model
+from .predictor import Predictor, class_maps, shared_predictor
+
+__all__ = [
+    "Finding",
+    "ModelCard",
+    "ModelFolder",
+    "OperatingPoint",
+    "Predictor",
+    "Reading",
+    "class_maps",
+    "list_models",
+    "log_odds",
+    "open_model",
+    "read_card",
+    "shared_predictor",
+    "write_card",
+]

@@ -1,0 +1,110 @@
+"""A model folder: its files, their hashes, and the refusal of anything changed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ModelUnusable
+from ..settings import settings
+from .card import ModelCard, read_card
+
+__all__ = ["CARD", "GRAPH", "SUMS", "WEIGHTS", "ModelFolder", "file_sha256", "find_model", "list_models", "open_model", "write_sums"]
+
+CARD = "card.json"
+WEIGHTS = "model.keras"
+GRAPH = "openvino/model.xml"
+GRAPH_WEIGHTS = "openvino/model.bin"
+SUMS = "SHA256SUMS"
+FILES = (CARD, WEIGHTS, GRAPH, GRAPH_WEIGHTS)
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder whose files were all checked against ``SHA256SUMS`` and the card."""
+
+    path: Path
+    card: ModelCard
+
+    @property
+    def weights(self) -> Path:
+        """The Keras model."""
+        return self.path / WEIGHTS
+
+    @property
+    def graph(self) -> Path:
+        """The OpenVINO graph; its constants lie beside it."""
+        return self.path / GRAPH
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_sums(folder: Path) -> None:
+    """Write ``SHA256SUMS`` in the format of ``sha256sum``."""
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(FILES)]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def find_model(model: str) -> Path:
+    """Return the folder of a model id, or of a path to a model folder."""
+    candidate = Path(model)
+    if (candidate / CARD).is_file():
+        return candidate
+    if candidate.name == model and (settings().home / model / CARD).is_file():
+        return settings().home / model
+    known = ", ".join(path.name for path in list_models()) or "none"
+    raise ModelUnusable(f"Model {model!r}: no such model folder. Found: {known}. See: models list.")
+
+
+def list_models() -> list[Path]:
+    """Return the model folders of ``SECOND_READ_HOME``, by name."""
+    return sorted(card.parent for card in settings().home.glob(f"*/{CARD}"))
+
+
+def open_model(model: str) -> ModelFolder:
+    """Check every file of a model folder and read its card.
+
+    Raises ModelUnusable, naming the file, where one is missing or differs by a byte from
+    ``SHA256SUMS``, or where the card was made for other weights.
+    """
+    path = find_model(model)
+    sums = _read_sums(path)
+    for name in FILES:
+        if name not in sums:
+            raise ModelUnusable(f"Model {path.name}: {SUMS} does not list {name}.")
+        if not (path / name).is_file():
+            raise ModelUnusable(f"Model {path.name}: the file {name} is missing.")
+        if file_sha256(path / name) != sums[name]:
+            raise ModelUnusable(
+                f"Model {path.name}: {name} was changed since the model was made (its SHA-256 differs from "
+                f"{SUMS}). Restore the folder; it is not used."
+            )
+    card = read_card(path / CARD)
+    for name, sha256 in card.files.items():
+        if sums.get(name) != sha256:
+            raise ModelUnusable(f"Model {path.name}: the card was made for another {name}.")
+    if sums[WEIGHTS] != card.weights_sha256:
+        raise ModelUnusable(
+            f"Model {path.name}: operating points and map anchors of the card were made with other weights "
+            f"(SHA-256 {card.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). They are refused."
+        )
+    return ModelFolder(path, card)
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    try:
+        lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelUnusable(f"Model {path.name}: {SUMS} is missing or cannot be read.") from error
+    sums = {}
+    for line in lines:
+        digest, gap, name = line.partition("  ")
+        if len(digest) != 64 or not gap:
+            raise ModelUnusable(f"Model {path.name}: {SUMS} is not in the format of sha256sum.")
+        sums[name] = digest
+    return sums

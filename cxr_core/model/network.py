@@ -1,0 +1,125 @@
+"""DenseNet121, global average pooling, one logit per label: one flat functional network.
+
+Huang et al., *Densely Connected Convolutional Networks*, CVPR 2017; the head of Wang et al. 2017
+and of the paper. The head is linear in the last feature map, so its GradCAMs are exact and free
+(see :mod:`cxr_core.explain.gradcam`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..errors import ModelUnusable
+
+__all__ = ["FEATURES_LAYER", "LOGITS_LAYER", "build_network", "initialise_from_file", "initialise_from_imagenet"]
+
+FEATURES_LAYER = "relu"
+"""The last feature map, (h, w, 1024) at 1/32 of the input."""
+
+LOGITS_LAYER = "logits"
+STEM = "conv1_conv"
+
+# ImageNet's mean and standard deviation, averaged over the three colours: what a grey film looks
+# like to weights that were trained on colour photographs.
+GREY_MEAN, GREY_STD = 0.449, 0.226
+
+
+def build_network(
+    classes: int, size: int | None = None, *, scale: float = 1 / GREY_STD, offset: float = -GREY_MEAN / GREY_STD
+) -> keras.Model:
+    """Return DenseNet121 with random weights.
+
+    Args:
+        classes: number of logits.
+        size: side of the square input, or None for any.
+        scale, offset: what the network does first to its input in [0, 1].
+
+    Returns:
+        A model from (n, size, size, 1) float32 in [0, 1] to (n, classes) logits. Flat: every layer,
+        that of the feature map included, is found by its name.
+    """
+    grey = keras.Input((size, size, 1), name="grey")
+    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(grey)
+    backbone = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=scaled)
+    features = backbone.get_layer(FEATURES_LAYER).output
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+    # float32 also under mixed precision: the loss and the maps need the full logits
+    logits = keras.layers.Dense(classes, name=LOGITS_LAYER, dtype="float32")(pooled)
+    return keras.Model(grey, logits, name="densenet121")
+
+
+def initialise_from_imagenet(network: keras.Model) -> None:
+    """Load ImageNet's weights into the body of ``network``.
+
+    They are downloaded by Keras, or taken from its cache. Raises :class:`ModelUnusable` where
+    neither is possible; random weights are never a silent substitute.
+    """
+    try:
+        source = keras.applications.DenseNet121(include_top=False, weights="imagenet")
+    except Exception as error:
+        raise ModelUnusable(
+            "ImageNet weights for DenseNet121: could not be downloaded and are not in Keras' cache. "
+            "Give a local file with --init FILE, or start from random weights with --init random."
+        ) from error
+    _copy_body(source, network)
+
+
+def initialise_from_file(network: keras.Model, path: Path) -> None:
+    """Load a local weights file into the body of ``network``.
+
+    ``path`` is a ``.keras`` model, or a Keras weights file (``.weights.h5``, ``.h5``) of
+    ``keras.applications.DenseNet121`` without its top, with one or three input channels. The head
+    keeps its random start. Raises :class:`ModelUnusable` where the file does not fit.
+    """
+    if not path.is_file():
+        raise ModelUnusable(f"Starting weights: {path} is not a file. Accepted: .keras, .weights.h5, .h5.")
+    try:
+        if path.suffix == ".keras":
+            source = keras.models.load_model(path, compile=False)
+        else:
+            source = _backbone_of(path)
+        _copy_body(source, network)
+    except ModelUnusable:
+        raise
+    except Exception as error:
+        raise ModelUnusable(
+            f"Starting weights: {path.name} is not a DenseNet121 in Keras' own layout. Accepted: a .keras "
+            "model, or weights of keras.applications.DenseNet121(include_top=False)."
+        ) from error
+
+
+def _backbone_of(path: Path) -> keras.Model:
+    last: Exception | None = None
+    for channels in (3, 1):
+        body = keras.applications.DenseNet121(
+            include_top=False, weights=None, input_shape=(None, None, channels)
+        )
+        try:
+            body.load_weights(path)
+        except Exception as error:
+            last = error
+        else:
+            return body
+    raise ModelUnusable(
+        f"Starting weights: {path.name} fits DenseNet121 neither with one nor with three input channels."
+    ) from last
+
+
+def _copy_body(source: keras.Model, network: keras.Model) -> None:
+    """Copy every layer with weights but the head; a colour stem is summed to grey.
+
+    Summing a stem's kernel over the colours is exact for a grey picture given to all three.
+    """
+    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    for layer in network.layers:
+        if not layer.weights or layer.name == LOGITS_LAYER:
+            continue
+        if layer.name not in theirs:
+            raise ModelUnusable(f"Starting weights: layer {layer.name} is missing; a DenseNet121 is needed.")
+        weights = theirs[layer.name].get_weights()
+        if layer.name == STEM and weights[0].shape[2] == 3:
+            weights = [np.sum(weights[0], axis=2, keepdims=True), *weights[1:]]
+        layer.set_weights(weights)

@@ -1,0 +1,68 @@
+"""The engine that serves: OpenVINO on the graph that the model folder carries."""
+
+from __future__ import annotations
+
+import os
+from queue import Queue
+
+import numpy as np
+import openvino
+
+from ..errors import ModelUnusable
+from .engines import Head, Inference
+from .folder import ModelFolder
+
+__all__ = ["OpenVinoEngine"]
+
+# one request runs on all cores already; a second only fills the gaps between two films
+REQUESTS = 2
+
+
+class OpenVinoEngine:
+    """Compiles the graph once; ``infer`` waits for one of a few requests."""
+
+    name = "openvino"
+
+    def __init__(self, folder: ModelFolder) -> None:
+        core = openvino.Core()
+        try:
+            graph = core.read_model(folder.graph)
+            self.head = _head(graph, len(folder.card.labels))
+            # some processors default to less than float32, and the states would move with them
+            compiled = core.compile_model(
+                graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": os.cpu_count() or 1}
+            )
+            self._features, self._logits = compiled.output("features"), compiled.output("logits")
+        except RuntimeError as error:
+            raise ModelUnusable(f"Model {folder.card.id}: OpenVINO cannot use {folder.graph.name}.") from error
+        self._requests: Queue[openvino.InferRequest] = Queue()
+        for _ in range(REQUESTS):
+            self._requests.put(compiled.create_infer_request())
+
+    def infer(self, films: np.ndarray) -> Inference:
+        """Run (n, size, size, 1) float32 films in [0, 1] forward, once."""
+        request = self._requests.get()
+        try:
+            answer = request.infer([np.ascontiguousarray(films, dtype=np.float32)])
+            # the request's own memory is written over by the next film
+            return Inference(answer[self._features].copy(), answer[self._logits].copy())
+        finally:
+            self._requests.put(request)
+
+
+def _head(graph: openvino.Model, classes: int) -> Head:
+    """Read the dense layer's constants out of the graph: logits = pooled x kernel + bias."""
+    addition = graph.output("logits").get_node().input_value(0).get_node()
+    bias, product = None, None
+    for value in addition.input_values():
+        node = value.get_node()
+        if node.get_type_name() == "MatMul":
+            product = node
+        elif node.get_type_name() == "Constant":
+            bias = node.data.reshape(-1)
+    if product is None or bias is None or bias.shape != (classes,):
+        raise ModelUnusable("The OpenVINO graph does not end in one dense layer; heat maps would be wrong.")
+    kernel = product.input_value(1).get_node().data
+    if product.get_attributes()["transpose_b"]:
+        kernel = kernel.T
+    return Head(np.array(kernel, dtype=np.float32), np.array(bias, dtype=np.float32))

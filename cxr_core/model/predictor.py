@@ -1,0 +1,93 @@
+"""Radiograph to reading, with a model that is loaded once per process."""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+
+import numpy as np
+
+from ..imaging import Placement, Radiograph, prepare
+from ..settings import settings
+from .engines import Engine, Head, Inference, open_engine
+from .findings import Reading, find, image_facts
+from .folder import ModelFolder, open_model
+
+__all__ = ["Predictor", "class_maps", "shared_predictor"]
+
+NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
+
+
+def class_maps(features: np.ndarray, head: Head) -> np.ndarray:
+    """Return each cell's contribution to each logit.
+
+    For global average pooling and one dense layer, logit[c] = sum over cells of
+    (A W)[:, :, c] / (h w), plus b[c], where A is the last feature map and W the kernel.
+
+    Args:
+        features: (h, w, channels) float32.
+        head: the dense layer.
+
+    Returns:
+        (labels, h, w) float32, of either sign, logit units.
+    """
+    h, w, channels = features.shape
+    product = features.reshape(h * w, channels) @ head.kernel
+    return np.ascontiguousarray((product / (h * w)).T.reshape(-1, h, w))
+
+
+class Predictor:
+    """A checked model folder with its engine. Safe to share between threads."""
+
+    def __init__(self, folder: ModelFolder, engine: Engine) -> None:
+        self.folder = folder
+        self.card = folder.card
+        self.engine = engine
+
+    def infer(self, radiograph: Radiograph) -> tuple[Inference, Placement]:
+        """Prepare one film and run the network."""
+        film, placement = prepare(radiograph.display, self.card.input.preparation())
+        return self.engine.infer(film[None]), placement
+
+    def read(self, radiograph: Radiograph, operating_point: str = "default") -> Reading:
+        """Return the reading of one film, with its class maps.
+
+        A film whose quality is ``refused`` and not overridden gets a reading without findings.
+        """
+        point = self.card.operating_point(operating_point)
+        refused = radiograph.quality.status == "refused" and radiograph.quality.override is None
+        findings, maps, placement = (), NO_MAPS, None
+        if not refused:
+            inference, placement = self.infer(radiograph)
+            findings = find(self.card, inference.logits[0], point)
+            maps = class_maps(inference.features[0], self.engine.head)
+        return Reading(
+            sha256=radiograph.sha256,
+            image=image_facts(radiograph),
+            quality=radiograph.quality,
+            model_id=self.card.id,
+            model_sha256=self.card.weights_sha256,
+            engine=self.engine.name,
+            operating_point=operating_point,
+            findings=findings,
+            class_maps=maps,
+            placement=placement,
+        )
+
+
+_loading = threading.Lock()
+
+
+def shared_predictor(model: str | None = None, engine: str | None = None) -> Predictor:
+    """Return the process' one predictor for a model and an engine (by default, those of the settings).
+
+    The first call checks the folder and compiles the graph; threads that ask meanwhile wait for it.
+    """
+    with _loading:
+        return _load(model or settings().model, engine or settings().engine)
+
+
+@lru_cache(maxsize=2)
+def _load(model: str, engine: str) -> Predictor:
+    folder = open_model(model)
+    return Predictor(folder, open_engine(folder, engine))

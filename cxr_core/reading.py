@@ -1,0 +1,38 @@
+"""The one path from bytes to a reading with its maps, shared by page, command and archive."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .imaging import Radiograph, read_radiograph
+from .model import Predictor, Reading
+
+__all__ = ["read_film"]
+
+
+def read_film(
+    data: bytes,
+    predictor: Predictor,
+    *,
+    operating_point: str = "default",
+    read_anyway: str | None = None,
+) -> tuple[Radiograph, Reading]:
+    """Read one file.
+
+    Args:
+        data: content of a DICOM, PNG, JPEG or TIFF file.
+        predictor: the model.
+        operating_point: name of one of the card's.
+        read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
+
+    Returns:
+        The film as displayed, and its reading. A film that the gate refuses has a reading without
+        findings, and its reasons.
+
+    Raises:
+        InputRefused: the bytes are no readable image.
+    """
+    radiograph = read_radiograph(data)
+    if read_anyway and radiograph.quality.status == "refused":
+        radiograph = replace(radiograph, quality=replace(radiograph.quality, override=read_anyway))
+    return radiograph, predictor.read(radiograph, operating_point)

@@ -1,0 +1,72 @@
+"""Every setting, in one typed place.
+
+A setting comes from the environment (``SECOND_READ_`` and its name in capitals) or from a
+``second-read.toml`` in the working directory; the environment wins.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+__all__ = ["Settings", "settings"]
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """What may be set from outside. Units stand in the names."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SECOND_READ_", toml_file="second-read.toml", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(
+        default=PROJECT / "model_weights",
+        description="Folder that holds one folder per model.",
+    )
+    model: str = Field(
+        default="second-read-mini", description="Id of the model that serves by default."
+    )
+    engine: Literal["openvino", "tensorflow"] = Field(
+        default="openvino", description="Engine that serves by default."
+    )
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL of the run store; SQLite when not set."
+    )
+    max_file_mb: int = Field(
+        default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
+    )
+    max_megapixels: int = Field(
+        default=64, ge=1, description="Largest decoded image, in 10^6 pixels."
+    )
+    max_files: int = Field(
+        default=500, ge=1, description="Most files that one drop on the page may hold."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of the sources: arguments, environment, settings file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()
