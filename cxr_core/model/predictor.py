@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
-from ..imaging import Placement, Radiograph, prepare
+from ..imaging import Placement, Quality, Radiograph, prepare
 from ..settings import settings
+from .card import ModelCard
 from .engines import Engine, Head, Inference, open_engine
 from .findings import Reading, find, image_facts
 from .folder import ModelFolder, open_model
 
 __all__ = ["Predictor", "class_maps", "shared_predictor"]
 
+FAMILIARITY_UNKNOWN = "familiarity not measured: nothing says whether the model has seen films like this one"
 NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
 
 
@@ -55,16 +58,18 @@ class Predictor:
         A film whose quality is ``refused`` and not overridden gets a reading without findings.
         """
         point = self.card.operating_point(operating_point)
-        refused = radiograph.quality.status == "refused" and radiograph.quality.override is None
+        quality = radiograph.quality
+        refused = quality.status == "refused" and quality.override is None
         findings, maps, placement = (), NO_MAPS, None
         if not refused:
             inference, placement = self.infer(radiograph)
             findings = find(self.card, inference.logits[0], point)
             maps = class_maps(inference.features[0], self.engine.head)
+            quality = _with_familiarity(quality, self.card)
         return Reading(
             sha256=radiograph.sha256,
             image=image_facts(radiograph),
-            quality=radiograph.quality,
+            quality=quality,
             model_id=self.card.id,
             model_sha256=self.card.weights_sha256,
             engine=self.engine.name,
@@ -73,6 +78,14 @@ class Predictor:
             class_maps=maps,
             placement=placement,
         )
+
+
+def _with_familiarity(quality: Quality, card: ModelCard) -> Quality:
+    """Never a silent ok: a model that cannot say whether it knows such films says that."""
+    if card.familiarity is not None:
+        return quality
+    status = "warning" if quality.status == "ok" else quality.status
+    return replace(quality, status=status, reasons=(*quality.reasons, FAMILIARITY_UNKNOWN))
 
 
 _loading = threading.Lock()

@@ -1,0 +1,171 @@
+"""Thresholds, and what is found and missed at them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .estimate import Estimate
+from .intervals import count_patients, wilson
+from .ranking import check_labels_and_scores
+from .resampling import check_level, index_patients, multiplicities, percentile_interval
+
+__all__ = ["sensitivity_specificity", "share_flagged", "threshold_at_specificity"]
+
+
+def threshold_at_specificity(
+    labels: ArrayLike, scores: ArrayLike, specificity: float, upper: float = math.inf
+) -> float:
+    """Return the lowest threshold at which enough of the negatives are below.
+
+    A film is above where its score is at or over the threshold. Every threshold between two adjacent
+    distinct scores parts the films in the same way; the one midway is returned, so that the same films
+    scored by another engine fall on the same side as long as scores differ by less than half that gap.
+
+    The specificity it reaches on other films is not the one asked for, and on these it is no less.
+
+    Args:
+        labels: (n,) bool or 0/1, with at least one negative.
+        scores: (n,) finite; higher means more likely positive.
+        specificity: the share of negatives to be below, in (0, 1].
+        upper: scores stay below this, 1 for probabilities. It matters only where even the highest score
+            must be below: the threshold is then over it by half the gap to the second highest (by a half
+            where there is no second), but no more than half way to ``upper``.
+
+    Returns:
+        The threshold; over the lowest score.
+
+    Raises:
+        ValueError: for other shapes or values, for no negative, or for scores that reach ``upper``.
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if not 0 < specificity <= 1:
+        raise ValueError(f"A specificity of {specificity}: a share over 0 and up to 1 is accepted.")
+    if labels.all():
+        raise ValueError("No negative film: a threshold at a specificity needs at least one.")
+    if not scores.max() < upper:
+        raise ValueError(f"Scores up to {scores.max()}: scores below {upper} are accepted.")
+    distinct, where = np.unique(scores, return_inverse=True)
+    negatives = np.cumsum(np.bincount(where[~labels], minlength=len(distinct)))
+    # A quotient of whole numbers rounds as the written share does: 19 / 20 is 0.95, which 0.95 * 20
+    # and a ceiling would not promise.
+    below = int(np.searchsorted(negatives / negatives[-1], specificity))
+    low = float(distinct[below])
+    if below + 1 < len(distinct):
+        high = float(distinct[below + 1])
+    else:
+        gap = float(low - distinct[-2]) if len(distinct) > 1 else 1.0
+        high = min(low + gap, upper)
+    middle = low + (high - low) / 2
+    # Between neighbouring floating-point numbers there is no middle.
+    return middle if middle > low else float(np.nextafter(low, math.inf))
+
+
+def sensitivity_specificity(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    threshold: float,
+    patients: ArrayLike,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    min_patients: int = 10,
+) -> tuple[Estimate, Estimate]:
+    """Return the share of positives at or over a threshold, and of negatives below it.
+
+    Neither is the chance that a film called above is positive, which depends on how common the label
+    is. The threshold is taken as given: where it was chosen on the same films, the intervals do not hold
+    the error of that choice.
+
+    Args:
+        labels: (n,) bool or 0/1.
+        scores: (n,) finite; higher means more likely positive.
+        threshold: a number or an infinity.
+        patients: (n,) of whole numbers or strings.
+        resamples, seed, level: as in :func:`.intervals.patient_bootstrap_auc`.
+        min_patients: positive patients below which sensitivity, and negative patients below which
+            specificity, has no value.
+
+    Returns:
+        Sensitivity and specificity, both with the counts of positives and negatives. Value None with
+        reason ``"no positive"`` or ``"no negative"``, or ``"too few cases: 3 positive patients"``.
+        Where all films agree (0 or 1) no resample differs, and the interval is Wilson's with each
+        patient as one trial.
+
+    Raises:
+        ValueError: for other shapes or values.
+
+    Source: Field and Welsh (2007); Efron and Tibshirani (1993), chapter 13; Wilson (1927).
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if math.isnan(threshold):
+        raise ValueError("A threshold of NaN: a number is accepted.")
+    above = scores >= threshold
+    counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
+    sensitivity, specificity = (
+        _share(event, among, patients, counts, word, resamples, seed, level, min_patients)
+        for event, among, word in ((above, labels, "positive"), (~above, ~labels, "negative"))
+    )
+    return sensitivity, specificity
+
+
+def share_flagged(
+    any_above: ArrayLike,
+    patients: ArrayLike,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    min_patients: int = 10,
+) -> Estimate:
+    """Return the share of films on which any label is above its threshold.
+
+    A share of films, not of patients: a patient with many films weighs more.
+
+    Args:
+        any_above: (n,) bool or 0/1.
+        patients: (n,) of whole numbers or strings.
+        resamples, seed, level: as in :func:`.intervals.patient_bootstrap_auc`.
+        min_patients: patients, flagged or not, below which there is no value.
+
+    Returns:
+        Estimate whose positives are the flagged films. Value None with reason ``"no film"`` or
+        ``"too few cases: 3 patients"``. The interval of 0 and of 1 is as in
+        :func:`sensitivity_specificity`.
+
+    Raises:
+        ValueError: for other shapes or values.
+
+    Source: as :func:`sensitivity_specificity`.
+    """
+    flagged, _ = check_labels_and_scores(any_above, np.zeros(np.shape(any_above)))
+    counts = (int(flagged.sum()), int((~flagged).sum()), *count_patients(flagged, patients))
+    everyone = np.ones(len(flagged), dtype=bool)
+    return _share(flagged, everyone, patients, counts, "", resamples, seed, level, min_patients)
+
+
+def _share(event, among, patients, counts, word, resamples, seed, level, min_patients) -> Estimate:
+    """Return the share of the films in ``among`` on which ``event`` holds."""
+    check_level(level)
+    number, which = index_patients(patients, len(among))
+    films = np.bincount(which[among], minlength=number).astype(np.float64)
+    events = np.bincount(which[among & event], minlength=number).astype(np.float64)
+    in_share = int((films > 0).sum())
+    too_few = f"too few cases: {in_share} {word} patients".replace("  ", " ")
+    if not in_share:
+        return Estimate(None, None, None, *counts, f"no {word or 'film'}")
+    if in_share < min_patients:
+        return Estimate(None, None, None, *counts, too_few)
+    value = float(events.sum() / films.sum())
+    if value in (0.0, 1.0):
+        patient_share = wilson(int(value) * in_share, in_share, level)
+        return Estimate(value, patient_share.low, patient_share.high, *counts, None)
+    replicates = []
+    for drawn in multiplicities(number, resamples, seed):
+        total = films @ drawn
+        replicates.append(np.divide(events @ drawn, total, out=np.full(len(total), np.nan), where=total > 0))
+    low, high, reason = percentile_interval(np.concatenate(replicates), level)
+    if reason == "too few cases":
+        return Estimate(None, None, None, *counts, too_few)
+    return Estimate(value, low, high, *counts, reason)

@@ -1,0 +1,120 @@
+"""Patients drawn with replacement: the draws that every interval of this package rests on.
+
+Films of one patient resemble one another, so it is patients that are drawn, each with all of its
+films. A resample is kept as multiplicities (how often each patient was drawn), since any count of films
+in a resample is then a sum of per-patient counts times multiplicities: one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["LARGEST_DROPPED_SHARE", "check_level", "index_patients", "multiplicities", "percentile_interval"]
+
+# Where more resamples than this lack a class, those that are left say little about the others.
+LARGEST_DROPPED_SHARE = 0.05
+_CELLS = 2**21
+
+
+def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.intp]]:
+    """Return the number of patients and, for each film, the number of its patient.
+
+    Args:
+        patients: (n,) of whole numbers or strings, one for each film.
+        films: n, which ``patients`` must have.
+
+    Returns:
+        The number of distinct patients P, and (n,) intp in [0, P) in the sorted order of patients.
+
+    Raises:
+        ValueError: for another shape, or where a film has no patient (None, NaN or an empty string).
+    """
+    patients = np.asarray(patients)
+    if patients.shape != (films,):
+        raise ValueError(
+            f"Patients of shape {patients.shape}: one for each film, shape ({films},), is accepted."
+        )
+    values = patients.tolist()
+    if any(
+        value is None or value == "" or (isinstance(value, float) and math.isnan(value)) for value in values
+    ):
+        raise ValueError("Films without a patient were found; films of unknown patients cannot be resampled.")
+    if len({type(value) for value in values}) > 1:
+        raise ValueError(
+            "Patients of more than one type were found; all numbers or all strings are accepted."
+        )
+    distinct, where = np.unique(patients, return_inverse=True)
+    return len(distinct), where
+
+
+def multiplicities(
+    patients: int, resamples: int, seed: int, rows: int | None = None
+) -> Iterator[NDArray[np.float64]]:
+    """Draw as many patients as there are, with replacement, again and again.
+
+    Args:
+        patients: number of patients P, at least 1.
+        resamples: number of resamples R, at least 1.
+        seed: of NumPy's default generator (PCG64); the draws depend on it, P and R alone.
+        rows: the tallest array the caller makes from one chunk; chunks are narrower where it is tall.
+
+    Yields:
+        (P, r) float64 whole numbers, each column adding up to P; the r of all chunks add up to R.
+
+    Raises:
+        ValueError: for no patient or no resample.
+
+    Source: Field and Welsh, Bootstrapping clustered data, Journal of the Royal Statistical Society B 69
+    (2007) 369-390: the cluster bootstrap.
+    """
+    if patients < 1 or resamples < 1:
+        raise ValueError(f"{patients} patients, {resamples} resamples: at least 1 of each is accepted.")
+    generator = np.random.default_rng(seed)
+    width = max(1, _CELLS // max(patients, rows or 0))
+    for start in range(0, resamples, width):
+        r = min(width, resamples - start)
+        drawn = generator.integers(0, patients, size=(r, patients))
+        cells = (drawn * r + np.arange(r)[:, None]).ravel()
+        yield np.bincount(cells, minlength=patients * r).reshape(patients, r).astype(np.float64)
+
+
+def percentile_interval(
+    replicates: NDArray[np.float64], level: float
+) -> tuple[float | None, float | None, str | None]:
+    """Return the low and high percentile of bootstrap replicates.
+
+    Plain percentiles. Taken on the logit scale and brought back they would be the same up to
+    interpolation, since percentiles go along with any rising function; they never leave the range of
+    the statistic. They are a little too narrow with few patients.
+
+    Args:
+        replicates: (R,) float64; NaN where the statistic was undefined, which is dropped.
+        level: in (0, 1), such as 0.95.
+
+    Returns:
+        ``(low, high, None)``, or ``(None, None, reason)``: ``"too few cases"`` where more than 5 % were
+        dropped; or that every resample gives the same value, which is no sign of certainty.
+
+    Raises:
+        ValueError: for another level.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    check_level(level)
+    kept = replicates[~np.isnan(replicates)]
+    if len(replicates) - len(kept) > LARGEST_DROPPED_SHARE * len(replicates):
+        return None, None, "too few cases"
+    if kept.min() == kept.max():
+        return None, None, "no interval: every resample gives the same value"
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high), None
+
+
+def check_level(level: float) -> None:
+    """Raise ValueError for a confidence level that is not in (0, 1)."""
+    if not 0 < level < 1:
+        raise ValueError(f"A level of {level}: a share such as 0.95, between 0 and 1, is accepted.")

@@ -1,0 +1,148 @@
+"""A reading as JSON and CSV, to the contract that other programs rely on (schema 1)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ..labels import NOTICE
+from ..model import Reading
+
+__all__ = ["CSV_COLUMNS", "SCHEMA", "reading_json", "reading_record", "readings_csv", "refusal_json"]
+
+SCHEMA = 1
+
+CSV_COLUMNS = (
+    "file",
+    "sha256",
+    "model",
+    "model_sha256",
+    "engine",
+    "operating_point",
+    "quality",
+    "label",
+    "score",
+    "probability",
+    "interval_low",
+    "interval_high",
+    "threshold",
+    "state",
+    "reasons",
+    "notice",
+)
+"""One line per finding; a refused film has one line without a label."""
+
+
+def reading_record(file: str, reading: Reading) -> dict[str, Any]:
+    """Return a reading as the contract's object.
+
+    Args:
+        file: the name by which the user knows the film.
+        reading: a refused film has no findings and its reasons.
+    """
+    image, quality = reading.image, reading.quality
+    return {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "file": file,
+        "sha256": reading.sha256,
+        "operating_point": reading.operating_point,
+        "model": {"id": reading.model_id, "sha256": reading.model_sha256},
+        "engine": reading.engine,
+        "image": {
+            "kind": image.kind,
+            "rows": image.rows,
+            "columns": image.columns,
+            "transforms": list(image.transforms),
+        },
+        "quality": {
+            "status": quality.status,
+            "reasons": list(quality.reasons),
+            "override": quality.override,
+        },
+        "findings": [
+            {
+                "label": finding.label,
+                "score": finding.score,
+                "probability": finding.probability,
+                "interval": None if finding.interval is None else list(finding.interval),
+                "threshold": finding.threshold,
+                "state": finding.state,
+            }
+            for finding in reading.findings
+        ],
+    }
+
+
+def reading_json(file: str, reading: Reading) -> str:
+    """Return :func:`reading_record` as one line of JSON."""
+    return _line(reading_record(file, reading))
+
+
+def refusal_json(
+    file: str, sha256: str, reason: str, *, model_id: str, model_sha256: str, engine: str, operating_point: str
+) -> str:
+    """Return the line of a file that could not be decoded: the same object, ``image`` null."""
+    return _line(
+        {
+            "schema": SCHEMA,
+            "notice": NOTICE,
+            "file": file,
+            "sha256": sha256,
+            "operating_point": operating_point,
+            "model": {"id": model_id, "sha256": model_sha256},
+            "engine": engine,
+            "image": None,
+            "quality": {"status": "refused", "reasons": [reason], "override": None},
+            "findings": [],
+        }
+    )
+
+
+def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True) -> str:
+    """Return readings as CSV with :data:`CSV_COLUMNS`; numbers are those of the JSON."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    for file, reading in readings:
+        common = {
+            "file": _no_formula(file),
+            "sha256": reading.sha256,
+            "model": reading.model_id,
+            "model_sha256": reading.model_sha256,
+            "engine": reading.engine,
+            "operating_point": reading.operating_point,
+            "quality": reading.quality.status,
+            "reasons": "; ".join(reading.quality.reasons),
+            "notice": NOTICE,
+        }
+        if not reading.findings:
+            writer.writerow(common)
+        for finding in reading.findings:
+            low, high = finding.interval or (None, None)
+            writer.writerow(
+                common
+                | {
+                    "label": finding.label,
+                    "score": finding.score,
+                    "probability": finding.probability,
+                    "interval_low": low,
+                    "interval_high": high,
+                    "threshold": finding.threshold,
+                    "state": finding.state,
+                }
+            )
+    return stream.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    """Keep a spreadsheet from running a file name as a formula."""
+    return "'" + text if text[:1] in "=+-@\t\r" else text
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)

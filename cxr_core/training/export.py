@@ -1,0 +1,40 @@
+"""Network to the files of a model folder: Keras' own, and the graph that serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from ..errors import PathUnusable
+from ..model.folder import GRAPH, WEIGHTS
+from ..model.network import FEATURES_LAYER, LOGITS_LAYER, build_network
+
+__all__ = ["save_network"]
+
+
+def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
+    """Write ``model.keras`` and ``openvino/model.xml`` with ``model.bin``.
+
+    Args:
+        network: trained, of any input size.
+        size: side of the input that the files are for.
+        folder: the model folder; made where it is missing.
+
+    Returns:
+        The network with the fixed size and two outputs, ``features`` and ``logits``: what the graph
+        computes.
+    """
+    scaling = network.get_layer("scaling")
+    fixed = build_network(network.output_shape[-1], size, scale=scaling.scale, offset=scaling.offset)
+    fixed.set_weights(network.get_weights())
+    # a dict, or the outputs lose their names in the graph
+    outputs = {"features": fixed.get_layer(FEATURES_LAYER).output, "logits": fixed.get_layer(LOGITS_LAYER).output}
+    both = keras.Model(fixed.inputs, outputs)
+    try:
+        (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
+        fixed.save(folder / WEIGHTS)
+        both.export(folder / GRAPH, format="openvino", verbose=False)
+    except OSError as error:
+        raise PathUnusable(f"Model folder {folder}: cannot be written.") from error
+    return both

@@ -1,0 +1,77 @@
+"""What frames every page: looks, notice, banners, and errors as one line."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from ..errors import CxrError
+from ..labels import NOTICE
+from ..model import Metric, ModelCard
+
+__all__ = ["asset", "banner", "demonstration_words", "frame", "html", "refusal", "share_words", "stop_with"]
+
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def asset(name: str) -> str:
+    """Return the text of a file in ``cxr_core/ui/assets``."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def html(template: str, **values: object) -> None:
+    """Write HTML; every value is escaped, so that text from outside stays text."""
+    st.html(template.format(**{name: escape(str(value)) for name, value in values.items()}))
+
+
+def frame() -> None:
+    """Draw what stands on every page: the looks, the name, and the notice, always in sight."""
+    st.logo(str(_ASSETS / "logo.svg"), size="large")
+    st.html(f"<style>{asset('page.css')}</style>")
+    html(
+        '<div class="sr-notice" role="note"><b>{notice}</b><span>{mode}</span></div>',
+        notice=NOTICE,
+        mode="Local single-user mode: no sign-in, this machine only",
+    )
+
+
+def stop_with(error: CxrError) -> None:
+    """Show an error as one line and end the page."""
+    refusal("This page cannot be shown", (str(error),))
+    st.stop()
+
+
+def refusal(title: str, reasons: tuple[str, ...]) -> None:
+    """Show why something was refused."""
+    lines = "".join(f"<div>{escape(reason)}</div>" for reason in reasons)
+    st.html(f'<div class="sr-refusal" role="alert"><b>{escape(title)}</b>{lines}</div>')
+
+
+def banner(title: str, words: str) -> None:
+    """Show something that a reader must know before anything else."""
+    html('<div class="sr-banner"><b>{title}</b> {words}</div>', title=title, words=words)
+
+
+def demonstration_words(card: ModelCard) -> str:
+    """Say how little a demonstration model has seen."""
+    training = card.training
+    words = f"Trained on {training.films:,} films of {training.patients:,} patients"
+    if not card.architecture.transfer_learned:
+        words += ", from random weights: not transfer-learned"
+    return words + "."
+
+
+def share_words(metric: Metric | None) -> str:
+    """Say how many films without findings are flagged, with interval and count."""
+    if metric is None or metric.value is None:
+        return "How many films without findings it flags is not known" + (
+            f": {metric.reason}." if metric and metric.reason else "."
+        )
+    counts = metric.counts
+    films = counts.positive_films + counts.negative_films
+    return (
+        f"At its operating point it flags {100 * metric.value:.0f} % of films without findings "
+        f"(95 % interval {100 * metric.low:.0f} to {100 * metric.high:.0f} %, {films:,} films)."
+    )

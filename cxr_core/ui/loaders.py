@@ -1,0 +1,81 @@
+"""What is loaded or computed once: the model per process, a film and its message per session.
+
+Keys are digests, never arrays: Streamlit hashes only a sample of a large array, and two films that
+differ in a few pixels would share an answer. What is not a key has a leading underscore.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ..imaging import PREPARATION_VERSION, Radiograph
+from ..model import Predictor, Reading, shared_predictor
+from ..reading import read_film
+from ..settings import settings
+from .pixels import film_bytes
+from .worklist import Film
+
+__all__ = ["film_message", "predictor", "radiograph_and_reading"]
+
+_KEPT = 3  # decoded films per session; one of 2048 x 2048 holds some 35 MB
+
+
+def predictor() -> Predictor:
+    """Return the process' one predictor for the model of the settings; raises ModelUnusable."""
+    return _predictor(settings().model, settings().engine)
+
+
+@st.cache_resource(show_spinner="Checking and loading the model")
+def _predictor(model: str, engine: str) -> Predictor:
+    return shared_predictor(model, engine)
+
+
+def radiograph_and_reading(
+    film: Film, predictor: Predictor, operating_point: str = "default"
+) -> tuple[Radiograph, Reading]:
+    """Read a film, or return what was read before from the same bytes by the same model.
+
+    Raises InputRefused where the bytes are no readable image.
+    """
+    return _read(
+        film.digest,
+        predictor.card.id,
+        predictor.card.weights_sha256,
+        predictor.engine.name,
+        PREPARATION_VERSION,
+        operating_point,
+        film.read_anyway,
+        film.data,
+        predictor,
+    )
+
+
+@st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
+def _read(
+    digest: str,
+    model_id: str,
+    model_sha256: str,
+    engine: str,
+    preparation: int,
+    operating_point: str,
+    read_anyway: str | None,
+    _data: bytes,
+    _predictor: Predictor,
+) -> tuple[Radiograph, Reading]:
+    radiograph, reading = read_film(
+        _data, _predictor, operating_point=operating_point, read_anyway=read_anyway
+    )
+    # shared between reruns without a copy, so nobody may write into it
+    for array in (radiograph.values, radiograph.display, reading.class_maps):
+        array.setflags(write=False)
+    return radiograph, reading
+
+
+def film_message(radiograph: Radiograph, alt: str) -> bytes:
+    """Return the film packed for the viewer."""
+    return _message(radiograph.sha256, alt, radiograph)
+
+
+@st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
+def _message(digest: str, alt: str, _radiograph: Radiograph) -> bytes:
+    return film_bytes(_radiograph, alt=alt)

@@ -1,0 +1,120 @@
+"""A film, packed for the browser: full depth, and the rendering by which it is shown first.
+
+The viewer changes window and level itself, so it is sent the values and not a picture of them. Values
+become codes (whole numbers from 0), and a table gives for each code the grey level of ``render8``: the
+first view is exactly what the model was given and what a DICOM workstation is compared with.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ..imaging import Radiograph, render8
+
+__all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes"]
+
+MAGIC = b"SRF1"
+
+MAX_SIDE = 2048
+"""Longest side that is sent, in pixels; a larger film is reduced, and the viewer says so."""
+
+_DEEPEST = 65535  # codes are sent with 16 bits
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Values of a film as whole numbers, and back.
+
+    Attributes:
+        codes: (rows, columns) uint8 or uint16, row 0 on top; at most :data:`MAX_SIDE` on a side.
+        scale, offset: value = code * scale + offset, in the units of ``Radiograph.values``.
+        table: (levels,) uint8; the grey level of ``render8`` for each code.
+        grey: (rows, columns) uint8, where no table can say it (one value, two grey levels), else None.
+    """
+
+    codes: np.ndarray
+    scale: float
+    offset: float
+    table: np.ndarray
+    grey: np.ndarray | None
+
+
+def film_codes(radiograph: Radiograph) -> Codes:
+    """Return the film as codes.
+
+    Whole values within 16 bits keep their steps; others are put on 65,536 steps over their range.
+    """
+    values, grey = radiograph.values, render8(radiograph)
+    low, high = float(values.min()), float(values.max())
+    whole = high - low <= _DEEPEST and low == round(low) and bool((np.rint(values) == values).all())
+    scale = 1.0 if whole else (high - low) / _DEEPEST
+    levels = (round(high - low) if whole else _DEEPEST) + 1
+    depth = np.uint8 if levels <= 256 else np.uint16
+    codes = _encode(values, low, scale, depth)
+    table = _table(codes, grey, levels)
+    if max(values.shape) > MAX_SIDE:
+        codes = _encode(_reduced(values), low, scale, depth)
+        return Codes(codes, scale, low, table, None)
+    exact = bool((table[codes] == grey).all())
+    return Codes(codes, scale, low, table, None if exact else grey)
+
+
+def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
+    """Return the film as the viewer's message.
+
+    ``SRF1``, the length of the header (uint32, little-endian), the header (JSON), the table, the codes
+    (little-endian), and the grey plane where there is one.
+    """
+    film = film_codes(radiograph)
+    rows, columns = film.codes.shape
+    voi = radiograph.voi
+    header = {
+        "sha": radiograph.sha256,
+        "alt": alt,
+        "kind": radiograph.kind,
+        "rows": radiograph.rows,
+        "columns": radiograph.columns,
+        "shownRows": rows,
+        "shownColumns": columns,
+        "bytesPerCode": film.codes.itemsize,
+        "levels": len(film.table),
+        "scale": film.scale,
+        "offset": film.offset,
+        "greyPlane": film.grey is not None,
+        "inverted": radiograph.inverted,
+        "voi": {"center": voi.center, "width": voi.width, "function": voi.function},
+    }
+    head = json.dumps(header).encode()
+    parts = [MAGIC, len(head).to_bytes(4, "little"), head, film.table.tobytes()]
+    parts.append(film.codes.astype(film.codes.dtype.newbyteorder("<"), copy=False).tobytes())
+    if film.grey is not None:
+        parts.append(film.grey.tobytes())
+    return b"".join(parts)
+
+
+def _encode(values: np.ndarray, low: float, scale: float, depth: type) -> np.ndarray:
+    steps = values - np.float32(low)
+    if scale not in (0.0, 1.0):
+        steps = np.clip(steps / np.float32(scale), 0, _DEEPEST)
+    return np.rint(steps).astype(depth)
+
+
+def _table(codes: np.ndarray, grey: np.ndarray, levels: int) -> np.ndarray:
+    """Read the rendering off the film itself; codes that no pixel has lie between their neighbours."""
+    seen = np.full(levels, -1, dtype=np.int16)
+    seen[codes.ravel()] = grey.ravel()
+    known = np.flatnonzero(seen >= 0)
+    if len(known) == levels:
+        return seen.astype(np.uint8)
+    return np.rint(np.interp(np.arange(levels), known, seen[known])).astype(np.uint8)
+
+
+def _reduced(values: np.ndarray) -> np.ndarray:
+    rows, columns = values.shape
+    share = MAX_SIDE / max(rows, columns)
+    size = (max(1, round(columns * share)), max(1, round(rows * share)))
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX))

@@ -1,0 +1,160 @@
+"""The films of one session: what was dropped, what came of each, and which one is looked at.
+
+Streamlit forgets uploaded files on a page switch, so they are moved here at once. A film is named by
+the digest of its bytes; the name under which it was dropped is shown as text, and nowhere else used:
+it is no path, no HTML, and is never logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import streamlit as st
+
+from ..model import Reading
+
+__all__ = ["HELD_BYTES", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
+
+FilmStatus = Literal["waiting", "read", "refused", "unreadable"]
+
+HELD_BYTES = 2 * 10**9
+"""Most bytes that one session's films may hold in memory; an archive is for the command line."""
+
+
+@dataclass(eq=False)
+class Film:
+    """One dropped file.
+
+    Attributes:
+        digest: hex SHA-256 of the bytes; names the film.
+        name: as dropped. For display as text only.
+        data: the bytes.
+        status: ``waiting`` to be read; ``read``; ``refused`` by the gate (shown, may be read anyway);
+            ``unreadable`` (no image could be had from the bytes).
+        reading: the reading, also of a refused film; None while waiting and where unreadable.
+        reason: why it is unreadable, one line.
+        read_anyway: why a refused film shall be read all the same.
+        shown: with "film first": its findings were asked for.
+        label: the finding that was chosen last.
+    """
+
+    digest: str
+    name: str = field(repr=False)
+    data: bytes = field(repr=False)
+    status: FilmStatus = "waiting"
+    reading: Reading | None = None
+    reason: str = ""
+    read_anyway: str | None = None
+    shown: bool = False
+    label: str | None = None
+
+    def take(self, reading: Reading) -> None:
+        """Keep a reading."""
+        self.reading, self.reason = reading, ""
+        self.status = "read" if reading.findings else "refused"
+
+    def refuse(self, reason: str) -> None:
+        """Keep why the bytes are no film."""
+        self.reading, self.reason, self.status = None, reason, "unreadable"
+
+    def reasons(self) -> tuple[str, ...]:
+        """Return why the film was not read; empty where it was or waits."""
+        if self.status == "unreadable":
+            return (self.reason,)
+        if self.status == "refused" and self.reading is not None:
+            return self.reading.quality.reasons
+        return ()
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What became of one drop: films taken, films that were there already, files left out."""
+
+    taken: tuple[str, ...] = ()
+    known: int = 0
+    left_out: int = 0
+    why: str = ""
+
+
+@dataclass
+class Worklist:
+    """Films by digest, in the order of dropping, and the chosen one."""
+
+    films: dict[str, Film] = field(default_factory=dict)
+    chosen: str | None = None
+    operating_point: str = "default"
+
+    def drop(self, files: Iterable[tuple[str, bytes]], *, most: int) -> Dropped:
+        """Take files in; the first new one is chosen.
+
+        Args:
+            files: (name, content) of each.
+            most: how many films the list may hold.
+        """
+        taken, known, left_out, why = [], 0, 0, ""
+        held = sum(len(film.data) for film in self.films.values())
+        for name, data in files:
+            digest = hashlib.sha256(data).hexdigest()
+            if digest in self.films:
+                known += 1
+            elif len(self.films) >= most:
+                left_out, why = left_out + 1, f"the list holds {most} files at most"
+            elif held + len(data) > HELD_BYTES:
+                left_out, why = left_out + 1, f"the list holds {HELD_BYTES / 1e9:g} GB at most"
+            else:
+                self.films[digest] = Film(digest, name, data)
+                held += len(data)
+                taken.append(digest)
+                continue
+            if digest in self.films and not taken:
+                self.chosen = digest
+        if taken:
+            self.chosen = taken[0]
+        return Dropped(tuple(taken), known, left_out, why)
+
+    def film(self) -> Film | None:
+        """Return the chosen film."""
+        return self.films.get(self.chosen) if self.chosen else None
+
+    def choose(self, digest: str) -> None:
+        """Choose a film that is in the list; another digest changes nothing."""
+        if digest in self.films:
+            self.chosen = digest
+
+    def waiting(self) -> list[Film]:
+        """Return the films that wait to be read, the chosen one first."""
+        films = [film for film in self.films.values() if film.status == "waiting"]
+        return sorted(films, key=lambda film: film.digest != self.chosen)
+
+    def remove(self, digest: str) -> None:
+        """Forget a film; its neighbour is chosen."""
+        order = list(self.films)
+        if digest not in self.films:
+            return
+        at = order.index(digest)
+        del self.films[digest]
+        if self.chosen == digest:
+            rest = list(self.films)
+            self.chosen = rest[min(at, len(rest) - 1)] if rest else None
+
+    def clear(self) -> None:
+        """Forget all films."""
+        self.films.clear()
+        self.chosen = None
+
+    def use(self, operating_point: str) -> None:
+        """Read all films again under another operating point."""
+        if operating_point == self.operating_point:
+            return
+        self.operating_point = operating_point
+        for film in self.films.values():
+            if film.reading is not None:
+                film.status, film.reading = "waiting", None
+
+
+def worklist() -> Worklist:
+    """Return this session's worklist; it outlives page switches."""
+    return st.session_state.setdefault("worklist", Worklist())
