@@ -29,10 +29,7 @@ LABELS: tuple[str, ...] = (
 NO_FINDING = "No Finding"
 """What NIH's table says of a film with none of the 14 labels. It is not a fifteenth class."""
 
-NOTICE = (
-    "Research software. Not a medical device, not cleared by any regulator. "
-    "Do not use for patient care."
-)
+NOTICE = "Research software. Not a medical device, not cleared by any regulator. Do not use for patient care."
 """Carried by every screen and every file that the product writes."""
 
 NOT_LOOKED_FOR: tuple[str, ...] = (
@@ -47,8 +44,7 @@ NOT_LOOKED_FOR: tuple[str, ...] = (
 """What a reader might expect of a second opinion and this product does not look for."""
 
 CAVEATS: dict[str, str] = {
-    "Pneumothorax": "Many positive training films already show a chest drain; "
-    "an untreated pneumothorax may be missed.",
+    "Pneumothorax": "Many positive training films already show a chest drain; an untreated pneumothorax may be missed.",
     "Pneumonia": "A clinical diagnosis: the film alone neither makes nor excludes it.",
     "Infiltration": "Overlaps consolidation, edema and atelectasis; readers agree poorly on it.",
     "Cardiomegaly": "On AP and supine films the heart is magnified.",

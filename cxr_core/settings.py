@@ -34,24 +34,14 @@ class Settings(BaseSettings):
         default=PROJECT / "model_weights",
         description="Folder that holds one folder per model.",
     )
-    model: str = Field(
-        default="second-read-mini", description="Id of the model that serves by default."
-    )
-    engine: Literal["openvino", "tensorflow"] = Field(
-        default="openvino", description="Engine that serves by default."
-    )
-    database_url: str | None = Field(
-        default=None, description="SQLAlchemy URL of the run store; SQLite when not set."
-    )
+    model: str = Field(default="second-read-mini", description="Id of the model that serves by default.")
+    engine: Literal["openvino", "tensorflow"] = Field(default="openvino", description="Engine that serves by default.")
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL of the run store; SQLite when not set.")
     max_file_mb: int = Field(
         default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
     )
-    max_megapixels: int = Field(
-        default=64, ge=1, description="Largest decoded image, in 10^6 pixels."
-    )
-    max_files: int = Field(
-        default=500, ge=1, description="Most files that one drop on the page may hold."
-    )
+    max_megapixels: int = Field(default=64, ge=1, description="Largest decoded image, in 10^6 pixels.")
+    max_files: int = Field(default=500, ge=1, description="Most files that one drop on the page may hold.")
 
     @classmethod
     def settings_customise_sources(

@@ -191,9 +191,7 @@ def patient_bootstrap(
     check_level(level)
     for array in arrays:
         if array.shape[:1] != labels.shape:
-            raise ValueError(
-                f"An array of shape {array.shape}: one row for each of {len(labels)} films is accepted."
-            )
+            raise ValueError(f"An array of shape {array.shape}: one row for each of {len(labels)} films is accepted.")
     number, which = index_patients(patients, len(labels))
     counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
     reason = missing_class(*counts[:2]) or (_too_few(*counts[2:]) if min(counts[2:]) < min_patients else None)
@@ -234,9 +232,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
     """
     check_level(level)
     if not 0 <= successes <= trials or successes != int(successes) or trials != int(trials):
-        raise ValueError(
-            f"{successes} of {trials}: whole numbers, no more successes than trials, are accepted."
-        )
+        raise ValueError(f"{successes} of {trials}: whole numbers, no more successes than trials, are accepted.")
     counts = (int(successes), int(trials - successes), None, None)
     if trials == 0:
         return Estimate(None, None, None, *counts, "no trial")
@@ -254,9 +250,7 @@ def _enough(labels, scores, patients, min_patients) -> Estimate:
     plain = roc_auc(labels, scores)
     in_each = count_patients(labels, patients)
     reason = plain.reason or (_too_few(*in_each) if min(in_each) < min_patients else None)
-    return Estimate(
-        None if reason else plain.value, None, None, plain.positives, plain.negatives, *in_each, reason
-    )
+    return Estimate(None if reason else plain.value, None, None, plain.positives, plain.negatives, *in_each, reason)
 
 
 def _with_interval(estimate: Estimate, replicates, level) -> Estimate:

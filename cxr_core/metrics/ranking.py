@@ -121,9 +121,7 @@ def missing_class(positives: int, negatives: int) -> str | None:
     return "no positive" if negatives else "no negative" if positives else "no film"
 
 
-def check_labels_and_scores(
-    labels: ArrayLike, scores: ArrayLike
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def check_labels_and_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return labels as (n,) bool and scores as (n,) float64.
 
     Raises:

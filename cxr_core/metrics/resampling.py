@@ -35,25 +35,17 @@ def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.int
     """
     patients = np.asarray(patients)
     if patients.shape != (films,):
-        raise ValueError(
-            f"Patients of shape {patients.shape}: one for each film, shape ({films},), is accepted."
-        )
+        raise ValueError(f"Patients of shape {patients.shape}: one for each film, shape ({films},), is accepted.")
     values = patients.tolist()
-    if any(
-        value is None or value == "" or (isinstance(value, float) and math.isnan(value)) for value in values
-    ):
+    if any(value is None or value == "" or (isinstance(value, float) and math.isnan(value)) for value in values):
         raise ValueError("Films without a patient were found; films of unknown patients cannot be resampled.")
     if len({type(value) for value in values}) > 1:
-        raise ValueError(
-            "Patients of more than one type were found; all numbers or all strings are accepted."
-        )
+        raise ValueError("Patients of more than one type were found; all numbers or all strings are accepted.")
     distinct, where = np.unique(patients, return_inverse=True)
     return len(distinct), where
 
 
-def multiplicities(
-    patients: int, resamples: int, seed: int, rows: int | None = None
-) -> Iterator[NDArray[np.float64]]:
+def multiplicities(patients: int, resamples: int, seed: int, rows: int | None = None) -> Iterator[NDArray[np.float64]]:
     """Draw as many patients as there are, with replacement, again and again.
 
     Args:
@@ -82,9 +74,7 @@ def multiplicities(
         yield np.bincount(cells, minlength=patients * r).reshape(patients, r).astype(np.float64)
 
 
-def percentile_interval(
-    replicates: NDArray[np.float64], level: float
-) -> tuple[float | None, float | None, str | None]:
+def percentile_interval(replicates: NDArray[np.float64], level: float) -> tuple[float | None, float | None, str | None]:
     """Return the low and high percentile of bootstrap replicates.
 
     Plain percentiles. Taken on the logit scale and brought back they would be the same up to

@@ -178,8 +178,7 @@ class ModelCard:
         """Return an operating point by name; raises ModelUnusable for one the card does not have."""
         if name not in self.operating_points:
             raise ModelUnusable(
-                f"Model {self.id}: no operating point {name!r}. "
-                f"It has: {', '.join(self.operating_points) or 'none'}."
+                f"Model {self.id}: no operating point {name!r}. It has: {', '.join(self.operating_points) or 'none'}."
             )
         return self.operating_points[name]
 

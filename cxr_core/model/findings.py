@@ -10,7 +10,17 @@ import numpy as np
 from ..imaging import Placement, Quality, Radiograph
 from .card import ModelCard, OperatingPoint
 
-__all__ = ["MIN_PATIENTS", "Finding", "ImageFacts", "Reading", "State", "find", "image_facts", "log_odds", "usable_threshold"]
+__all__ = [
+    "MIN_PATIENTS",
+    "Finding",
+    "ImageFacts",
+    "Reading",
+    "State",
+    "find",
+    "image_facts",
+    "log_odds",
+    "usable_threshold",
+]
 
 State = Literal["above", "below", "unsure", "not_evaluated"]
 

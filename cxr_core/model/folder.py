@@ -10,7 +10,18 @@ from ..errors import ModelUnusable
 from ..settings import settings
 from .card import ModelCard, read_card
 
-__all__ = ["CARD", "GRAPH", "SUMS", "WEIGHTS", "ModelFolder", "file_sha256", "find_model", "list_models", "open_model", "write_sums"]
+__all__ = [
+    "CARD",
+    "GRAPH",
+    "SUMS",
+    "WEIGHTS",
+    "ModelFolder",
+    "file_sha256",
+    "find_model",
+    "list_models",
+    "open_model",
+    "write_sums",
+]
 
 CARD = "card.json"
 WEIGHTS = "model.keras"

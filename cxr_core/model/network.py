@@ -14,7 +14,13 @@ import numpy as np
 
 from ..errors import ModelUnusable
 
-__all__ = ["FEATURES_LAYER", "LOGITS_LAYER", "build_network", "initialise_from_file", "initialise_from_imagenet"]
+__all__ = [
+    "FEATURES_LAYER",
+    "LOGITS_LAYER",
+    "build_network",
+    "initialise_from_file",
+    "initialise_from_imagenet",
+]
 
 FEATURES_LAYER = "relu"
 """The last feature map, (h, w, 1024) at 1/32 of the input."""
@@ -28,7 +34,11 @@ GREY_MEAN, GREY_STD = 0.449, 0.226
 
 
 def build_network(
-    classes: int, size: int | None = None, *, scale: float = 1 / GREY_STD, offset: float = -GREY_MEAN / GREY_STD
+    classes: int,
+    size: int | None = None,
+    *,
+    scale: float = 1 / GREY_STD,
+    offset: float = -GREY_MEAN / GREY_STD,
 ) -> keras.Model:
     """Return DenseNet121 with random weights.
 
@@ -77,10 +87,7 @@ def initialise_from_file(network: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise ModelUnusable(f"Starting weights: {path} is not a file. Accepted: .keras, .weights.h5, .h5.")
     try:
-        if path.suffix == ".keras":
-            source = keras.models.load_model(path, compile=False)
-        else:
-            source = _backbone_of(path)
+        source = keras.models.load_model(path, compile=False) if path.suffix == ".keras" else _backbone_of(path)
         _copy_body(source, network)
     except ModelUnusable:
         raise
@@ -94,9 +101,7 @@ def initialise_from_file(network: keras.Model, path: Path) -> None:
 def _backbone_of(path: Path) -> keras.Model:
     last: Exception | None = None
     for channels in (3, 1):
-        body = keras.applications.DenseNet121(
-            include_top=False, weights=None, input_shape=(None, None, channels)
-        )
+        body = keras.applications.DenseNet121(include_top=False, weights=None, input_shape=(None, None, channels))
         try:
             body.load_weights(path)
         except Exception as error:

@@ -30,7 +30,9 @@ class OpenVinoEngine:
             self.head = _head(graph, len(folder.card.labels))
             # some processors default to less than float32, and the states would move with them
             compiled = core.compile_model(
-                graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": os.cpu_count() or 1}
+                graph,
+                "CPU",
+                {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": os.cpu_count() or 1},
             )
             self._features, self._logits = compiled.output("features"), compiled.output("logits")
         except RuntimeError as error:

@@ -83,7 +83,14 @@ def reading_json(file: str, reading: Reading) -> str:
 
 
 def refusal_json(
-    file: str, sha256: str, reason: str, *, model_id: str, model_sha256: str, engine: str, operating_point: str
+    file: str,
+    sha256: str,
+    reason: str,
+    *,
+    model_id: str,
+    model_sha256: str,
+    engine: str,
+    operating_point: str,
 ) -> str:
     """Return the line of a file that could not be decoded: the same object, ``image`` null."""
     return _line(

@@ -63,7 +63,9 @@ def sheet(
     for panel, finding in zip(panels[1:], reading.ranked()[:SHOWN], strict=False):
         heat = heat_map(reading, finding.label, card)
         panel.imshow(overlay(grey, heat))
-        known = "" if reference is None else (" · in reference" if finding.label in reference else " · not in reference")
+        known = (
+            "" if reference is None else (" · in reference" if finding.label in reference else " · not in reference")
+        )
         _caption(panel, display_name(finding.label), _score_words(finding) + known, _ink(finding))
         panel.text(0, -0.035, _map_words(heat), transform=panel.transAxes, color=QUIET, size=7.5, va="top")
     if reading.quality.status == "refused" and not reading.findings:

@@ -24,7 +24,16 @@ from ..model.findings import MIN_PATIENTS
 from .dataset import batches
 from .table import FilmTable
 
-__all__ = ["ANCHOR_RULE", "MIN_PATIENTS_FOR_AUC", "Scored", "auc_table", "count_labels", "map_anchors", "operating_point", "score_films"]
+__all__ = [
+    "ANCHOR_RULE",
+    "MIN_PATIENTS_FOR_AUC",
+    "Scored",
+    "auc_table",
+    "count_labels",
+    "map_anchors",
+    "operating_point",
+    "score_films",
+]
 
 MIN_PATIENTS_FOR_AUC = 10
 RESAMPLES = 2000
@@ -100,7 +109,12 @@ def auc_table(scored: Scored, name: str, description: str, seed: int = 0) -> Met
     """Return the AUC of every label; null, with the counts, where there are too few patients."""
     films = scored.films
     estimates = patient_bootstrap_auc(
-        films.labels, scored.scores, films.patients, resamples=RESAMPLES, seed=seed, min_patients=MIN_PATIENTS_FOR_AUC
+        films.labels,
+        scored.scores,
+        films.patients,
+        resamples=RESAMPLES,
+        seed=seed,
+        min_patients=MIN_PATIENTS_FOR_AUC,
     )
     return MetricTable(
         name=name,

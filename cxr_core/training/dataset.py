@@ -47,7 +47,7 @@ def batches(
 
     groups = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
     with ThreadPoolExecutor(workers) as pool:
-        ahead = [list(map(lambda row: pool.submit(load, int(row)), g)) for g in groups[:2]]
+        ahead = [[pool.submit(load, int(row)) for row in g] for g in groups[:2]]
         for number, group in enumerate(groups):
             films_now = np.stack([future.result() for future in ahead.pop(0)])
             if number + 2 < len(groups):

@@ -29,7 +29,10 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
     fixed = build_network(network.output_shape[-1], size, scale=scaling.scale, offset=scaling.offset)
     fixed.set_weights(network.get_weights())
     # a dict, or the outputs lose their names in the graph
-    outputs = {"features": fixed.get_layer(FEATURES_LAYER).output, "logits": fixed.get_layer(LOGITS_LAYER).output}
+    outputs = {
+        "features": fixed.get_layer(FEATURES_LAYER).output,
+        "logits": fixed.get_layer(LOGITS_LAYER).output,
+    }
     both = keras.Model(fixed.inputs, outputs)
     try:
         (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,13 @@ from ..errors import PathUnusable, TrainingRefused
 from ..labels import CAVEATS, LABELS, NOT_LOOKED_FOR
 from ..model.card import Architecture, InputSpec, ModelCard, TrainingRecord, write_card
 from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, write_sums
-from ..model.network import FEATURES_LAYER, LOGITS_LAYER, build_network, initialise_from_file, initialise_from_imagenet
+from ..model.network import (
+    FEATURES_LAYER,
+    LOGITS_LAYER,
+    build_network,
+    initialise_from_file,
+    initialise_from_imagenet,
+)
 from .augment import POLICIES
 from .calibrate import ANCHOR_RULE, auc_table, count_labels, map_anchors, operating_point, score_films
 from .export import save_network
@@ -64,7 +70,9 @@ class Watcher:
     scored: Callable[[str, int, int], None] = lambda name, done, films: None
 
 
-def train_model(recipe: Recipe, folder: Path, work: Path, *, resume: bool = False, watcher: Watcher = Watcher()) -> ModelCard:
+def train_model(
+    recipe: Recipe, folder: Path, work: Path, *, resume: bool = False, watcher: Watcher = Watcher()
+) -> ModelCard:
     """Train, measure, and write a model folder.
 
     Args:

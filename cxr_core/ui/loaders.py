@@ -62,9 +62,7 @@ def _read(
     _data: bytes,
     _predictor: Predictor,
 ) -> tuple[Radiograph, Reading]:
-    radiograph, reading = read_film(
-        _data, _predictor, operating_point=operating_point, read_anyway=read_anyway
-    )
+    radiograph, reading = read_film(_data, _predictor, operating_point=operating_point, read_anyway=read_anyway)
     # shared between reruns without a copy, so nobody may write into it
     for array in (radiograph.values, radiograph.display, reading.class_maps):
         array.setflags(write=False)

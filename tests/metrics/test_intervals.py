@@ -182,9 +182,7 @@ def test_films_in_perfect_order_have_no_interval():
 
 def test_no_film():
     assert patient_bootstrap_auc([], [], []).reason == "no film"
-    assert [e.reason for e in patient_bootstrap_auc(np.zeros((0, 2)), np.zeros((0, 2)), [])] == [
-        "no film"
-    ] * 2
+    assert [e.reason for e in patient_bootstrap_auc(np.zeros((0, 2)), np.zeros((0, 2)), [])] == ["no film"] * 2
 
 
 @pytest.mark.parametrize(
@@ -198,7 +196,7 @@ def test_no_film():
     ],
 )
 def test_other_input_is_refused(labels, scores, patients):
-    with pytest.raises(ValueError, match="accepted|cannot"):
+    with pytest.raises(ValueError, match=r"accepted|cannot"):
         patient_bootstrap_auc(labels, scores, patients)
 
 

@@ -97,9 +97,7 @@ def test_a_value_or_a_reason(case):
     assert estimate.positives + estimate.negatives == len(case[0])
 
 
-@pytest.mark.parametrize(
-    ("labels", "reason"), [([0, 0], "no positive"), ([1, 1], "no negative"), ([], "no film")]
-)
+@pytest.mark.parametrize(("labels", "reason"), [([0, 0], "no positive"), ([1, 1], "no negative"), ([], "no film")])
 def test_a_missing_class_is_named(labels, reason):
     scores = np.linspace(0, 1, len(labels))
     estimate, curve = roc_auc(labels, scores), roc_curve(labels, scores)

@@ -1,0 +1,26 @@
+"""Bytes to a radiograph as a workstation shows it, and on to a network's input."""
+
+from .display import render8
+from .phantom import phantom, phantom_dicom, phantom_png
+from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
+from .radiograph import Kind, Quality, Radiograph, Status, Voi
+from .read import read_radiograph
+from .sniff import sniff
+
+__all__ = [
+    "PREPARATION_VERSION",
+    "Kind",
+    "Placement",
+    "Preparation",
+    "Quality",
+    "Radiograph",
+    "Status",
+    "Voi",
+    "phantom",
+    "phantom_dicom",
+    "phantom_png",
+    "prepare",
+    "read_radiograph",
+    "render8",
+    "sniff",
+]

@@ -1,0 +1,106 @@
+"""Values to brightness: VOI, Presentation LUT and polarity, each once and in this order.
+
+Order: stored values, Modality LUT or rescale, VOI LUT or window, Presentation LUT, polarity
+(PS3.3 C.11, C.7.6.3; PS3.4 N.2). Brightness is normalised by the nominal range of each step, never by
+the image's own extremes: one metal marker must not darken a chest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .radiograph import Radiograph, Voi
+
+__all__ = [
+    "PERCENTILES",
+    "Lut",
+    "apply_lut",
+    "apply_window",
+    "nominal_window",
+    "percentile_window",
+    "render8",
+    "usable",
+]
+
+PERCENTILES = (0.5, 99.5)
+"""Between these the window lies where a file of more than 8 bits names none."""
+
+
+@dataclass(frozen=True)
+class Lut:
+    """A look-up table (PS3.3 C.11.1.1, C.11.2.1.1).
+
+    Attributes:
+        entries: (n,) uint16.
+        first: the input value that the first entry belongs to; smaller ones get it too, and values
+            beyond the last entry get the last.
+        bits: of an entry; its nominal range is 0 to 2**bits - 1.
+        explanation: what the file calls it.
+    """
+
+    entries: np.ndarray
+    first: int
+    bits: int
+    explanation: str = ""
+
+
+def apply_lut(values: np.ndarray, lut: Lut) -> np.ndarray:
+    """Return the entries for the values, float32, in the units of the table."""
+    index = np.clip(np.rint(values) - lut.first, 0, len(lut.entries) - 1).astype(np.int64)
+    return lut.entries[index].astype(np.float32)
+
+
+def usable(voi: Voi) -> bool:
+    """Return whether a window can be applied: finite, and as wide as its function needs.
+
+    LINEAR needs a width of at least 1, the others more than 0 (PS3.3 C.11.2.1.2).
+    """
+    if not (np.isfinite(voi.center) and np.isfinite(voi.width)):
+        return False
+    return voi.width >= 1 if voi.function == "LINEAR" else voi.width > 0
+
+
+def apply_window(values: np.ndarray, voi: Voi) -> np.ndarray:
+    """Return brightness in [0, 1], float32, for values in the window's units.
+
+    LINEAR (PS3.3 C.11.2.1.2.1): 0 up to c - 0.5 - (w - 1)/2, 1 above c - 0.5 + (w - 1)/2, else
+    (x - (c - 0.5)) / (w - 1) + 0.5. LINEAR_EXACT (C.11.2.1.3.2): (x - c) / w + 0.5 within c -+ w/2.
+    SIGMOID (C.11.2.1.3.1): 1 / (1 + exp(-4 (x - c) / w)).
+    """
+    x = values.astype(np.float64)
+    if voi.function == "SIGMOID":
+        # beyond 700 exp overflows; the answer is 0 long before
+        return (1 / (1 + np.exp(np.clip(-4 * (x - voi.center) / voi.width, -700, 700)))).astype(np.float32)
+    if voi.function == "LINEAR_EXACT":
+        return np.clip((x - voi.center) / voi.width + 0.5, 0, 1).astype(np.float32)
+    middle, span = voi.center - 0.5, voi.width - 1
+    if span == 0:
+        return (x > middle).astype(np.float32)
+    return np.clip((x - middle) / span + 0.5, 0, 1).astype(np.float32)
+
+
+def nominal_window(low: float, high: float, explanation: str) -> Voi:
+    """Return the window that spreads a nominal range over black to white."""
+    return Voi((low + high) / 2, max(high - low, 1e-6), "LINEAR_EXACT", explanation)
+
+
+def percentile_window(values: np.ndarray, used: np.ndarray | None = None) -> Voi:
+    """Return the window between :data:`PERCENTILES` of the values, padding left out.
+
+    Args:
+        values: any shape.
+        used: boolean, same shape; False where a pixel is padding.
+    """
+    inside = values if used is None or not used.any() else values[used]
+    low, high = np.percentile(inside, PERCENTILES)
+    if high <= low:
+        low, high = float(inside.min()), float(inside.max())
+    words = f"no VOI: percentile window, {PERCENTILES[0]:g} to {PERCENTILES[1]:g} %"
+    return nominal_window(float(low), float(high), words)
+
+
+def render8(radiograph: Radiograph) -> np.ndarray:
+    """Return what the viewer shows by default: (rows, columns) uint8, 0 is black."""
+    return np.floor(radiograph.display * 255 + 0.5).astype(np.uint8)

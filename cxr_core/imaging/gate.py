@@ -1,0 +1,70 @@
+"""Whether a film may be read: by what the header says, and by what no header can hide.
+
+A refusal is about the film being the model's subject, not about its quality as a picture; a user may
+override it with a reason, and the reason is kept in the reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from .radiograph import Quality
+
+__all__ = ["judge"]
+
+X_RAY = {"CR", "DX", "RG"}
+CAPTURES = {"OT", "SC"}
+CHEST = {"CHEST", "THORAX", "LUNG", "CHESTABDOMEN"}
+FRONTAL = {"PA", "AP"}
+ADULT_YEARS = 18
+SMALL_SIDE = 224
+
+
+def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
+    """Return the gate's verdict.
+
+    Args:
+        display: (rows, columns) float32 in [0, 1].
+        header: fields that passed the allow-list; empty for a picture file.
+        age: of the patient in years, or None where it is unknown.
+        concerns: what the decoding found, in words.
+    """
+    refusals = [*_header_refusals(header), *_pixel_refusals(display)]
+    warnings = [*concerns, *_warnings(display, header, age)]
+    status = "refused" if refusals else "warning" if warnings else "ok"
+    return Quality(status, (*refusals, *warnings))
+
+
+def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
+    modality = header.get("Modality")
+    if modality and modality not in X_RAY | CAPTURES:
+        yield f"not read: modality {modality}; radiographs (CR, DX) are accepted"
+    view = header.get("ViewPosition")
+    if view and view not in FRONTAL:
+        yield "not read: lateral view; frontal views (PA, AP) are accepted"
+    part = header.get("BodyPartExamined")
+    if part and part not in CHEST:
+        named = "another body part" if part == "another" else f"body part {part}"
+        yield f"not read: {named}; chest radiographs are accepted"
+
+
+def _pixel_refusals(display: np.ndarray) -> Iterable[str]:
+    if display.max() - display.min() < 1 / 255:
+        yield "not read: every pixel is the same, there is no picture"
+
+
+def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None) -> Iterable[str]:
+    if age is None:
+        yield "age unknown: the model is for adults"
+    elif age < ADULT_YEARS:
+        yield f"age under {ADULT_YEARS}: the model is for adults"
+    if header and "ViewPosition" not in header:
+        yield "view position not stated: taken as frontal"
+    if header.get("Modality") in CAPTURES:
+        yield "a secondary capture: its grey levels may have been changed"
+    if header.get("PresentationIntentType") == "FOR PROCESSING":
+        yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"
+    if min(display.shape) < SMALL_SIDE:
+        yield f"small image: {display.shape[1]} x {display.shape[0]} pixels"

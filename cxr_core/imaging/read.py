@@ -1,0 +1,57 @@
+"""Bytes to a radiograph: the one door for files."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from .dicom import read_dicom
+from .display import apply_window, nominal_window, percentile_window
+from .gate import judge
+from .limits import check_bytes
+from .radiograph import Kind, Radiograph
+from .raster import read_raster
+from .sniff import sniff
+
+__all__ = ["read_radiograph"]
+
+
+def read_radiograph(data: bytes) -> Radiograph:
+    """Read one film.
+
+    Args:
+        data: content of a DICOM, PNG, JPEG or TIFF file, told apart by content.
+
+    Returns:
+        The film as a workstation would show it, with the transforms that were applied and the gate's
+        verdict; a film whose ``quality`` is ``refused`` is shown, but not given to a model.
+
+    Raises:
+        InputRefused: no image can be had from the bytes. The message is one line without any content
+            of the file.
+    """
+    check_bytes(data)
+    kind = sniff(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return read_dicom(data, sha256) if kind == "dicom" else _picture(data, kind, sha256)
+
+
+def _picture(data: bytes, kind: Kind, sha256: str) -> Radiograph:
+    raster = read_raster(data, kind)
+    if raster.bits == 8:
+        voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
+    else:
+        # 16-bit files often hold 10 to 12 bits: over the full range they would be near black
+        voi = percentile_window(raster.values)
+    display = apply_window(raster.values, voi)
+    return Radiograph(
+        sha256=sha256,
+        kind=kind,
+        values=np.ascontiguousarray(raster.values, dtype=np.float32),
+        display=display,
+        voi=voi,
+        inverted=False,
+        transforms=(*raster.transforms, voi.explanation),
+        quality=judge(display, {}, None, raster.warnings),
+    )

@@ -1,0 +1,68 @@
+"""What tests need from outside, found or, where CI asks for it, demanded.
+
+``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``,
+``shared``. A required thing that is missing fails; another skips, and says so.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PROJECT = Path(__file__).resolve().parent.parent
+REQUIRED = {name.strip() for name in os.environ.get("SECOND_READ_REQUIRE", "").split(",") if name.strip()}
+
+
+def missing(name: str, words: str):
+    """Fail where the thing is required, else skip."""
+    if name in REQUIRED:
+        pytest.fail(f"{words}, and SECOND_READ_REQUIRE asks for {name}")
+    pytest.skip(words)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real X-rays; tests that use it carry the mark ``needs_shared``."""
+    folder = Path(os.environ.get("SECOND_READ_SHARED", PROJECT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        missing("shared", f"no real X-rays in {folder.name}/ beside the project")
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def dcm2pnm(tmp_path_factory):
+    """Render DICOM bytes with DCMTK, as a second witness: (rows, columns) uint8."""
+    program = shutil.which("dcm2pnm")
+    if program is None:
+        missing("dcmtk", "DCMTK's dcm2pnm is not installed")
+    folder = tmp_path_factory.mktemp("dcmtk")
+
+    def render(data: bytes, *options: str) -> np.ndarray:
+        (folder / "in.dcm").write_bytes(data)
+        command = [program, "-O", *options, "+op", str(folder / "in.dcm"), str(folder / "out.pgm")]
+        subprocess.run(command, check=True, capture_output=True)
+        with Image.open(folder / "out.pgm") as image:
+            return np.asarray(image).copy()
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        missing("chromium", "Chromium is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def predictor():
+    """The embedded model on the engine that serves."""
+    from cxr_core.model import shared_predictor
+
+    return shared_predictor("second-read-mini", "openvino")

@@ -1,0 +1,256 @@
+"""The truth table of pixels: hand-computed values, and DCMTK as a second witness."""
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+
+from cxr_core.errors import InputRefused
+from cxr_core.imaging import phantom_dicom, read_radiograph, render8
+
+RAMP = (np.arange(64 * 64).reshape(64, 64) % 4096).astype(np.uint16)
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
+
+
+def lut(entries, first=0, bits=12, vr="US", packed=False) -> Dataset:
+    item = Dataset()
+    item.LUTDescriptor = [len(entries) % 65536, first, bits]
+    item["LUTDescriptor"].VR = "US"
+    if packed:
+        item.add_new("LUTData", "OW", np.asarray(entries, np.uint8).tobytes())
+    else:
+        item.add_new("LUTData", "OW", np.asarray(entries, "<u2").tobytes())
+    return item
+
+
+def curve(entries: int, top: int) -> np.ndarray:
+    return np.rint(top * (np.arange(entries) / (entries - 1)) ** 2).astype(int)
+
+
+CASES = {
+    "linear": WINDOW,
+    "linear, narrow": {"WindowCenter": 1000, "WindowWidth": 500},
+    "sigmoid": {"WindowCenter": 2000, "WindowWidth": 1500, "VOILUTFunction": "SIGMOID"},
+    "rescale 0.5": {"RescaleSlope": 0.5, "RescaleIntercept": 0, "WindowCenter": 1000, "WindowWidth": 1500},
+    "rescale 2 and -1000": {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 3000, "WindowWidth": 5000},
+    "rescale -1": {"RescaleSlope": -1, "RescaleIntercept": 4095, **WINDOW},
+    "monochrome1": {"PhotometricInterpretation": "MONOCHROME1", **WINDOW},
+    "monochrome1, inverse": {
+        "PhotometricInterpretation": "MONOCHROME1",
+        "PresentationLUTShape": "INVERSE",
+        **WINDOW,
+    },
+    "monochrome1, identity": {
+        "PhotometricInterpretation": "MONOCHROME1",
+        "PresentationLUTShape": "IDENTITY",
+        **WINDOW,
+    },
+    "monochrome2, inverse": {"PresentationLUTShape": "INVERSE", **WINDOW},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_dcmtk_agrees_within_one_grey_level(case, dcm2pnm):
+    data = phantom_dicom(values=RAMP, **CASES[case])
+    ours = render8(read_radiograph(data)).astype(int)
+    assert np.abs(ours - dcm2pnm(data, "+Wi", "1")).max() <= 1
+
+
+@pytest.mark.parametrize(("bits", "packed"), [(16, False), (12, False), (8, False), (8, True)])
+def test_dcmtk_agrees_on_voi_tables(bits, packed, dcm2pnm):
+    table = lut(curve(4096, (1 << bits) - 1), bits=bits, packed=packed)
+    data = phantom_dicom(values=RAMP, VOILUTSequence=[table], WindowCenter=None, WindowWidth=None)
+    ours = render8(read_radiograph(data)).astype(int)
+    assert np.abs(ours - dcm2pnm(data, "+Wl", "1")).max() <= 1
+
+
+def test_dcmtk_agrees_on_a_modality_table(dcm2pnm):
+    table = lut(curve(4096, 65535), bits=16)
+    table.ModalityLUTType = "US"
+    data = phantom_dicom(
+        values=RAMP,
+        ModalityLUTSequence=[table],
+        RescaleSlope=None,
+        RescaleIntercept=None,
+        RescaleType=None,
+        WindowCenter=30000,
+        WindowWidth=50000,
+    )
+    assert np.abs(render8(read_radiograph(data)).astype(int) - dcm2pnm(data, "+Wi", "1")).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_dcmtk_agrees_on_signed_values(bits, dcm2pnm):
+    half = 1 << (bits - 1)
+    values = (np.linspace(-half, half - 1, 64 * 64).reshape(64, 64)).astype(np.int16)
+    stored = values.view(np.uint16) & ((1 << bits) - 1)
+    data = phantom_dicom(
+        values=stored,
+        BitsStored=bits,
+        HighBit=bits - 1,
+        PixelRepresentation=1,
+        WindowCenter=0,
+        WindowWidth=half,
+    )
+    film = read_radiograph(data)
+    np.testing.assert_array_equal(film.values, values)
+    assert np.abs(render8(film).astype(int) - dcm2pnm(data, "+Wi", "1")).max() <= 1
+
+
+def test_linear_exact_and_small_slopes_by_hand():
+    # DCMTK is no oracle for these two
+    film = read_radiograph(phantom_dicom(values=RAMP, VOILUTFunction="LINEAR_EXACT", **WINDOW))
+    np.testing.assert_allclose(film.display, RAMP / 4096, atol=1e-7)
+    small = read_radiograph(
+        phantom_dicom(values=RAMP, RescaleSlope=0.001, WindowCenter=2.5, WindowWidth=4, RescaleIntercept=0)
+    )
+    # LINEAR with c = 2.5, w = 4: (x - 2) / 3 + 0.5, so 0 up to x = 0.5 and 1 from x = 3.5
+    np.testing.assert_allclose(small.display, np.clip((RAMP * 0.001 - 2) / 3 + 0.5, 0, 1), atol=1e-6)
+
+
+def test_monochrome1_is_the_negative_of_monochrome2():
+    plain = read_radiograph(phantom_dicom(values=RAMP, **WINDOW))
+    turned = read_radiograph(phantom_dicom(values=RAMP, PhotometricInterpretation="MONOCHROME1", **WINDOW))
+    np.testing.assert_allclose(plain.display + turned.display, 1, atol=1e-6)
+    assert turned.inverted
+    assert turned.transforms[-1] == "polarity: MONOCHROME1 inverted"
+
+
+def test_a_contradiction_follows_the_shape_and_is_a_reason_to_distrust():
+    film = read_radiograph(phantom_dicom(values=RAMP, **CASES["monochrome1, identity"]))
+    assert not film.inverted
+    assert any("contradict" in reason for reason in film.quality.reasons)
+
+
+def test_dx_rescale_is_not_applied_and_doubted():
+    data = phantom_dicom(
+        values=RAMP, SOPClassUID=pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.1.1"), Modality="DX", RescaleSlope=2
+    )
+    film = read_radiograph(data)
+    np.testing.assert_array_equal(film.values, RAMP)
+    assert any("does not allow" in reason for reason in film.quality.reasons)
+
+
+def test_sixteen_stored_bits_with_twelve_used_are_not_black():
+    data = phantom_dicom(values=RAMP, BitsStored=16, HighBit=15, WindowCenter=None, WindowWidth=None)
+    film = read_radiograph(data)
+    assert 0.4 < film.display.mean() < 0.6
+    assert film.voi.explanation.startswith("no VOI: percentile window")
+
+
+def test_padding_is_found_under_its_mask_and_painted_black():
+    body = np.minimum(RAMP, 4094)
+    values = body.copy()
+    values[:, :20] = 65535
+    data = phantom_dicom(
+        values=values,
+        PixelPaddingValue=65535,
+        PhotometricInterpretation="MONOCHROME1",
+        WindowCenter=None,
+        WindowWidth=None,
+    )
+    film = read_radiograph(data)
+    assert (film.display[:, :20] == 0).all()
+    without = read_radiograph(
+        phantom_dicom(
+            values=np.ascontiguousarray(body[:, 20:]),
+            PhotometricInterpretation="MONOCHROME1",
+            WindowCenter=None,
+            WindowWidth=None,
+        )
+    )
+    np.testing.assert_allclose(film.display[:, 20:], without.display, atol=1e-6)
+
+
+def test_the_first_of_several_windows_is_used():
+    film = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=[1000, 2000], WindowWidth=[500, 600]))
+    assert (film.voi.center, film.voi.width) == (1000, 500)
+
+
+@pytest.mark.parametrize("width", [0, -5, "nan"])
+def test_a_window_that_cannot_be_used_is_left_out_and_named(width):
+    film = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=5, WindowWidth=width))
+    assert "percentile" in film.voi.explanation
+    assert any("not usable" in reason for reason in film.quality.reasons)
+
+
+def test_jpeg_baseline(dcm2pnm):
+    grey = (RAMP >> 4).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=95)
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(values=RAMP)))
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    ds.WindowCenter, ds.WindowWidth = 128, 256
+    ds.PixelData = encapsulate([file.getvalue()])
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    out = io.BytesIO()
+    ds.save_as(out)
+    film = read_radiograph(out.getvalue())
+    np.testing.assert_array_equal(film.values, np.asarray(Image.open(io.BytesIO(file.getvalue()))))
+    with pytest.raises(InputRefused):
+        read_radiograph(out.getvalue()[:-600])
+
+
+def test_without_preamble_and_meta_header():
+    data = phantom_dicom(values=RAMP)
+    ds = pydicom.dcmread(io.BytesIO(data))
+    bare = io.BytesIO()
+    plain = Dataset()
+    plain.update(ds)
+    pydicom.dcmwrite(bare, plain, implicit_vr=True, little_endian=True, enforce_file_format=False)
+    np.testing.assert_array_equal(read_radiograph(bare.getvalue()).values, RAMP)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"NumberOfFrames": 2}, "2 frames"),
+        ({"Rows": 50000, "Columns": 50000}, "million pixels"),
+        ({"BitsAllocated": 32, "BitsStored": 32}, "up to 16 bits"),
+        ({"PhotometricInterpretation": "HSV"}, "photometric"),
+    ],
+)
+def test_other_images_are_refused_in_words(elements, words):
+    values = np.concatenate([RAMP, RAMP]) if "NumberOfFrames" in elements else RAMP
+    with pytest.raises(InputRefused, match=words):
+        read_radiograph(phantom_dicom(values=values, **elements))
+
+
+def test_cut_anywhere_it_is_one_line_without_the_patient():
+    data = phantom_dicom(64, 64, PatientName="Secret^Name")
+    for length in [*range(133, 900, 37), 2000, len(data) // 2, len(data) - 2]:
+        with pytest.raises(InputRefused) as refusal:
+            read_radiograph(data[:length])
+        assert "\n" not in str(refusal.value)
+        assert "Secret" not in str(refusal.value)
+
+
+def test_a_file_without_an_image_is_told():
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(64, 64)))
+    for keyword in ("PixelData", "Rows", "Columns"):
+        delattr(ds, keyword)
+    out = io.BytesIO()
+    ds.save_as(out)
+    with pytest.raises(InputRefused, match="without an image"):
+        read_radiograph(out.getvalue())
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("name", ["dx_thorax_small_monochrome1", "nih_cardiomegaly", "nih_effusion"])
+def test_real_files_look_as_in_dcmtk(name, shared, dcm2pnm):
+    data = (shared / "dicom" / f"{name}.dcm").read_bytes()
+    options = ("+Wi", "1") if name.startswith("dx") else ()
+    assert np.abs(render8(read_radiograph(data)).astype(int) - dcm2pnm(data, *options)).max() <= 1
+
+
+@pytest.mark.needs_shared
+def test_the_retagged_twin_is_the_exact_negative(shared):
+    one = read_radiograph((shared / "dicom" / "rsna_cr_pa_jpeg_baseline.dcm").read_bytes())
+    two = read_radiograph((shared / "dicom" / "rsna_cr_pa_retagged_monochrome1.dcm").read_bytes())
+    np.testing.assert_array_equal(render8(one).astype(int) + render8(two), 255)

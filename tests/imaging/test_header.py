@@ -1,0 +1,53 @@
+import dataclasses
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom, read_radiograph
+from cxr_core.imaging.header import allowed_header, patient_age
+
+
+def test_nothing_of_the_patient_comes_in():
+    secret = "SECRETNAME"
+    data = phantom_dicom(
+        64,
+        64,
+        PatientName=f"{secret}^A",
+        PatientID=secret,
+        ReferringPhysicianName=secret,
+        StudyID=secret,
+        AccessionNumber=secret,
+        BodyPartExamined=secret,
+        ViewPosition=secret,
+        PatientSex=secret,
+        PhotometricInterpretation="MONOCHROME2",
+        WindowCenterWidthExplanation=secret,
+    )
+    film = read_radiograph(data)
+    for field in dataclasses.fields(film):
+        assert secret not in str(getattr(film, field.name))
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("058Y", 58), ("58", 58), ("006M", 0.5), ("010D", 10 / 365.25), ("", None), ("old", None), ("999Y", None)],
+)
+def test_age_strings(text, years):
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    ds.PatientAge = text
+    assert patient_age(ds) == (None if years is None else pytest.approx(years))
+
+
+def test_great_age_is_not_told():
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    ds.PatientAge = "094Y"
+    assert allowed_header(ds)["PatientAge"] == "90Y or over"
+
+
+def test_spacing_is_at_the_detector():
+    film = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=[0.2, 0.1], PixelSpacing=[0.3, 0.3]))
+    assert film.spacing_mm == (0.2, 0.1)
+    assert read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=None)).spacing_mm is None
