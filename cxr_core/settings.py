@@ -10,13 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from .errors import WrongArguments
 
 __all__ = ["Settings", "settings"]
 
@@ -36,7 +38,6 @@ class Settings(BaseSettings):
     )
     model: str = Field(default="second-read-mini", description="Id of the model that serves by default.")
     engine: Literal["openvino", "tensorflow"] = Field(default="openvino", description="Engine that serves by default.")
-    database_url: str | None = Field(default=None, description="SQLAlchemy URL of the run store; SQLite when not set.")
     max_file_mb: int = Field(
         default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
     )
@@ -58,5 +59,10 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """Return the settings of this process, read once."""
-    return Settings()
+    """Return the settings of this process, read once; raises WrongArguments for one that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise WrongArguments(f"Setting SECOND_READ_{name.upper()}: {first['msg']}.") from error

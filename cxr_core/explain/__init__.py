@@ -1,7 +1,7 @@
 """Reading to heat maps: exact, on the network's grid, placed on the film, in words."""
 
 from .gradcam import HeatMap, heat_map, heat_maps, strongest_place
-from .overlay import CONTOUR_COLOUR, MAP_ALPHA, MAP_COLOUR, overlay, overlay_png
+from .overlay import CONTOUR_COLOUR, MAP_ALPHA, MAP_COLOUR, overlay, overlay_png, png
 from .place import CONTOUR_SHARE, contour, on_original
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "on_original",
     "overlay",
     "overlay_png",
+    "png",
     "strongest_place",
 ]

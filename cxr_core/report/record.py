@@ -11,7 +11,7 @@ from typing import Any
 from ..labels import NOTICE
 from ..model import Reading
 
-__all__ = ["CSV_COLUMNS", "SCHEMA", "reading_json", "reading_record", "readings_csv", "refusal_json"]
+__all__ = ["CSV_COLUMNS", "SCHEMA", "reading_json", "reading_record", "readings_csv", "refusal_json", "refusals_csv"]
 
 SCHEMA = 1
 
@@ -143,6 +143,16 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
                     "state": finding.state,
                 }
             )
+    return stream.getvalue()
+
+
+def refusals_csv(refusals: Sequence[tuple[str, str, str]]) -> str:
+    """Return lines for files that could not be decoded: (file, sha256, reason) of each."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
+    for file, sha256, reason in refusals:
+        row = {"file": _no_formula(file), "sha256": sha256, "quality": "refused", "reasons": reason, "notice": NOTICE}
+        writer.writerow(row)
     return stream.getvalue()
 
 

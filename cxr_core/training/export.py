@@ -37,7 +37,7 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
     try:
         (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
         fixed.save(folder / WEIGHTS)
-        both.export(folder / GRAPH, format="openvino", verbose=False)
+        both.export(str(folder / GRAPH), format="openvino", verbose=False)
     except OSError as error:
         raise PathUnusable(f"Model folder {folder}: cannot be written.") from error
     return both

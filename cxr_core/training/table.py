@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import PathUnusable
 from ..labels import LABELS, NO_FINDING
 
-__all__ = ["EXPERTS", "MINED", "FilmTable", "read_expert_table", "read_nih_table", "read_table"]
+__all__ = ["EXPERTS", "MINED", "FilmTable", "read_expert_table", "read_nih_table", "read_reference", "read_table"]
 
 EXPERT_COLUMNS = ("Image ID", "Patient ID", "Abnormal")
 COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
@@ -89,6 +89,22 @@ def read_expert_table(csv: Path, images: Path) -> FilmTable:
     return _experts(_read_csv(csv), csv, images)
 
 
+def read_reference(csv: Path) -> dict[str, tuple[str, ...]]:
+    """Return the labels of each image name of either table; raises PathUnusable as the others do."""
+    frame = _read_csv(csv)
+    columns = [label.replace("_", " ") for label in LABELS]
+    if "Image ID" in frame.columns:
+        _check_columns(frame, ("Image ID", *columns), csv)
+        names, hot = frame["Image ID"], (frame[columns] == "YES").to_numpy()
+    else:
+        _check_columns(frame, COLUMNS[:2], csv)
+        names, hot = frame["Image Index"], _one_hot(frame["Finding Labels"], csv)
+    return {
+        str(name): tuple(label for label, yes in zip(LABELS, row, strict=True) if yes)
+        for name, row in zip(names, hot, strict=True)
+    }
+
+
 def _read_csv(csv: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(csv)
@@ -98,12 +114,7 @@ def _read_csv(csv: Path) -> pd.DataFrame:
 
 def _with_images(frame: pd.DataFrame, needed: Sequence[str], csv: Path, images: Path) -> pd.DataFrame:
     """Return the rows whose image, named in the first needed column, is in the folder."""
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise PathUnusable(
-            f"Table {csv}: the columns {', '.join(missing)} are missing. Accepted: NIH's Data_Entry table, "
-            "or a majority table of expert labels."
-        )
+    _check_columns(frame, needed, csv)
     if not images.is_dir():
         raise PathUnusable(f"Images {images}: not a folder.")
     present = {entry.name for entry in images.iterdir()}
@@ -111,6 +122,15 @@ def _with_images(frame: pd.DataFrame, needed: Sequence[str], csv: Path, images: 
     if frame.empty:
         raise PathUnusable(f"No image of table {csv} is in the folder {images}.")
     return frame
+
+
+def _check_columns(frame: pd.DataFrame, needed: Sequence[str], csv: Path) -> None:
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise PathUnusable(
+            f"Table {csv}: the columns {', '.join(missing)} are missing. Accepted: NIH's Data_Entry table, "
+            "or a majority table of expert labels."
+        )
 
 
 def _paths(names: pd.Series, images: Path) -> np.ndarray:

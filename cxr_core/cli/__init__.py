@@ -1,0 +1,1 @@
+"""Thin commands over the rest; each module is one command."""

@@ -1,0 +1,58 @@
+"""``bench``: the figures of docs/performance.md, as ratios measured in one run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from ..explain import heat_maps
+from ..imaging import phantom_dicom, prepare, read_radiograph
+from ..model import class_maps, shared_predictor
+from ..reading import read_film
+from ..report import heatmaps_npz
+
+__all__ = ["bench"]
+
+
+def bench(
+    model: Annotated[str | None, typer.Option(metavar="ID", help="Model to measure.")] = None,
+    runs: Annotated[int, typer.Option(min=3, help="Repeats; medians are printed.")] = 15,
+    tensorflow: Annotated[bool, typer.Option(help="Compare with the reference engine too.")] = True,
+) -> None:
+    """Print what a reading costs, each part as a share of one forward pass of the serving engine."""
+    predictor = shared_predictor(model, "openvino")
+    data = phantom_dicom(2048, 1792)
+    film = read_radiograph(data)
+    reading = predictor.read(film)
+    prepared = prepare(film.display, predictor.card.input.preparation())[0][None]
+    answer = predictor.engine.infer(prepared)
+    engine = _median(lambda: predictor.engine.infer(prepared), runs)
+    print(f"median of {runs} runs, phantom of 2048 x 1792 pixels in 12 bits, model {predictor.card.id}")
+    print(f"one forward pass, OpenVINO: {1000 * engine:.1f} ms = 1")
+    parts: dict[str, Callable[[], object]] = {
+        "bytes to radiograph": lambda: read_radiograph(data),
+        "radiograph to input": lambda: prepare(film.display, predictor.card.input.preparation()),
+        "14 class maps": lambda: class_maps(answer.features[0], predictor.engine.head),
+        "14 heat maps": lambda: heat_maps(reading, predictor.card),
+        "maps to npz": lambda: heatmaps_npz(reading, predictor.card),
+        "bytes to reading, all together": lambda: read_film(data, predictor),
+    }
+    for name, part in parts.items():
+        print(f"{name}: {_median(part, runs) / engine:.2f}")
+    if tensorflow:
+        reference = shared_predictor(model, "tensorflow")
+        reference.engine.infer(prepared)
+        print(f"one forward pass, TensorFlow: {_median(lambda: reference.engine.infer(prepared), runs) / engine:.2f}")
+
+
+def _median(part: Callable[[], object], runs: int) -> float:
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        part()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)

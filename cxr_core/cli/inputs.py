@@ -1,0 +1,74 @@
+"""Paths from the command line to the files they mean, and where the results of each go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import PathUnusable
+
+__all__ = ["InputFile", "collect", "make_folder", "output_stems", "write"]
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file to read: ``path`` as the user would write it, ``place`` below the folder that was given."""
+
+    path: Path
+    place: Path
+
+    def read(self) -> bytes:
+        """Return its bytes; raises PathUnusable where they cannot be had."""
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise PathUnusable(f"{self.path}: cannot be read. Check its rights.") from error
+
+
+def collect(paths: Sequence[Path]) -> list[InputFile]:
+    """Return the files meant, a folder's sorted and without hidden ones; PathUnusable for a path that is not there."""
+    files = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+            files += [InputFile(p, p.relative_to(path)) for p in found]
+        elif path.is_file():
+            files.append(InputFile(path, Path(path.name)))
+        else:
+            raise PathUnusable(f"{path}: no such file or folder.")
+    if not files:
+        raise PathUnusable("There is no file in the folders given.")
+    return files
+
+
+def _hidden(place: Path) -> bool:
+    return any(part.startswith(".") for part in place.parts)
+
+
+def output_stems(files: Sequence[InputFile]) -> dict[int, Path | None]:
+    """Return for each input its place without the ending, or None where several share it.
+
+    Those that share one are told apart by the digest of their bytes, which the caller adds.
+    """
+    stems = [file.place.with_suffix("") for file in files]
+    count = Counter(stems)
+    return {i: stem if count[stem] == 1 else None for i, stem in enumerate(stems)}
+
+
+def make_folder(folder: Path) -> None:
+    """Make an output folder; raises PathUnusable where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PathUnusable(f"Output {folder}: the folder cannot be made.") from error
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write an output file and the folders above it; raises PathUnusable where that fails."""
+    make_folder(path.parent)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise PathUnusable(f"Output {path}: cannot be written.") from error

@@ -1,0 +1,205 @@
+"""``predict``: files in, findings out."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputRefused, WrongArguments
+from ..imaging import Radiograph
+from ..labels import NOTICE, display_name
+from ..model import ModelCard, Predictor, Reading, shared_predictor
+from ..reading import read_film
+from ..report import (
+    heatmaps_npz,
+    overlay_pngs,
+    reading_json,
+    readings_csv,
+    refusal_json,
+    refusals_csv,
+    sheet_png,
+)
+from ..training.table import read_reference
+from .inputs import InputFile, collect, make_folder, output_stems, write
+from .progress import Steps
+
+__all__ = ["predict"]
+
+REFUSED = 3
+
+Paths = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="DICOM, PNG, JPEG or TIFF; folders whole.")]
+Model = Annotated[str | None, typer.Option(metavar="ID", help="Model to use; see: models list.")]
+EngineName = Annotated[str | None, typer.Option("--engine", metavar="openvino|tensorflow", help="Engine to run it on.")]
+
+
+def predict(
+    paths: Paths,
+    model: Model = None,
+    engine: EngineName = None,
+    operating_point: Annotated[str, typer.Option(metavar="NAME", help="One of the model card's.")] = "default",
+    read_anyway: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Read films that the gate refuses; the reason is kept.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="One line a finding.")] = False,
+    heatmaps: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each film's maps: npz and PNG.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each film beside its four highest findings.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Reference labels by image name, marked on the sheets.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")] = None,
+) -> int:
+    """Read chest X-rays and print a score for each of 14 pathologies.
+
+    A film that cannot be read is named on stderr with its reason, the others are read, and the exit
+    status is 3. Examples:
+
+      python -m cxr_core predict film.dcm
+
+      python -m cxr_core predict study/ --json --out readings.jsonl --heatmaps maps/ --sheet sheets/
+    """
+    if json and csv:
+        raise WrongArguments("Give --json or --csv, not both.")
+    files = collect(paths)
+    reference = read_reference(table) if table else None
+    for folder in (heatmaps, sheet):
+        if folder is not None:
+            make_folder(folder)
+    predictor = shared_predictor(model, engine)
+    predictor.card.operating_point(operating_point)
+    form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card)
+    stems = output_stems(files)
+    lines = _Lines(out)
+    refused = 0
+    lines.put(form.head)
+    with Steps("Reading films", len(files)) as steps:
+        for number, file in enumerate(files):
+            data = file.read()
+            try:
+                radiograph, reading = read_film(
+                    data, predictor, operating_point=operating_point, read_anyway=read_anyway
+                )
+            except InputRefused as refusal:
+                refused += 1
+                steps.say(f"{file.path}: {refusal}")
+                lines.put(form.refusal(str(file.path), hashlib.sha256(data).hexdigest(), str(refusal)))
+            else:
+                lines.put(form.reading(str(file.path), reading))
+                stem = stems[number] or _told_apart(file, reading)
+                if reading.findings:
+                    known = None if reference is None else reference.get(file.path.name)
+                    _write_pictures(radiograph, reading, predictor.card, stem, heatmaps, sheet, known)
+                else:
+                    refused += 1
+                    steps.say(f"{file.path}: {'; '.join(reading.quality.reasons)}")
+            steps.done(number + 1)
+    lines.close()
+    return REFUSED if refused else 0
+
+
+def _told_apart(file: InputFile, reading: Reading) -> Path:
+    stem = file.place.with_suffix("")
+    return stem.with_name(f"{stem.name}-{reading.sha256[:12]}")
+
+
+def _write_pictures(
+    radiograph: Radiograph,
+    reading: Reading,
+    card: ModelCard,
+    stem: Path,
+    heatmaps: Path | None,
+    sheets: Path | None,
+    reference: tuple[str, ...] | None,
+) -> None:
+    if heatmaps is not None:
+        write(heatmaps / stem.with_name(f"{stem.name}.npz"), heatmaps_npz(reading, card))
+        for label, png in overlay_pngs(radiograph, reading, card).items():
+            write(heatmaps / stem.with_name(f"{stem.name}_{label}.png"), png)
+    if sheets is not None:
+        png = sheet_png(radiograph, reading, card, reference=reference)
+        write(sheets / stem.with_name(f"{stem.name}.png"), png)
+
+
+class _Lines:
+    """Output to stdout as it comes, or to a file."""
+
+    def __init__(self, out: Path | None) -> None:
+        self._out, self._kept = out, []
+        if out is not None:
+            write(out, b"")
+
+    def put(self, text: str) -> None:
+        if not text:
+            return
+        if self._out is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            self._kept.append(text)
+
+    def close(self) -> None:
+        if self._out is not None:
+            write(self._out, "".join(self._kept).encode())
+
+
+class _Json:
+    head = ""
+
+    def __init__(self, predictor: Predictor, operating_point: str) -> None:
+        self._predictor, self._point = predictor, operating_point
+
+    def reading(self, file: str, reading: Reading) -> str:
+        return reading_json(file, reading) + "\n"
+
+    def refusal(self, file: str, sha256: str, reason: str) -> str:
+        card = self._predictor.card
+        line = refusal_json(
+            file,
+            sha256,
+            reason,
+            model_id=card.id,
+            model_sha256=card.weights_sha256,
+            engine=self._predictor.engine.name,
+            operating_point=self._point,
+        )
+        return line + "\n"
+
+
+class _Csv:
+    head = readings_csv([])
+
+    def reading(self, file: str, reading: Reading) -> str:
+        return readings_csv([(file, reading)], header=False)
+
+    def refusal(self, file: str, sha256: str, reason: str) -> str:
+        return refusals_csv([(file, sha256, reason)])
+
+
+class _Words:
+    """For a person at a terminal."""
+
+    def __init__(self, card: ModelCard) -> None:
+        kind = " (demonstration model)" if card.demonstration else ""
+        self.head = f"{NOTICE}\nModel {card.id}{kind}. Scores are not probabilities.\n"
+
+    def reading(self, file: str, reading: Reading) -> str:
+        lines = [f"\n{file}"]
+        lines += [f"  {reading.quality.status}: {reason}" for reason in reading.quality.reasons]
+        if reading.quality.override:
+            lines.append(f"  read all the same: {reading.quality.override}")
+        for finding in (f for f in reading.ranked() if f.state != "not_evaluated"):
+            words = f"{finding.state} {finding.threshold:.3f}"
+            lines.append(f"  {display_name(finding.label):<20}{finding.score:>7.3f}  {words}")
+        left = [display_name(f.label) for f in reading.ranked() if f.state == "not_evaluated"]
+        if left:
+            lines.append(f"  not evaluated (too few cases): {', '.join(left)}")
+        return "\n".join(lines) + "\n"
+
+    def refusal(self, file: str, sha256: str, reason: str) -> str:
+        return f"\n{file}\n  not read: {reason}\n"
