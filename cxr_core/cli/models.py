@@ -71,7 +71,8 @@ def _words(card: ModelCard) -> str:
         NOTICE,
         f"Network: {architecture.name}, {architecture.parameters:,} parameters, from {architecture.initialisation}"
         + ("" if architecture.transfer_learned else " (not transfer-learned)"),
-        f"Input: {card.input.size} x {card.input.size}, {card.input.fit}, detail of {card.input.detail or card.input.size}",
+        f"Input: {card.input.size} x {card.input.size}, {card.input.fit}, "
+        f"detail of {card.input.detail or card.input.size} pixels a side",
         f"Training: {training.films:,} films of {training.patients:,} patients of {', '.join(training.datasets)}; "
         f"split {training.split}; stages {training.stages}; augmentation {training.augmentation}",
     ]

@@ -9,16 +9,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["Steps", "duration"]
+from ..duration import duration
+
+__all__ = ["LINE_SECONDS", "Steps"]
 
 LINE_SECONDS = 30.0
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as ``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class Steps:

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from ..duration import duration
 from ..errors import WrongArguments
-from .progress import LINE_SECONDS, duration
+from .progress import LINE_SECONDS
 from .split import pairs
 
 __all__ = ["train"]

@@ -1,12 +1,13 @@
 """Radiograph to reading: the network, its card, its engines. Imports no TensorFlow by itself."""
 
-from .card import ModelCard, OperatingPoint, read_card, write_card
+from .card import Metric, ModelCard, OperatingPoint, read_card, write_card
 from .findings import Finding, Reading, log_odds
 from .folder import ModelFolder, list_models, open_model
 from .predictor import Predictor, class_maps, shared_predictor
 
 __all__ = [
     "Finding",
+    "Metric",
     "ModelCard",
     "ModelFolder",
     "OperatingPoint",

@@ -1,0 +1,52 @@
+"""What may be taken along: findings as CSV and JSON, the overlay and the sheet as PNG."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ..explain import heat_map, overlay_png
+from ..imaging import Radiograph, render8
+from ..labels import display_name
+from ..model import ModelCard, Reading
+from ..report import reading_json, readings_csv, sheet_png
+from .worklist import Film, Worklist
+
+__all__ = ["downloads"]
+
+
+def downloads(film: Film, radiograph: Radiograph, reading: Reading, card: ModelCard, films: Worklist) -> None:
+    """Draw the buttons; a picture is made when it is asked for.
+
+    Files are named by the film's digest: the name it was dropped under may name a patient. The
+    tables hold that name, as the reader needs it there.
+    """
+    label = film.label or reading.ranked()[0].label
+    stem = f"second-read-{film.digest[:12]}"
+    readings = [(f.name, f.reading) for f in films.films.values() if f.reading is not None]
+    every = f" of {len(readings)} films" if len(readings) > 1 else ""
+    with st.expander("Take along"):
+        one, two = st.columns(2)
+        _button(one, f"Findings{every}, CSV", lambda: readings_csv(readings), f"{stem}.csv", "text/csv")
+        _button(
+            two,
+            f"Findings{every}, JSON",
+            lambda: "".join(reading_json(name, r) + "\n" for name, r in readings),
+            f"{stem}.jsonl",
+            "application/jsonl",
+        )
+        _button(
+            one,
+            f"Overlay: {display_name(label)}, PNG",
+            lambda: overlay_png(render8(radiograph), heat_map(reading, label, card)),
+            f"{stem}-{label}.png",
+            "image/png",
+        )
+        _button(
+            two, "Sheet of four findings, PNG", lambda: sheet_png(radiograph, reading, card), f"{stem}.png", "image/png"
+        )
+
+
+def _button(place, words: str, make, name: str, mime: str) -> None:
+    place.download_button(
+        words, make, file_name=name, mime=mime, on_click="ignore", width="stretch", key=f"take-{words}"
+    )

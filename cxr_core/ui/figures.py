@@ -1,0 +1,84 @@
+"""Figures of the card, drawn with plotly."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from ..labels import display_name
+from ..model import ModelCard
+from ..model.card import MetricTable
+
+__all__ = ["auc_figure", "counts_figure"]
+
+BLUE, ORANGE, QUIET, GRID = "#56B4E9", "#E69F00", "#7f8994", "#222830"
+_COLOURS = {"train": BLUE, "validation": ORANGE, "test": "#009E73"}
+_OTHERS = ("#CC79A7", "#F0E442", "#D55E00")
+
+
+def auc_figure(table: MetricTable) -> go.Figure:
+    """Return the AUC of each label with its interval, best on top; chance is a line."""
+    known = [(label, m) for label, m in table.per_label.items() if m.value is not None]
+    known.sort(key=lambda pair: pair[1].value)
+    few = [display_name(label) for label, m in table.per_label.items() if m.value is None]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[m.value for _, m in known],
+        y=[display_name(label) for label, _ in known],
+        mode="markers",
+        marker={"color": BLUE, "size": 9},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [(m.high if m.high is not None else m.value) - m.value for _, m in known],
+            "arrayminus": [m.value - (m.low if m.low is not None else m.value) for _, m in known],
+            "color": BLUE,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        customdata=[(m.low, m.high, m.counts.positive_patients, m.counts.negative_patients) for _, m in known],
+        hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<br>"
+        "%{customdata[2]} positive, %{customdata[3]} negative patients<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_vline(x=0.5, line={"color": QUIET, "dash": "dot", "width": 1})
+    figure.update_layout(**_layout(height=110 + 26 * max(1, len(known))))
+    figure.update_xaxes(title=table.metric, range=[0.2, 1.0], gridcolor=GRID, zeroline=False)
+    if few:
+        words = f"too few cases: {', '.join(few)}"
+        figure.add_annotation(
+            text=words, x=0, y=-0.02, xref="paper", yref="paper", xanchor="left", yanchor="top", yshift=-38,
+            showarrow=False, font={"size": 12, "color": QUIET}, align="left",
+        )  # fmt: skip
+    return figure
+
+
+def counts_figure(card: ModelCard) -> go.Figure:
+    """Return positive patients of each label and part, on a logarithmic axis."""
+    first = next(iter(card.counts.values()))
+    order = sorted(card.labels, key=lambda label: -first[label].positive_patients)
+    others = iter(_OTHERS)
+    figure = go.Figure()
+    for part, counts in card.counts.items():
+        figure.add_bar(
+            name=part,
+            x=[display_name(label) for label in order],
+            y=[counts[label].positive_patients for label in order],
+            marker={"color": _COLOURS.get(part) or next(others, QUIET)},
+            hovertemplate="%{x}, " + part + ": %{y} positive patients<extra></extra>",
+        )
+    figure.update_layout(
+        **_layout(height=330), barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0.25
+    )
+    figure.update_yaxes(title="positive patients", type="log", gridcolor=GRID, dtick=1)
+    return figure
+
+
+def _layout(height: int) -> dict:
+    return {
+        "height": height,
+        "margin": {"l": 10, "r": 16, "t": 12, "b": 60},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "#c9d0d8", "size": 13},
+        "yaxis": {"automargin": True, "gridcolor": GRID},
+    }

@@ -1,0 +1,158 @@
+"""The screen "Model": the card, readable."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from ..labels import display_name
+from ..model import ModelCard
+from ..model.card import Metric, MetricTable, OperatingPoint
+from .chrome import banner, demonstration_words, html, share_words
+from .figures import auc_figure, counts_figure
+
+__all__ = ["show"]
+
+
+def show(card: ModelCard) -> None:
+    """Draw everything that the card says."""
+    html(
+        '<div class="sr-lead"><h1>{title}</h1><p>{id}, version {version}</p></div>',
+        title=card.title,
+        id=card.id,
+        version=card.version,
+    )
+    if card.demonstration:
+        banner("Demonstration model.", demonstration_words(card))
+    left, right = st.columns([1.4, 1], gap="large")
+    with left:
+        for table in card.metrics:
+            _metrics(table)
+        for name, point in card.operating_points.items():
+            _operating_point(name, point)
+    with right:
+        _facts(card)
+        st.subheader("Limits", anchor=False)
+        _list(card.limits)
+        st.subheader("What it does not look for", anchor=False)
+        _list(card.not_looked_for)
+        st.subheader("Of single labels", anchor=False)
+        _list(tuple(f"{display_name(label)}: {words}" for label, words in card.caveats.items()))
+    st.subheader("Films and patients of each label", anchor=False)
+    st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
+    _counts(card)
+    st.subheader("Files and sources", anchor=False)
+    _table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
+    _list((*card.citations, card.licence))
+
+
+def _facts(card: ModelCard) -> None:
+    training, architecture = card.training, card.architecture
+    flip = "with horizontal flip" if training.horizontal_flip else "without horizontal flip"
+    start = "transfer-learned" if architecture.transfer_learned else "not transfer-learned"
+    st.subheader("What it is", anchor=False)
+    facts = {
+        "Network": f"{architecture.name}; {architecture.parameters:,} parameters",
+        "Starting weights": f"{architecture.initialisation} ({start})",
+        "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
+        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
+        "Training films": f"{training.films:,} of {training.patients:,} patients ({', '.join(training.datasets)})",
+        "Validation films": f"{training.validation_films:,} of {training.validation_patients:,} patients",
+        "Split": f"by patient, {training.split}, SHA-256 {training.split_sha256[:12]}",
+        "Stages": training.stages.replace("x", " px × ").replace(",", ", ") + " epochs",
+        "Augmentation": f"{training.augmentation}, {flip}",
+        "Loss": training.loss,
+        "Seed": str(training.seed),
+        "Calibration": "none: outputs are scores, not probabilities",
+        "Familiarity": "not measured",
+        "Full colour of maps": card.map_anchor_rule,
+    }
+    _table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+
+
+def _metrics(table: MetricTable) -> None:
+    st.subheader(f"{table.metric}, {table.name}", anchor=False)
+    html(
+        '<div class="sr-small">{films:,} {what} ({patients:,} patients). Reference: {reference}. '
+        "Interval: {interval}. 0.5 is chance.</div>".replace("{films:,}", f"{table.number_of_films:,}").replace(
+            "{patients:,}", f"{table.number_of_patients:,}"
+        ),
+        what=table.films,
+        reference=table.reference,
+        interval=table.interval,
+    )
+    st.plotly_chart(auc_figure(table), width="stretch", config={"displayModeBar": False})
+    with st.expander("As a table"):
+        rows = [(display_name(label), *_metric_cells(metric)) for label, metric in table.per_label.items()]
+        _table(("label", table.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
+
+
+def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
+    counts = (f"{metric.counts.positive_patients:,}", f"{metric.counts.negative_patients:,}")
+    if metric.value is None:
+        return "too few cases", "", *counts
+    interval = "" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
+    return f"{metric.value:.3f}", interval, *counts
+
+
+def _operating_point(name: str, point: OperatingPoint) -> None:
+    st.subheader(f"Operating point: {name}", anchor=False)
+    html(
+        '<div class="sr-small">{rule}, set on {films}. {flagged}</div>',
+        rule=point.rule.capitalize(),
+        films=point.films,
+        flagged=share_words(point.flagged_without_findings),
+    )
+    rows = []
+    for label, threshold in point.thresholds.items():
+        if threshold.value is None:
+            rows.append((display_name(label), "not evaluated", "", "", escape(threshold.reason or "")))
+            continue
+        counts = threshold.counts
+        rows.append(
+            (
+                display_name(label),
+                f"{threshold.value:.3f}",
+                _with_interval(threshold.sensitivity),
+                _with_interval(threshold.specificity),
+                f"{counts.positive_patients:,} positive, {counts.negative_patients:,} negative patients",
+            )
+        )
+    _table(("label", "threshold", "sensitivity", "specificity", "set on"), rows, numbers=3)
+
+
+def _with_interval(metric: Metric | None) -> str:
+    if metric is None or metric.value is None:
+        return ""
+    interval = "" if metric.low is None or metric.high is None else f" ({metric.low:.2f} to {metric.high:.2f})"
+    return f"{metric.value:.2f}{interval}"
+
+
+def _counts(card: ModelCard) -> None:
+    with st.expander("Counts as a table"):
+        parts = list(card.counts)
+        rows = []
+        for label in card.labels:
+            counts = [card.counts[part][label] for part in parts]
+            cells = [f"{c.positive_films:,} / {c.positive_patients:,}" for c in counts]
+            rows.append((display_name(label), *cells))
+        heads = tuple(f"{part}: positive films / patients" for part in parts)
+        _table(("label", *heads), rows, numbers=len(parts))
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0) -> None:
+    """Write rows of HTML cells; the caller escapes what comes from outside."""
+
+    def cell(tag: str, column: int, text: str) -> str:
+        kind = ' class="n"' if 0 < column <= numbers else ""
+        return f"<{tag}{kind}>{text}</{tag}>"
+
+    head = "".join(cell("th", i, escape(text)) for i, text in enumerate(heads))
+    body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
+    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
+    st.html(f'<div class="sr-scroll"><table class="sr-table">{top}<tbody>{body}</tbody></table></div>')
+
+
+def _list(lines: tuple[str, ...]) -> None:
+    st.html('<div class="sr-small"><ul>' + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul></div>")

@@ -1,0 +1,207 @@
+"""The parts of the screen "Second opinion": the chute, the film, the opinion."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+
+import streamlit as st
+
+from ..duration import duration
+from ..errors import InputRefused
+from ..imaging import phantom_dicom
+from ..model import ModelCard, Predictor, Reading
+from ..settings import settings
+from .chrome import banner, demonstration_words, html, refusal, share_words
+from .downloads import downloads
+from .findings import findings_list
+from .loaders import radiograph_and_reading
+from .strip import film_strip
+from .viewer import film_viewer
+from .worklist import Film, Worklist
+
+__all__ = ["chute", "opinion", "picture", "read_chosen", "read_waiting"]
+
+PHANTOM_NAME = "Synthetic phantom (no patient)"
+
+
+def chute(films: Worklist, model: Predictor) -> None:
+    """Draw where films are dropped, and those that were."""
+    if not films.films:
+        _welcome(model.card)
+        _uploaders(films)
+        st.button(
+            "Try an example: a synthetic phantom",
+            icon=":material/science:",
+            on_click=_drop,
+            args=(films, [(PHANTOM_NAME, _phantom())]),
+        )
+        return
+    top, add = st.columns([5, 1], vertical_alignment="center")
+    with top:
+        film_strip(films)
+    with add.popover("Add films", icon=":material/add:", width="stretch"):
+        _uploaders(films)
+        st.button("Empty the list", icon=":material/delete:", on_click=films.clear, width="stretch")
+    dropped = st.session_state.pop("dropped", None)
+    if dropped is not None and (dropped.known or dropped.left_out):
+        known = f"{dropped.known} already in the list. " if dropped.known else ""
+        left = f"{dropped.left_out} left out: {dropped.why}." if dropped.left_out else ""
+        st.toast(known + left)
+
+
+def _welcome(card: ModelCard) -> None:
+    html(
+        '<div class="sr-lead"><h1>A second opinion on a chest X-ray</h1>'
+        "<p>Drop a frontal chest radiograph of an adult: DICOM, PNG, JPEG or TIFF. For each of {count} "
+        "pathologies you see a score beside its operating point, where the model looked, and the reasons to "
+        "distrust it. Films stay on this machine.</p></div>",
+        count=len(card.labels),
+    )
+
+
+@st.cache_data(show_spinner=False)
+def _phantom() -> bytes:
+    return phantom_dicom()
+
+
+def _uploaders(films: Worklist) -> None:
+    # a new key empties the widget: its files have moved to the worklist
+    turn = st.session_state.setdefault("chute", 0)
+    most = settings().max_file_mb
+
+    def taken(key: str) -> None:
+        files = st.session_state.get(key) or []
+        _drop(films, [(file.name, file.getvalue()) for file in files])
+
+    for name, words, many in (("files", "Films", True), ("folder", "A whole folder", "directory")):
+        key = f"chute-{name}-{turn}"
+        st.file_uploader(
+            words,
+            accept_multiple_files=many,
+            key=key,
+            on_change=taken,
+            args=(key,),
+            help=f"DICOM (CR, DX), PNG, JPEG or TIFF, told apart by content; up to {most} MB a file.",
+        )
+
+
+def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
+    st.session_state["dropped"] = films.drop(files, most=settings().max_files)
+    st.session_state["chute"] = st.session_state.get("chute", 0) + 1
+
+
+def read_chosen(films: Worklist, model: Predictor) -> Film:
+    """Read the chosen film if it waits, and return it."""
+    film = films.film()
+    if film.status == "waiting":
+        _read(film, films, model)
+    return film
+
+
+def read_waiting(films: Worklist, model: Predictor) -> None:
+    """Read what still waits, with time left, once the chosen film is on the screen."""
+    waiting = films.waiting()
+    if not waiting:
+        return
+    start = time.monotonic()
+    bar = st.progress(0.0)
+    for done, film in enumerate(waiting):
+        left = (time.monotonic() - start) / done * (len(waiting) - done) if done else None
+        words = f"Reading film {done + 1} of {len(waiting)}" + (f", {duration(left)} left" if left else "")
+        bar.progress(done / len(waiting), words)
+        _read(film, films, model)
+    st.rerun()
+
+
+def _read(film: Film, films: Worklist, model: Predictor) -> None:
+    try:
+        film.take(radiograph_and_reading(film, model, films.operating_point)[1])
+    except InputRefused as error:
+        film.refuse(str(error))
+
+
+def picture(film: Film, films: Worklist, model: Predictor) -> None:
+    """Draw the film in the viewer, and what was done to its pixels."""
+    html(
+        '<div class="sr-head"><h2>{name}</h2><span>film {digest}</span></div>', name=film.name, digest=film.digest[:12]
+    )
+    if film.status == "unreadable":
+        refusal("This file is not read", (film.reason,))
+        st.button("Take it off the list", on_click=films.remove, args=(film.digest,))
+        return
+    radiograph, _ = radiograph_and_reading(film, model, films.operating_point)
+    film_viewer(radiograph)
+    with st.expander("What was done to the pixels"):
+        _list(
+            (
+                *radiograph.transforms,
+                f"model input: {model.card.input.size} × {model.card.input.size}, "
+                + ("whole film, padded with black" if model.card.input.fit == "pad" else "centre square"),
+                "The window you choose changes the picture, never the reading.",
+            )
+        )
+        if radiograph.header:
+            _list(tuple(f"{keyword}: {value}" for keyword, value in radiograph.header.items()), "From the header")
+
+
+def opinion(film: Film, films: Worklist, model: Predictor) -> None:
+    """Draw the findings, the reasons to distrust them, what is not looked for, and the downloads."""
+    if film.status == "unreadable":
+        return
+    radiograph, reading = radiograph_and_reading(film, model, films.operating_point)
+    card = model.card
+    if card.demonstration:
+        banner("Demonstration model.", f"{demonstration_words(card)} {share_words(_flagged(card, films))}")
+    if not reading.findings:
+        refusal("The gate refuses this film", reading.quality.reasons)
+        _override(film)
+        return
+    _distrust(reading)
+    first = st.toggle(
+        "Film first", key="film_first", persist_state="session", help="Keep the findings hidden until you ask for them."
+    )
+    if first and not film.shown:
+        st.button("Show the findings", type="primary", shortcut="Enter", on_click=_show, args=(film,), width="stretch")
+        return
+
+    def choose(digest: str, label: str) -> None:
+        if digest in films.films:
+            films.films[digest].label = label
+
+    findings_list(reading, card, film.label, choose)
+    downloads(film, radiograph, reading, card, films)
+    with st.expander("What the model does not look for"):
+        _list(card.not_looked_for)
+        st.page_link("pages/model.py", label="The model's card")
+
+
+def _flagged(card: ModelCard, films: Worklist):
+    return card.operating_point(films.operating_point).flagged_without_findings
+
+
+def _show(film: Film) -> None:
+    film.shown = True
+
+
+def _distrust(reading: Reading) -> None:
+    if reading.quality.override:
+        banner("Read all the same.", f"Reason given: {reading.quality.override}")
+    if reading.quality.reasons:
+        _list(reading.quality.reasons, "Reasons to distrust this reading")
+
+
+def _override(film: Film) -> None:
+    with st.form(f"override-{film.digest[:12]}"):
+        reason = st.text_input("Why shall it be read all the same? The reason is kept in the reading.", max_chars=200)
+        if st.form_submit_button("Read anyway"):
+            if reason.strip():
+                film.read_anyway, film.status = reason.strip(), "waiting"
+                st.rerun()
+            st.warning("A reason is needed.")
+
+
+def _list(lines: tuple[str, ...], title: str = "") -> None:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    head = f"<b>{escape(title)}</b>" if title else ""
+    st.html(f'<div class="sr-small">{head}<ul>{items}</ul></div>')

@@ -1,0 +1,29 @@
+"""A film in, findings and maps out."""
+
+from cxr_core.ui.guard import guard
+
+guard()
+
+import streamlit as st  # noqa: E402
+
+from cxr_core.errors import CxrError  # noqa: E402
+from cxr_core.ui import second_opinion as screen  # noqa: E402
+from cxr_core.ui.chrome import stop_with  # noqa: E402
+from cxr_core.ui.loaders import predictor  # noqa: E402
+from cxr_core.ui.worklist import worklist  # noqa: E402
+
+films = worklist()
+try:
+    model = predictor()
+except CxrError as error:
+    stop_with(error)
+
+screen.chute(films, model)
+if films.films:
+    left, right = st.columns([2.05, 1], gap="medium")
+    film = screen.read_chosen(films, model)
+    with left:
+        screen.picture(film, films, model)
+    with right:
+        screen.opinion(film, films, model)
+    screen.read_waiting(films, model)
