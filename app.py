@@ -5,7 +5,7 @@ import streamlit as st
 from cxr_core.ui.chrome import frame
 from cxr_core.ui.guard import enter
 
-st.set_page_config(page_title="Second Read", page_icon=":material/radiology:", layout="wide")
+st.set_page_config(page_title="Second Read", page_icon="cxr_core/ui/assets/logo.svg", layout="wide")
 page = enter()
 frame()
 page.run()

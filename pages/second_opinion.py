@@ -18,10 +18,10 @@ try:
 except CxrError as error:
     stop_with(error)
 
+film = screen.read_chosen(films, model)
 screen.chute(films, model)
-if films.films:
+if film is not None:
     left, right = st.columns([2.05, 1], gap="medium")
-    film = screen.read_chosen(films, model)
     with left:
         screen.picture(film, films, model)
     with right:

@@ -27,7 +27,7 @@ class TensorFlowEngine:
         except (ValueError, OSError) as error:
             raise ModelUnusable(f"Model {folder.card.id}: Keras cannot use {folder.weights.name}.") from error
         self.head = Head(kernel, bias)
-        both = keras.Model(network.inputs, [features, network.output])
+        both = keras.Model(network.input, [features, network.output])
         size = folder.card.input.size
         signature = [tf.TensorSpec((None, size, size, 1), tf.float32)]
         self._forward = tf.function(lambda films: both(films, training=False), input_signature=signature)

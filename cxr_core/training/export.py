@@ -33,7 +33,7 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
         "features": fixed.get_layer(FEATURES_LAYER).output,
         "logits": fixed.get_layer(LOGITS_LAYER).output,
     }
-    both = keras.Model(fixed.inputs, outputs)
+    both = keras.Model(fixed.input, outputs)
     try:
         (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
         fixed.save(folder / WEIGHTS)

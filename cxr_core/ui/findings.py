@@ -64,7 +64,8 @@ def findings_message(reading: Reading, card: ModelCard, chosen: str | None) -> d
         "contourShare": CONTOUR_SHARE,
         "maps": {f.label: _map(f, heat_map(reading, f.label, card)) for f in ranked},
         "rows": [_row(finding, card, reading.operating_point) for finding in ranked],
-        "folded": ", ".join(_with_counts(f.label, card, reading.operating_point) for f in left_out),
+        "folded": "too few positive patients to set an operating point: "
+        + ", ".join(_with_counts(f.label, card, reading.operating_point) for f in left_out),
     }
 
 

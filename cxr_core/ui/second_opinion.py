@@ -29,13 +29,13 @@ def chute(films: Worklist, model: Predictor) -> None:
     """Draw where films are dropped, and those that were."""
     if not films.films:
         _welcome(model.card)
-        _uploaders(films)
-        st.button(
-            "Try an example: a synthetic phantom",
-            icon=":material/science:",
-            on_click=_drop,
-            args=(films, [(PHANTOM_NAME, _phantom())]),
-        )
+        with st.container(key="welcome"):
+            _uploaders(films)
+            st.button(
+                "Try an example: a synthetic phantom",
+                icon=":material/science:",
+                on_click=lambda: _drop(films, [(PHANTOM_NAME, _phantom())]),
+            )
         return
     top, add = st.columns([5, 1], vertical_alignment="center")
     with top:
@@ -74,9 +74,10 @@ def _uploaders(films: Worklist) -> None:
         files = st.session_state.get(key) or []
         _drop(films, [(file.name, file.getvalue()) for file in files])
 
-    for name, words, many in (("files", "Films", True), ("folder", "A whole folder", "directory")):
+    kinds = (("files", "Films", True), ("folder", "A whole folder", "directory"))
+    for place, (name, words, many) in zip(st.columns([2, 1]), kinds, strict=True):
         key = f"chute-{name}-{turn}"
-        st.file_uploader(
+        place.file_uploader(
             words,
             accept_multiple_files=many,
             key=key,
@@ -91,10 +92,10 @@ def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
     st.session_state["chute"] = st.session_state.get("chute", 0) + 1
 
 
-def read_chosen(films: Worklist, model: Predictor) -> Film:
-    """Read the chosen film if it waits, and return it."""
+def read_chosen(films: Worklist, model: Predictor) -> Film | None:
+    """Read the chosen film if it waits, and return it; None where the list is empty."""
     film = films.film()
-    if film.status == "waiting":
+    if film is not None and film.status == "waiting":
         _read(film, films, model)
     return film
 

@@ -1,0 +1,51 @@
+# Second Read. `make app` starts it, `make test` passes its tests; both set up what they need.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+  if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: app test check bench soak clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make app    start the app on http://127.0.0.1:8501"
+	@echo "make test   run the tests"
+	@echo "make check  lint, format and the walls between the rooms"
+	@echo "make bench  print the figures of docs/performance.md"
+	@echo "make soak   read films for minutes and watch the memory"
+
+app: $(VENV)/.app
+	$(VENV)/bin/streamlit run app.py
+
+test: $(VENV)/.dev
+	$(RUN) -m pytest
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.dev
+	$(RUN) -m cxr_core bench
+	$(RUN) -m tests.bench.page
+
+soak: $(VENV)/.dev
+	$(RUN) -m tests.soak.memory
+
+clean:
+	rm -rf $(VENV) runs build
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: requirements.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.app
