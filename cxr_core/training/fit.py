@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..errors import PathUnusable
+from ..errors import PathUnusable, WrongArguments
 from ..imaging import Preparation
 from ..metrics import roc_auc
 from .augment import POLICIES
@@ -70,10 +71,10 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     """Read ``64x8,128x2`` as eight epochs at 64 pixels, then two at 128."""
     stages = []
     for part in text.split(","):
-        size, times, epochs = part.partition("x")
-        if not (times and size.strip().isdigit()):
-            raise PathUnusable(f"Stages {text!r}: write SIZExEPOCHS, with commas between, such as 64x8,128x2.")
-        stages.append(Stage(int(size), float(epochs)))
+        found = re.fullmatch(r"\s*(\d+)x(\d+(?:\.\d+)?)\s*", part)
+        if not found or int(found[1]) < 32 or float(found[2]) <= 0:
+            raise WrongArguments(f"Stages {text!r}: write SIZExEPOCHS, with commas between, such as 64x8,128x2.")
+        stages.append(Stage(int(found[1]), float(found[2])))
     return tuple(stages)
 
 

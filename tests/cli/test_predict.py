@@ -1,0 +1,150 @@
+"""The command to its contract: JSON, exit statuses, one line an error, results beside refusals."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxr_core.cli.main import main
+from cxr_core.imaging import phantom_dicom, phantom_png, read_radiograph, render8
+from cxr_core.labels import LABELS
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two films and one of each kind that is refused."""
+    folder = tmp_path / "study"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "film.dcm").write_bytes(phantom_dicom(256, 224))
+    (folder / "sub" / "film.png").write_bytes(phantom_png(256, 224))
+    (folder / "text.dcm").write_text("Patient: Secret Name")
+    (folder / "empty").write_bytes(b"")
+    (folder / "cut.dcm").write_bytes(phantom_dicom(256, 224)[:40000])
+    (folder / "ct.dcm").write_bytes(phantom_dicom(256, 224, Modality="CT", PatientName="Secret^Name"))
+    (folder / ".hidden").write_text("not read")
+    return folder
+
+
+def test_refusals_are_one_line_each_and_the_others_are_done(study, capsys):
+    assert main(["predict", str(study), "--json"]) == 3
+    out, err = capsys.readouterr()
+    records = {record["file"].rsplit("study/", 1)[1]: record for record in map(json.loads, out.splitlines())}
+    assert set(records) == {"film.dcm", "sub/film.png", "text.dcm", "empty", "cut.dcm", "ct.dcm"}
+    for name, record in records.items():
+        read = name in ("film.dcm", "sub/film.png")
+        assert len(record["findings"]) == (14 if read else 0), name
+        assert (record["quality"]["status"] == "refused") == (not read)
+    lines = err.splitlines()
+    assert len(lines) == 4
+    for name, words in (("text.dcm", "it is text"), ("empty", "no bytes"), ("cut.dcm", "cut short"), ("ct.dcm", "CT")):
+        assert any(name in line and words in line for line in lines), name
+    assert "Secret" not in out + err
+
+
+def test_all_good_is_zero(study, capsys):
+    assert main(["predict", str(study / "film.dcm"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [finding["label"] for finding in record["findings"]] == list(LABELS)
+    assert record["file"] == str(study / "film.dcm")
+
+
+def test_read_anyway_reads_and_says_why(study, capsys):
+    assert main(["predict", str(study / "ct.dcm"), "--json", "--read-anyway", "wrong tag"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["quality"]["override"] == "wrong tag"
+    assert len(record["findings"]) == 14
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["predict", "nothing-here.dcm"], 4, "no such file or folder"),
+        (["predict", "FILM", "--model", "none"], 4, "no such model"),
+        (["predict", "FILM", "--operating-point", "none"], 4, "no operating point"),
+        (["predict", "FILM", "--json", "--csv"], 2, "not both"),
+        (["predict", "FILM", "--nonsense"], 2, "No such option"),
+        (["predict"], 2, "Missing argument"),
+        (["predict", "FILM", "--engine", "onnx"], 4, "Accepted: openvino, tensorflow"),
+        (["predict", "FILM", "--out", "FILM/x.json"], 4, "cannot be"),
+        (["nonsense"], 2, "No such command"),
+        (["models", "show", "none"], 4, "no such model"),
+        (["render", "FILM", "FILM/x.png"], 4, "cannot be"),
+    ],
+)
+def test_exit_statuses_and_one_line(study, capsys, arguments, status, words):
+    film = str(study / "film.dcm")
+    assert main([argument.replace("FILM", film) for argument in arguments]) == status
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_files_keep_their_place_and_equal_names_get_a_digest(study, tmp_path, capsys):
+    (study / "film.png").write_bytes(phantom_png(200, 200))
+    out = tmp_path / "maps"
+    sheets = tmp_path / "sheets"
+    assert main(["predict", str(study), "--heatmaps", str(out), "--sheet", str(sheets)]) == 3
+    capsys.readouterr()
+    assert (out / "sub" / "film.npz").is_file()
+    assert (sheets / "sub" / "film.png").is_file()
+    digest = read_radiograph((study / "film.dcm").read_bytes()).sha256[:12]
+    assert (out / f"film-{digest}.npz").is_file()
+    assert len(list(out.glob("film-*.npz"))) == 2
+    assert len(list(out.glob(f"film-{digest}_*.png"))) == 14
+    with np.load(out / "sub" / "film.npz") as file:
+        assert set(file.files) >= {"maps", "labels", "to_original"}
+
+
+def test_csv_to_a_file(study, tmp_path, capsys):
+    assert main(["predict", str(study / "film.dcm"), "--csv", "--out", str(tmp_path / "o" / "out.csv")]) == 0
+    assert capsys.readouterr().out == ""
+    assert len((tmp_path / "o" / "out.csv").read_text().splitlines()) == 15
+
+
+def test_words_for_a_person(study, capsys):
+    assert main(["predict", str(study / "film.dcm")]) == 0
+    out = capsys.readouterr().out
+    assert "Do not use for patient care" in out
+    assert "not evaluated (too few cases)" in out
+
+
+def test_render_writes_what_the_viewer_shows(study, tmp_path, capsys):
+    assert main(["render", str(study / "film.dcm"), str(tmp_path / "o.png")]) == 0
+    shown = np.asarray(Image.open(tmp_path / "o.png"))
+    np.testing.assert_array_equal(shown, render8(read_radiograph((study / "film.dcm").read_bytes())))
+
+
+def test_neither_predict_nor_the_app_imports_tensorflow(study):
+    code = (
+        "import sys; from cxr_core.cli.main import main; s = main(['predict', sys.argv[1], '--json']);"
+        "bad = {'tensorflow', 'keras', 'streamlit'} & set(sys.modules); sys.exit(f'imported {bad}' if bad else s)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(study / "film.dcm")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["findings"]) == 14
+
+
+@pytest.mark.needs_shared
+def test_the_real_file_prints_the_contract(shared, capsys):
+    assert main(["predict", str(shared / "dicom" / "rsna_cr_pa_jpeg_baseline.dcm"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["image"] == {
+        "kind": "dicom",
+        "rows": 1024,
+        "columns": 1024,
+        "transforms": ["modality LUT: identity", "no VOI: full range of 8 bits", "polarity: MONOCHROME2"],
+    }
+    assert len(record["findings"]) == 14
+
+
+def test_a_traceback_never_reaches_a_user(study):
+    done = subprocess.run(
+        [sys.executable, "-m", "cxr_core", "predict", str(study), "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert all(json.loads(line) for line in io.StringIO(done.stdout))

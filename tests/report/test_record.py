@@ -1,0 +1,54 @@
+import csv
+import io
+import json
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom
+from cxr_core.labels import LABELS, NOTICE
+from cxr_core.reading import read_film
+from cxr_core.report import CSV_COLUMNS, reading_json, readings_csv, refusal_json
+
+
+@pytest.fixture(scope="module")
+def reading(predictor):
+    return read_film(phantom_dicom(256, 224), predictor)[1]
+
+
+def test_json_is_the_contract(reading, predictor):
+    record = json.loads(reading_json("a.dcm", reading))
+    assert list(record) == [
+        "schema", "notice", "file", "sha256", "operating_point", "model", "engine", "image", "quality", "findings",
+    ]  # fmt: skip
+    assert record["schema"] == 1
+    assert record["notice"] == NOTICE
+    assert record["model"] == {"id": "second-read-mini", "sha256": predictor.card.weights_sha256}
+    assert record["image"]["transforms"][-1] == "polarity: MONOCHROME2"
+    assert [finding["label"] for finding in record["findings"]] == list(LABELS)
+    for finding in record["findings"]:
+        assert list(finding) == ["label", "score", "probability", "interval", "threshold", "state"]
+        assert finding["probability"] is None
+        assert (finding["threshold"] is None) == (finding["state"] == "not_evaluated")
+
+
+def test_a_refusal_has_the_same_keys(reading):
+    line = refusal_json("b", "0" * 64, "why", model_id="m", model_sha256="1", engine="openvino", operating_point="default")
+    refused = json.loads(line)
+    assert list(refused) == list(json.loads(reading_json("a", reading)))
+    assert refused["findings"] == []
+    assert refused["quality"] == {"status": "refused", "reasons": ["why"], "override": None}
+
+
+def test_csv_holds_the_same_numbers(reading):
+    rows = list(csv.DictReader(io.StringIO(readings_csv([("a.dcm", reading)]))))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert [row["label"] for row in rows] == list(LABELS)
+    for row, finding in zip(rows, reading.findings, strict=True):
+        assert float(row["score"]) == finding.score
+        assert row["notice"] == NOTICE
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx"])
+def test_a_name_is_no_formula(reading, name):
+    row = next(csv.DictReader(io.StringIO(readings_csv([(name, reading)]))))
+    assert row["file"] == "'" + name

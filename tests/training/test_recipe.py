@@ -1,0 +1,124 @@
+"""A whole training, on made-up films: to a model folder that opens and reads."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cxr_core.errors import PathUnusable, TrainingRefused
+from tests.films import made_up_dataset
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    from cxr_core.training.fit import Plan, parse_stages
+    from cxr_core.training.recipe import Recipe
+    from cxr_core.training.splits import make_split
+    from cxr_core.training.table import read_table
+
+    images, table = made_up_dataset(tmp_path_factory.mktemp("made-up"), patients=36, films=1)
+    films = read_table(table, images)
+    split = make_split(films.patients, films.labels, np.array([1, 2]), validation_share=0.6)
+    plan = Plan(parse_stages("32x2,64x1"), batch_size=4, seed=1)
+    tests = {"made-up-test": films.select(split.part_of(films.patients) == "test")}
+    return Recipe("made-up", films, split, plan, tests, "random")
+
+
+@pytest.fixture(scope="module")
+def trained(recipe, tmp_path_factory):
+    from cxr_core.training.recipe import Watcher, train_model
+
+    folder, work = tmp_path_factory.mktemp("model") / "made-up", tmp_path_factory.mktemp("work")
+    steps = []
+    card = train_model(recipe, folder, work, watcher=Watcher(step=steps.append))
+    return card, folder, work, steps
+
+
+def test_the_folder_opens_and_reads_a_film(trained):
+    from cxr_core.imaging import phantom_dicom
+    from cxr_core.model import Predictor, open_model
+    from cxr_core.model.engines import open_engine
+    from cxr_core.reading import read_film
+
+    card, folder, _, _ = trained
+    opened = open_model(str(folder))
+    assert opened.card == card
+    _, reading = read_film(phantom_dicom(128, 128), Predictor(opened, open_engine(opened, "openvino")))
+    assert len(reading.findings) == 14
+    assert reading.class_maps.shape == (14, 2, 2)
+
+
+def test_the_card_tells_what_happened(trained, recipe):
+    card, *_ = trained
+    assert card.demonstration
+    assert card.architecture.initialisation == "random weights"
+    assert not card.architecture.transfer_learned
+    assert card.training.stages == "32x2,64x1"
+    parts = recipe.split.part_of(recipe.films.patients)
+    assert card.training.films == (parts == "train").sum()
+    assert card.training.validation_patients == (parts == "validation").sum()
+    assert card.metrics[1].name == "made-up-test"
+    # two test patients carry no AUC
+    assert all(metric.value is None for metric in card.metrics[1].per_label.values())
+    assert card.counts["train"]["Mass"].positive_films == recipe.films.labels[parts == "train", 4].sum()
+
+
+def test_progress_counts_every_step_and_time_left_falls_to_nothing(trained, recipe):
+    _, _, _, steps = trained
+    films = (recipe.split.part_of(recipe.films.patients) == "train").sum()
+    expected = [recipe.plan.steps(stage, films) for stage in recipe.plan.stages]
+    assert len(steps) == sum(expected)
+    assert steps[-1].seconds_left < 1e-6
+    assert all(np.isfinite(step.loss) for step in steps)
+
+
+def test_a_cut_training_goes_on_to_the_same_weights(recipe, trained, tmp_path, monkeypatch):
+    """Stop in the middle, resume: the model is that of the training that was never cut."""
+    import keras
+
+    from cxr_core.training import recipe as module
+
+    class Cut(Exception):  # noqa: N818
+        pass
+
+    real, work = module.fit, tmp_path / "work"
+
+    def stop_at_four(progress):
+        if progress.step == 4:
+            raise Cut
+
+    # a checkpoint after every step
+    monkeypatch.setattr(module, "fit", lambda *a, **options: real(*a, **(options | {"checkpoint_seconds": -1.0})))
+    with pytest.raises(Cut):
+        module.train_model(recipe, tmp_path / "cut", work, watcher=module.Watcher(step=stop_at_four))
+    module.train_model(recipe, tmp_path / "cut", work, resume=True)
+    whole = keras.models.load_model(trained[1] / "model.keras", compile=False)
+    cut = keras.models.load_model(tmp_path / "cut" / "model.keras", compile=False)
+    films = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    np.testing.assert_allclose(whole(films, training=False), cut(films, training=False), atol=1e-3)
+
+
+def test_nothing_to_resume_is_said(recipe, tmp_path):
+    from cxr_core.training.recipe import train_model
+
+    with pytest.raises(PathUnusable, match="Nothing to resume"):
+        train_model(recipe, tmp_path / "x", tmp_path / "none", resume=True)
+
+
+def test_test_films_of_other_patients_are_refused(recipe, tmp_path):
+    from cxr_core.training.recipe import train_model
+
+    flattered = dataclasses.replace(recipe, tests={"wrong": recipe.films})
+    with pytest.raises(TrainingRefused, match="flattered"):
+        train_model(flattered, tmp_path / "x", tmp_path / "w")
+
+
+def test_a_split_without_validation_is_refused(recipe, tmp_path):
+    from cxr_core.training.recipe import train_model
+
+    parts = dict.fromkeys(recipe.split.parts, "train")
+    alone = dataclasses.replace(recipe, split=dataclasses.replace(recipe.split, parts=parts), tests={})
+    with pytest.raises(TrainingRefused, match="validation"):
+        train_model(alone, tmp_path / "x", tmp_path / "w")

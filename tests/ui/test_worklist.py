@@ -1,0 +1,55 @@
+import pytest
+
+from cxr_core.imaging import phantom_dicom, phantom_png
+from cxr_core.reading import read_film
+from cxr_core.ui.worklist import Worklist
+
+
+def test_films_are_named_by_their_bytes_and_kept_once():
+    films = Worklist()
+    dropped = films.drop([("a", b"1"), ("b", b"2"), ("c", b"1")], most=10)
+    assert len(dropped.taken) == 2
+    assert dropped.known == 1
+    assert films.film().name == "a"
+    assert films.drop([("again", b"2")], most=10).known == 1
+    assert films.film().name == "b"
+
+
+def test_more_than_it_holds_is_left_out_and_said():
+    films = Worklist()
+    dropped = films.drop([(str(n), bytes([n])) for n in range(5)], most=3)
+    assert (len(dropped.taken), dropped.left_out) == (3, 2)
+    assert "3 files at most" in dropped.why
+
+
+def test_removing_chooses_the_neighbour():
+    films = Worklist()
+    one, two, three = films.drop([("a", b"1"), ("b", b"2"), ("c", b"3")], most=9).taken
+    films.choose(two)
+    films.remove(two)
+    assert films.chosen == three
+    films.remove(three)
+    assert films.chosen == one
+    films.remove(one)
+    assert films.film() is None
+    films.choose("not there")
+    assert films.chosen is None
+
+
+@pytest.mark.parametrize(("modality", "status"), [("CR", "read"), ("CT", "refused")])
+def test_status_follows_the_reading(predictor, modality, status):
+    films = Worklist()
+    data = phantom_dicom(128, 128, Modality=modality)
+    films.drop([("a", data)], most=9)
+    film = films.film()
+    assert films.waiting() == [film]
+    film.take(read_film(data, predictor)[1])
+    assert film.status == status
+    assert bool(film.reasons()) == (status == "refused")
+    assert films.waiting() == []
+
+
+def test_a_name_is_not_in_what_is_printed():
+    films = Worklist()
+    films.drop([("Secret Name.png", phantom_png(32, 32))], most=9)
+    assert "Secret" not in repr(films.film())
