@@ -11,10 +11,20 @@ from PIL import Image
 from cxr_core.imaging import phantom
 from cxr_core.labels import LABELS, NO_FINDING
 
-COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+COLUMNS = (
+    "Image Index",
+    "Finding Labels",
+    "Follow-up #",
+    "Patient ID",
+    "Patient Age",
+    "Patient Gender",
+    "View Position",
+)
 
 
-def made_up_dataset(folder: Path, patients: int = 12, films: int = 3, side: int = 64, seed: int = 0) -> tuple[Path, Path]:
+def made_up_dataset(
+    folder: Path, patients: int = 12, films: int = 3, side: int = 64, seed: int = 0
+) -> tuple[Path, Path]:
     """Write phantoms with a bright square for each label of Mass and Effusion; return (images, table)."""
     rng = np.random.default_rng(seed)
     images = folder / "images"

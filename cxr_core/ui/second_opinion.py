@@ -163,7 +163,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
         "Film first", key="film_first", persist_state="session", help="Keep the findings hidden until you ask for them."
     )
     if first and not film.shown:
-        st.button("Show the findings", type="primary", shortcut="Enter", on_click=_show, args=(film,), width="stretch")
+        st.button("Show the findings", type="primary", shortcut="S", on_click=_show, args=(film,), width="stretch")
         return
 
     def choose(digest: str, label: str) -> None:

@@ -82,7 +82,9 @@ def test_a_training_that_cannot_be_honest_is_refused(tmp_path, capsys, monkeypat
     images, table = made_up_dataset(tmp_path / "data", patients=4, films=1, side=48)
     rows = table.read_text().splitlines()
     # patients that no split of NIH knows
-    table.write_text("\n".join([rows[0], *(row.replace(f",{n},", f",{n + 900000},") for n, row in enumerate(rows[1:], 1))]))
+    table.write_text(
+        "\n".join([rows[0], *(row.replace(f",{n},", f",{n + 900000},") for n, row in enumerate(rows[1:], 1))])
+    )
     (tmp_path / "split.csv").write_text(
         "patient_id,part\n" + "".join(f"{900000 + n},{'train' if n < 3 else 'validation'}\n" for n in range(1, 5))
     )

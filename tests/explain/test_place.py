@@ -9,9 +9,7 @@ def lit(shape, fit, cell, grid=7, size=224):
     _, placement = prepare(np.zeros(shape, np.float32), Preparation(size, fit))
     values = np.zeros((grid, grid), np.float32)
     values[cell] = 2.0
-    return HeatMap(
-        "Mass", values, 2.0, placement.to_original(grid, grid), *shape, seen=placement.source, cell_mm=None
-    )
+    return HeatMap("Mass", values, 2.0, placement.to_original(grid, grid), *shape, seen=placement.source, cell_mm=None)
 
 
 @pytest.mark.parametrize("shape", [(700, 700), (900, 600), (500, 800)])

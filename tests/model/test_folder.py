@@ -38,7 +38,7 @@ def test_one_changed_byte_of_any_file_is_refused_by_name(copy, name, where):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
-    with pytest.raises(ModelUnusable, match="missing|no such model"):
+    with pytest.raises(ModelUnusable, match=r"missing|no such model"):
         open_model(str(copy))
 
 

@@ -32,7 +32,9 @@ def test_json_is_the_contract(reading, predictor):
 
 
 def test_a_refusal_has_the_same_keys(reading):
-    line = refusal_json("b", "0" * 64, "why", model_id="m", model_sha256="1", engine="openvino", operating_point="default")
+    line = refusal_json(
+        "b", "0" * 64, "why", model_id="m", model_sha256="1", engine="openvino", operating_point="default"
+    )
     refused = json.loads(line)
     assert list(refused) == list(json.loads(reading_json("a", reading)))
     assert refused["findings"] == []

@@ -80,7 +80,7 @@ def test_a_cut_training_goes_on_to_the_same_weights(recipe, trained, tmp_path, m
 
     from cxr_core.training import recipe as module
 
-    class Cut(Exception):  # noqa: N818
+    class Cut(Exception):
         pass
 
     real, work = module.fit, tmp_path / "work"

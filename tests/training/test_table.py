@@ -32,7 +32,11 @@ def test_rows_without_an_image_are_left_out_and_none_at_all_is_refused(tmp_path)
 def test_an_unknown_label_and_a_missing_column_are_named(tmp_path):
     images, table = made_up_dataset(tmp_path, patients=1, films=1)
     text = table.read_text()
-    for old, new, words in (("No Finding", "Cough", "'Cough'"), ("Effusion", "Cough", "Cough"), ("Patient ID", "P", "Patient ID")):
+    for old, new, words in (
+        ("No Finding", "Cough", "'Cough'"),
+        ("Effusion", "Cough", "Cough"),
+        ("Patient ID", "P", "Patient ID"),
+    ):
         if old in text:
             table.write_text(text.replace(old, new))
             with pytest.raises(PathUnusable, match=words):

@@ -1,0 +1,92 @@
+"""The real app in a real browser: a server on a free port, and what the tests ask of its page."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@contextlib.contextmanager
+def serving(**environment: str) -> Iterator[str]:
+    """Serve the app until the end of the block; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=PROJECT,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(address: str, server: subprocess.Popen) -> None:
+    for _ in range(240):
+        if server.poll() is not None:
+            raise RuntimeError("the server ended before it answered")
+        with contextlib.suppress(OSError):
+            # the status alone is no sign of health
+            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read() == b"ok":
+                return
+        time.sleep(0.25)
+    raise RuntimeError("the server did not answer within a minute")
+
+
+@contextlib.contextmanager
+def browsing(chromium: str, width: int = 1440, height: int = 900):
+    """Open a browser page; it fails the block where the page throws an error."""
+    from playwright.sync_api import sync_playwright
+
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield page
+        finally:
+            browser.close()
+    assert not errors, errors
+
+
+def upload(page, *files: tuple[str, bytes]) -> None:
+    """Drop files into the chute."""
+    payload = [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
+    page.locator("input[type=file]").first.set_input_files(payload)
+
+
+def open_front_page(page, address: str) -> None:
+    """Open the app and wait for its chute."""
+    page.goto(address)
+    page.wait_for_selector("text=A second opinion on a chest X-ray")
+
+
+def viewer_state(page) -> dict[str, str]:
+    """Return what the viewer says is on its canvas."""
+    return page.locator("canvas.film").evaluate("canvas => ({...canvas.dataset})")
+
+
+def canvas_pixels(page) -> bytes:
+    """Return the canvas as it is drawn, RGBA."""
+    values = page.locator("canvas.film").evaluate(
+        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    )
+    return bytes(values)

@@ -1,0 +1,243 @@
+"""The page in Chromium: what a radiologist does, and sees."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
+from cxr_core.labels import LABELS, NOTICE
+from tests.browser import browsing, canvas_pixels, open_front_page, serving, upload, viewer_state
+
+pytestmark = pytest.mark.e2e
+
+DICOM = phantom_dicom(640, 560)
+PNG = phantom_png(512, 512)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def page(address, chromium):
+    with browsing(chromium) as page:
+        open_front_page(page, address)
+        yield page
+
+
+def wait_for_film(page, data):
+    digest = hashlib.sha256(data).hexdigest()
+    page.wait_for_selector(f'canvas.film[data-sha="{digest}"]')
+    page.wait_for_function(
+        "sha => document.querySelectorAll('*').length && window.secondRead?.maps.has(sha)", arg=digest
+    )
+
+
+def choose(page, label):
+    row = page.locator(f'.findings .row[data-label="{label}"]')
+    if not row.is_visible():
+        page.locator(".findings summary").click()
+    row.click()
+    page.wait_for_selector(f'canvas.film[data-label="{label}"]')
+
+
+def counting_reruns(page):
+    """Count messages to the server from now on."""
+    page.evaluate(
+        """() => {
+          window.sent = 0;
+          const send = WebSocket.prototype.send;
+          WebSocket.prototype.send = function (...a) { window.sent += 1; return send.apply(this, a); };
+        }"""
+    )
+    return lambda: page.evaluate("window.sent")
+
+
+def test_fourteen_findings_are_accounted_for_of_a_dicom_and_a_png(page):
+    upload(page, ("film.dcm", DICOM), ("film.png", PNG))
+    wait_for_film(page, DICOM)
+    page.wait_for_selector('.strip .chip[data-status="read"] >> nth=1')
+    for index, data in ((0, DICOM), (1, PNG)):
+        page.locator(".strip .chip").nth(index).click()
+        wait_for_film(page, data)
+        rows = page.locator(".findings .row").evaluate_all("rows => rows.map(row => row.dataset.label)")
+        assert sorted(rows) == sorted(LABELS)
+        folded = page.locator(".findings details .row").count()
+        assert page.locator(".findings summary .count").inner_text() == f"Not evaluated ({folded})"
+    assert page.locator(f"text={NOTICE}").is_visible()
+
+
+def test_the_viewer_shows_the_film_to_the_grey_level(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    page.locator('[data-do="one"]').click()
+    page.wait_for_function("document.querySelector('canvas') || true")
+    page.wait_for_selector('canvas.film[data-zoom="1"]')
+    x, y = (int(part) for part in viewer_state(page)["at"].split(","))
+    width = page.locator("canvas.film").evaluate("c => c.width")
+    shown = np.frombuffer(canvas_pixels(page), np.uint8).reshape(-1, width, 4)[:, :, 0]
+    grey = render8(read_radiograph(DICOM))
+    top, left = max(0, -y), max(0, -x)
+    part = shown[max(0, y) : y + grey.shape[0], max(0, x) : x + grey.shape[1]]
+    np.testing.assert_array_equal(part, grey[top : top + part.shape[0], left : left + part.shape[1]])
+
+
+def test_choosing_a_finding_changes_the_map(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    seen = set()
+    for label in ("Effusion", "Cardiomegaly"):
+        choose(page, label)
+        if viewer_state(page)["map"] == "off":
+            page.locator('[data-do="map"]').click()
+        page.wait_for_selector(f'canvas.film[data-label="{label}"][data-map="on"]')
+        seen.add(hashlib.sha256(canvas_pixels(page)).hexdigest())
+        assert "logit units" in page.locator(".legend").inner_text()
+    assert len(seen) == 2
+
+
+def test_opacity_window_and_zoom_ask_the_server_for_nothing(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    choose(page, "Effusion")
+    page.locator('[data-do="map"]').click()
+    page.wait_for_selector('canvas.film[data-map="on"]')
+    page.wait_for_timeout(1500)
+    sent = counting_reruns(page)
+    before = canvas_pixels(page)
+    slider = page.locator(".opacity input")
+    for value in (20, 90):
+        slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input', {bubbles: true})); }", value)
+        page.wait_for_selector(f'canvas.film[data-opacity="{value / 100:.2f}"]')
+    assert canvas_pixels(page) != before
+    box = page.locator("canvas.film").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 240)
+    page.mouse.up()
+    page.wait_for_function("window.secondRead && true")
+    assert viewer_state(page)["window"] != "2048/4096"
+    page.mouse.wheel(0, -300)
+    page.locator('[data-do="invert"]').click()
+    page.wait_for_selector('canvas.film[data-invert="on"]')
+    assert sent() == 0
+
+
+def test_the_original_is_one_key_away_and_comes_back(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    untouched = canvas_pixels(page)
+    choose(page, "Effusion")
+    page.locator('[data-do="map"]').click()
+    page.wait_for_selector('canvas.film[data-map="on"]')
+    page.locator("canvas.film").hover()
+    assert canvas_pixels(page) != untouched
+    page.keyboard.press("o")
+    page.wait_for_selector('canvas.film[data-mode="original"]')
+    assert canvas_pixels(page) == untouched
+    page.keyboard.press("o")
+    page.wait_for_selector('canvas.film[data-mode="overlay"][data-map="on"]')
+    assert canvas_pixels(page) != untouched
+
+
+def test_two_films_that_differ_in_one_patch_never_share_an_answer(page):
+    values = phantom(768, 768)
+    other = values.copy()
+    other[400:405, 300:305] = 4095
+    one, two = phantom_dicom(values=values), phantom_dicom(values=other)
+    answers = []
+    for name, data in (("one", one), ("two", two)):
+        if page.locator("input[type=file]").count() == 0:
+            page.locator("text=Add films").click()
+        upload(page, (name, data))
+        wait_for_film(page, data)
+        digest = hashlib.sha256(data).hexdigest()
+        answers.append(page.evaluate("sha => JSON.stringify(window.secondRead.maps.get(sha).maps)", digest))
+    assert answers[0] != answers[1]
+
+
+def test_film_first_keeps_findings_and_maps_out_of_the_browser_until_a_key(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    page.locator("text=Film first").click()
+    page.wait_for_selector("text=Show the findings")
+    page.wait_for_selector(".findings", state="detached")
+    digest = hashlib.sha256(DICOM).hexdigest()
+    page.wait_for_function("sha => !window.secondRead.maps.has(sha)", arg=digest)
+    page.keyboard.press("s")
+    wait_for_film(page, DICOM)
+    assert page.locator(".findings .row").count() == 14
+
+
+def test_refusals_stand_beside_what_was_read(page):
+    upload(page, ("good.png", PNG), ("words.dcm", b"some words"), ("ct.dcm", phantom_dicom(64, 64, Modality="CT")))
+    wait_for_film(page, PNG)
+    page.wait_for_selector(".strip .chip.unreadable")
+    page.wait_for_selector(".strip .chip.refused")
+    page.locator(".strip .chip.unreadable").click()
+    page.wait_for_selector("text=it is text")
+    page.locator(".strip .chip.refused").click()
+    page.wait_for_selector("text=The gate refuses this film")
+
+
+def test_results_survive_a_page_switch(page):
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    page.get_by_role("link", name="Model").first.click()
+    page.wait_for_selector("text=What it is")
+    page.get_by_role("link", name="Second opinion").first.click()
+    wait_for_film(page, DICOM)
+    assert page.locator(".findings .row").count() == 14
+
+
+def test_downloads_are_what_they_say(page, tmp_path):
+    import csv
+    import io
+    import json
+
+    from PIL import Image
+
+    upload(page, ("film.dcm", DICOM))
+    wait_for_film(page, DICOM)
+    page.locator("text=Take along").click()
+    taken = {}
+    for kind in ("CSV", "JSON", "Overlay", "Sheet"):
+        with page.expect_download() as download:
+            page.locator("button", has_text=kind).last.click()
+        taken[kind] = (tmp_path / kind).as_posix()
+        download.value.save_as(taken[kind])
+    with open(taken["CSV"]) as file:
+        assert len(list(csv.DictReader(file))) == 14
+    with open(taken["JSON"]) as file:
+        assert len(json.loads(file.readline())["findings"]) == 14
+    for kind in ("Overlay", "Sheet"):
+        with open(taken[kind], "rb") as file:
+            assert Image.open(io.BytesIO(file.read())).text["Disclaimer"] == NOTICE
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_nothing_is_wider_than_the_screen(address, chromium, width, height):
+    with browsing(chromium, width, height) as page:
+        open_front_page(page, address)
+        upload(page, ("film.dcm", DICOM))
+        wait_for_film(page, DICOM)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.goto(f"{address}/model")
+        page.wait_for_selector("text=What it is")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_is_asked_of_another_machine(address, chromium):
+    with browsing(chromium) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        open_front_page(page, address)
+        upload(page, ("film.dcm", DICOM))
+        wait_for_film(page, DICOM)
+        page.goto(f"{address}/model")
+        page.wait_for_selector("text=What it is")
+        strangers = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+        assert strangers == []

@@ -1,0 +1,86 @@
+"""The four cases of the paper's Table 1 (Prajwal M and Jalaja G), through the real app and the real model."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from cxr_core.imaging import phantom_dicom, phantom_png
+from cxr_core.labels import LABELS
+from tests.browser import browsing, canvas_pixels, open_front_page, serving, upload, viewer_state
+
+DICOM = phantom_dicom(640, 560)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def page(address, chromium):
+    with browsing(chromium) as page:
+        open_front_page(page, address)
+        yield page
+
+
+@pytest.mark.e2e
+def test_uploading_image(page):
+    png = phantom_png(512, 448)
+    upload(page, ("film.dcm", DICOM), ("film.png", png))
+    page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(DICOM).hexdigest()}"]')
+    page.wait_for_selector('.strip .chip[data-status="read"] >> nth=1')
+    page.locator(".strip .chip").nth(1).click()
+    page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(png).hexdigest()}"]')
+    shown = np.frombuffer(canvas_pixels(page), np.uint8)
+    assert shown.std() > 20
+
+
+def test_addressing_class_imbalance(predictor):
+    """With the paper's weights, positives and negatives of every class of the embedded model's training weigh alike."""
+    from cxr_core.training.balance import class_weights
+
+    card = predictor.card
+    counts = card.counts["train"]
+    films = card.training.films
+    labels = np.zeros((films, len(LABELS)), bool)
+    for column, label in enumerate(LABELS):
+        assert counts[label].positive_films + counts[label].negative_films == films
+        labels[: counts[label].positive_films, column] = True
+    weights = class_weights(labels)
+    before = labels.sum(axis=0) / (~labels).sum(axis=0)
+    assert before.min() < 0.02  # imbalance as it is: under one positive in fifty
+    np.testing.assert_allclose(labels.sum(axis=0) * weights.positive, (~labels).sum(axis=0) * weights.negative)
+    assert "w_pos = share of negatives" in card.training.loss
+
+
+@pytest.mark.e2e
+def test_pathology_detection(page, predictor):
+    from cxr_core.reading import read_film
+
+    upload(page, ("film.dcm", DICOM))
+    page.wait_for_selector(".findings .row")
+    expected = {f.label: f"{f.score:.3f}" for f in read_film(DICOM, predictor)[1].findings}
+    shown = page.locator(".findings .row").evaluate_all(
+        "rows => Object.fromEntries(rows.map(r => [r.dataset.label, r.querySelector('.values b').textContent]))"
+    )
+    assert {label: value.removeprefix("score ") for label, value in shown.items()} == expected
+
+
+@pytest.mark.e2e
+def test_visualizing_activity(page, predictor):
+    upload(page, ("film.dcm", DICOM))
+    page.wait_for_selector(".findings .row")
+    page.wait_for_selector("canvas.film[data-label]")
+    if viewer_state(page)["map"] == "on":
+        page.locator('[data-do="map"]').click()
+        page.wait_for_selector('canvas.film[data-map="off"]')
+    without = np.frombuffer(canvas_pixels(page), np.uint8).reshape(-1, 4)
+    page.locator('[data-do="map"]').click()
+    page.wait_for_selector('canvas.film[data-map="on"]')
+    with_map = np.frombuffer(canvas_pixels(page), np.uint8).reshape(-1, 4)
+    # a grey film alone; colour where the model looked
+    assert (without[:, 0] == without[:, 2]).all()
+    assert (with_map[:, 0] != with_map[:, 2]).any()
+    assert "third of the image" in page.locator(".legend").inner_text()
