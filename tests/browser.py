@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import os
 import socket
 import subprocess
@@ -11,6 +13,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -84,9 +89,17 @@ def viewer_state(page) -> dict[str, str]:
     return page.locator("canvas.film").evaluate("canvas => ({...canvas.dataset})")
 
 
-def canvas_pixels(page) -> bytes:
-    """Return the canvas as it is drawn, RGBA."""
-    values = page.locator("canvas.film").evaluate(
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
-    )
-    return bytes(values)
+def canvas_pixels(page) -> np.ndarray:
+    """Return the canvas as it is drawn: (rows, columns, 3) uint8."""
+    url = page.locator("canvas.film").evaluate("canvas => canvas.toDataURL('image/png')")
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def map_switched(page, on: bool) -> None:
+    """Switch the chosen finding's map on or off, whatever it was."""
+    page.wait_for_selector("canvas.film[data-label]:not([data-label=''])")
+    wanted = "on" if on else "off"
+    if viewer_state(page)["map"] != wanted:
+        page.locator('[data-do="map"]').click()
+    page.wait_for_selector(f'canvas.film[data-map="{wanted}"]')

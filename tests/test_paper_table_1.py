@@ -7,7 +7,7 @@ import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.labels import LABELS
-from tests.browser import browsing, canvas_pixels, open_front_page, serving, upload, viewer_state
+from tests.browser import browsing, canvas_pixels, map_switched, open_front_page, serving, upload
 
 DICOM = phantom_dicom(640, 560)
 
@@ -33,8 +33,7 @@ def test_uploading_image(page):
     page.wait_for_selector('.strip .chip[data-status="read"] >> nth=1')
     page.locator(".strip .chip").nth(1).click()
     page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(png).hexdigest()}"]')
-    shown = np.frombuffer(canvas_pixels(page), np.uint8)
-    assert shown.std() > 20
+    assert canvas_pixels(page).std() > 20
 
 
 def test_addressing_class_imbalance(predictor):
@@ -72,15 +71,11 @@ def test_pathology_detection(page, predictor):
 def test_visualizing_activity(page, predictor):
     upload(page, ("film.dcm", DICOM))
     page.wait_for_selector(".findings .row")
-    page.wait_for_selector("canvas.film[data-label]")
-    if viewer_state(page)["map"] == "on":
-        page.locator('[data-do="map"]').click()
-        page.wait_for_selector('canvas.film[data-map="off"]')
-    without = np.frombuffer(canvas_pixels(page), np.uint8).reshape(-1, 4)
-    page.locator('[data-do="map"]').click()
-    page.wait_for_selector('canvas.film[data-map="on"]')
-    with_map = np.frombuffer(canvas_pixels(page), np.uint8).reshape(-1, 4)
+    map_switched(page, on=False)
+    without = canvas_pixels(page)
+    map_switched(page, on=True)
+    with_map = canvas_pixels(page)
     # a grey film alone; colour where the model looked
-    assert (without[:, 0] == without[:, 2]).all()
-    assert (with_map[:, 0] != with_map[:, 2]).any()
+    assert (without[..., 0] == without[..., 2]).all()
+    assert (with_map[..., 0] != with_map[..., 2]).any()
     assert "third of the image" in page.locator(".legend").inner_text()

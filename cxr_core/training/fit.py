@@ -28,6 +28,9 @@ from .table import FilmTable
 __all__ = ["Plan", "Progress", "Stage", "fit", "mean_auc", "parse_stages", "predict_logits"]
 
 
+ANY_FILMS = tf.TensorSpec((None, None, None, 1), tf.float32)
+
+
 @dataclass(frozen=True)
 class Stage:
     """So many epochs at one input size. ``epochs`` may be a fraction."""
@@ -176,7 +179,8 @@ def fit(
 
 
 def _compiled_step(network, optimiser, weights):
-    @tf.function(reduce_retracing=True)
+    # any batch and any size: one trace for all stages
+    @tf.function(input_signature=[ANY_FILMS, tf.TensorSpec((None, None), tf.float32)])
     def step(films, labels):
         with tf.GradientTape() as tape:
             loss = weighted_cross_entropy(labels, network(films, training=True), weights)
@@ -191,7 +195,7 @@ def predict_logits(
     network: keras.Model, films: FilmTable, preparation: Preparation, batch_size: int = 64
 ) -> np.ndarray:
     """Return (n, classes) float32 logits, in the order of the table."""
-    forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+    forward = tf.function(lambda x: network(x, training=False), input_signature=[ANY_FILMS])
     return np.concatenate([forward(x).numpy() for x, _ in batches(films, preparation, batch_size)])
 
 

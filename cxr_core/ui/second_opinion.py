@@ -39,7 +39,7 @@ def chute(films: Worklist, model: Predictor) -> None:
         return
     top, add = st.columns([5, 1], vertical_alignment="center")
     with top:
-        film_strip(films)
+        film_strip(films, film_first=st.session_state.get("film_first", False))
     with add.popover("Add films", icon=":material/add:", width="stretch"):
         _uploaders(films)
         st.button("Empty the list", icon=":material/delete:", on_click=films.clear, width="stretch")

@@ -17,8 +17,11 @@ _STRIP = st.components.v2.component(
 )
 
 
-def film_strip(films: Worklist) -> None:
-    """Show the films with what became of each; a click chooses one."""
+def film_strip(films: Worklist, *, film_first: bool) -> None:
+    """Show the films with what became of each; a click chooses one.
+
+    With ``film_first`` nothing is said of findings that were not asked for.
+    """
 
     def picked() -> None:
         pick = st.session_state["strip"].pick
@@ -28,18 +31,25 @@ def film_strip(films: Worklist) -> None:
     data = {
         "chosen": films.chosen,
         "films": [
-            {"id": film.digest, "name": film.name, "status": film.status, "words": _words(film)}
+            {
+                "id": film.digest,
+                "name": film.name,
+                "status": film.status,
+                "words": _words(film, film_first and not film.shown),
+            }
             for film in films.films.values()
         ],
     }
     _STRIP(key="strip", data=data, on_pick_change=picked)
 
 
-def _words(film: Film) -> str:
+def _words(film: Film, hidden: bool) -> str:
     if film.status == "waiting":
         return "waiting"
     if film.reasons():
         return film.reasons()[0]
+    if hidden:
+        return "read: findings hidden"
     above = sum(finding.state == "above" for finding in film.reading.findings)
     concerns = len(film.reading.quality.reasons)
     return f"read: {above} at or over" + (f", {concerns} to distrust" if concerns else "")

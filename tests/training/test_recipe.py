@@ -21,7 +21,7 @@ def recipe(tmp_path_factory):
     images, table = made_up_dataset(tmp_path_factory.mktemp("made-up"), patients=36, films=1)
     films = read_table(table, images)
     split = make_split(films.patients, films.labels, np.array([1, 2]), validation_share=0.6)
-    plan = Plan(parse_stages("32x2,64x1"), batch_size=4, seed=1)
+    plan = Plan(parse_stages("32x1,64x0.5"), batch_size=4, seed=1)
     tests = {"made-up-test": films.select(split.part_of(films.patients) == "test")}
     return Recipe("made-up", films, split, plan, tests, "random")
 
@@ -55,7 +55,7 @@ def test_the_card_tells_what_happened(trained, recipe):
     assert card.demonstration
     assert card.architecture.initialisation == "random weights"
     assert not card.architecture.transfer_learned
-    assert card.training.stages == "32x2,64x1"
+    assert card.training.stages == "32x1,64x0.5"
     parts = recipe.split.part_of(recipe.films.patients)
     assert card.training.films == (parts == "train").sum()
     assert card.training.validation_patients == (parts == "validation").sum()
@@ -85,14 +85,16 @@ def test_a_cut_training_goes_on_to_the_same_weights(recipe, trained, tmp_path, m
 
     real, work = module.fit, tmp_path / "work"
 
-    def stop_at_four(progress):
-        if progress.step == 4:
+    def stop_in_the_middle(progress):
+        if progress.step == 2:
             raise Cut
 
-    # a checkpoint after every step
-    monkeypatch.setattr(module, "fit", lambda *a, **options: real(*a, **(options | {"checkpoint_seconds": -1.0})))
-    with pytest.raises(Cut):
-        module.train_model(recipe, tmp_path / "cut", work, watcher=module.Watcher(step=stop_at_four))
+    with monkeypatch.context() as patch:
+        # a checkpoint after every step
+        patch.setattr(module, "fit", lambda *a, **options: real(*a, **(options | {"checkpoint_seconds": -1.0})))
+        watcher = module.Watcher(step=stop_in_the_middle)
+        with pytest.raises(Cut):
+            module.train_model(recipe, tmp_path / "cut", work, watcher=watcher)
     module.train_model(recipe, tmp_path / "cut", work, resume=True)
     whole = keras.models.load_model(trained[1] / "model.keras", compile=False)
     cut = keras.models.load_model(tmp_path / "cut" / "model.keras", compile=False)
