@@ -27,8 +27,8 @@ PANEL_SIDE = 720  # pixels of the longer side of a panel's film; a page at 150 d
 INK, QUIET, PAPER = "#e8eaed", "#9aa3ad", "#101418"
 
 STATE_WORDS = {
-    "above": "at or over the operating point",
-    "below": "below the operating point",
+    "above": "at or over its operating point",
+    "below": "below its operating point",
     "unsure": "unsure: the interval contains the threshold",
     "not_evaluated": "not evaluated",
 }
@@ -54,7 +54,7 @@ def sheet(
     """
     figure = Figure(figsize=(15, 4.9), dpi=150, facecolor=PAPER)
     panels = figure.subplots(1, 1 + SHOWN, gridspec_kw={"wspace": 0.06})
-    figure.subplots_adjust(left=0.012, right=0.988, top=0.80, bottom=0.16)
+    figure.subplots_adjust(left=0.012, right=0.988, top=0.78, bottom=0.16)
     grey = _reduced(render8(radiograph))
     for panel in panels:
         panel.set_axis_off()
@@ -63,10 +63,10 @@ def sheet(
     for panel, finding in zip(panels[1:], reading.ranked()[:SHOWN], strict=False):
         heat = heat_map(reading, finding.label, card)
         panel.imshow(overlay(grey, heat))
-        known = (
-            "" if reference is None else (" · in reference" if finding.label in reference else " · not in reference")
-        )
-        _caption(panel, display_name(finding.label), _score_words(finding) + known, _ink(finding))
+        words = _score_words(finding)
+        if reference is not None:
+            words += "\n" + ("in the reference" if finding.label in reference else "not in the reference")
+        _caption(panel, display_name(finding.label), words, _ink(finding))
         panel.text(0, -0.035, _map_words(heat), transform=panel.transAxes, color=QUIET, size=7.5, va="top")
     if reading.quality.status == "refused" and not reading.findings:
         figure.text(0.25, 0.5, "Not read: " + "; ".join(reading.quality.reasons), color=INK, size=13)
@@ -108,7 +108,7 @@ def _reduced(grey: np.ndarray) -> np.ndarray:
 
 
 def _caption(panel, heading: str, words: str, ink: str) -> None:
-    panel.text(0, 1.075, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
+    panel.text(0, 1.15, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
     panel.text(0, 1.025, words, transform=panel.transAxes, color=ink, size=7.5, va="bottom")
 
 
@@ -118,7 +118,7 @@ def _ink(finding: Finding) -> str:
 
 def _score_words(finding: Finding) -> str:
     value, kind = (finding.score, "score") if finding.probability is None else (finding.probability, "probability")
-    threshold = "" if finding.threshold is None else f" ({finding.threshold:.2f})"
+    threshold = "" if finding.threshold is None else f" {finding.threshold:.2f}"
     return f"{kind} {value:.2f} · {STATE_WORDS[finding.state]}{threshold}"
 
 

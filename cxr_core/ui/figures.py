@@ -19,7 +19,6 @@ def auc_figure(table: MetricTable) -> go.Figure:
     """Return the AUC of each label with its interval, best on top; chance is a line."""
     known = [(label, m) for label, m in table.per_label.items() if m.value is not None]
     known.sort(key=lambda pair: pair[1].value)
-    few = [display_name(label) for label, m in table.per_label.items() if m.value is None]
     figure = go.Figure()
     figure.add_scatter(
         x=[m.value for _, m in known],
@@ -43,12 +42,6 @@ def auc_figure(table: MetricTable) -> go.Figure:
     figure.add_vline(x=0.5, line={"color": QUIET, "dash": "dot", "width": 1})
     figure.update_layout(**_layout(height=110 + 26 * max(1, len(known))))
     figure.update_xaxes(title=table.metric, range=[0.2, 1.0], gridcolor=GRID, zeroline=False)
-    if few:
-        words = f"too few cases: {', '.join(few)}"
-        figure.add_annotation(
-            text=words, x=0, y=-0.02, xref="paper", yref="paper", xanchor="left", yanchor="top", yshift=-38,
-            showarrow=False, font={"size": 12, "color": QUIET}, align="left",
-        )  # fmt: skip
     return figure
 
 

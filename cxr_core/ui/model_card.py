@@ -83,6 +83,9 @@ def _metrics(table: MetricTable) -> None:
         interval=table.interval,
     )
     st.plotly_chart(auc_figure(table), width="stretch", config={"displayModeBar": False})
+    few = [display_name(label) for label, metric in table.per_label.items() if metric.value is None]
+    if few:
+        html('<div class="sr-small">Too few cases to say: {few}.</div>', few=", ".join(few))
     with st.expander("As a table"):
         rows = [(display_name(label), *_metric_cells(metric)) for label, metric in table.per_label.items()]
         _table(("label", table.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
@@ -150,8 +153,9 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0
 
     head = "".join(cell("th", i, escape(text)) for i, text in enumerate(heads))
     body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
+    wide = " wide" if len(heads) > 3 else ""
     top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    st.html(f'<div class="sr-scroll"><table class="sr-table">{top}<tbody>{body}</tbody></table></div>')
+    st.html(f'<div class="sr-scroll"><table class="sr-table{wide}">{top}<tbody>{body}</tbody></table></div>')
 
 
 def _list(lines: tuple[str, ...]) -> None:

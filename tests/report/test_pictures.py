@@ -49,11 +49,11 @@ def test_the_sheet_shows_the_film_and_four_findings(film, predictor):
     text = words(figure)
     assert NOTICE in text
     assert text.count("strongest") + text.count("no part of the image") == 4
-    assert "· in reference" in text
-    assert text.count("· not in reference") == 3
+    assert "\nin the reference" in text
+    assert text.count("not in the reference") == 3
     for finding in reading.ranked()[:4]:
         if finding.state == "below":
-            assert "below the operating point" in text
+            assert "below its operating point" in text
     image = Image.open(io.BytesIO(sheet_png(radiograph, reading, predictor.card)))
     assert image.text["Disclaimer"] == NOTICE
 

@@ -108,6 +108,9 @@ class Viewer {
     if (!film || !context) return;
     const { width, height, ratio } = this.measure();
     const view = this.view;
+    // only now is a fitted film's zoom known
+    const percent = Math.round((100 * view.zoom * film.shownColumns) / film.columns);
+    this.root.querySelector(".corner.right.bottom").textContent = `${percent} %`;
     const window_ = view.original ? this.ownWindow(film) : view;
     const recipe = [film.sha, window_.own, window_.center, window_.width, window_.invert].join();
     if (this.painted !== recipe) {
@@ -181,7 +184,6 @@ class Viewer {
     corner("right.top", `C ${number(shown.center)}  W ${number(shown.width)}` + (shown.invert ? "\ninverted" : ""));
     const reduced = film.shownRows < film.rows ? `\nshown reduced to ${film.shownColumns} × ${film.shownRows}` : "";
     corner("left.bottom", `${film.columns} × ${film.rows}${reduced}`);
-    corner("right.bottom", `${Math.round((100 * view.zoom * film.shownColumns) / film.columns)} %`);
     this.root.querySelector(".banner").hidden = !view.original;
     this.root.dataset.tool = this.shared.tool;
     const press = (name, state) => this.root.querySelector(`[data-do="${name}"]`).setAttribute("aria-pressed", state);
