@@ -66,3 +66,22 @@ def predictor():
     from cxr_core.model import shared_predictor
 
     return shared_predictor("second-read-mini", "openvino")
+
+
+@pytest.fixture(scope="session")
+def address():
+    """The address of the app, served for all browser tests; each opens a session of its own."""
+    from tests.browser import serving
+
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def page(address, chromium):
+    """The front page of the app in Chromium, 1440 x 900."""
+    from tests.browser import browsing, open_front_page
+
+    with browsing(chromium) as page:
+        open_front_page(page, address)
+        yield page

@@ -7,22 +7,9 @@ import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.labels import LABELS
-from tests.browser import browsing, canvas_pixels, map_switched, open_front_page, serving, upload
+from tests.browser import canvas_pixels, map_switched, upload
 
 DICOM = phantom_dicom(640, 560)
-
-
-@pytest.fixture(scope="module")
-def address():
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def page(address, chromium):
-    with browsing(chromium) as page:
-        open_front_page(page, address)
-        yield page
 
 
 @pytest.mark.e2e

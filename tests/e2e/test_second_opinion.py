@@ -7,25 +7,12 @@ import pytest
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from cxr_core.labels import LABELS, NOTICE
-from tests.browser import browsing, canvas_pixels, map_switched, open_front_page, serving, upload, viewer_state
+from tests.browser import browsing, canvas_pixels, map_switched, open_front_page, upload, viewer_state
 
 pytestmark = pytest.mark.e2e
 
 DICOM = phantom_dicom(640, 560)
 PNG = phantom_png(512, 512)
-
-
-@pytest.fixture(scope="module")
-def address():
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture
-def page(address, chromium):
-    with browsing(chromium) as page:
-        open_front_page(page, address)
-        yield page
 
 
 def wait_for_film(page, data):
