@@ -1,4 +1,4 @@
-"""Pixel data to stored values, with one decoder named for each transfer syntax."""
+"""Pixel data to containers, with one decoder named for each transfer syntax."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from ..errors import InputRefused
 
-__all__ = ["stored_pixels"]
+__all__ = ["container_pixels"]
 
 _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -34,11 +34,12 @@ _DECODERS: dict[str, str] = {
 _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
 
 
-def stored_pixels(ds: Dataset) -> np.ndarray:
-    """Return stored values.
+def container_pixels(ds: Dataset) -> np.ndarray:
+    """Return pixels as they lie in their containers, nothing masked.
 
     Returns:
-        (rows, columns), integers of the stored sign and depth, bits beyond Bits Stored removed; or
+        (rows, columns) uint8 or uint16, bits beyond Bits Stored as the file has them (a decoder of
+        compressed data has none to give), two's complement where the data are signed; or
         (rows, columns, 3) uint8 RGB.
 
     Raises:
@@ -48,20 +49,27 @@ def stored_pixels(ds: Dataset) -> np.ndarray:
     if syntax not in _NATIVE and syntax not in _DECODERS:
         raise InputRefused(
             f"DICOM compressed as {syntax.name if syntax.name != syntax else 'an unknown syntax'}: not read here. "
-            "Accepted: uncompressed, RLE, JPEG Baseline and Lossless, JPEG-LS, JPEG 2000, HTJ2K."
+            "Accepted: uncompressed, RLE, JPEG Baseline, Extended and Lossless, JPEG-LS, JPEG 2000, HTJ2K."
         )
+    plugin = _DECODERS.get(syntax, "")
+    # a view of uncompressed grey data: its unused bits may hold the padding value
+    grey = int(ds.get("SamplesPerPixel") or 1) == 1
+    options = {"view_only": True, "correct_unused_bits": False} if grey and syntax in _NATIVE else {}
     try:
-        with _silence() if _DECODERS.get(syntax) == "gdcm" else contextlib.nullcontext():
-            pixels, meta = get_decoder(syntax).as_array(ds, decoding_plugin=_DECODERS.get(syntax, ""))
+        with _silence() if plugin == "gdcm" else contextlib.nullcontext():
+            pixels, meta = get_decoder(syntax).as_array(ds, decoding_plugin=plugin, **options)
     except Exception as error:
         raise InputRefused(
             f"DICOM whose pixel data ({syntax.name}) do not decode: broken or cut short. Export it again."
         ) from error
-    if pixels.ndim == 3 and pixels.shape[2] != 3:
-        raise InputRefused("DICOM with several planes that are no colours. Export it as one grey image.")
-    if pixels.ndim == 3 and int(meta.get("bits_stored", 8)) > 8:
-        pixels = pixels >> (int(meta["bits_stored"]) - 8)
-    return pixels
+    if pixels.ndim == 3:
+        if pixels.shape[2] != 3:
+            raise InputRefused("DICOM with several planes that are no colours. Export it as one grey image.")
+        return (pixels >> max(0, int(meta.get("bits_stored", 8)) - 8)).astype(np.uint8)
+    if pixels.ndim != 2 or pixels.dtype.itemsize > 2:
+        raise InputRefused("DICOM whose pixel data are no single grey image. Export it again.")
+    native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return native.view(np.uint8 if native.itemsize == 1 else np.uint16)
 
 
 _stderr = threading.Lock()

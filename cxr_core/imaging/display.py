@@ -19,6 +19,7 @@ __all__ = [
     "apply_lut",
     "apply_window",
     "nominal_window",
+    "percentile_of_counts",
     "percentile_window",
     "render8",
     "usable",
@@ -86,19 +87,26 @@ def nominal_window(low: float, high: float, explanation: str) -> Voi:
     return Voi((low + high) / 2, max(high - low, 1e-6), "LINEAR_EXACT", explanation)
 
 
-def percentile_window(values: np.ndarray, used: np.ndarray | None = None) -> Voi:
-    """Return the window between :data:`PERCENTILES` of the values, padding left out.
-
-    Args:
-        values: any shape.
-        used: boolean, same shape; False where a pixel is padding.
-    """
-    inside = values if used is None or not used.any() else values[used]
-    low, high = np.percentile(inside, PERCENTILES)
-    if high <= low:
-        low, high = float(inside.min()), float(inside.max())
+def percentile_window(low: float, high: float) -> Voi:
+    """Return the window between the values at :data:`PERCENTILES`."""
     words = f"no VOI: percentile window, {PERCENTILES[0]:g} to {PERCENTILES[1]:g} %"
     return nominal_window(float(low), float(high), words)
+
+
+def percentile_of_counts(values: np.ndarray, counts: np.ndarray, percent: float) -> float:
+    """Return a percentile of values that stand so many times, linear between neighbours as NumPy's.
+
+    Args:
+        values: (n,) float, in any order.
+        counts: (n,) int >= 0, at least one of them positive.
+        percent: 0 to 100.
+    """
+    order = np.argsort(values, kind="stable")
+    last = np.cumsum(counts[order])
+    rank = percent / 100 * (last[-1] - 1)
+    below, above = np.searchsorted(last, [np.floor(rank), np.ceil(rank)], side="right")
+    low, high = float(values[order[below]]), float(values[order[above]])
+    return low + (high - low) * float(rank - np.floor(rank))
 
 
 def render8(radiograph: Radiograph) -> np.ndarray:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from .dicom import read_dicom
-from .display import apply_window, nominal_window, percentile_window
+from .display import PERCENTILES, apply_window, nominal_window, percentile_window
 from .gate import judge
 from .limits import check_bytes
 from .radiograph import Kind, Radiograph
@@ -43,7 +43,7 @@ def _picture(data: bytes, kind: Kind, sha256: str) -> Radiograph:
         voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
     else:
         # 16-bit files often hold 10 to 12 bits: over the full range they would be near black
-        voi = percentile_window(raster.values)
+        voi = percentile_window(*np.percentile(raster.values, PERCENTILES))
     display = apply_window(raster.values, voi)
     return Radiograph(
         sha256=sha256,

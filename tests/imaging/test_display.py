@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_core.imaging import Voi
-from cxr_core.imaging.display import Lut, apply_lut, apply_window, percentile_window, usable
+from cxr_core.imaging.display import Lut, apply_lut, apply_window, percentile_of_counts, usable
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,18 @@ def test_a_table_holds_its_ends():
     assert apply_lut(np.array([-5, -1, 0, 1, 9], np.float32), lut).tolist() == [10, 10, 20, 30, 30]
 
 
+@pytest.mark.parametrize("percent", [0, 0.5, 33.3, 50, 99.5, 100])
+def test_percentiles_of_counts_are_numpys(percent):
+    rng = np.random.default_rng(2)
+    values, counts = rng.permutation(50).astype(float), rng.integers(0, 9, 50)
+    expected = np.percentile(np.repeat(values, counts), percent)
+    assert percentile_of_counts(values, counts, percent) == pytest.approx(expected)
+
+
 def test_one_marker_does_not_darken_a_percentile_window():
-    values = np.tile(np.arange(1000, dtype=np.float32), (1000, 1))
-    marked = values.copy()
-    marked[0, :20] = 60000
-    assert percentile_window(marked).width == pytest.approx(percentile_window(values).width, rel=1e-2)
-
-
-def test_padding_is_kept_out_of_the_percentiles():
-    values = np.arange(10000, dtype=np.float32).reshape(100, 100)
-    used = values < 5000
-    window = percentile_window(values, used)
-    assert window.center + window.width / 2 == pytest.approx(np.percentile(np.arange(5000), 99.5))
+    values = np.arange(60001, dtype=float)
+    counts = np.where(values < 1000, 1000, 0)
+    marked = counts.copy()
+    marked[60000] = 20
+    plain, darker = (percentile_of_counts(values, c, 99.5) for c in (counts, marked))
+    assert darker == pytest.approx(plain, rel=1e-2)
