@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import PathUnusable
+from ..errors import InputRefused, PathUnusable
 
 __all__ = ["InputFile", "collect", "make_folder", "output_stems", "write"]
 
@@ -20,27 +20,33 @@ class InputFile:
     place: Path
 
     def read(self) -> bytes:
-        """Return its bytes; raises PathUnusable where they cannot be had."""
+        """Return its bytes; raises InputRefused where they cannot be had, so that the others are read."""
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise PathUnusable(f"{self.path}: cannot be read. Check its rights.") from error
+            raise InputRefused("The file cannot be opened. Check its rights.") from error
 
 
 def collect(paths: Sequence[Path]) -> list[InputFile]:
     """Return the files meant, a folder's sorted and without hidden ones; PathUnusable for a path that is not there."""
     files = []
     for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
-            files += [InputFile(p, p.relative_to(path)) for p in found]
-        elif path.is_file():
-            files.append(InputFile(path, Path(path.name)))
-        else:
-            raise PathUnusable(f"{path}: no such file or folder.")
+        try:
+            files += _files_of(path)
+        except OSError as error:
+            raise PathUnusable(f"{path}: cannot be opened.") from error
     if not files:
         raise PathUnusable("There is no file in the folders given.")
     return files
+
+
+def _files_of(path: Path) -> list[InputFile]:
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
+        return [InputFile(p, p.relative_to(path)) for p in found]
+    if not path.is_file():
+        raise PathUnusable(f"{path}: no such file or folder.")
+    return [InputFile(path, Path(path.name))]
 
 
 def _hidden(place: Path) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import InputRefused, WrongArguments
+from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, Predictor, Reading, shared_predictor
@@ -75,32 +76,36 @@ def predict(
     predictor.card.operating_point(operating_point)
     form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card)
     stems = output_stems(files)
-    lines = _Lines(out)
     refused = 0
-    lines.put(form.head)
-    with Steps("Reading films", len(files)) as steps:
+    with _Lines(out) as lines, Steps("Reading films", len(files)) as steps:
+        lines.put(form.head)
         for number, file in enumerate(files):
-            data = file.read()
+            name, data = _as_text(file.path), b""
             try:
+                data = file.read()
                 radiograph, reading = read_film(
                     data, predictor, operating_point=operating_point, read_anyway=read_anyway
                 )
             except InputRefused as refusal:
                 refused += 1
-                steps.say(f"{file.path}: {refusal}")
-                lines.put(form.refusal(str(file.path), hashlib.sha256(data).hexdigest(), str(refusal)))
+                steps.say(f"{name}: {refusal}")
+                lines.put(form.refusal(name, hashlib.sha256(data).hexdigest(), str(refusal)))
             else:
-                lines.put(form.reading(str(file.path), reading))
+                lines.put(form.reading(name, reading))
                 stem = stems[number] or _told_apart(file, reading)
                 if reading.findings:
                     known = None if reference is None else reference.get(file.path.name)
                     _write_pictures(radiograph, reading, predictor.card, stem, heatmaps, sheet, known)
                 else:
                     refused += 1
-                    steps.say(f"{file.path}: {'; '.join(reading.quality.reasons)}")
+                    steps.say(f"{name}: {'; '.join(reading.quality.reasons)}")
             steps.done(number + 1)
-    lines.close()
     return REFUSED if refused else 0
+
+
+def _as_text(path: Path) -> str:
+    """Return a path as text that can be written, also where its bytes are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _told_apart(file: InputFile, reading: Reading) -> Path:
@@ -127,25 +132,28 @@ def _write_pictures(
 
 
 class _Lines:
-    """Output to stdout as it comes, or to a file."""
+    """Output as it comes, to stdout or to a file: what was read before a cut is there."""
 
     def __init__(self, out: Path | None) -> None:
-        self._out, self._kept = out, []
+        self._file = sys.stdout
         if out is not None:
-            write(out, b"")
+            make_folder(out.parent)
+            try:
+                self._file = out.open("w", encoding="utf-8")
+            except OSError as error:
+                raise PathUnusable(f"Output {out}: cannot be written.") from error
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not sys.stdout:
+            self._file.close()
 
     def put(self, text: str) -> None:
-        if not text:
-            return
-        if self._out is None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            self._kept.append(text)
-
-    def close(self) -> None:
-        if self._out is not None:
-            write(self._out, "".join(self._kept).encode())
+        """Write a text and flush it."""
+        self._file.write(text)
+        self._file.flush()
 
 
 class _Json:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from ..errors import InputRefused
 from .display import (
@@ -69,16 +70,19 @@ class Levels:
         """Mark what Pixel Padding Value and Range Limit name (PS3.3 C.7.5.1.1.2).
 
         Some files pad with a value wider than Bits Stored, such as 65535 in 12-bit data. So whole
-        containers are compared first; where none matches, as after a decoder that kept the stored
-        bits only, stored values are compared with the masked tag.
+        containers are compared; of compressed data, whose decoders keep the stored bits only, stored
+        values are compared with the masked tag where no container matches.
         """
         value = ds.get("PixelPaddingValue")
         if value is None:
             return self
+        limit = ds.get("PixelPaddingRangeLimit")
         signed, width = bool(ds.PixelRepresentation), int(np.log2(len(self.stored)))
-        tags = [_integer(tag) for tag in (value, ds.get("PixelPaddingRangeLimit", value))]
+        tags = [_integer(tag) for tag in (value, value if limit is None else limit)]
         whole = _masked(np.arange(len(self.stored), dtype=np.int32), width, signed)
-        for levels, bits in ((whole, width), (self.stored, self.bits)):
+        compressed = UID(ds.file_meta.TransferSyntaxUID).is_encapsulated
+        ways = [(whole, width), (self.stored, self.bits)]
+        for levels, bits in ways if compressed else ways[:1]:
             low, high = sorted(int(_masked(np.array([tag]), bits, signed)[0]) for tag in tags)
             padding = (levels >= low) & (levels <= high)
             share = counts[padding].sum() / counts.sum()
@@ -110,7 +114,7 @@ def modality_values(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
         notes.transforms.append("modality LUT: none in DX")
         return stored.astype(np.float32)
     if ds.get("ModalityLUTSequence"):
-        lut = read_lut(ds.ModalityLUTSequence[0], signed=bool(ds.PixelRepresentation))
+        lut = read_lut(ds.ModalityLUTSequence[0], signed=bool(ds.PixelRepresentation), little_endian=_little(ds))
         notes.transforms.append(f"modality LUT: {lut.explanation}")
         return apply_lut(stored, lut)
     if identity:
@@ -118,26 +122,41 @@ def modality_values(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
         return stored.astype(np.float32)
     if not (np.isfinite(slope) and np.isfinite(intercept)) or slope == 0:
         raise InputRefused("DICOM with a rescale that cannot be applied. Export it again.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = (stored * slope + intercept).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise InputRefused("DICOM with a rescale that cannot be applied. Export it again.")
     notes.transforms.append(f"modality LUT: rescale {slope:g} x + {intercept:g}")
-    return (stored * slope + intercept).astype(np.float32)
+    return values
 
 
-def read_lut(item: Dataset, *, signed: bool) -> Lut:
+def read_lut(item: Dataset, *, signed: bool, little_endian: bool = True) -> Lut:
     """Read a look-up table, also one whose 8-bit entries are packed two to a word (PS3.3 C.11.2.1.1).
 
-    ``signed`` says whether the values that it looks up are.
+    ``signed`` says whether the values that it looks up are; ``little_endian`` the order of bytes in the
+    file.
     """
     count, first, bits = (int(part) for part in item.LUTDescriptor)
     count = count or 1 << 16
     if signed and first >= 1 << 15:
         first -= 1 << 16
     data = item.LUTData
-    if not isinstance(data, bytes):
-        data = np.atleast_1d(np.asarray(data, dtype=np.int64)).astype("<u2").tobytes()
-    entries = np.frombuffer(data, dtype=np.uint8 if len(data) < 2 * count else "<u2")[:count]
+    if isinstance(data, bytes):
+        # pydicom leaves words of bytes in the file's own order
+        words = np.frombuffer(data[: len(data) // 2 * 2], dtype="<u2" if little_endian else ">u2")
+    else:
+        words = np.atleast_1d(np.asarray(data, dtype=np.int64)).astype(np.uint16)
+    packed = len(words) < count
+    entries = (words.astype("<u2").view(np.uint8) if packed else words)[:count]
     if len(entries) < count or not 8 <= bits <= 16:
         raise InputRefused("DICOM with a broken look-up table. Export it again.")
+    # a table that goes beyond its own bits would be white from there on
+    bits = max(bits, int(entries.max()).bit_length())
     return Lut(entries.astype(np.uint16), first, bits, f"table of {count} entries")
+
+
+def _little(ds: Dataset) -> bool:
+    return ds.original_encoding[1] is not False
 
 
 def voi_brightness(
@@ -148,7 +167,7 @@ def voi_brightness(
     Several VOI are alternatives (C.11.2.1.1): the first is used, a table before a window.
     """
     if ds.get("VOILUTSequence"):
-        lut = read_lut(ds.VOILUTSequence[0], signed=bool(values.min() < 0))
+        lut = read_lut(ds.VOILUTSequence[0], signed=bool(values.min() < 0), little_endian=_little(ds))
         voi = Voi(lut.first + len(lut.entries) / 2, len(lut.entries), "LINEAR", f"VOI LUT: {lut.explanation}")
         notes.transforms.append(f"VOI: {lut.explanation}, {lut.bits} bits")
         return voi, np.minimum(apply_lut(values, lut) / np.float32((1 << lut.bits) - 1), np.float32(1))
@@ -175,9 +194,9 @@ def _chosen_window(values: np.ndarray, levels: Levels, counts: np.ndarray) -> Vo
     used = np.where(levels.padding, 0, counts)
     used = used if used.any() else counts
     present = values[used > 0]
-    if levels.bits <= 8 and present.min() >= 0 and present.max() <= 255:
-        top = max((1 << levels.bits) - 1, float(present.max()))
-        return nominal_window(0, top, "no VOI: full range of 8 bits")
+    if levels.bits <= 8:
+        # the nominal range of the stored values, where the modality step puts it
+        return nominal_window(float(values.min()), float(values.max()), "no VOI: full range of 8 bits")
     low, high = (percentile_of_counts(values, used, percent) for percent in PERCENTILES)
     if high <= low:
         low, high = float(present.min()), float(present.max())

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
-from collections.abc import Iterator
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -13,11 +10,14 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
 from ..errors import InputRefused
+from . import jpeg_extended
+from .silence import silence
 
 __all__ = ["container_pixels"]
 
 _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": jpeg_extended.PLUGIN,
     "1.2.840.10008.1.2.4.57": "gdcm",
     "1.2.840.10008.1.2.4.70": "gdcm",
     "1.2.840.10008.1.2.4.80": "pyjpegls",
@@ -56,7 +56,7 @@ def container_pixels(ds: Dataset) -> np.ndarray:
     grey = int(ds.get("SamplesPerPixel") or 1) == 1
     options = {"view_only": True, "correct_unused_bits": False} if grey and syntax in _NATIVE else {}
     try:
-        with _silence() if plugin == "gdcm" else contextlib.nullcontext():
+        with silence() if plugin in ("gdcm", jpeg_extended.PLUGIN) else contextlib.nullcontext():
             pixels, meta = get_decoder(syntax).as_array(ds, decoding_plugin=plugin, **options)
     except Exception as error:
         raise InputRefused(
@@ -70,20 +70,3 @@ def container_pixels(ds: Dataset) -> np.ndarray:
         raise InputRefused("DICOM whose pixel data are no single grey image. Export it again.")
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(np.uint8 if native.itemsize == 1 else np.uint16)
-
-
-_stderr = threading.Lock()
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep a decoder's C code from writing to stderr: one refusal is one line."""
-    with _stderr:
-        kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nothing)

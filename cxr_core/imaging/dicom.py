@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import InputRefused
+from ..settings import settings
 from .chain import Levels, Notes, inverts, modality_values, presented, voi_brightness
 from .decode import container_pixels
 from .gate import judge
@@ -51,15 +53,22 @@ def read_dicom(data: bytes, sha256: str) -> Radiograph:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = _dataset(data)
-        _check(ds)
-        notes = Notes()
         try:
-            picture = _picture(ds, container_pixels(ds), notes)
+            return _read(ds, sha256)
         except InputRefused:
             raise
         except Exception as error:
-            # a broken attribute may fail in any way; nothing of it is quoted
-            raise InputRefused("DICOM whose attributes contradict each other. Export it again.") from error
+            # pydicom converts an element when it is asked for it, so a broken one may fail anywhere and
+            # in any way; nothing of it is quoted
+            raise InputRefused(
+                "DICOM whose attributes cannot be read or contradict each other. Export it again."
+            ) from error
+
+
+def _read(ds: Dataset, sha256: str) -> Radiograph:
+    _check(ds)
+    notes = Notes()
+    picture = _picture(ds, container_pixels(ds), notes)
     header = allowed_header(ds)
     return Radiograph(
         sha256=sha256,
@@ -106,10 +115,12 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     values = modality_values(ds, levels, notes)
     voi, seen = voi_brightness(ds, values, levels, counts, notes)
     display = presented(ds, seen, levels, notes)
-    return _Picture(np.take(values, pixels), np.take(display, pixels), voi)
+    # the mode spares NumPy its check of bounds and a buffer: a container never lies outside its table
+    return _Picture(np.take(values, pixels, mode="clip"), np.take(display, pixels, mode="clip"), voi)
 
 
 def _dataset(data: bytes) -> Dataset:
+    _check_deflated(data)
     try:
         # only these elements are kept: a patient's name is never in memory as a value
         ds = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_READ))
@@ -118,6 +129,21 @@ def _dataset(data: bytes) -> Dataset:
     if "TransferSyntaxUID" not in ds.file_meta:
         ds.file_meta.TransferSyntaxUID = (ds.original_encoding[0] and ImplicitVRLittleEndian) or _explicit(ds)
     return ds
+
+
+def _check_deflated(data: bytes) -> None:
+    """Refuse a deflated data set (PS3.5 A.5) that grows beyond the limit; pydicom would inflate it whole."""
+    if data[132:136] != b"\x02\x00\x00\x00" or DeflatedExplicitVRLittleEndian.encode() not in data[:1024]:
+        return
+    # (0002,0000) tells the length of group 0002, counted from its own end
+    start = 144 + int.from_bytes(data[140:144], "little")
+    most = settings().max_file_mb * 10**6
+    try:
+        grown = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], most + 1)
+    except zlib.error as error:
+        raise InputRefused(_CUT) from error
+    if len(grown) > most:
+        raise InputRefused(f"DICOM that inflates beyond {most // 10**6} MB. Give the film at its own size.")
 
 
 def _explicit(ds: Dataset):

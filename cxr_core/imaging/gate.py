@@ -18,6 +18,11 @@ X_RAY = {"CR", "DX", "RG"}
 CAPTURES = {"OT", "SC"}
 CHEST = {"CHEST", "THORAX", "LUNG", "CHESTABDOMEN"}
 FRONTAL = {"PA", "AP"}
+OTHER_VIEWS = {
+    **dict.fromkeys(("LL", "RL"), "lateral"),
+    **dict.fromkeys(("LLD", "RLD"), "lateral decubitus"),
+    **dict.fromkeys(("LLO", "RLO"), "oblique"),
+}
 ADULT_YEARS = 18
 SMALL_SIDE = 224
 
@@ -42,8 +47,8 @@ def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
     if modality and modality not in X_RAY | CAPTURES:
         yield f"not read: modality {modality}; radiographs (CR, DX) are accepted"
     view = header.get("ViewPosition")
-    if view and view not in FRONTAL:
-        yield "not read: lateral view; frontal views (PA, AP) are accepted"
+    if view in OTHER_VIEWS:
+        yield f"not read: {OTHER_VIEWS[view]} view; frontal views (PA, AP) are accepted"
     part = header.get("BodyPartExamined")
     if part and part not in CHEST:
         named = "another body part" if part == "another" else f"body part {part}"
@@ -51,7 +56,8 @@ def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
 
 
 def _pixel_refusals(display: np.ndarray) -> Iterable[str]:
-    if display.max() - display.min() < 1 / 255:
+    # so written that a NaN is refused too
+    if not display.max() - display.min() >= 1 / 255:
         yield "not read: every pixel is the same, there is no picture"
 
 
@@ -62,6 +68,8 @@ def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None)
         yield f"age under {ADULT_YEARS}: the model is for adults"
     if header and "ViewPosition" not in header:
         yield "view position not stated: taken as frontal"
+    elif header.get("ViewPosition") == "another":
+        yield "view position stated in words that are not known here: taken as frontal"
     if header.get("Modality") in CAPTURES:
         yield "a secondary capture: its grey levels may have been changed"
     if header.get("PresentationIntentType") == "FOR PROCESSING":

@@ -17,7 +17,8 @@ __all__ = ["allowed_header", "patient_age", "spacing_mm"]
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}(\\[ALRPHF]{1,3})?")
 
-_VIEWS = {"PA", "AP", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL", "LAT"}
+_VIEWS = {"PA", "AP", "LL", "RL", "LLD", "RLD", "LLO", "RLO"}
+_CHEST = ("CHEST", "THORAX", "LUNG")
 _BODY_PARTS = {
     "ABDOMEN", "ANKLE", "ARM", "BREAST", "CHEST", "CHESTABDOMEN", "CLAVICLE", "CSPINE", "ELBOW", "FEMUR", "FINGER",
     "FOOT", "FOREARM", "HAND", "HEAD", "HIP", "KNEE", "LEG", "LSPINE", "LUNG", "NECK", "PELVIS", "RIB", "RIBS",
@@ -52,10 +53,10 @@ def allowed_header(ds: Dataset) -> Mapping[str, str]:
     """
     header = {}
     for keyword, words in _VOCABULARY.items():
-        value = _text(ds, keyword).upper()
+        value = _meant(keyword, _text(ds, keyword).upper())
         if value in words:
             header[keyword] = value
-        elif value and keyword in ("Modality", "BodyPartExamined"):
+        elif value and keyword in ("Modality", "BodyPartExamined", "ViewPosition"):
             header[keyword] = "another"
     orientation = _text(ds, "PatientOrientation")
     if _ORIENTATION.fullmatch(orientation):
@@ -64,6 +65,15 @@ def allowed_header(ds: Dataset) -> Mapping[str, str]:
     if age is not None:
         header["PatientAge"] = f"{_OLD}Y or over" if age >= _OLD else f"{int(age)}Y" if age >= 1 else "under 1Y"
     return MappingProxyType(header)
+
+
+def _meant(keyword: str, value: str) -> str:
+    """Return the standard's word for what archives write in words of their own."""
+    if keyword == "ViewPosition" and "LAT" in value:
+        return "LL"
+    if keyword == "BodyPartExamined" and value not in _BODY_PARTS:
+        return "CHEST" if any(word in value for word in _CHEST) else value
+    return value
 
 
 def patient_age(ds: Dataset) -> float | None:

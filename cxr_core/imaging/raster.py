@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..errors import InputRefused
 from .limits import check_size
 from .radiograph import Kind
+from .silence import silence
 
 __all__ = ["Raster", "luma", "read_raster"]
 
@@ -55,7 +56,8 @@ def read_raster(data: bytes, kind: Kind) -> Raster:
         with warnings.catch_warnings():
             # the size is checked below, before anything is decoded
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=[name]) as image:
+            # libtiff writes to stderr by itself: one refusal is one line
+            with silence(), Image.open(io.BytesIO(data), formats=[name]) as image:
                 check_size(image.height, image.width)
                 if getattr(image, "n_frames", 1) > 1:
                     raise InputRefused(f"{name} with {image.n_frames} pages: one film is accepted, not several.")

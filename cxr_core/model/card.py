@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..errors import ModelUnusable
+from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation
 
 __all__ = [
@@ -175,9 +175,9 @@ class ModelCard:
     schema: int = CARD_SCHEMA
 
     def operating_point(self, name: str = "default") -> OperatingPoint:
-        """Return an operating point by name; raises ModelUnusable for one the card does not have."""
+        """Return an operating point by name; raises WrongArguments for one the card does not have."""
         if name not in self.operating_points:
-            raise ModelUnusable(
+            raise WrongArguments(
                 f"Model {self.id}: no operating point {name!r}. It has: {', '.join(self.operating_points) or 'none'}."
             )
         return self.operating_points[name]

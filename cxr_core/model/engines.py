@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import ModelUnusable
+from ..errors import WrongArguments
 from .folder import ModelFolder
 
 __all__ = ["Engine", "Head", "Inference", "open_engine"]
@@ -53,4 +53,4 @@ def open_engine(folder: ModelFolder, name: str) -> Engine:
         from .tensorflow_engine import TensorFlowEngine
 
         return TensorFlowEngine(folder)
-    raise ModelUnusable(f"Engine {name!r}: unknown. Accepted: openvino, tensorflow.")
+    raise WrongArguments(f"Engine {name!r}: unknown. Accepted: openvino, tensorflow.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,12 @@ def write_sums(folder: Path) -> None:
 def find_model(model: str) -> Path:
     """Return the folder of a model id, or of a path to a model folder."""
     candidate = Path(model)
-    if (candidate / CARD).is_file():
-        return candidate
-    if candidate.name == model and (settings().home / model / CARD).is_file():
-        return settings().home / model
+    # a name that no file system takes is no model either
+    with contextlib.suppress(OSError, ValueError):
+        if (candidate / CARD).is_file():
+            return candidate
+        if candidate.name == model and (settings().home / model / CARD).is_file():
+            return settings().home / model
     known = ", ".join(path.name for path in list_models()) or "none"
     raise ModelUnusable(f"Model {model!r}: no such model folder. Found: {known}. See: models list.")
 

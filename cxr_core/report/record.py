@@ -31,6 +31,7 @@ CSV_COLUMNS = (
     "threshold",
     "state",
     "reasons",
+    "override",
     "notice",
 )
 """One line per finding; a refused film has one line without a label."""
@@ -125,6 +126,7 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
             "operating_point": reading.operating_point,
             "quality": reading.quality.status,
             "reasons": "; ".join(reading.quality.reasons),
+            "override": _no_formula(reading.quality.override or ""),
             "notice": NOTICE,
         }
         if not reading.findings:

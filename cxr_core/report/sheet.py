@@ -68,8 +68,13 @@ def sheet(
             words += "\n" + ("in the reference" if finding.label in reference else "not in the reference")
         _caption(panel, display_name(finding.label), words, _ink(finding))
         panel.text(0, -0.035, _map_words(heat), transform=panel.transAxes, color=QUIET, size=7.5, va="top")
-    if reading.quality.status == "refused" and not reading.findings:
-        figure.text(0.25, 0.5, "Not read: " + "; ".join(reading.quality.reasons), color=INK, size=13)
+    quality = reading.quality
+    if not reading.findings:
+        figure.text(0.25, 0.5, "\n".join(quality.reasons), color=INK, size=13)
+    else:
+        read = f"read all the same: {quality.override} · " if quality.override else ""
+        reasons = "; ".join(quality.reasons) or "none found"
+        figure.text(0.012, 0.915, f"{read}reasons to distrust: {reasons}", color=QUIET, size=8, va="center")
     figure.text(0.012, 0.955, f"Second Read  {title}", color=INK, size=12, weight="bold", va="center")
     figure.text(
         0.988,

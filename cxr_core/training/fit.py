@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..errors import PathUnusable, WrongArguments
+from ..errors import PathUnusable, TrainingRefused, WrongArguments
 from ..imaging import Preparation
 from ..metrics import roc_auc
 from .augment import POLICIES
@@ -111,6 +112,7 @@ def fit(
     resume: bool = False,
     checkpoint_seconds: float = 120.0,
     report: Callable[[Progress], None] = lambda progress: None,
+    origin: dict[str, str] | None = None,
 ) -> list[dict[str, float]]:
     """Train ``network`` in place.
 
@@ -123,15 +125,22 @@ def fit(
         resume: go on from the folder's checkpoint, with the order of batches, the optimiser and
             the schedule.
         report: called after every step.
+        origin: what else the weights come from, such as the starting weights and the split; kept with
+            the checkpoint.
 
     Returns:
         The log: one row after each epoch and each stage.
+
+    Raises:
+        TrainingRefused: the checkpoint comes from another plan, other films or another origin.
+        PathUnusable: there is no checkpoint to resume.
     """
+    recipe = _recipe(plan, train, validation, origin or {})
     folder.mkdir(parents=True, exist_ok=True)
     optimiser = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
     optimiser.build(network.trainable_variables)
-    state = _restore(folder, network, optimiser) if resume else _State()
-    (folder / "plan.json").write_text(json.dumps(asdict(plan), indent=1))
+    state = _restore(folder, network, optimiser, recipe) if resume else _State()
+    (folder / "plan.json").write_text(json.dumps(recipe, indent=1))
     step = _compiled_step(network, optimiser, class_weights(train.labels))
     watched = validation.select(epoch_order(len(validation), plan.seed, -1 % 2**32)[: plan.validation_films])
     clock = _Clock(plan, len(train), state)
@@ -176,6 +185,14 @@ def fit(
         state.stage, state.step = state.stage + 1, 0
     _save(folder, network, optimiser, state)
     return state.history
+
+
+def _recipe(plan: Plan, train: FilmTable, validation: FilmTable, origin: dict[str, str]) -> dict[str, object]:
+    """Return everything that the weights of a checkpoint come from, as JSON gives it back."""
+    films = hashlib.sha256()
+    for table in (train, validation):
+        films.update("\n".join(table.names.tolist()).encode() + table.labels.tobytes() + b"|")
+    return json.loads(json.dumps({"plan": asdict(plan), "films_sha256": films.hexdigest(), **origin}))
 
 
 def _compiled_step(network, optimiser, weights):
@@ -240,10 +257,20 @@ def _save(folder: Path, network: keras.Model, optimiser, state: _State) -> None:
     part.replace(folder / "checkpoint.npz")
 
 
-def _restore(folder: Path, network: keras.Model, optimiser) -> _State:
+def _restore(folder: Path, network: keras.Model, optimiser, recipe: dict[str, object]) -> _State:
     path = folder / "checkpoint.npz"
     if not path.is_file():
         raise PathUnusable(f"Nothing to resume: {path} is missing. Leave out --resume to start.")
+    try:
+        before = json.loads((folder / "plan.json").read_text())
+    except (OSError, ValueError) as error:
+        raise PathUnusable(f"Nothing to resume: {folder / 'plan.json'} is missing or broken.") from error
+    changed = sorted(key for key in before.keys() | recipe.keys() if before.get(key) != recipe.get(key))
+    if changed:
+        raise TrainingRefused(
+            f"The checkpoint of {folder} comes from another training: {', '.join(changed)} differ. Resumed, its card "
+            "would be wrong and patients might cross. Give the same options, or leave out --resume to start."
+        )
     with np.load(path) as arrays:
         network.set_weights([arrays[f"network_{i}"] for i in range(len(network.weights))])
         for i, variable in enumerate(optimiser.variables):

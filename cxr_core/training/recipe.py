@@ -97,7 +97,16 @@ def train_model(
         if not len(of[part]):
             raise TrainingRefused(f"Split {recipe.split.name}: no film of the table is in the part {part}.")
     network = _start(recipe, resume)
-    history = fit(network, of["train"], of["validation"], recipe.plan, work, resume=resume, report=watcher.step)
+    history = fit(
+        network,
+        of["train"],
+        of["validation"],
+        recipe.plan,
+        work,
+        resume=resume,
+        report=watcher.step,
+        origin=_origin(recipe),
+    )
 
     size = recipe.plan.stages[-1].size
     spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail)
@@ -173,6 +182,14 @@ def _start(recipe: Recipe, resume: bool) -> keras.Model:
     else:
         initialise_from_file(network, Path(recipe.initialisation))
     return network
+
+
+def _origin(recipe: Recipe) -> dict[str, str]:
+    """Return what a checkpoint's weights come from, beside plan and films."""
+    start = recipe.initialisation
+    if start not in ("random", "imagenet"):
+        start = f"{Path(start).name} {file_sha256(Path(start))}" if Path(start).is_file() else start
+    return {"initialisation": start, "split_sha256": recipe.split.sha256}
 
 
 def _initialisation_name(initialisation: str) -> str:

@@ -176,6 +176,8 @@ def _experts(frame: pd.DataFrame, csv: Path, images: Path) -> FilmTable:
 
 
 def _one_hot(findings: pd.Series, csv: Path) -> np.ndarray:
+    if findings.isna().any():
+        raise PathUnusable(f"Table {csv}: a film has no label at all. Write {NO_FINDING!r} where there is none.")
     dummies = findings.str.get_dummies("|")
     unknown = sorted(set(dummies.columns) - set(LABELS) - {NO_FINDING})
     if unknown:

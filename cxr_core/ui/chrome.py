@@ -11,7 +11,17 @@ from ..errors import CxrError
 from ..labels import NOTICE
 from ..model import Metric, ModelCard
 
-__all__ = ["asset", "banner", "demonstration_words", "frame", "html", "refusal", "share_words", "stop_with"]
+__all__ = [
+    "asset",
+    "banner",
+    "demonstration_words",
+    "frame",
+    "html",
+    "refusal",
+    "served_here_only",
+    "share_words",
+    "stop_with",
+]
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -33,8 +43,15 @@ def frame() -> None:
     html(
         '<div class="sr-notice" role="note"><b>{notice}</b><span>{mode}</span></div>',
         notice=NOTICE,
-        mode="Local single-user mode: no sign-in, this machine only",
+        mode="Local single-user mode: no sign-in, this machine only"
+        if served_here_only()
+        else "No sign-in: whoever reaches this address sees this page",
     )
+
+
+def served_here_only() -> bool:
+    """Return whether the server listens to this machine alone."""
+    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1")
 
 
 def stop_with(error: CxrError) -> None:

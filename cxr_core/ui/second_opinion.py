@@ -12,7 +12,7 @@ from ..errors import InputRefused
 from ..imaging import phantom_dicom
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
-from .chrome import banner, demonstration_words, html, refusal, share_words
+from .chrome import banner, demonstration_words, html, refusal, served_here_only, share_words
 from .downloads import downloads
 from .findings import findings_list
 from .loaders import radiograph_and_reading
@@ -55,7 +55,8 @@ def _welcome(card: ModelCard) -> None:
         '<div class="sr-lead"><h1>A second opinion on a chest X-ray</h1>'
         "<p>Drop a frontal chest radiograph of an adult: DICOM, PNG, JPEG or TIFF. For each of {count} "
         "pathologies you see a score beside its operating point, where the model looked, and the reasons to "
-        "distrust it. Films stay on this machine.</p></div>",
+        "distrust it. Films are sent to {where} and nowhere else.</p></div>",
+        where="this machine" if served_here_only() else "this server",
         count=len(card.labels),
     )
 
@@ -120,6 +121,9 @@ def _read(film: Film, films: Worklist, model: Predictor) -> None:
         film.take(radiograph_and_reading(film, model, films.operating_point)[1])
     except InputRefused as error:
         film.refuse(str(error))
+    except Exception as error:
+        # whatever it is, the rest of the list goes on; nothing of the file is quoted
+        film.refuse(f"This file could not be read ({type(error).__name__}). Please report it.")
 
 
 def picture(film: Film, films: Worklist, model: Predictor) -> None:

@@ -64,11 +64,11 @@ def test_read_anyway_reads_and_says_why(study, capsys):
     [
         (["predict", "nothing-here.dcm"], 4, "no such file or folder"),
         (["predict", "FILM", "--model", "none"], 4, "no such model"),
-        (["predict", "FILM", "--operating-point", "none"], 4, "no operating point"),
+        (["predict", "FILM", "--operating-point", "none"], 2, "no operating point"),
         (["predict", "FILM", "--json", "--csv"], 2, "not both"),
         (["predict", "FILM", "--nonsense"], 2, "No such option"),
         (["predict"], 2, "Missing argument"),
-        (["predict", "FILM", "--engine", "onnx"], 4, "Accepted: openvino, tensorflow"),
+        (["predict", "FILM", "--engine", "onnx"], 2, "Accepted: openvino, tensorflow"),
         (["predict", "FILM", "--out", "FILM/x.json"], 4, "cannot be"),
         (["nonsense"], 2, "No such command"),
         (["models", "show", "none"], 4, "no such model"),
@@ -97,6 +97,41 @@ def test_files_keep_their_place_and_equal_names_get_a_digest(study, tmp_path, ca
     assert len(list(out.glob(f"film-{digest}_*.png"))) == 14
     with np.load(out / "sub" / "film.npz") as file:
         assert set(file.files) >= {"maps", "labels", "to_original"}
+
+
+def test_a_name_that_is_no_utf8_and_a_file_that_cannot_be_opened_stop_nothing(study, tmp_path, capsys):
+    import os
+
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    with open(os.fsencode(folder) + b"/f\xff.png", "wb") as file:
+        file.write(phantom_png(64, 64))
+    (folder / "good.png").write_bytes(phantom_png(64, 64))
+    out = tmp_path / "out.jsonl"
+    assert main(["predict", str(folder), "--json", "--out", str(out)]) == 0
+    names = [json.loads(line)["file"].rsplit("/", 1)[1] for line in out.read_text().splitlines()]
+    assert sorted(names) == ["f\\xff.png", "good.png"]
+    assert main(["predict", "a" * 300]) == 4
+    assert main(["models", "show", "a" * 300]) == 4
+    capsys.readouterr()
+
+
+def test_what_was_read_before_a_cut_is_kept(study, tmp_path, monkeypatch, capsys):
+    from cxr_core.cli import predict as module
+
+    real, calls = module.read_film, []
+
+    def cut(*args, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, "read_film", cut)
+    out = tmp_path / "out.jsonl"
+    assert main(["predict", str(study), "--json", "--out", str(out)]) == 130
+    capsys.readouterr()
+    assert len(out.read_text().splitlines()) == 2
 
 
 def test_csv_to_a_file(study, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The truth table of pixels: hand-computed values, and DCMTK as a second witness."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -229,6 +230,81 @@ def test_cut_anywhere_it_is_one_line_without_the_patient():
             read_radiograph(data[:length])
         assert "\n" not in str(refusal.value)
         assert "Secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("vr", [b"FD", b"UL", b"ZZ", b"SQ", b"AT", b"OW"])
+@pytest.mark.parametrize(
+    "keyword",
+    ["Modality", "ViewPosition", "BodyPartExamined", "PatientAge", "PatientSex", "ImagerPixelSpacing", "Rows",
+     "BitsStored", "WindowCenter", "RescaleSlope", "PhotometricInterpretation"],
+)  # fmt: skip
+def test_an_element_of_another_kind_is_a_refusal_or_left_out(keyword, vr):
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
+    data = phantom_dicom(64, 64)
+    at = data.index(head)
+    # any other error fails the test
+    with contextlib.suppress(InputRefused):
+        read_radiograph(data[: at + 4] + vr + data[at + 6 :])
+
+
+@pytest.mark.parametrize("element", [{"RescaleSlope": "1e308"}, {"RescaleIntercept": "1e308"}, {"RescaleSlope": "0"}])
+def test_a_rescale_out_of_all_bounds_is_refused(element):
+    with pytest.raises(InputRefused, match="rescale"):
+        read_radiograph(phantom_dicom(64, 64, WindowCenter=None, WindowWidth=None, **element))
+
+
+def test_a_table_beyond_its_own_bits_is_not_white():
+    item = lut(np.arange(4096) * 16, bits=12)
+    film = read_radiograph(phantom_dicom(values=RAMP, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None))
+    np.testing.assert_allclose(film.display, RAMP * 16 / 65535, atol=1e-6)
+
+
+def test_a_table_in_big_endian():
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(values=RAMP, WindowCenter=None, WindowWidth=None)))
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 12]
+    item["LUTDescriptor"].VR = "US"
+    item.add_new("LUTData", "OW", np.arange(4096).astype(">u2").tobytes())
+    ds.VOILUTSequence = [item]
+    ds.PixelData = RAMP.astype(">u2").tobytes()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+    out = io.BytesIO()
+    pydicom.dcmwrite(out, ds, implicit_vr=False, little_endian=False, enforce_file_format=True)
+    np.testing.assert_allclose(read_radiograph(out.getvalue()).display, RAMP / 4095, atol=1e-6)
+
+
+def test_a_padding_tag_that_nothing_has_paints_nothing():
+    film = read_radiograph(phantom_dicom(values=RAMP, PixelPaddingValue=65535))
+    assert film.display[RAMP == 4095] == pytest.approx(1)
+
+
+def test_eight_bits_with_a_rescale_keep_their_range():
+    grey = (RAMP >> 4).astype(np.uint16)
+    elements = {"BitsStored": 8, "HighBit": 7, "WindowCenter": None, "WindowWidth": None}
+    film = read_radiograph(phantom_dicom(values=grey, RescaleSlope=0.1, **elements))
+    np.testing.assert_allclose(film.display, grey / 255, atol=1e-6)
+
+
+def test_a_deflated_bomb_is_refused_within_its_limit():
+    import tracemalloc
+    import zlib
+
+    data = phantom_dicom(64, 64)
+    start = 144 + int.from_bytes(data[140:144], "little")
+    syntax = b"1.2.840.10008.1.2.1\0"
+    meta = data[:start].replace(syntax, b"1.2.840.10008.1.2.1.99")
+    meta = meta.replace(b"\x02\x00\x10\x00UI\x14\x00", b"\x02\x00\x10\x00UI\x16\x00")
+    meta = meta[:140] + (start - 144 + 2).to_bytes(4, "little") + meta[144:]
+    packer = zlib.compressobj(wbits=-15)
+    body = packer.compress(data[start:]) + b"".join(packer.compress(bytes(10**7)) for _ in range(60)) + packer.flush()
+    tracemalloc.start()
+    with pytest.raises(InputRefused, match="inflates beyond"):
+        read_radiograph(meta + body)
+    assert tracemalloc.get_traced_memory()[1] < 500e6
+    tracemalloc.stop()
 
 
 def test_a_file_without_an_image_is_told():

@@ -18,6 +18,10 @@ def test_an_adult_frontal_chest_is_ok():
         ({"Modality": "CT"}, "not read: modality CT"),
         ({"Modality": "MR"}, "not read: modality MR"),
         ({"ViewPosition": "LL"}, "not read: lateral view"),
+        ({"ViewPosition": "LEFT LATERAL"}, "not read: lateral view"),
+        ({"ViewPosition": "LLAT"}, "not read: lateral view"),
+        ({"ViewPosition": "LLD"}, "not read: lateral decubitus view"),
+        ({"ViewPosition": "RLO"}, "not read: oblique view"),
         ({"BodyPartExamined": "KNEE"}, "not read: body part KNEE"),
         ({"BodyPartExamined": "JOHN DOE"}, "not read: another body part"),
     ],
@@ -35,6 +39,7 @@ def test_refusals(elements, words):
         ({"PatientAge": "010M"}, "age under 18"),
         ({"PatientAge": ""}, "age unknown"),
         ({"ViewPosition": ""}, "view position not stated"),
+        ({"ViewPosition": "UPRIGHT"}, "view position stated in words"),
         ({"PresentationIntentType": "FOR PROCESSING"}, "raw detector data"),
         ({"Modality": "OT"}, "secondary capture"),
     ],
@@ -43,6 +48,11 @@ def test_warnings(elements, words):
     found = quality(**elements)
     assert found.status == "warning"
     assert any(words in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("part", ["CHEST PA", "PORT CHEST", "CHEST_1_VIEW", "Thorax ap"])
+def test_a_chest_in_words_of_their_own_is_a_chest(part):
+    assert quality(BodyPartExamined=part).status == "ok"
 
 
 def test_an_empty_picture_is_refused():

@@ -60,7 +60,7 @@ def test_threads_do_not_get_each_others_film(predictor, films):
 
 
 def test_an_unknown_engine_is_named():
-    from cxr_core.errors import ModelUnusable
+    from cxr_core.errors import WrongArguments
 
-    with pytest.raises(ModelUnusable, match="Accepted: openvino, tensorflow"):
+    with pytest.raises(WrongArguments, match="Accepted: openvino, tensorflow"):
         open_engine(open_model("second-read-mini"), "onnx")

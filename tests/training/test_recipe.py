@@ -109,6 +109,30 @@ def test_nothing_to_resume_is_said(recipe, tmp_path):
         train_model(recipe, tmp_path / "x", tmp_path / "none", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"initialisation": "imagenet"}, "initialisation"),
+        ({"plan": {"seed": 9}}, "plan"),
+        ({"split": {"sha256": "other"}}, "split_sha256"),
+        ({"split": {"parts": None}}, "films_sha256"),
+    ],
+)
+def test_another_training_is_not_resumed(recipe, trained, tmp_path, change, named):
+    """Resumed with another split a model would be measured on patients it was trained on."""
+    from cxr_core.training.recipe import train_model
+
+    swap = {"train": "validation", "validation": "train", "test": "test"}
+    changed = {}
+    for name, value in change.items():
+        if isinstance(value, dict):
+            value = {k: v or {p: swap[part] for p, part in recipe.split.parts.items()} for k, v in value.items()}
+            value = dataclasses.replace(getattr(recipe, name), **value)
+        changed[name] = value
+    with pytest.raises(TrainingRefused, match=named):
+        train_model(dataclasses.replace(recipe, **changed), tmp_path / "x", trained[2], resume=True)
+
+
 def test_test_films_of_other_patients_are_refused(recipe, tmp_path):
     from cxr_core.training.recipe import train_model
 

@@ -1,0 +1,48 @@
+"""Every line of the truth table, against DCMTK or arithmetic."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr_core.imaging import read_radiograph, render8
+from tests.conftest import missing
+from tests.imaging.reference_pixels import CASES, NAMED_FAILURES
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "pixels.md"
+
+
+def made(case) -> bytes:
+    if case.name.startswith(("JPEG Lossless", "JPEG Extended")) and shutil.which("dcmcjpeg") is None:
+        missing("dcmtk", "DCMTK's dcmcjpeg is not installed")
+    return case.data()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.witness], ids=lambda case: case.name)
+def test_dcmtk_agrees_within_one_grey_level(case, dcm2pnm):
+    data = made(case)
+    ours = render8(read_radiograph(data)).astype(int)
+    assert np.abs(ours - dcm2pnm(data, *case.witness)).max() <= 1
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.display], ids=lambda case: case.name)
+def test_arithmetic_agrees(case):
+    film = read_radiograph(made(case))
+    np.testing.assert_allclose(film.display, case.display(), atol=case.tolerance)
+
+
+def test_the_table_is_whole():
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names) >= 60
+    assert all(bool(case.witness) != bool(case.display) for case in CASES)
+    told = "; ".join(case.failure for case in CASES if case.failure).split("; ")
+    assert set(NAMED_FAILURES) == set(told)
+
+
+def test_the_docs_state_both_counts():
+    by_dcmtk = sum(case.witness is not None for case in CASES)
+    found = re.search(r"(\d+) cases: (\d+) against DCMTK, (\d+) against", DOCS.read_text())
+    assert found, "docs/pixels.md does not state the counts"
+    assert tuple(map(int, found.groups())) == (len(CASES), by_dcmtk, len(CASES) - by_dcmtk)
