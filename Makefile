@@ -13,7 +13,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md"
-	@echo "make soak   read films for minutes and watch the memory"
+	@echo "make soak   read broken files and films for minutes; measure the gate"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -31,7 +31,9 @@ bench: $(VENV)/.dev
 	$(RUN) -m tests.bench.page
 
 soak: $(VENV)/.dev
+	$(RUN) -m tests.soak.mutations
 	$(RUN) -m tests.soak.memory
+	$(RUN) -m tests.soak.gate
 
 clean:
 	rm -rf $(VENV) runs build

@@ -21,14 +21,14 @@ from .decode import container_pixels
 from .gate import judge
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
-from .radiograph import Radiograph, Voi
-from .raster import luma
+from .radiograph import Kind, Radiograph, Voi
+from .raster import luma, turn_words
 
 __all__ = ["read_dicom"]
 
 # Values of a broken header are neither checked nor warned of: a warning would quote them.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-logging.getLogger("pydicom").propagate = False
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 _READ = (
     "SOPClassUID", "Modality", "ViewPosition", "BodyPartExamined", "PatientOrientation", "PatientAge", "PatientSex",
@@ -45,7 +45,7 @@ _READ = (
 _CUT = "DICOM that cannot be read: its data set is broken or cut short. Export it again."
 
 
-def read_dicom(data: bytes, sha256: str) -> Radiograph:
+def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> Radiograph:
     """Read a single-frame radiograph.
 
     Raises InputRefused where the bytes hold no such image, naming what was found.
@@ -54,7 +54,7 @@ def read_dicom(data: bytes, sha256: str) -> Radiograph:
         warnings.simplefilter("ignore")
         ds = _dataset(data)
         try:
-            return _read(ds, sha256)
+            return _read(ds, kind, sha256, quarter_turns)
         except InputRefused:
             raise
         except Exception as error:
@@ -65,20 +65,21 @@ def read_dicom(data: bytes, sha256: str) -> Radiograph:
             ) from error
 
 
-def _read(ds: Dataset, sha256: str) -> Radiograph:
+def _read(ds: Dataset, kind: Kind, sha256: str, quarter_turns: int) -> Radiograph:
     _check(ds)
     notes = Notes()
-    picture = _picture(ds, container_pixels(ds), notes)
+    picture = _picture(ds, np.rot90(container_pixels(ds), -quarter_turns), notes)
+    notes.transforms.extend(turn_words(quarter_turns))
     header = allowed_header(ds)
     return Radiograph(
         sha256=sha256,
-        kind="dicom",
+        kind=kind,
         values=picture.values,
         display=picture.display,
         voi=picture.voi,
         inverted=inverts(ds),
         transforms=tuple(notes.transforms),
-        spacing_mm=spacing_mm(ds),
+        spacing_mm=spacing_mm(ds, turned=bool(quarter_turns % 2)),
         header=header,
         quality=judge(picture.display, header, patient_age(ds), notes.concerns),
     )

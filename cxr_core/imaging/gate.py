@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from .look import Look, look_at
 from .radiograph import Quality
 
 __all__ = ["judge"]
@@ -25,6 +26,13 @@ OTHER_VIEWS = {
 }
 ADULT_YEARS = 18
 SMALL_SIDE = 224
+TURNED = {"turned 90": 90, "turned 180": 180, "turned 270": 270}
+LOOKS = {
+    **{kind: f"turned by {degrees} degrees counter-clockwise; turn it upright" for kind, degrees in TURNED.items()},
+    "inverted": "inverted, with dark bones; check its polarity",
+    "part": "cut off: a part of a chest only",
+    "other": "unlike a frontal chest radiograph",
+}
 
 
 def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
@@ -36,10 +44,29 @@ def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, con
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found, in words.
     """
-    refusals = [*_header_refusals(header), *_pixel_refusals(display)]
-    warnings = [*concerns, *_warnings(display, header, age)]
+    look = look_at(display) if _has_contrast(display) else None
+    refusals = [*_header_refusals(header), *_look_reasons(look, "refused")]
+    warnings = [*_look_reasons(look, "warning"), *concerns, *_warnings(display, header, age)]
     status = "refused" if refusals else "warning" if warnings else "ok"
-    return Quality(status, (*refusals, *warnings))
+    turned = 0 if look is None or look.verdict == "ok" else TURNED.get(look.kind, 0)
+    return Quality(status, (*refusals, *warnings), turned=turned)
+
+
+def _has_contrast(display: np.ndarray) -> bool:
+    # so written that a NaN has none
+    return bool(display.max() - display.min() >= 1 / 255)
+
+
+def _look_reasons(look: Look | None, verdict: str) -> Iterable[str]:
+    """Say what the picture looks like, where that is no upright frontal chest film."""
+    if look is None:
+        if verdict == "refused":
+            yield "not read: every pixel is the same, there is no picture"
+        return
+    if look.verdict != verdict:
+        return
+    words = LOOKS[look.kind]
+    yield f"not read: it looks {words}" if verdict == "refused" else f"it may be {words}"
 
 
 def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
@@ -53,12 +80,6 @@ def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
     if part and part not in CHEST:
         named = "another body part" if part == "another" else f"body part {part}"
         yield f"not read: {named}; chest radiographs are accepted"
-
-
-def _pixel_refusals(display: np.ndarray) -> Iterable[str]:
-    # so written that a NaN is refused too
-    if not display.max() - display.min() >= 1 / 255:
-        yield "not read: every pixel is the same, there is no picture"
 
 
 def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None) -> Iterable[str]:

@@ -88,11 +88,11 @@ def patient_age(ds: Dataset) -> float | None:
     return years if years <= 120 else None
 
 
-def spacing_mm(ds: Dataset) -> tuple[float, float] | None:
+def spacing_mm(ds: Dataset, *, turned: bool = False) -> tuple[float, float] | None:
     """Return (between rows, between columns) in mm at the detector.
 
     Imager Pixel Spacing is that by definition (PS3.3 10.7.1); Pixel Spacing stands in where it is
-    missing.
+    missing. ``turned``: the film was turned by a quarter, so rows and columns have changed places.
     """
     for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
         try:
@@ -100,7 +100,7 @@ def spacing_mm(ds: Dataset) -> tuple[float, float] | None:
         except (TypeError, ValueError):
             continue
         if 0 < rows < 10 and 0 < columns < 10:
-            return rows, columns
+            return (columns, rows) if turned else (rows, columns)
     return None
 
 

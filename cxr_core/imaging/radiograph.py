@@ -34,12 +34,14 @@ class Voi:
 class Quality:
     """Whether the film may be read, and the reasons to distrust the reading.
 
-    ``override`` is the reason that a user gave for reading a refused film, else None.
+    ``override`` is the reason that a user gave for reading a refused film, else None. ``turned`` says by
+    how many degrees, counter-clockwise, the film looks turned: 0, 90, 180 or 270.
     """
 
     status: Status = "ok"
     reasons: tuple[str, ...] = ()
     override: str | None = None
+    turned: int = 0
 
 
 @dataclass(frozen=True)

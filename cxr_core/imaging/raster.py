@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,7 +14,7 @@ from .limits import check_size
 from .radiograph import Kind
 from .silence import silence
 
-__all__ = ["Raster", "luma", "read_raster"]
+__all__ = ["Raster", "luma", "read_raster", "turn_words", "turned_raster"]
 
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N"}
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -42,6 +42,17 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     """Return the brightness of (rows, columns, 3) colours, by ITU-R BT.601: 0.299, 0.587, 0.114."""
     weighted = rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     return np.rint(weighted).astype(np.float32)
+
+
+def turn_words(quarter_turns: int) -> tuple[str, ...]:
+    """Return the transform of a film that the reader turned, in words."""
+    return (f"turned by the reader: {90 * quarter_turns} degrees clockwise",) if quarter_turns else ()
+
+
+def turned_raster(raster: Raster, quarter_turns: int) -> Raster:
+    """Return a picture turned clockwise by quarters."""
+    values = np.ascontiguousarray(np.rot90(raster.values, -quarter_turns))
+    return replace(raster, values=values, transforms=(*raster.transforms, *turn_words(quarter_turns)))
 
 
 def read_raster(data: bytes, kind: Kind) -> Raster:

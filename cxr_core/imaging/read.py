@@ -11,17 +11,19 @@ from .display import PERCENTILES, apply_window, nominal_window, percentile_windo
 from .gate import judge
 from .limits import check_bytes
 from .radiograph import Kind, Radiograph
-from .raster import read_raster
+from .raster import read_raster, turned_raster
 from .sniff import sniff
 
 __all__ = ["read_radiograph"]
 
 
-def read_radiograph(data: bytes) -> Radiograph:
+def read_radiograph(data: bytes, *, quarter_turns: int = 0) -> Radiograph:
     """Read one film.
 
     Args:
         data: content of a DICOM, PNG, JPEG or TIFF file, told apart by content.
+        quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright. A mirror
+            image is never made.
 
     Returns:
         The film as a workstation would show it, with the transforms that were applied and the gate's
@@ -34,11 +36,12 @@ def read_radiograph(data: bytes) -> Radiograph:
     check_bytes(data)
     kind = sniff(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return read_dicom(data, sha256) if kind == "dicom" else _picture(data, kind, sha256)
+    read = read_dicom if kind == "dicom" else _picture
+    return read(data, kind, sha256, quarter_turns % 4)
 
 
-def _picture(data: bytes, kind: Kind, sha256: str) -> Radiograph:
-    raster = read_raster(data, kind)
+def _picture(data: bytes, kind: Kind, sha256: str, quarter_turns: int) -> Radiograph:
+    raster = turned_raster(read_raster(data, kind), quarter_turns)
     if raster.bits == 8:
         voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
     else:

@@ -45,6 +45,7 @@ def radiograph_and_reading(
         PREPARATION_VERSION,
         operating_point,
         film.read_anyway,
+        film.quarter_turns,
         film.data,
         predictor,
     )
@@ -59,10 +60,17 @@ def _read(
     preparation: int,
     operating_point: str,
     read_anyway: str | None,
+    quarter_turns: int,
     _data: bytes,
     _predictor: Predictor,
 ) -> tuple[Radiograph, Reading]:
-    radiograph, reading = read_film(_data, _predictor, operating_point=operating_point, read_anyway=read_anyway)
+    radiograph, reading = read_film(
+        _data,
+        _predictor,
+        operating_point=operating_point,
+        read_anyway=read_anyway,
+        quarter_turns=quarter_turns,
+    )
     # shared between reruns without a copy, so nobody may write into it
     for array in (radiograph.values, radiograph.display, reading.class_maps):
         array.setflags(write=False)
@@ -71,9 +79,9 @@ def _read(
 
 def film_message(radiograph: Radiograph, alt: str) -> bytes:
     """Return the film packed for the viewer."""
-    return _message(radiograph.sha256, alt, radiograph)
+    return _message(radiograph.sha256, radiograph.transforms, alt, radiograph)
 
 
 @st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
-def _message(digest: str, alt: str, _radiograph: Radiograph) -> bytes:
+def _message(digest: str, transforms: tuple[str, ...], alt: str, _radiograph: Radiograph) -> bytes:
     return film_bytes(_radiograph, alt=alt)

@@ -160,6 +160,8 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
         banner("Demonstration model.", f"{demonstration_words(card)} {share_words(_flagged(card, films))}")
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
+        if reading.quality.turned:
+            _turn(film, reading.quality.turned)
         _override(film)
         return
     _distrust(reading)
@@ -194,6 +196,22 @@ def _distrust(reading: Reading) -> None:
         banner("Read all the same.", f"Reason given: {reading.quality.override}")
     if reading.quality.reasons:
         _list(reading.quality.reasons, "Reasons to distrust this reading")
+
+
+def _turn(film: Film, degrees: int) -> None:
+    """Offer to undo a turn; a mirror image is never offered."""
+    st.button(
+        f"Turn it by {degrees} degrees clockwise and read",
+        icon=":material/rotate_right:",
+        type="primary",
+        on_click=_turned,
+        args=(film, degrees // 90),
+        width="stretch",
+    )
+
+
+def _turned(film: Film, quarters: int) -> None:
+    film.quarter_turns, film.status = (film.quarter_turns + quarters) % 4, "waiting"
 
 
 def _override(film: Film) -> None:

@@ -37,6 +37,7 @@ class Film:
         reading: the reading, also of a refused film; None while waiting and where unreadable.
         reason: why it is unreadable, one line.
         read_anyway: why a refused film shall be read all the same.
+        quarter_turns: by how many quarters the reader turned it, clockwise.
         shown: with "film first": its findings were asked for.
         label: the finding that was chosen last.
     """
@@ -48,6 +49,7 @@ class Film:
     reading: Reading | None = None
     reason: str = ""
     read_anyway: str | None = None
+    quarter_turns: int = 0
     shown: bool = False
     label: str | None = None
 

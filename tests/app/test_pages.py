@@ -181,3 +181,19 @@ sys.exit(f"imported {bad}" if bad else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_turned_film_is_offered_to_be_turned_back(app):
+    import numpy as np
+
+    from cxr_core.imaging import phantom
+
+    app.run()
+    drop(app, ("turned.dcm", phantom_dicom(values=np.ascontiguousarray(np.rot90(phantom(256, 224))))))
+    (film,) = films(app).values()
+    assert film.status == "refused"
+    next(b for b in app.button if b.label == "Turn it by 90 degrees clockwise and read").click().run()
+    assert not app.exception
+    (film,) = films(app).values()
+    assert film.status == "read"
+    assert "turned by the reader" in text(app)

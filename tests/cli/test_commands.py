@@ -1,12 +1,11 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cxr_core.cli.inputs import collect, output_stems
 from cxr_core.cli.main import app, main
+from cxr_core.imaging import phantom_png
 from cxr_core.model.folder import find_model
 from tests.films import made_up_dataset
 
@@ -29,7 +28,9 @@ def test_models_list_show_and_verify(capsys, tmp_path):
     assert "model.keras was changed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["predict"], ["render"], ["train"], ["split"], ["bench"], ["models", "show"]])
+@pytest.mark.parametrize(
+    "command", [[], ["predict"], ["render"], ["train"], ["split"], ["train-gate"], ["bench"], ["models", "show"]]
+)
 def test_every_command_teaches(command, capsys):
     assert main([*command, "--help"]) == 0
     out = capsys.readouterr().out
@@ -61,7 +62,7 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
     assert main([*train, "--epochs", "1", "--size", "32", "--batch", "4"]) == 0
     assert "trained on 12 films" in capsys.readouterr().out
     assert (tmp_path / "runs/train/mine/checkpoint.npz").is_file()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save("film.png")
+    (tmp_path / "film.png").write_bytes(phantom_png(128, 112))
     assert main(["predict", "film.png", "--model", "models/mine", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["findings"]) == 14
 

@@ -1,0 +1,210 @@
+"""Train the gate's eye (:mod:`cxr_core.imaging.look`): films as they are, and what films are not.
+
+What is not a film is made from films (turned, inverted, halved, cut to pieces) and by drawing (noise,
+shapes, text, slices, fans): no other kind of picture is needed, so real ones are left to measure on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..imaging import phantom, read_radiograph
+from ..imaging.look import KINDS, SIDE, perceive, reduced
+from .table import FilmTable
+
+__all__ = ["REFUSED_SHARE", "WARNED_SHARE", "fit_look", "half", "load_displays", "something_else"]
+
+REFUSED_SHARE, WARNED_SHARE = 0.003, 0.02
+"""Thresholds leave these shares of validation films below them."""
+
+PHANTOMS = 40
+EPOCHS, BATCH, RATE = 20, 256, 2e-3
+
+
+def load_displays(films: FilmTable, side: int = 128) -> list[np.ndarray]:
+    """Return the films as displayed, float32, brought to at most ``side`` pixels."""
+
+    def load(path: Path) -> np.ndarray:
+        display = read_radiograph(path.read_bytes()).display
+        share = min(1.0, side / max(display.shape))
+        size = (max(1, round(display.shape[1] * share)), max(1, round(display.shape[0] * share)))
+        return np.asarray(Image.fromarray(display).resize(size, Image.Resampling.BOX))
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(load, films.paths))
+
+
+def fit_look(train: FilmTable, validation: FilmTable, path: Path, *, seed: int = 1) -> dict[str, float]:
+    """Train on films of adults and write weights and thresholds.
+
+    Args:
+        train, validation: frontal films of disjoint patients.
+        path: the npz file to write.
+        seed: of everything that is drawn.
+
+    Returns:
+        The thresholds, and the share of validation pictures whose kind is recognised.
+    """
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    example = phantom(256, 224).astype(np.float32) / 4095
+    known = load_displays(validation)
+    pictures, kinds = _drawn([*load_displays(train), *[example] * PHANTOMS], rng)
+    held, held_kinds = _drawn(known, rng)
+    network = keras.Sequential(
+        [
+            keras.Input((SIDE * SIDE,)),
+            keras.layers.GaussianNoise(0.1),
+            keras.layers.Dense(192, "relu"),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(64, "relu"),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(len(KINDS)),
+        ]
+    )
+    rate = keras.optimizers.schedules.CosineDecay(RATE, EPOCHS * len(pictures) // BATCH)
+    network.compile(
+        keras.optimizers.AdamW(rate, weight_decay=1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    network.fit(pictures.reshape(len(pictures), -1), kinds, BATCH, EPOCHS, verbose=0)
+    # half the size; the thresholds are set with the weights as they are kept
+    weights = [np.asarray(w, dtype=np.float16) for w in network.get_weights()]
+    kept = [w.astype(np.float32) for w in weights]
+    upright = perceive(np.stack([reduced(film) for film in known]), kept)[:, 0]
+    refuse, warn = np.quantile(upright, (REFUSED_SHARE, WARNED_SHARE))
+    np.savez_compressed(
+        path,
+        **{f"weights_{i}": w for i, w in enumerate(weights)},
+        refuse_below=np.float32(refuse),
+        warn_below=np.float32(warn),
+    )
+    recognised = float((perceive(held, kept).argmax(axis=1) == held_kinds).mean())
+    return {"refuse_below": float(refuse), "warn_below": float(warn), "recognised": recognised}
+
+
+def _drawn(films: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return reduced pictures and the number of their kind: nine of each film."""
+    pairs = [pair for film in films for pair in _kinds_of(film, rng)]
+    return np.stack([reduced(picture) for picture, _ in pairs]), np.array([kind for _, kind in pairs])
+
+
+def _kinds_of(film: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, int]]:
+    yield _varied(film, rng), 0
+    yield _varied(film, rng), 0
+    for quarter in (1, 2, 3):
+        yield np.rot90(_varied(film, rng), quarter), quarter
+    yield 1 - _varied(film, rng), 4
+    yield half(film, rng), 5
+    yield something_else(film, rng), 6
+    yield something_else(film, rng), 6
+
+
+def _varied(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Trim, border and change the contrast, as films of other machines are."""
+    if rng.random() < 0.5:
+        top, left, bottom, right = rng.uniform(0, 0.1, 4)
+        film = _cut(film, top, 1 - bottom, left, 1 - right)
+    if rng.random() < 0.3:
+        rows, columns = (int(rng.uniform(0, 0.15) * side) for side in film.shape)
+        film = np.pad(film, ((rows, rows), (columns, columns)))
+    return np.clip(film, 0, 1) ** np.float32(rng.uniform(0.6, 1.6))
+
+
+def _cut(film: np.ndarray, top: float, bottom: float, left: float, right: float) -> np.ndarray:
+    rows, columns = film.shape
+    return film[int(top * rows) : int(bottom * rows), int(left * columns) : int(right * columns)]
+
+
+def half(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the left, right, upper or lower 40 to 58 % of a film."""
+    share = rng.uniform(0.4, 0.58)
+    edges = ((0, 1, 0, share), (0, 1, 1 - share, 1), (0, share, 0, 1), (1 - share, 1, 0, 1))
+    return _cut(film, *edges[rng.integers(4)])
+
+
+def something_else(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a picture that is no film, float32 in [0, 1]."""
+    draw = (_patch, _patch, _shuffled, _same_spectrum, _blobs, _blobs, _shapes, _shapes, _text, _slice, _fan, _noise)
+    picture: Callable[[np.ndarray, np.random.Generator], np.ndarray] = draw[rng.integers(len(draw))]
+    return np.clip(picture(film, rng), 0, 1).astype(np.float32)
+
+
+def _patch(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    share = rng.uniform(0.2, 0.45)
+    top, left = rng.uniform(0, 1 - share, 2)
+    return _cut(film, top, top + share, left, left + share)
+
+
+def _shuffled(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    count = int(rng.integers(2, 5))
+    grid = np.asarray(Image.fromarray(film).resize((16 * count, 16 * count)))
+    tiles = grid.reshape(count, 16, count, 16).swapaxes(1, 2).reshape(-1, 16, 16)[rng.permutation(count**2)]
+    return tiles.reshape(count, count, 16, 16).swapaxes(1, 2).reshape(16 * count, 16 * count)
+
+
+def _same_spectrum(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A film's frequencies in any order: as smooth as a film, and none."""
+    spectrum = np.abs(np.fft.fft2(np.asarray(Image.fromarray(film).resize((64, 64)))))
+    phases = np.angle(np.fft.fft2(rng.random((64, 64))))
+    picture = np.fft.ifft2(spectrum * np.exp(1j * phases)).real
+    return (picture - picture.min()) / (np.ptp(picture) + 1e-6)
+
+
+def _blobs(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _clouds(rng, int(rng.choice([2, 3, 4, 6, 8, 12, 16, 32, 64])))
+
+
+def _clouds(rng: np.random.Generator, grain: int) -> np.ndarray:
+    grains = Image.fromarray(rng.random((grain, grain)).astype(np.float32))
+    return np.asarray(grains.resize((96, 96), Image.Resampling.BICUBIC))
+
+
+def _shapes(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    image = Image.new("F", (96, 96), float(rng.random()))
+    pen = ImageDraw.Draw(image)
+    for _ in range(rng.integers(1, 14)):
+        points, ink = rng.uniform(-10, 106, (int(rng.integers(2, 5)), 2)), float(rng.random())
+        if rng.random() < 1 / 3:
+            pen.ellipse([*points[:2].min(axis=0), *points[:2].max(axis=0)], fill=ink)
+        elif len(points) > 2:
+            pen.polygon([tuple(point) for point in points], fill=ink)
+        else:
+            pen.line([tuple(point) for point in points], fill=ink, width=int(rng.integers(1, 12)))
+    return np.asarray(image) + rng.normal(0, rng.uniform(0, 0.1), (96, 96))
+
+
+def _text(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    paper = 255 if rng.random() < 0.7 else 0
+    image = Image.new("L", (200, 260), paper)
+    pen, y = ImageDraw.Draw(image), 10
+    while y < 250:
+        letters = rng.integers(0, 31, int(rng.integers(8, 38)))
+        pen.text((8, y), "".join(chr(97 + c) if c < 26 else " " for c in letters.tolist()), fill=255 - paper)
+        y += int(rng.integers(8, 24))
+    return np.asarray(image) / np.float32(255)
+
+
+def _slice(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A bright round body on black, with a rim: as a CT or MR slice lies."""
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    radius = np.hypot(x / rng.uniform(0.4, 1), y / rng.uniform(0.4, 1))
+    inside = rng.uniform(0.2, 0.8) + rng.uniform(0.05, 0.4) * (_clouds(rng, int(rng.choice([3, 5, 8, 12]))) - 0.5)
+    return (radius < 1) * inside + (np.abs(radius - 1) < rng.uniform(0.02, 0.15)) * rng.random()
+
+
+def _fan(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A sector of echoes on black: as an ultrasound picture lies."""
+    y, x = np.mgrid[0:1:96j, -1:1:96j]
+    radius, angle = np.hypot(x, y + 0.1), np.arctan2(x, y + 0.1)
+    sector = (np.abs(angle) < rng.uniform(0.4, 0.9)) & (radius < rng.uniform(0.7, 1.1))
+    return (sector & (radius > rng.uniform(0.05, 0.25))) * _clouds(rng, 12) * rng.uniform(0.4, 1)
+
+
+def _noise(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(0.5, rng.uniform(0.05, 0.4), (64, 64))

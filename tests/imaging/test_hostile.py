@@ -1,0 +1,28 @@
+"""A short run of the broken files of ``make soak``."""
+
+import logging
+
+from cxr_core.errors import InputRefused
+from cxr_core.imaging import read_radiograph
+from tests.mutations import mutated, seeds
+
+
+def test_whole_files_are_read():
+    for name, data in seeds().items():
+        assert read_radiograph(data).rows == 48, name
+
+
+def test_broken_files_are_read_or_refused_in_one_line(capfd, caplog):
+    read, lines = 0, {}
+    with caplog.at_level(logging.DEBUG):
+        for what, data in mutated(600, seed=7):
+            try:
+                read_radiograph(data)
+                read += 1
+            except InputRefused as refusal:
+                lines[what] = str(refusal)
+    assert 50 < read < 550
+    assert not any("\n" in line for line in lines.values())
+    # no decoder writes past Python, and nothing is logged
+    assert capfd.readouterr() == ("", "")
+    assert [record for record in caplog.records if record.name.startswith("pydicom")] == []

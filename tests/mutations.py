@@ -1,0 +1,93 @@
+"""Broken files, from a seed: truncations, flipped bits, hostile headers, of every kind that is read."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+
+from cxr_core.imaging import phantom, phantom_dicom, phantom_png
+
+__all__ = ["mutated", "seeds"]
+
+HOSTILE = (b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"nan", b"1e308", b"\\", b"\x00" * 64)
+
+
+def seeds(side: int = 48) -> dict[str, bytes]:
+    """Return whole files, one of each kind."""
+    grey = Image.fromarray((phantom(side, side) >> 4).astype(np.uint8))
+    found = {
+        "dicom": phantom_dicom(side, side),
+        "dicom, signed, padding": phantom_dicom(side, side, PixelRepresentation=1, PixelPaddingValue=7),
+        "png": phantom_png(side, side),
+    }
+    for kind, options in (("JPEG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("PNG", {})):
+        file = io.BytesIO()
+        (grey.convert("RGBA") if kind == "PNG" else grey).save(file, kind, **options)
+        found[f"{kind} {options}"] = file.getvalue()
+    for syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
+        ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
+        ds.compress(syntax, generate_instance_uid=False)
+        file = io.BytesIO()
+        ds.save_as(file)
+        found[f"dicom {syntax.name}"] = file.getvalue()
+    return found
+
+
+def mutated(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Yield (what was done, bytes)."""
+    rng = np.random.default_rng(seed)
+    whole = list(seeds().items())
+    for _ in range(count):
+        name, data = whole[rng.integers(len(whole))]
+        way = WAYS[rng.integers(len(WAYS))]
+        yield f"{name}: {way.__name__}", way(bytearray(data), rng)
+
+
+def cut(data: bytearray, rng: np.random.Generator) -> bytes:
+    return bytes(data[: rng.integers(len(data))])
+
+
+def flipped_bits(data: bytearray, rng: np.random.Generator) -> bytes:
+    for _ in range(rng.integers(1, 20)):
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    return _checked(data)
+
+
+def flipped_in_the_header(data: bytearray, rng: np.random.Generator) -> bytes:
+    for _ in range(rng.integers(1, 6)):
+        data[rng.integers(min(len(data), 900))] = rng.integers(256)
+    return _checked(data)
+
+
+def hostile_words(data: bytearray, rng: np.random.Generator) -> bytes:
+    word = HOSTILE[rng.integers(len(HOSTILE))]
+    at = rng.integers(min(len(data), 1200))
+    data[at : at + (len(word) if rng.random() < 0.5 else 0)] = word
+    return _checked(data)
+
+
+def repeated_part(data: bytearray, rng: np.random.Generator) -> bytes:
+    start = int(rng.integers(len(data)))
+    part = data[start : start + int(rng.integers(1, 400))]
+    return bytes(data[:start] + part * int(rng.integers(2, 30)) + data[start:])
+
+
+def removed_part(data: bytearray, rng: np.random.Generator) -> bytes:
+    start = int(rng.integers(len(data)))
+    return bytes(data[:start] + data[start + int(rng.integers(1, 200)) :])
+
+
+def _checked(data: bytearray) -> bytes:
+    """Mend the checksum of a PNG's header, so that what it says is believed."""
+    if data[:4] == b"\x89PNG":
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+WAYS = (cut, flipped_bits, flipped_in_the_header, flipped_in_the_header, hostile_words, repeated_part, removed_part)
