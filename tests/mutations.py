@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 import zlib
 from collections.abc import Iterator
 
@@ -11,9 +12,9 @@ import pydicom
 from PIL import Image
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from cxr_core.imaging import phantom, phantom_dicom, phantom_png
+from cxr_core.imaging import is_archive, phantom, phantom_dicom, phantom_png, unpacked
 
-__all__ = ["mutated", "seeds"]
+__all__ = ["mutated", "opened", "seeds"]
 
 HOSTILE = (b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"nan", b"1e308", b"\\", b"\x00" * 64)
 
@@ -30,6 +31,10 @@ def seeds(side: int = 48) -> dict[str, bytes]:
         file = io.BytesIO()
         (grey.convert("RGBA") if kind == "PNG" else grey).save(file, kind, **options)
         found[f"{kind} {options}"] = file.getvalue()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("study/IM1", found["dicom"])
+    found["zip"] = archive.getvalue()
     for syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
         ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
         ds.compress(syntax, generate_instance_uid=False)
@@ -91,3 +96,8 @@ def _checked(data: bytearray) -> bytes:
 
 
 WAYS = (cut, flipped_bits, flipped_in_the_header, flipped_in_the_header, hostile_words, repeated_part, removed_part)
+
+
+def opened(data: bytes) -> list[bytes]:
+    """Return what a person would drop: the film, or the films of an archive."""
+    return [content for _, content in unpacked(data)] if is_archive(data) else [data]

@@ -8,19 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputRefused, PathUnusable
+from ..imaging import is_archive, unpacked
 
 __all__ = ["InputFile", "collect", "make_folder", "output_stems", "write"]
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file to read: ``path`` as the user would write it, ``place`` below the folder that was given."""
+    """One file to read.
+
+    Attributes:
+        path: as the user would write it.
+        place: below the folder that was given.
+        content: where it came out of an archive, else None: it is read when it is its turn.
+    """
 
     path: Path
     place: Path
+    content: bytes | None = None
 
     def read(self) -> bytes:
         """Return its bytes; raises InputRefused where they cannot be had, so that the others are read."""
+        if self.content is not None:
+            return self.content
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -46,7 +56,22 @@ def _files_of(path: Path) -> list[InputFile]:
         return [InputFile(p, p.relative_to(path)) for p in found]
     if not path.is_file():
         raise PathUnusable(f"{path}: no such file or folder.")
-    return [InputFile(path, Path(path.name))]
+    return _members(path) or [InputFile(path, Path(path.name))]
+
+
+def _members(path: Path) -> list[InputFile]:
+    """Return the files of a zip archive that was named; none for another file, or a broken archive.
+
+    An archive within a folder is one of its files, and refused by name.
+    """
+    with path.open("rb") as file:
+        if not is_archive(file.read(4)):
+            return []
+    try:
+        found = unpacked(path.read_bytes())
+    except InputRefused:
+        return []
+    return [InputFile(path / name, Path(path.stem, name), content) for name, content in found]
 
 
 def _hidden(place: Path) -> bool:

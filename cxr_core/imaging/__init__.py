@@ -1,5 +1,6 @@
 """Bytes to a radiograph as a workstation shows it, and on to a network's input."""
 
+from .archive import is_archive, unpacked
 from .display import render8
 from .phantom import phantom, phantom_dicom, phantom_png
 from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
@@ -16,6 +17,7 @@ __all__ = [
     "Radiograph",
     "Status",
     "Voi",
+    "is_archive",
     "phantom",
     "phantom_dicom",
     "phantom_png",
@@ -23,4 +25,5 @@ __all__ = [
     "read_radiograph",
     "render8",
     "sniff",
+    "unpacked",
 ]

@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 
+from ..errors import InputRefused
+from .archive import is_archive, unpacked
 from .dicom import read_dicom
 from .display import PERCENTILES, apply_window, nominal_window, percentile_window
 from .gate import judge
@@ -34,6 +36,9 @@ def read_radiograph(data: bytes, *, quarter_turns: int = 0) -> Radiograph:
             of the file.
     """
     check_bytes(data)
+    if is_archive(data):
+        unpacked(data)  # says what is wrong with it, if anything is
+        raise InputRefused("Zip archive within a folder or an archive, or without films. Unpack it first.")
     kind = sniff(data)
     sha256 = hashlib.sha256(data).hexdigest()
     read = read_dicom if kind == "dicom" else _picture

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ..duration import duration
 from ..errors import InputRefused
-from ..imaging import phantom_dicom
+from ..imaging import is_archive, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
 from .chrome import banner, demonstration_words, html, refusal, served_here_only, share_words
@@ -89,8 +89,19 @@ def _uploaders(films: Worklist) -> None:
 
 
 def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
-    st.session_state["dropped"] = films.drop(files, most=settings().max_files)
+    opened = [member for name, data in files for member in _members(name, data)]
+    st.session_state["dropped"] = films.drop(opened, most=settings().max_files)
     st.session_state["chute"] = st.session_state.get("chute", 0) + 1
+
+
+def _members(name: str, data: bytes) -> list[tuple[str, bytes]]:
+    """Return the files of a zip of a study; of a broken one the archive itself, which is then refused."""
+    if not is_archive(data):
+        return [(name, data)]
+    try:
+        return unpacked(data) or [(name, data)]
+    except InputRefused:
+        return [(name, data)]
 
 
 def read_chosen(films: Worklist, model: Predictor) -> Film | None:

@@ -97,6 +97,23 @@ def test_many_files_with_refusals(app):
             assert film.reasons()[0][:20] in text(app)
 
 
+def test_a_zip_of_a_study_is_its_films(app):
+    import io
+    import zipfile
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a/IM1", phantom_dicom(256, 224))
+        file.writestr("a/IM2", phantom_png(256, 224))
+    app.run()
+    drop(app, ("study.zip", archive.getvalue()), ("broken.zip", archive.getvalue()[:5000]))
+    assert {film.name: film.status for film in films(app).values()} == {
+        "IM1": "read",
+        "IM2": "read",
+        "broken.zip": "unreadable",
+    }
+
+
 def test_a_refused_film_is_read_with_a_reason(app):
     app.run()
     drop(app, ("ct.dcm", phantom_dicom(256, 224, Modality="CT")))

@@ -134,6 +134,17 @@ def test_what_was_read_before_a_cut_is_kept(study, tmp_path, monkeypatch, capsys
     assert len(out.read_text().splitlines()) == 2
 
 
+def test_a_zip_of_a_study(study, tmp_path, capsys):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        archive.write(study / "film.dcm", "x/film.dcm")
+        archive.write(study / "text.dcm", "x/text.dcm")
+    assert main(["predict", str(tmp_path / "study.zip"), "--json"]) == 3
+    files = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+    assert files == [str(tmp_path / "study.zip" / name) for name in ("film.dcm", "text.dcm")]
+
+
 def test_csv_to_a_file(study, tmp_path, capsys):
     assert main(["predict", str(study / "film.dcm"), "--csv", "--out", str(tmp_path / "o" / "out.csv")]) == 0
     assert capsys.readouterr().out == ""

@@ -3,12 +3,14 @@
 import logging
 
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import read_radiograph
-from tests.mutations import mutated, seeds
+from cxr_core.imaging import read_radiograph, unpacked
+from tests.mutations import mutated, opened, seeds
 
 
 def test_whole_files_are_read():
-    for name, data in seeds().items():
+    whole = seeds()
+    ((_, whole["zip"]),) = unpacked(whole["zip"])
+    for name, data in whole.items():
         assert read_radiograph(data).rows == 48, name
 
 
@@ -17,7 +19,8 @@ def test_broken_files_are_read_or_refused_in_one_line(capfd, caplog):
     with caplog.at_level(logging.DEBUG):
         for what, data in mutated(600, seed=7):
             try:
-                read_radiograph(data)
+                for content in opened(data):
+                    read_radiograph(content)
                 read += 1
             except InputRefused as refusal:
                 lines[what] = str(refusal)

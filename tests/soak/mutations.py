@@ -10,7 +10,7 @@ from collections import Counter
 
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import read_radiograph
-from tests.mutations import mutated
+from tests.mutations import mutated, opened
 
 COUNT, SEED, BATCH = 20_000, 20261124, 500
 MOST_SECONDS, MOST_MB = 5.0, 1500
@@ -56,7 +56,8 @@ def _read(pipe, seed: int) -> None:
     for what, data in mutated(BATCH, seed):
         start = time.perf_counter()
         try:
-            read_radiograph(data)
+            for content in opened(data):
+                read_radiograph(content)
             kinds["read"] += 1
         except InputRefused as refusal:
             kinds["refused"] += 1

@@ -1,0 +1,52 @@
+import io
+import zipfile
+
+import pytest
+
+from cxr_core.errors import InputRefused
+from cxr_core.imaging import is_archive, phantom_dicom, phantom_png, unpacked
+from cxr_core.settings import settings
+
+
+def zipped(*files: tuple[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+STUDY = zipped(
+    ("study/IM1", phantom_dicom(64, 64)),
+    ("../../etc/IM2.png", phantom_png(64, 64)),
+    ("DICOMDIR", b"x"),
+    ("__MACOSX/._IM1", b"x"),
+    (".hidden", b"x"),
+)
+
+
+def test_its_films_come_out_and_its_paths_lead_nowhere():
+    assert is_archive(STUDY)
+    assert [name for name, _ in unpacked(STUDY)] == ["IM1", "IM2.png"]
+    assert unpacked(STUDY)[0][1] == phantom_dicom(64, 64)
+
+
+def test_a_bomb_is_refused():
+    with pytest.raises(InputRefused, match="grows more than"):
+        unpacked(zipped(("bomb", bytes(50_000_000))))
+
+
+def test_too_many_files_are_refused(monkeypatch):
+    monkeypatch.setenv("SECOND_READ_MAX_FILES", "2")
+    settings.cache_clear()
+    try:
+        with pytest.raises(InputRefused, match="3 files: 2 are accepted"):
+            unpacked(zipped(("a", b"1"), ("b", b"2"), ("c", b"3")))
+    finally:
+        settings.cache_clear()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
+def test_cut_it_is_one_line(share):
+    with pytest.raises(InputRefused, match="broken"):
+        unpacked(STUDY[: int(share * len(STUDY))])
