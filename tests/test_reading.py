@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -55,7 +56,30 @@ def test_a_refused_film_has_no_findings_until_a_reason_is_given(predictor):
     assert read.quality.override == "tag is wrong"
 
 
-def test_it_is_never_a_silent_ok(predictor):
-    _, reading = read_film(phantom_dicom(256, 224), predictor)
+def test_a_film_unlike_the_known_ones_is_named(predictor):
+    from cxr_core.model import Predictor
+
+    data = phantom_dicom(256, 224)
+    assert read_film(data, predictor)[1].quality.status == "ok"
+    strict = dataclasses.replace(predictor.card.familiarity, threshold=0.1)
+    folder = dataclasses.replace(predictor.folder, card=dataclasses.replace(predictor.card, familiarity=strict))
+    _, reading = read_film(data, Predictor(folder, predictor.engine))
+    assert reading.quality.status == "warning"
+    assert any("unlike the films that the model knows" in reason for reason in reading.quality.reasons)
+
+
+def test_a_model_that_cannot_tell_is_never_a_silent_ok(predictor):
+    from cxr_core.model import Predictor
+
+    folder = dataclasses.replace(predictor.folder, card=dataclasses.replace(predictor.card, familiarity=None))
+    _, reading = read_film(phantom_dicom(256, 224), Predictor(folder, predictor.engine))
     assert reading.quality.status == "warning"
     assert any("familiarity not measured" in reason for reason in reading.quality.reasons)
+
+
+@pytest.mark.needs_shared
+def test_real_films_of_other_patients_are_familiar(predictor, shared):
+    paths = sorted((shared / "nih_expert" / "images").iterdir())[:60]
+    readings = [read_film(path.read_bytes(), predictor)[1] for path in paths]
+    unlike = sum(any("unlike the films" in reason for reason in r.quality.reasons) for r in readings)
+    assert unlike <= 4

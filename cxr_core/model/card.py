@@ -16,6 +16,7 @@ __all__ = [
     "CARD_SCHEMA",
     "Architecture",
     "Counts",
+    "Familiarity",
     "InputSpec",
     "Metric",
     "MetricTable",
@@ -141,6 +142,17 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Familiarity:
+    """From which distance on a film is unlike those that the model knows; see ``familiarity.npz``."""
+
+    threshold: float
+    rule: str
+    reference_films: int
+    validation_films: int
+    validation_patients: int
+
+
+@dataclass(frozen=True, config=_STRICT)
 class ModelCard:
     """Everything a reader may ask of a model.
 
@@ -171,7 +183,7 @@ class ModelCard:
     citations: tuple[str, ...]
     files: dict[str, str]
     calibration: None = None
-    familiarity: None = None
+    familiarity: Familiarity | None = None
     schema: int = CARD_SCHEMA
 
     def operating_point(self, name: str = "default") -> OperatingPoint:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import ModelUnusable
 from ..settings import settings
 from .card import ModelCard, read_card
+from .familiarity import FAMILIARITY
 
 __all__ = [
     "CARD",
@@ -58,7 +59,8 @@ def file_sha256(path: Path) -> str:
 
 def write_sums(folder: Path) -> None:
     """Write ``SHA256SUMS`` in the format of ``sha256sum``."""
-    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(FILES)]
+    present = [name for name in (*FILES, FAMILIARITY) if name in FILES or (folder / name).is_file()]
+    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(present)]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
@@ -88,7 +90,7 @@ def open_model(model: str) -> ModelFolder:
     """
     path = find_model(model)
     sums = _read_sums(path)
-    for name in FILES:
+    for name in dict.fromkeys((*FILES, *sums)):
         if name not in sums:
             raise ModelUnusable(f"Model {path.name}: {SUMS} does not list {name}.")
         if not (path / name).is_file():
@@ -99,6 +101,8 @@ def open_model(model: str) -> ModelFolder:
                 f"{SUMS}). Restore the folder; it is not used."
             )
     card = read_card(path / CARD)
+    if card.familiarity is not None and FAMILIARITY not in card.files:
+        raise ModelUnusable(f"Model {path.name}: the card does not list its {FAMILIARITY}.")
     for name, sha256 in card.files.items():
         if sums.get(name) != sha256:
             raise ModelUnusable(f"Model {path.name}: the card was made for another {name}.")

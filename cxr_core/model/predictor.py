@@ -10,8 +10,8 @@ import numpy as np
 
 from ..imaging import Placement, Quality, Radiograph, prepare
 from ..settings import settings
-from .card import ModelCard
 from .engines import Engine, Head, Inference, open_engine
+from .familiarity import FAMILIARITY, load_reference
 from .findings import Reading, find, image_facts
 from .folder import ModelFolder, open_model
 
@@ -46,6 +46,9 @@ class Predictor:
         self.folder = folder
         self.card = folder.card
         self.engine = engine
+        self._reference = None
+        if folder.card.familiarity is not None:
+            self._reference = load_reference(folder.path / FAMILIARITY, folder.card.weights_sha256)
 
     def infer(self, radiograph: Radiograph) -> tuple[Inference, Placement]:
         """Prepare one film and run the network."""
@@ -65,7 +68,7 @@ class Predictor:
             inference, placement = self.infer(radiograph)
             findings = find(self.card, inference.logits[0], point)
             maps = class_maps(inference.features[0], self.engine.head)
-            quality = _with_familiarity(quality, self.card)
+            quality = self._with_familiarity(quality, inference)
         return Reading(
             sha256=radiograph.sha256,
             image=image_facts(radiograph),
@@ -79,13 +82,21 @@ class Predictor:
             placement=placement,
         )
 
-
-def _with_familiarity(quality: Quality, card: ModelCard) -> Quality:
-    """Never a silent ok: a model that cannot say whether it knows such films says that."""
-    if card.familiarity is not None:
-        return quality
-    status = "warning" if quality.status == "ok" else quality.status
-    return replace(quality, status=status, reasons=(*quality.reasons, FAMILIARITY_UNKNOWN))
+    def _with_familiarity(self, quality: Quality, inference: Inference) -> Quality:
+        """Never a silent ok: a film unlike the known ones is named, and so is a model that cannot tell."""
+        if self._reference is None:
+            reason = FAMILIARITY_UNKNOWN
+        else:
+            known = self.card.familiarity
+            distance = float(self._reference.distance(inference.features.mean(axis=(1, 2)))[0])
+            if distance <= known.threshold:
+                return quality
+            reason = (
+                f"unlike the films that the model knows: distance {distance:.2f}, beyond {known.threshold:.2f}, "
+                f"the {known.rule}"
+            )
+        status = "warning" if quality.status == "ok" else quality.status
+        return replace(quality, status=status, reasons=(*quality.reasons, reason))
 
 
 _loading = threading.Lock()

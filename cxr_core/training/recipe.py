@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import PathUnusable, TrainingRefused
 from ..labels import CAVEATS, LABELS, NOT_LOOKED_FOR
 from ..model.card import Architecture, InputSpec, ModelCard, TrainingRecord, write_card
+from ..model.familiarity import FAMILIARITY
 from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, write_sums
 from ..model.network import (
     FEATURES_LAYER,
@@ -23,6 +24,7 @@ from ..model.network import (
 from .augment import POLICIES
 from .calibrate import ANCHOR_RULE, auc_table, count_labels, map_anchors, operating_point, score_films
 from .export import save_network
+from .familiarity import add_familiarity
 from .fit import Plan, Progress, fit
 from .splits import PARTS, Split, check_no_leak
 from .table import FilmTable
@@ -157,9 +159,17 @@ def train_model(
         citations=CITATIONS,
         files={name: file_sha256(folder / name) for name in (WEIGHTS, GRAPH, GRAPH_WEIGHTS)},
     )
+    # a reference of an earlier training in this folder was made with other weights
+    (folder / FAMILIARITY).unlink(missing_ok=True)
     write_card(card, folder / CARD)
     write_sums(folder)
-    return card
+    return add_familiarity(
+        folder,
+        of["train"],
+        of["validation"],
+        seed=recipe.plan.seed,
+        report=lambda done, count: watcher.scored("familiarity", done, count),
+    )
 
 
 def _check_tests(recipe: Recipe) -> None:

@@ -65,10 +65,21 @@ def _facts(card: ModelCard) -> None:
         "Loss": training.loss,
         "Seed": str(training.seed),
         "Calibration": "none: outputs are scores, not probabilities",
-        "Familiarity": "not measured",
+        "Familiarity": _familiarity(card),
         "Full colour of maps": card.map_anchor_rule,
     }
     _table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+
+
+def _familiarity(card: ModelCard) -> str:
+    known = card.familiarity
+    if known is None:
+        return "not measured"
+    return (
+        f"distance in feature space from {known.reference_films:,} training films; a film beyond "
+        f"{known.threshold:.2f} is called unlike them ({known.rule}, {known.validation_films:,} films of "
+        f"{known.validation_patients:,} patients)"
+    )
 
 
 def _metrics(table: MetricTable) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from cxr_core.errors import ModelUnusable
 from cxr_core.model import list_models, open_model
+from cxr_core.model.familiarity import FAMILIARITY
 from cxr_core.model.folder import CARD, FILES, SUMS, WEIGHTS, file_sha256, find_model, write_sums
 
 
@@ -23,7 +24,7 @@ def test_the_embedded_model_is_whole_and_small_enough():
     assert folder.path in list_models()
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, FAMILIARITY])
 @pytest.mark.parametrize("where", [0.0, 0.5, 1.0])
 def test_one_changed_byte_of_any_file_is_refused_by_name(copy, name, where):
     data = bytearray((copy / name).read_bytes())
@@ -35,7 +36,7 @@ def test_one_changed_byte_of_any_file_is_refused_by_name(copy, name, where):
     assert name in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, FAMILIARITY])
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(ModelUnusable, match=r"missing|no such model"):

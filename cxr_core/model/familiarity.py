@@ -1,0 +1,88 @@
+"""Is a film like those the model has learned from? A distance in the model's own feature space.
+
+The pooled features of training films span a cloud; a film's distance to its middle is measured along the
+cloud's main directions, each in units of its own spread, and across all others together (a Mahalanobis
+distance with a shrunken remainder; Lee et al., NeurIPS 2018, use its full form). It says how unlike a
+film is to the model, not whether the reading is wrong, and a near film may still be read wrongly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ModelUnusable
+
+__all__ = ["FAMILIARITY", "Reference", "fit_reference", "load_reference", "save_reference"]
+
+FAMILIARITY = "familiarity.npz"
+DIRECTIONS = 48
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The cloud of training films.
+
+    Attributes:
+        mean: (d,) float32, of the pooled features.
+        directions: (d, k) float32, orthonormal, by falling spread.
+        spread: (k,) float32, standard deviation along each.
+        remainder: root mean square of what lies across all directions.
+        weights_sha256: of the ``model.keras`` that made the features.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+    spread: np.ndarray
+    remainder: float
+    weights_sha256: str
+
+    def distance(self, pooled: np.ndarray) -> np.ndarray:
+        """Return (n,) float64 distances of (n, d) pooled features; near 1 for a film like the others."""
+        centred = pooled.astype(np.float64) - self.mean
+        along = centred @ self.directions
+        across = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+        terms = ((along / self.spread) ** 2).sum(axis=1) + across / self.remainder**2
+        return np.sqrt(terms / (len(self.spread) + 1))
+
+
+def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
+    """Return the cloud of (n, d) pooled features of training films, n > :data:`DIRECTIONS`."""
+    mean = pooled.mean(axis=0, dtype=np.float64)
+    centred = pooled - mean
+    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    count = min(DIRECTIONS, len(pooled) - 2)
+    spread = singular[:count] / np.sqrt(len(pooled) - 1)
+    remainder = float(np.sqrt((singular[count:] ** 2).sum() / (len(pooled) - 1)))
+    return Reference(
+        mean.astype(np.float32),
+        directions[:count].T.astype(np.float32),
+        np.maximum(spread, 1e-8).astype(np.float32),
+        max(remainder, 1e-8),
+        weights_sha256,
+    )
+
+
+def save_reference(reference: Reference, path: Path) -> None:
+    """Write ``familiarity.npz``."""
+    np.savez_compressed(path, **vars(reference))
+
+
+def load_reference(path: Path, weights_sha256: str) -> Reference:
+    """Read ``familiarity.npz``; raises ModelUnusable where it is broken or was made with other weights."""
+    try:
+        with np.load(path) as file:
+            reference = Reference(
+                file["mean"],
+                file["directions"],
+                file["spread"],
+                float(file["remainder"]),
+                str(file["weights_sha256"]),
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelUnusable(f"Model {path.parent.name}: {FAMILIARITY} cannot be read.") from error
+    if reference.weights_sha256 != weights_sha256:
+        raise ModelUnusable(f"Model {path.parent.name}: {FAMILIARITY} was made with other weights. It is refused.")
+    return reference
