@@ -6,6 +6,7 @@ all values that a container can hold (:class:`Levels`), not on pixels.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,17 +16,16 @@ from pydicom.uid import UID
 from ..errors import InputRefused
 from .display import (
     PERCENTILES,
-    Lut,
     apply_lut,
-    apply_window,
+    brightness,
     nominal_window,
     percentile_of_counts,
     percentile_window,
     usable,
 )
-from .radiograph import Voi
+from .radiograph import Lut, Voi
 
-__all__ = ["Levels", "Notes", "inverts", "modality_values", "presented", "voi_brightness"]
+__all__ = ["Levels", "Notes", "file_vois", "inverts", "modality_values", "presented", "voi_brightness"]
 
 _DX = {"1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1"}
 
@@ -159,34 +159,62 @@ def _little(ds: Dataset) -> bool:
     return ds.original_encoding[1] is not False
 
 
-def voi_brightness(
-    ds: Dataset, values: np.ndarray, levels: Levels, counts: np.ndarray, notes: Notes
-) -> tuple[Voi, np.ndarray]:
-    """Return the first VOI and the (n,) brightness in [0, 1] that it gives (PS3.3 C.11.2).
+def file_vois(ds: Dataset, values: np.ndarray, notes: Notes) -> tuple[Voi | Lut, ...]:
+    """Return the file's tables and windows, tables first; what cannot be applied is left out and named.
 
-    Several VOI are alternatives (C.11.2.1.1): the first is used, a table before a window.
+    They are alternatives (PS3.3 C.11.2.1.1). An explanation is free text, which may hold anything: only
+    words that every department knows are kept of it.
     """
-    if ds.get("VOILUTSequence"):
-        lut = read_lut(ds.VOILUTSequence[0], signed=bool(values.min() < 0), little_endian=_little(ds))
-        voi = Voi(lut.first + len(lut.entries) / 2, len(lut.entries), "LINEAR", f"VOI LUT: {lut.explanation}")
-        notes.transforms.append(f"VOI: {lut.explanation}, {lut.bits} bits")
-        return voi, np.minimum(apply_lut(values, lut) / np.float32((1 << lut.bits) - 1), np.float32(1))
-    for voi in _windows(ds):
-        if usable(voi):
-            notes.transforms.append(f"VOI: window {voi.center:g}/{voi.width:g} {voi.function}")
-            return voi, apply_window(values, voi)
-        notes.concerns.append("a window of the file is not usable: left out")
-    voi = _chosen_window(values, levels, counts)
-    notes.transforms.append(voi.explanation)
-    return voi, apply_window(values, voi)
-
-
-def _windows(ds: Dataset) -> list[Voi]:
-    centers, widths = _numbers(ds.get("WindowCenter")), _numbers(ds.get("WindowWidth"))
+    found: list[Voi | Lut] = []
+    for number, item in enumerate(ds.get("VOILUTSequence") or (), 1):
+        lut = read_lut(item, signed=bool(values.min() < 0), little_endian=_little(ds))
+        found.append(replace(lut, explanation=_known_words(item.get("LUTExplanation")) or f"table {number}"))
     function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
         function = "LINEAR"
-    return [Voi(c, w, function, "window of the file") for c, w in zip(centers, widths, strict=False)]
+    told = ds.get("WindowCenterWidthExplanation") or ()
+    told = [told] if isinstance(told, str) else list(told)
+    pairs = zip(_numbers(ds.get("WindowCenter")), _numbers(ds.get("WindowWidth")), strict=False)
+    for number, (center, width) in enumerate(pairs, 1):
+        words = _known_words(told[number - 1] if number <= len(told) else "")
+        voi = Voi(center, width, function, words or f"window {number}")
+        if usable(voi):
+            found.append(voi)
+        else:
+            notes.concerns.append("a window of the file is not usable: left out")
+    return tuple(found)
+
+
+_WORDS = frozenset(
+    (
+        "NORMAL", "HARDER", "SOFTER", "HARD", "SOFT", "STANDARD", "DEFAULT", "USER", "LUNG", "LUNGS", "BONE", "BONES",
+        "CHEST", "THORAX", "MEDIASTINUM", "TISSUE", "WINDOW", "WINDOW1", "WINDOW2", "WINDOW3", "LUT", "LINEAR",
+        "SIGMOID", "HIGH", "LOW", "CONTRAST", "BRIGHT", "DARK", "ALGO1", "ALGO2",
+    )
+)  # fmt: skip
+
+
+def _known_words(text: object) -> str:
+    """Return an explanation in small letters if every word of it is known, else nothing."""
+    words = re.findall(r"[A-Z0-9]+", str(text or "").upper())
+    return " ".join(words).lower() if words and _WORDS.issuperset(words) else ""
+
+
+def voi_brightness(
+    values: np.ndarray, vois: tuple[Voi | Lut, ...], levels: Levels, counts: np.ndarray, notes: Notes
+) -> tuple[Voi, np.ndarray]:
+    """Return the first VOI as a window, and the (n,) brightness in [0, 1] that it gives (PS3.3 C.11.2)."""
+    if not vois:
+        voi = _chosen_window(values, levels, counts)
+        notes.transforms.append(voi.explanation)
+        return voi, brightness(values, voi)
+    first = vois[0]
+    if isinstance(first, Lut):
+        count = len(first.entries)
+        notes.transforms.append(f"VOI: table of {count} entries, {first.bits} bits")
+        return Voi(first.first + count / 2, count, "LINEAR", f"VOI LUT: {first.explanation}"), brightness(values, first)
+    notes.transforms.append(f"VOI: window {first.center:g}/{first.width:g} {first.function}")
+    return first, brightness(values, first)
 
 
 def _chosen_window(values: np.ndarray, levels: Levels, counts: np.ndarray) -> Voi:

@@ -16,12 +16,12 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import InputRefused
 from ..settings import settings
-from .chain import Levels, Notes, inverts, modality_values, presented, voi_brightness
+from .chain import Levels, Notes, file_vois, inverts, modality_values, presented, voi_brightness
 from .decode import container_pixels
 from .gate import judge
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
-from .radiograph import Kind, Radiograph, Voi
+from .radiograph import Kind, Lut, Radiograph, Voi
 from .raster import luma, turn_words
 
 __all__ = ["read_dicom"]
@@ -82,6 +82,7 @@ def _read(ds: Dataset, kind: Kind, sha256: str, quarter_turns: int) -> Radiograp
         spacing_mm=spacing_mm(ds, turned=bool(quarter_turns % 2)),
         header=header,
         quality=judge(picture.display, header, patient_age(ds), notes.concerns),
+        alternatives=picture.alternatives,
     )
 
 
@@ -90,6 +91,7 @@ class _Picture:
     values: np.ndarray
     display: np.ndarray
     voi: Voi
+    alternatives: tuple[Voi | Lut, ...]
 
 
 def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
@@ -114,10 +116,11 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     counts = np.bincount(pixels.ravel(), minlength=len(levels.stored))
     levels = levels.with_padding(ds, counts, notes)
     values = modality_values(ds, levels, notes)
-    voi, seen = voi_brightness(ds, values, levels, counts, notes)
+    vois = file_vois(ds, values, notes)
+    voi, seen = voi_brightness(values, vois, levels, counts, notes)
     display = presented(ds, seen, levels, notes)
     # the mode spares NumPy its check of bounds and a buffer: a container never lies outside its table
-    return _Picture(np.take(values, pixels, mode="clip"), np.take(display, pixels, mode="clip"), voi)
+    return _Picture(np.take(values, pixels, mode="clip"), np.take(display, pixels, mode="clip"), voi, vois)
 
 
 def _dataset(data: bytes) -> Dataset:

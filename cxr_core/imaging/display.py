@@ -7,17 +7,15 @@ the image's own extremes: one metal marker must not darken a chest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .radiograph import Radiograph, Voi
+from .radiograph import Lut, Radiograph, Voi
 
 __all__ = [
     "PERCENTILES",
-    "Lut",
     "apply_lut",
     "apply_window",
+    "brightness",
     "nominal_window",
     "percentile_of_counts",
     "percentile_window",
@@ -27,24 +25,6 @@ __all__ = [
 
 PERCENTILES = (0.5, 99.5)
 """Between these the window lies where a file of more than 8 bits names none."""
-
-
-@dataclass(frozen=True)
-class Lut:
-    """A look-up table (PS3.3 C.11.1.1, C.11.2.1.1).
-
-    Attributes:
-        entries: (n,) uint16.
-        first: the input value that the first entry belongs to; smaller ones get it too, and values
-            beyond the last entry get the last.
-        bits: of an entry; its nominal range is 0 to 2**bits - 1.
-        explanation: what the file calls it.
-    """
-
-    entries: np.ndarray
-    first: int
-    bits: int
-    explanation: str = ""
 
 
 def apply_lut(values: np.ndarray, lut: Lut) -> np.ndarray:
@@ -80,6 +60,13 @@ def apply_window(values: np.ndarray, voi: Voi) -> np.ndarray:
     if span == 0:
         return (x > middle).astype(np.float32)
     return np.clip((x - middle) / span + 0.5, 0, 1).astype(np.float32)
+
+
+def brightness(values: np.ndarray, voi: Voi | Lut) -> np.ndarray:
+    """Return brightness in [0, 1], float32, of values under a window or a table, before polarity."""
+    if isinstance(voi, Lut):
+        return np.minimum(apply_lut(values, voi) / np.float32((1 << voi.bits) - 1), np.float32(1))
+    return apply_window(values, voi)
 
 
 def nominal_window(low: float, high: float, explanation: str) -> Voi:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Kind", "Quality", "Radiograph", "Status", "Voi"]
+__all__ = ["Kind", "Lut", "Quality", "Radiograph", "Status", "Voi"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff"]
 Status = Literal["ok", "warning", "refused"]
@@ -27,6 +27,24 @@ class Voi:
     center: float
     width: float
     function: Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"] = "LINEAR"
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Lut:
+    """A look-up table (PS3.3 C.11.1.1, C.11.2.1.1).
+
+    Attributes:
+        entries: (n,) uint16.
+        first: the input value that the first entry belongs to; smaller ones get it too, and values
+            beyond the last entry get the last.
+        bits: of an entry; its nominal range is 0 to 2**bits - 1.
+        explanation: what the file calls it.
+    """
+
+    entries: np.ndarray
+    first: int
+    bits: int
     explanation: str = ""
 
 
@@ -62,6 +80,8 @@ class Radiograph:
             not say.
         header: fields of the file that passed the allow-list; never a patient's identity.
         quality: the gate's verdict from header and pixels.
+        alternatives: the file's windows and tables in their order, the one of ``display`` among them;
+            empty where the file names none.
     """
 
     sha256: str
@@ -74,6 +94,7 @@ class Radiograph:
     spacing_mm: tuple[float, float] | None = None
     header: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quality: Quality = field(default_factory=Quality)
+    alternatives: tuple[Voi | Lut, ...] = ()
 
     @property
     def rows(self) -> int:

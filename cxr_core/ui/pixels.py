@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..imaging import Radiograph, render8
+from ..imaging import Radiograph, brightness, render8
 
-__all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes"]
+__all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes", "preset_tables"]
 
 MAGIC = b"SRF1"
 
@@ -66,8 +66,8 @@ def film_codes(radiograph: Radiograph) -> Codes:
 def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
     """Return the film as the viewer's message.
 
-    ``SRF1``, the length of the header (uint32, little-endian), the header (JSON), the table, the codes
-    (little-endian), and the grey plane where there is one.
+    ``SRF1``, the length of the header (uint32, little-endian), the header (JSON), the table, one table for
+    each of the file's other windows, the codes (little-endian), and the grey plane where there is one.
     """
     film = film_codes(radiograph)
     rows, columns = film.codes.shape
@@ -88,12 +88,26 @@ def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
         "inverted": radiograph.inverted,
         "voi": {"center": voi.center, "width": voi.width, "function": voi.function},
     }
+    presets = preset_tables(radiograph, film)
+    header["presets"] = [name for name, _ in presets]
     head = json.dumps(header).encode()
     parts = [MAGIC, len(head).to_bytes(4, "little"), head, film.table.tobytes()]
+    parts += [table.tobytes() for _, table in presets]
     parts.append(film.codes.astype(film.codes.dtype.newbyteorder("<"), copy=False).tobytes())
     if film.grey is not None:
         parts.append(film.grey.tobytes())
     return b"".join(parts)
+
+
+def preset_tables(radiograph: Radiograph, film: Codes) -> list[tuple[str, np.ndarray]]:
+    """Return (name, (levels,) uint8 grey of each code) for each of the file's windows and tables but the first."""
+    values = (np.arange(len(film.table)) * film.scale + film.offset).astype(np.float32)
+    tables = []
+    for voi in radiograph.alternatives[1:]:
+        seen = brightness(values, voi)
+        display = 1 - seen if radiograph.inverted else seen
+        tables.append((voi.explanation, np.floor(display * 255 + 0.5).astype(np.uint8)))
+    return tables
 
 
 def _encode(values: np.ndarray, low: float, scale: float, depth: type) -> np.ndarray:

@@ -123,6 +123,24 @@ def test_the_original_is_one_key_away_and_comes_back(page):
     assert (canvas_pixels(page) != untouched).any()
 
 
+def test_the_files_other_windows_are_offered(page):
+    elements = {"WindowCenter": [2048, 1000], "WindowWidth": [4096, 500]}
+    data = phantom_dicom(640, 560, WindowCenterWidthExplanation=["NORMAL", "HARDER"], **elements)
+    upload(page, ("film.dcm", data))
+    wait_for_film(page, data)
+    map_switched(page, on=False)
+    page.locator('[data-do="one"]').click()
+    page.wait_for_selector('canvas.film[data-zoom="1"]')
+    page.locator("select.presets").select_option("harder")
+    page.wait_for_selector('canvas.film[data-preset="harder"]')
+    grey = render8(read_radiograph(phantom_dicom(640, 560, WindowCenter=1000, WindowWidth=500)))
+    x, y = (int(part) for part in viewer_state(page)["at"].split(","))
+    shown = canvas_pixels(page)[:, :, 0]
+    part = shown[max(0, y) : y + grey.shape[0], max(0, x) : x + grey.shape[1]]
+    top, left = max(0, -y), max(0, -x)
+    np.testing.assert_array_equal(part, grey[top : top + part.shape[0], left : left + part.shape[1]])
+
+
 def test_two_films_that_differ_in_one_patch_never_share_an_answer(page):
     values = phantom(768, 768)
     other = values.copy()

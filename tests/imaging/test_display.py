@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cxr_core.imaging import Voi
-from cxr_core.imaging.display import Lut, apply_lut, apply_window, percentile_of_counts, usable
+from cxr_core.imaging import Lut, Voi
+from cxr_core.imaging.display import apply_lut, apply_window, percentile_of_counts, usable
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png, read_radiograph, render8
-from cxr_core.ui.pixels import MAGIC, MAX_SIDE, film_bytes, film_codes
+from cxr_core.ui.pixels import MAGIC, MAX_SIDE, film_bytes, film_codes, preset_tables
 
 FILMS = {
     "12 bits": lambda: phantom_dicom(300, 200),
@@ -34,6 +34,29 @@ def test_the_message_holds_all_of_it():
     head = json.loads(data[8 : 8 + length])
     assert (head["rows"], head["columns"], head["sha"], head["alt"]) == (60, 50, film.sha256, "words")
     assert len(data) == 8 + length + head["levels"] + 60 * 50 * head["bytesPerCode"]
+
+
+def test_the_files_other_windows_go_along_with_polarity():
+    data = phantom_dicom(
+        64,
+        64,
+        PhotometricInterpretation="MONOCHROME1",
+        WindowCenter=[2048, 1000],
+        WindowWidth=[4096, 500],
+        WindowCenterWidthExplanation=["NORMAL", "HARDER"],
+    )
+    film = read_radiograph(data)
+    assert [voi.explanation for voi in film.alternatives] == ["normal", "harder"]
+    codes = film_codes(film)
+    ((name, table),) = preset_tables(film, codes)
+    alone = phantom_dicom(64, 64, PhotometricInterpretation="MONOCHROME1", WindowCenter=1000, WindowWidth=500)
+    assert name == "harder"
+    np.testing.assert_array_equal(table[codes.codes], render8(read_radiograph(alone)))
+
+
+def test_an_explanation_that_may_be_a_name_is_not_kept():
+    film = read_radiograph(phantom_dicom(64, 64, WindowCenterWidthExplanation="DOE JOHN"))
+    assert [voi.explanation for voi in film.alternatives] == ["window 1"]
 
 
 def test_a_large_film_is_reduced_and_says_so():

@@ -11,6 +11,7 @@ function unpackFilm(bytes) {
   let at = 8 + length;
   const take = (size) => { const part = bytes.slice(at, at + size); at += size; return part; };
   film.table = take(film.levels);
+  film.presetTables = film.presets.map(() => take(film.levels));
   const codes = take(count * film.bytesPerCode);
   film.codes = film.bytesPerCode === 1 ? codes : new Uint16Array(codes.buffer);
   film.grey = film.greyPlane ? take(count) : null;

@@ -19,6 +19,7 @@ class Viewer {
     this.filmCanvas = document.createElement("canvas");
     this.mapCanvas = document.createElement("canvas");
     this.film = null;
+    this.presets = find("select.presets");
     this.views = (store.views ??= new Map()); // film -> view; survives reruns and page switches
     this.shared = (store.viewer ??= { opacity: 0.65, contour: true, tool: "window" });
     this.renders = 0;
@@ -36,6 +37,13 @@ class Viewer {
     this.film = film;
     if (!this.views.has(film.sha)) this.views.set(film.sha, this.freshView(film));
     this.painted = null;
+    // text of a file goes into the page as text
+    this.presets.replaceChildren(...["the file's first window", ...film.presets].map((name, i) => {
+      const option = make("option", "", name);
+      option.value = String(i);
+      return option;
+    }));
+    this.presets.hidden = film.presets.length === 0;
     this.canvas.setAttribute("aria-label", film.alt);
     if (!this.context) this.plain();
     this.refresh();
@@ -46,7 +54,7 @@ class Viewer {
   }
 
   ownWindow(film) {
-    return { center: film.voi.center, width: film.voi.width, invert: false, own: true };
+    return { center: film.voi.center, width: film.voi.width, invert: false, own: true, preset: null };
   }
 
   get view() { return this.views.get(this.film.sha); }
@@ -112,9 +120,10 @@ class Viewer {
     const percent = Math.round((100 * view.zoom * film.shownColumns) / film.columns);
     this.root.querySelector(".corner.right.bottom").textContent = `${percent} %`;
     const window_ = view.original ? this.ownWindow(film) : view;
-    const recipe = [film.sha, window_.own, window_.center, window_.width, window_.invert].join();
+    const recipe = [film.sha, window_.own, window_.preset, window_.center, window_.width, window_.invert].join();
     if (this.painted !== recipe) {
-      const table = window_.own ? null : windowTable(film, window_.center, window_.width);
+      const preset = window_.preset === null ? null : film.presetTables[window_.preset];
+      const table = preset ?? (window_.own ? null : windowTable(film, window_.center, window_.width));
       paintFilm(this.filmCanvas, film, table, window_.invert);
       this.painted = recipe;
     }
@@ -165,6 +174,7 @@ class Viewer {
       mode: view.original ? "original" : "overlay",
       opacity: this.shared.opacity.toFixed(2),
       window: `${number(window_.center)}/${number(window_.width)}`,
+      preset: window_.preset === null ? "" : this.film.presets[window_.preset],
       invert: window_.invert ? "on" : "off",
       zoom: String(view.zoom),
       at: `${view.x},${view.y}`,
@@ -194,6 +204,7 @@ class Viewer {
     press("contour", this.shared.contour);
     press("original", view.original);
     for (const name of ["map", "contour"]) this.root.querySelector(`[data-do="${name}"]`).disabled = !label;
+    this.presets.value = String(view.preset === null ? 0 : view.preset + 1);
     this.slider.disabled = !label;
     this.slider.value = Math.round(100 * this.shared.opacity);
     this.writeLegend(label, on);
@@ -285,6 +296,7 @@ class Viewer {
     const least = this.film.voi.function === "LINEAR" ? 1 : this.film.scale;
     view.center += this.film.inverted ? -center : center;
     view.width = Math.max(least, view.width + width);
+    view.preset = null;
     view.own = view.center === this.film.voi.center && view.width === this.film.voi.width;
   }
 
@@ -305,6 +317,12 @@ class Viewer {
       this.stops.push(() => target.removeEventListener(name, handler, options));
     };
     for (const button of this.root.querySelectorAll("[data-do]")) on(button, "click", () => this.act(button.dataset.do));
+    on(this.presets, "change", () => {
+      const index = Number(this.presets.value) - 1;
+      Object.assign(this.view, this.ownWindow(this.film), { preset: index < 0 ? null : index, own: index < 0 });
+      this.leaveOriginal();
+      this.refresh();
+    });
     on(this.slider, "input", () => { this.shared.opacity = this.slider.value / 100; this.refresh(); });
     on(this.stage, "pointerenter", () => { this.hovered = true; });
     on(this.stage, "pointerleave", () => { this.hovered = false; });

@@ -1,0 +1,99 @@
+"""Plant a patient in 200 files, run everything, and look for the patient in all that comes out."""
+
+import logging
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from streamlit.testing.v1 import AppTest
+
+from cxr_core.cli.main import main
+from cxr_core.imaging import phantom_dicom
+
+PLANTED = ("QZPLANTEDNAME", "QZPLANTEDID", "QZPLANTEDADDRESS", "QZPLANTEDPHYSICIAN", "19010203", "QZFREETEXT")
+SECRETS = [secret.encode() for secret in PLANTED]
+
+
+def planted(number: int) -> bytes:
+    rng = np.random.default_rng(number)
+    item = Dataset()
+    item.PatientID = "QZPLANTEDID"
+    data = phantom_dicom(
+        96,
+        84,
+        PatientName="QZPLANTEDNAME^A",
+        PatientID=f"QZPLANTEDID{number}",
+        PatientBirthDate="19010203",
+        PatientAddress="QZPLANTEDADDRESS",
+        PatientComments="QZFREETEXT",
+        OtherPatientIDsSequence=[item],
+        ReferringPhysicianName="QZPLANTEDPHYSICIAN",
+        InstitutionName="QZFREETEXT",
+        ImageComments="QZFREETEXT",
+        WindowCenterWidthExplanation="QZFREETEXT",
+        # free text in fields that are looked at
+        **{keyword: "QZFREETEXT" for keyword in ("BodyPartExamined", "ViewPosition", "PatientSex") if number % 4 == 1},
+    )
+    if number % 4 == 2:
+        return data[: int(rng.integers(400, len(data)))]
+    if number % 4 == 3:
+        broken = bytearray(data)
+        for at in rng.integers(140, 1200, 12):
+            broken[at] ^= 1 << int(rng.integers(8))
+        return bytes(broken)
+    return data
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("planted")
+    for number in range(200):
+        (folder / f"{number:03d}.dcm").write_bytes(planted(number))
+    return folder
+
+
+def assert_clean(*texts: bytes) -> None:
+    for text in texts:
+        for secret in SECRETS:
+            assert secret not in text, secret
+
+
+def test_they_are_planted(study):
+    whole = (study / "000.dcm").read_bytes()
+    assert all(secret in whole for secret in SECRETS)
+
+
+def test_nothing_of_a_patient_is_in_what_the_command_writes(study, tmp_path, capfd, caplog, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(16):
+        (few / f"{number}.dcm").write_bytes(planted(number))
+    with caplog.at_level(logging.DEBUG):
+        assert main(["predict", str(study), "--json", "--out", "out.jsonl"]) == 3
+        assert main(["predict", str(study), "--csv", "--out", "out.csv"]) == 3
+        assert main(["predict", str(few), "--heatmaps", "maps", "--sheet", "sheets"]) == 3
+        main(["predict", str(study), "--read-anyway", "a test"])
+    out, err = capfd.readouterr()
+    assert_clean(out.encode(), err.encode(), caplog.text.encode())
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and few not in path.parents]
+    assert len(written) > 60
+    for path in written:
+        assert_clean(str(path.relative_to(tmp_path)).encode(), path.read_bytes())
+
+
+def test_nothing_of_a_patient_is_on_the_page(study, caplog, monkeypatch):
+    from tests.app.test_pages import PROJECT, drop, films, text
+
+    monkeypatch.chdir(PROJECT)
+    with caplog.at_level(logging.DEBUG):
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120).run()
+        drop(app, *((path.name, path.read_bytes()) for path in sorted(study.iterdir())[:40]))
+        assert not app.exception
+        assert len(films(app)) == 40
+        for film in list(films(app).values()):
+            app.session_state["worklist"].choose(film.digest)
+            app.run()
+            assert not app.exception
+            assert_clean(text(app).encode(), repr(app.main).encode(), repr(film.reading).encode())
+    assert_clean(caplog.text.encode())
