@@ -7,6 +7,7 @@ all values that a container can hold (:class:`Levels`), not on pixels.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,6 +29,10 @@ from .radiograph import Lut, Voi
 __all__ = ["Levels", "Notes", "file_vois", "inverts", "modality_values", "presented", "voi_brightness"]
 
 _DX = {"1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1"}
+
+
+Counts = Callable[[], np.ndarray]
+"""Returns how often each container stands in the picture, (n,) int; counted when it is asked for."""
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Levels:
         stored = np.arange(1 << (8 * dtype.itemsize), dtype=np.int32) >> max(0, high + 1 - bits)
         return cls(_masked(stored, bits, bool(ds.PixelRepresentation)), np.zeros(len(stored), dtype=bool), bits)
 
-    def with_padding(self, ds: Dataset, counts: np.ndarray, notes: Notes) -> Levels:
+    def with_padding(self, ds: Dataset, counts: Counts, notes: Notes) -> Levels:
         """Mark what Pixel Padding Value and Range Limit name (PS3.3 C.7.5.1.1.2).
 
         Some files pad with a value wider than Bits Stored, such as 65535 in 12-bit data. So whole
@@ -85,7 +90,7 @@ class Levels:
         for levels, bits in ways if compressed else ways[:1]:
             low, high = sorted(int(_masked(np.array([tag]), bits, signed)[0]) for tag in tags)
             padding = (levels >= low) & (levels <= high)
-            share = counts[padding].sum() / counts.sum()
+            share = counts()[padding].sum() / counts().sum()
             if share:
                 notes.transforms.append(f"padding: {100 * share:.1f} % of pixels, kept out of windows, painted black")
                 return replace(self, padding=padding)
@@ -201,7 +206,7 @@ def _known_words(text: object) -> str:
 
 
 def voi_brightness(
-    values: np.ndarray, vois: tuple[Voi | Lut, ...], levels: Levels, counts: np.ndarray, notes: Notes
+    values: np.ndarray, vois: tuple[Voi | Lut, ...], levels: Levels, counts: Counts, notes: Notes
 ) -> tuple[Voi, np.ndarray]:
     """Return the first VOI as a window, and the (n,) brightness in [0, 1] that it gives (PS3.3 C.11.2)."""
     if not vois:
@@ -217,14 +222,14 @@ def voi_brightness(
     return first, brightness(values, first)
 
 
-def _chosen_window(values: np.ndarray, levels: Levels, counts: np.ndarray) -> Voi:
+def _chosen_window(values: np.ndarray, levels: Levels, counts: Counts) -> Voi:
     """Choose a window where the file names none: the full range of 8 bits, else by percentiles."""
-    used = np.where(levels.padding, 0, counts)
-    used = used if used.any() else counts
-    present = values[used > 0]
     if levels.bits <= 8:
         # the nominal range of the stored values, where the modality step puts it
         return nominal_window(float(values.min()), float(values.max()), "no VOI: full range of 8 bits")
+    used = np.where(levels.padding, 0, counts())
+    used = used if used.any() else counts()
+    present = values[used > 0]
     low, high = (percentile_of_counts(values, used, percent) for percent in PERCENTILES)
     if high <= low:
         low, high = float(present.min()), float(present.max())

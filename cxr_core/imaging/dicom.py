@@ -7,6 +7,7 @@ import logging
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pydicom
@@ -113,14 +114,23 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
         levels = Levels.of_containers(ds, pixels.dtype)
     else:
         raise InputRefused("DICOM with an unknown photometric interpretation. Export it as MONOCHROME2.")
-    counts = np.bincount(pixels.ravel(), minlength=len(levels.stored))
+
+    @cache
+    def counts() -> np.ndarray:
+        # most files name a window and no padding: then nobody asks
+        return np.bincount(pixels.ravel(), minlength=len(levels.stored))
+
     levels = levels.with_padding(ds, counts, notes)
     values = modality_values(ds, levels, notes)
     vois = file_vois(ds, values, notes)
     voi, seen = voi_brightness(values, vois, levels, counts, notes)
     display = presented(ds, seen, levels, notes)
+    if np.array_equal(values, np.arange(len(values))):
+        shown = pixels.astype(np.float32)
+    else:
+        shown = np.take(values, pixels, mode="clip")
     # the mode spares NumPy its check of bounds and a buffer: a container never lies outside its table
-    return _Picture(np.take(values, pixels, mode="clip"), np.take(display, pixels, mode="clip"), voi, vois)
+    return _Picture(shown, np.take(display, pixels, mode="clip"), voi, vois)
 
 
 def _dataset(data: bytes) -> Dataset:
