@@ -205,8 +205,8 @@ def _show(film: Film) -> None:
 def _distrust(reading: Reading) -> None:
     if reading.quality.override:
         banner("Read all the same.", f"Reason given: {reading.quality.override}")
-    if reading.quality.reasons:
-        _list(reading.quality.reasons, "Reasons to distrust this reading")
+    reasons = reading.quality.reasons or ("none was found, which promises nothing",)
+    _list(reasons, "Reasons to distrust this reading")
 
 
 def _turn(film: Film, degrees: int) -> None:
