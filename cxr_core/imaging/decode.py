@@ -6,11 +6,13 @@ import contextlib
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
 from ..errors import InputRefused
 from . import jpeg_extended
+from .codestream import codestream_size
 from .silence import silence
 
 __all__ = ["container_pixels"]
@@ -52,6 +54,7 @@ def container_pixels(ds: Dataset) -> np.ndarray:
             "Accepted: uncompressed, RLE, JPEG Baseline, Extended and Lossless, JPEG-LS, JPEG 2000, HTJ2K."
         )
     plugin = _DECODERS.get(syntax, "")
+    _check_codestream(ds, syntax)
     # a view of uncompressed grey data: its unused bits may hold the padding value
     grey = int(ds.get("SamplesPerPixel") or 1) == 1
     options = {"view_only": True, "correct_unused_bits": False} if grey and syntax in _NATIVE else {}
@@ -70,3 +73,18 @@ def container_pixels(ds: Dataset) -> np.ndarray:
         raise InputRefused("DICOM whose pixel data are no single grey image. Export it again.")
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(np.uint8 if native.itemsize == 1 else np.uint16)
+
+
+def _check_codestream(ds: Dataset, syntax: UID) -> None:
+    """Refuse a frame whose own size is not the header's; a frame that cannot be found is the decoder's matter."""
+    if syntax in _NATIVE:
+        return
+    try:
+        size = codestream_size(get_frame(ds.PixelData, 0, number_of_frames=1))
+    except Exception:
+        return
+    if size is not None and size != (int(ds.Rows), int(ds.Columns)):
+        raise InputRefused(
+            f"DICOM whose header says {ds.Columns} x {ds.Rows} pixels and whose compressed data say "
+            f"{size[1]} x {size[0]}. Export it again."
+        )
