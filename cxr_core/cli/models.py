@@ -87,6 +87,9 @@ def _words(card: ModelCard) -> str:
             lines.append(f"  {display_name(label):<20}{value}")
         if point.flagged_without_findings is not None:
             lines.append(f"  films without findings with any label above: {_metric(point.flagged_without_findings)}")
+    known = card.familiarity
+    told = "not measured" if known is None else f"unlike its films from distance {known.threshold:.2f} on: {known.rule}"
+    lines += ["", f"Familiarity: {told}"]
     lines += ["", "Limits:", *(f"  {limit}" for limit in card.limits)]
     lines += ["", f"Licence: {card.licence}", f"model.keras SHA-256: {card.weights_sha256}"]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 from dataclasses import dataclass, replace
@@ -67,8 +68,9 @@ def read_raster(data: bytes, kind: Kind) -> Raster:
         with warnings.catch_warnings():
             # the size is checked below, before anything is decoded
             warnings.simplefilter("ignore")
-            # libtiff writes to stderr by itself: one refusal is one line
-            with silence(), Image.open(io.BytesIO(data), formats=[name]) as image:
+            # libtiff writes to stderr by itself; the others need not wait for each other
+            quiet = silence() if kind == "tiff" else contextlib.nullcontext()
+            with quiet, Image.open(io.BytesIO(data), formats=[name]) as image:
                 check_size(image.height, image.width)
                 if getattr(image, "n_frames", 1) > 1:
                     raise InputRefused(f"{name} with {image.n_frames} pages: one film is accepted, not several.")

@@ -74,6 +74,8 @@ def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
     voi = radiograph.voi
     header = {
         "sha": radiograph.sha256,
+        # a film that the reader turned has the same bytes and other pixels
+        "version": "|".join(radiograph.transforms),
         "alt": alt,
         "kind": radiograph.kind,
         "rows": radiograph.rows,

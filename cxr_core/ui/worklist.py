@@ -147,15 +147,6 @@ class Worklist:
         self.films.clear()
         self.chosen = None
 
-    def use(self, operating_point: str) -> None:
-        """Read all films again under another operating point."""
-        if operating_point == self.operating_point:
-            return
-        self.operating_point = operating_point
-        for film in self.films.values():
-            if film.reading is not None:
-                film.status, film.reading = "waiting", None
-
 
 def worklist() -> Worklist:
     """Return this session's worklist; it outlives page switches."""

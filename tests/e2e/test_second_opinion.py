@@ -183,6 +183,25 @@ def test_refusals_stand_beside_what_was_read(page):
     page.wait_for_selector("text=The gate refuses this film")
 
 
+def test_a_turned_film_is_shown_upright_once_it_is_turned_back(page):
+    upright = phantom(512, 448)
+    data = phantom_dicom(values=np.ascontiguousarray(np.rot90(upright, 2)))
+    upload(page, ("turned.dcm", data))
+    page.wait_for_selector("text=The gate refuses this film")
+    page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(data).hexdigest()}"]')
+    before = canvas_pixels(page)
+    page.locator("button", has_text="Turn it by 180 degrees clockwise and read").click()
+    wait_for_film(page, data)
+    map_switched(page, on=False)
+    after = canvas_pixels(page)
+    # the middle of the film, away from the words in the corners
+    rows, columns = before.shape[0] // 4, before.shape[1] // 3
+    middle = np.s_[rows:-rows, columns:-columns, 0]
+    turned = before[::-1, ::-1][middle].astype(int)
+    assert np.abs(after[middle].astype(int) - before[middle]).mean() > 10
+    assert np.abs(after[middle].astype(int) - turned).mean() < 3
+
+
 def test_results_survive_a_page_switch(page):
     upload(page, ("film.dcm", DICOM))
     wait_for_film(page, DICOM)

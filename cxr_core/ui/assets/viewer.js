@@ -33,10 +33,10 @@ class Viewer {
 
   show(bytes) {
     const film = unpackFilm(bytes);
-    if (this.film?.sha === film.sha) return;
+    if (this.film?.sha === film.sha && this.film.version === film.version) return;
     this.film = film;
-    if (!this.views.has(film.sha)) this.views.set(film.sha, this.freshView(film));
-    this.painted = null;
+    if (this.views.get(film.sha)?.version !== film.version) this.views.set(film.sha, this.freshView(film));
+    this.painted = this.mapPainted = this.legendKey = null;
     // text of a file goes into the page as text
     this.presets.replaceChildren(...["the file's first window", ...film.presets].map((name, i) => {
       const option = make("option", "", name);
@@ -50,7 +50,7 @@ class Viewer {
   }
 
   freshView(film) {
-    return { ...this.ownWindow(film), fitted: true, zoom: 1, x: 0, y: 0, original: false, mapOn: new Map() };
+    return { ...this.ownWindow(film), version: film.version, fitted: true, zoom: 1, x: 0, y: 0, original: false, mapOn: new Map() };
   }
 
   ownWindow(film) {
