@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..imaging import Radiograph, brightness, render8
+from ..imaging import Radiograph, Voi, brightness, render8
 
 __all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes", "preset_tables"]
 
@@ -92,6 +92,10 @@ def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
     }
     presets = preset_tables(radiograph, film)
     header["presets"] = [name for name, _ in presets]
+    # where dragging goes on from; a table has no window, so it goes on from the film's own
+    header["presetWindows"] = [
+        [other.center, other.width] if isinstance(other, Voi) else None for other in radiograph.alternatives[1:]
+    ]
     head = json.dumps(header).encode()
     parts = [MAGIC, len(head).to_bytes(4, "little"), head, film.table.tobytes()]
     parts += [table.tobytes() for _, table in presets]

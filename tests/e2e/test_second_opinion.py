@@ -132,7 +132,8 @@ def test_the_files_other_windows_are_offered(page):
     page.locator('[data-do="one"]').click()
     page.wait_for_selector('canvas.film[data-zoom="1"]')
     page.locator("select.presets").select_option("harder")
-    page.wait_for_selector('canvas.film[data-preset="harder"]')
+    page.wait_for_selector('canvas.film[data-preset="harder"][data-window="1000/500"]')
+    assert page.locator(".corner.right.top").inner_text() == "C 1000  W 500"
     grey = render8(read_radiograph(phantom_dicom(640, 560, WindowCenter=1000, WindowWidth=500)))
     x, y = (int(part) for part in viewer_state(page)["at"].split(","))
     shown = canvas_pixels(page)[:, :, 0]

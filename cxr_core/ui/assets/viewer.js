@@ -191,7 +191,10 @@ class Viewer {
     const corner = (where, text) => { this.root.querySelector(`.corner.${where}`).textContent = text; };
     const shown = view.original ? this.ownWindow(film) : view;
     corner("left.top", label && on && !view.original ? this.maps().maps[label].title : "");
-    corner("right.top", `C ${number(shown.center)}  W ${number(shown.width)}` + (shown.invert ? "\ninverted" : ""));
+    // a table has no center and no width: its name stands alone
+    const table = shown.preset !== null && !film.presetWindows[shown.preset];
+    const numbers = table ? film.presets[shown.preset] : `C ${number(shown.center)}  W ${number(shown.width)}`;
+    corner("right.top", numbers + (shown.invert ? "\ninverted" : ""));
     const reduced = film.shownRows < film.rows ? `\nshown reduced to ${film.shownColumns} × ${film.shownRows}` : "";
     corner("left.bottom", `${film.columns} × ${film.rows}${reduced}`);
     this.root.querySelector(".banner").hidden = !view.original;
@@ -319,7 +322,9 @@ class Viewer {
     for (const button of this.root.querySelectorAll("[data-do]")) on(button, "click", () => this.act(button.dataset.do));
     on(this.presets, "change", () => {
       const index = Number(this.presets.value) - 1;
-      Object.assign(this.view, this.ownWindow(this.film), { preset: index < 0 ? null : index, own: index < 0 });
+      const own = this.ownWindow(this.film);
+      const [center, width] = this.film.presetWindows[index] ?? [own.center, own.width];
+      Object.assign(this.view, own, { center, width, preset: index < 0 ? null : index, own: index < 0 });
       this.leaveOriginal();
       this.refresh();
     });
