@@ -17,6 +17,7 @@ def read_film(
     operating_point: str = "default",
     read_anyway: str | None = None,
     quarter_turns: int = 0,
+    sha256: str | None = None,
 ) -> tuple[Radiograph, Reading]:
     """Read one file.
 
@@ -25,8 +26,8 @@ def read_film(
         predictor: the model.
         operating_point: name of one of the card's.
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
-
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
+        sha256: hex digest of the data where it is known already.
 
     Returns:
         The film as displayed, and its reading. A film that the gate refuses has a reading without
@@ -35,7 +36,7 @@ def read_film(
     Raises:
         InputRefused: the bytes are no readable image.
     """
-    radiograph = read_radiograph(data, quarter_turns=quarter_turns)
-    if read_anyway and radiograph.quality.status == "refused":
-        radiograph = replace(radiograph, quality=replace(radiograph.quality, override=read_anyway))
+    radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256)
+    if read_anyway:
+        radiograph = replace(radiograph, override=read_anyway)
     return radiograph, predictor.read(radiograph, operating_point)

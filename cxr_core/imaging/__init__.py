@@ -1,10 +1,13 @@
 """Bytes to a radiograph as a workstation shows it, and on to a network's input."""
 
 from .archive import is_archive, unpacked
-from .display import brightness, render8
+from .display import brightness, grey8, render8
+from .lookup import look_up
 from .phantom import phantom, phantom_dicom, phantom_png
+from .pixels import Pixels
 from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
-from .radiograph import Kind, Lut, Quality, Radiograph, Status, Voi
+from .quality import Quality, Status
+from .radiograph import Kind, Lut, Radiograph, Voi
 from .read import read_radiograph
 from .sniff import sniff
 
@@ -12,6 +15,7 @@ __all__ = [
     "PREPARATION_VERSION",
     "Kind",
     "Lut",
+    "Pixels",
     "Placement",
     "Preparation",
     "Quality",
@@ -19,7 +23,9 @@ __all__ = [
     "Status",
     "Voi",
     "brightness",
+    "grey8",
     "is_archive",
+    "look_up",
     "phantom",
     "phantom_dicom",
     "phantom_png",

@@ -18,10 +18,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from ..errors import InputRefused
 from ..settings import settings
 from .chain import Levels, Notes, file_vois, inverts, modality_values, presented, voi_brightness
-from .decode import container_pixels
-from .gate import judge
+from .decode import container_pixels, view_of_pixels
+from .digest import Digest
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
+from .pixels import Pixels
 from .radiograph import Kind, Lut, Radiograph, Voi
 from .raster import luma, turn_words
 
@@ -46,7 +47,7 @@ _READ = (
 _CUT = "DICOM that cannot be read: its data set is broken or cut short. Export it again."
 
 
-def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> Radiograph:
+def read_dicom(data: bytes, kind: Kind, digest: Digest, quarter_turns: int = 0) -> Radiograph:
     """Read a single-frame radiograph.
 
     Raises InputRefused where the bytes hold no such image, naming what was found.
@@ -55,7 +56,7 @@ def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> 
         warnings.simplefilter("ignore")
         ds = _dataset(data)
         try:
-            return _read(ds, kind, sha256, quarter_turns)
+            return _read(ds, kind, digest, quarter_turns)
         except InputRefused:
             raise
         except Exception as error:
@@ -66,31 +67,29 @@ def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> 
             ) from error
 
 
-def _read(ds: Dataset, kind: Kind, sha256: str, quarter_turns: int) -> Radiograph:
+def _read(ds: Dataset, kind: Kind, digest: Digest, quarter_turns: int) -> Radiograph:
     _check(ds)
     notes = Notes()
     picture = _picture(ds, np.rot90(container_pixels(ds), -quarter_turns), notes)
     notes.transforms.extend(turn_words(quarter_turns))
-    header = allowed_header(ds)
     return Radiograph(
-        sha256=sha256,
+        digest=digest,
         kind=kind,
-        values=picture.values,
-        display=picture.display,
+        pixels=picture.pixels,
         voi=picture.voi,
         inverted=inverts(ds),
         transforms=tuple(notes.transforms),
         spacing_mm=spacing_mm(ds, turned=bool(quarter_turns % 2)),
-        header=header,
-        quality=judge(picture.display, header, patient_age(ds), notes.concerns),
+        header=allowed_header(ds),
+        age=patient_age(ds),
+        concerns=tuple(notes.concerns),
         alternatives=picture.alternatives,
     )
 
 
 @dataclass(frozen=True)
 class _Picture:
-    values: np.ndarray
-    display: np.ndarray
+    pixels: Pixels
     voi: Voi
     alternatives: tuple[Voi | Lut, ...]
 
@@ -99,8 +98,7 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     """Run the chain.
 
     Every step maps one stored value to one result, so it is computed once for each value that a
-    container can hold and looked up for the pixels: a film has millions of pixels and at most 65,536
-    values.
+    container can hold.
     """
     photometric = str(ds.get("PhotometricInterpretation", ""))
     if photometric == "PALETTE COLOR":
@@ -109,7 +107,7 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     if pixels.ndim == 3:
         notes.transforms.append(f"colour ({photometric}): luma")
         notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a film")
-        pixels, levels = luma(pixels).astype(np.uint8), Levels.of_luma()
+        pixels, levels = luma(pixels), Levels.of_luma()
     elif photometric in ("MONOCHROME1", "MONOCHROME2"):
         levels = Levels.of_containers(ds, pixels.dtype)
     else:
@@ -125,19 +123,22 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     vois = file_vois(ds, values, notes)
     voi, seen = voi_brightness(values, vois, levels, counts, notes)
     display = presented(ds, seen, levels, notes)
-    if np.array_equal(values, np.arange(len(values))):
-        shown = pixels.astype(np.float32)
-    else:
-        shown = np.take(values, pixels, mode="clip")
-    # the mode spares NumPy its check of bounds and a buffer: a container never lies outside its table
-    return _Picture(shown, np.take(display, pixels, mode="clip"), voi, vois)
+    return _Picture(Pixels(np.ascontiguousarray(pixels), values, display), voi, vois)
 
 
 def _dataset(data: bytes) -> Dataset:
+    """Return the elements that the product needs; uncompressed grey pixels are a view of ``data``."""
     _check_deflated(data)
+    file = io.BytesIO(data)
     try:
         # only these elements are kept: a patient's name is never in memory as a value
-        ds = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_READ))
+        ds = pydicom.dcmread(file, force=True, specific_tags=list(_READ), stop_before_pixels=True)
+        pixels = view_of_pixels(data, file.tell(), ds)
+        if pixels is None:
+            file.seek(0)
+            ds = pydicom.dcmread(file, force=True, specific_tags=list(_READ))
+        else:
+            ds.add_new("PixelData", "OW", pixels)
     except Exception as error:
         raise InputRefused(_CUT) from error
     if "TransferSyntaxUID" not in ds.file_meta:

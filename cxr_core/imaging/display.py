@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .lookup import look_up
 from .radiograph import Lut, Radiograph, Voi
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "apply_lut",
     "apply_window",
     "brightness",
+    "grey8",
     "nominal_window",
     "percentile_of_counts",
     "percentile_window",
@@ -98,4 +100,9 @@ def percentile_of_counts(values: np.ndarray, counts: np.ndarray, percent: float)
 
 def render8(radiograph: Radiograph) -> np.ndarray:
     """Return what the viewer shows by default: (rows, columns) uint8, 0 is black."""
-    return np.floor(radiograph.display * 255 + 0.5).astype(np.uint8)
+    return look_up(grey8(radiograph.pixels.display), radiograph.pixels.containers)
+
+
+def grey8(display: np.ndarray) -> np.ndarray:
+    """Return display levels, float32 in [0, 1], as uint8 grey, halves rounded up."""
+    return np.floor(display * 255 + 0.5).astype(np.uint8)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from .look import Look, look_at
-from .radiograph import Quality
+from .pixels import Pixels
+from .quality import Quality
 
 __all__ = ["judge"]
 
@@ -35,18 +36,21 @@ LOOKS = {
 }
 
 
-def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
+def judge(pixels: Pixels, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
     """Return the gate's verdict.
 
     Args:
-        display: (rows, columns) float32 in [0, 1].
+        pixels: the film.
         header: fields that passed the allow-list; empty for a picture file.
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found, in words.
     """
-    look = look_at(display) if _has_contrast(display) else None
+    rows, columns = pixels.containers.shape
+    # its eye sees little, so it is given little: a detector's film has millions of pixels
+    thin = pixels.thinned(max(1, min(rows, columns) // 512))
+    look = look_at(thin) if _has_contrast(thin) or _has_contrast(pixels.thinned(1)) else None
     refusals = [*_header_refusals(header), *_look_reasons(look, "refused")]
-    warnings = [*_look_reasons(look, "warning"), *concerns, *_warnings(display, header, age)]
+    warnings = [*_look_reasons(look, "warning"), *concerns, *_warnings(rows, columns, header, age)]
     status = "refused" if refusals else "warning" if warnings else "ok"
     turned = 0 if look is None or look.verdict == "ok" else TURNED.get(look.kind, 0)
     return Quality(status, (*refusals, *warnings), turned=turned)
@@ -82,7 +86,7 @@ def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
         yield f"not read: {named}; chest radiographs are accepted"
 
 
-def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None) -> Iterable[str]:
+def _warnings(rows: int, columns: int, header: Mapping[str, str], age: float | None) -> Iterable[str]:
     if age is None:
         yield "age unknown: the model is for adults"
     elif age < ADULT_YEARS:
@@ -95,5 +99,5 @@ def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None)
         yield "a secondary capture: its grey levels may have been changed"
     if header.get("PresentationIntentType") == "FOR PROCESSING":
         yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"
-    if min(display.shape) < SMALL_SIDE:
-        yield f"small image: {display.shape[1]} x {display.shape[0]} pixels"
+    if min(rows, columns) < SMALL_SIDE:
+        yield f"small image: {columns} x {rows} pixels"

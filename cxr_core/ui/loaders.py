@@ -67,13 +67,13 @@ def _read(
     radiograph, reading = read_film(
         _data,
         _predictor,
+        sha256=digest,
         operating_point=operating_point,
         read_anyway=read_anyway,
         quarter_turns=quarter_turns,
     )
     # shared between reruns without a copy, so nobody may write into it
-    for array in (radiograph.values, radiograph.display, reading.class_maps):
-        array.setflags(write=False)
+    reading.class_maps.setflags(write=False)
     return radiograph, reading
 
 

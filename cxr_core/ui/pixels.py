@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..imaging import Radiograph, Voi, brightness, render8
+from ..imaging import Radiograph, Voi, brightness, grey8, look_up, render8
 
 __all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes", "preset_tables"]
 
@@ -46,21 +46,25 @@ class Codes:
 def film_codes(radiograph: Radiograph) -> Codes:
     """Return the film as codes.
 
-    Whole values within 16 bits keep their steps; others are put on 65,536 steps over their range.
+    Whole values within 16 bits keep their steps; others are put on 65,536 steps over their range. All of
+    it is worked out on the tables of the film's containers; only the codes themselves are looked up.
     """
-    values, grey = radiograph.values, render8(radiograph)
-    low, high = float(values.min()), float(values.max())
-    whole = high - low <= _DEEPEST and low == round(low) and bool((np.rint(values) == values).all())
+    pixels = radiograph.pixels
+    lowest, highest = int(pixels.containers.min()), int(pixels.containers.max())
+    values, grey = pixels.values, grey8(pixels.display)
+    spanned = slice(lowest, highest + 1)
+    low, high = float(values[spanned].min()), float(values[spanned].max())
+    whole = high - low <= _DEEPEST and low == round(low) and bool((np.rint(values[spanned]) == values[spanned]).all())
     scale = 1.0 if whole else (high - low) / _DEEPEST
     levels = (round(high - low) if whole else _DEEPEST) + 1
     depth = np.uint8 if levels <= 256 else np.uint16
-    codes = _encode(values, low, scale, depth)
-    table = _table(codes, grey, levels)
-    if max(values.shape) > MAX_SIDE:
-        codes = _encode(_reduced(values), low, scale, depth)
-        return Codes(codes, scale, low, table, None)
-    exact = bool((table[codes] == grey).all())
-    return Codes(codes, scale, low, table, None if exact else grey)
+    code_of = _encode(values, low, scale, depth, levels)
+    table = _table(code_of[spanned], grey[spanned], levels)
+    if max(pixels.containers.shape) > MAX_SIDE:
+        return Codes(_reduced(look_up(code_of, pixels.containers)), scale, low, table, None)
+    codes = look_up(code_of, pixels.containers)
+    exact = bool((table[code_of[spanned]] == grey[spanned]).all())
+    return Codes(codes, scale, low, table, None if exact else _grey_plane(radiograph, codes, table))
 
 
 def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
@@ -116,25 +120,32 @@ def preset_tables(radiograph: Radiograph, film: Codes) -> list[tuple[str, np.nda
     return tables
 
 
-def _encode(values: np.ndarray, low: float, scale: float, depth: type) -> np.ndarray:
+def _encode(values: np.ndarray, low: float, scale: float, depth: type, levels: int) -> np.ndarray:
+    """Return the code of each value; values that no pixel has may get any."""
     steps = values - np.float32(low)
     if scale not in (0.0, 1.0):
-        steps = np.clip(steps / np.float32(scale), 0, _DEEPEST)
-    return np.rint(steps).astype(depth)
+        steps = steps / np.float32(scale)
+    return np.rint(np.clip(steps, 0, levels - 1)).astype(depth)
 
 
 def _table(codes: np.ndarray, grey: np.ndarray, levels: int) -> np.ndarray:
-    """Read the rendering off the film itself; codes that no pixel has lie between their neighbours."""
+    """Return the grey of each code, read off (containers,) codes and greys; other codes lie between neighbours."""
     seen = np.full(levels, -1, dtype=np.int16)
-    seen[codes.ravel()] = grey.ravel()
+    seen[codes] = grey
     known = np.flatnonzero(seen >= 0)
     if len(known) == levels:
         return seen.astype(np.uint8)
     return np.rint(np.interp(np.arange(levels), known, seen[known])).astype(np.uint8)
 
 
-def _reduced(values: np.ndarray) -> np.ndarray:
-    rows, columns = values.shape
+def _grey_plane(radiograph: Radiograph, codes: np.ndarray, table: np.ndarray) -> np.ndarray | None:
+    """Return the rendering where the table does not give it for some pixel, such as padding among values."""
+    grey = render8(radiograph)
+    return None if (table[codes] == grey).all() else grey
+
+
+def _reduced(codes: np.ndarray) -> np.ndarray:
+    rows, columns = codes.shape
     share = MAX_SIDE / max(rows, columns)
     size = (max(1, round(columns * share)), max(1, round(rows * share)))
-    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX))
+    return np.asarray(Image.fromarray(codes).resize(size, Image.Resampling.BOX))
