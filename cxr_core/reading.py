@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .imaging import Radiograph, read_radiograph
+from .imaging import WITHIN, Decoder, Radiograph, read_radiograph
 from .model import Predictor, Reading
 
 __all__ = ["read_film"]
@@ -18,6 +18,7 @@ def read_film(
     read_anyway: str | None = None,
     quarter_turns: int = 0,
     sha256: str | None = None,
+    decoder: Decoder = WITHIN,
 ) -> tuple[Radiograph, Reading]:
     """Read one file.
 
@@ -28,6 +29,7 @@ def read_film(
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
         sha256: hex digest of the data where it is known already.
+        decoder: decodes what needs a codec.
 
     Returns:
         The film as displayed, and its reading. A film that the gate refuses has a reading without
@@ -36,7 +38,7 @@ def read_film(
     Raises:
         InputRefused: the bytes are no readable image.
     """
-    radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256)
+    radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256, decoder=decoder)
     if read_anyway:
         radiograph = replace(radiograph, override=read_anyway)
     return radiograph, predictor.read(radiograph, operating_point)

@@ -15,7 +15,7 @@ from . import jpeg_extended
 from .codestream import codestream_size
 from .silence import silence
 
-__all__ = ["container_pixels", "view_of_pixels"]
+__all__ = ["container_pixels", "is_native", "view_of_pixels"]
 
 _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -60,6 +60,11 @@ def view_of_pixels(data: bytes, at: int, ds: Dataset) -> memoryview | None:
     length = int.from_bytes(data[start - 4 : start], "little")
     # a value of unknown length, or one that is cut short, is pydicom's to judge
     return memoryview(data)[start : start + length] if start + length <= len(data) else None
+
+
+def is_native(ds: Dataset) -> bool:
+    """Return whether the pixels are uncompressed: then no codec is needed."""
+    return UID(ds.file_meta.TransferSyntaxUID) in _NATIVE
 
 
 def container_pixels(ds: Dataset) -> np.ndarray:

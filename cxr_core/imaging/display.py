@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .lookup import look_up
-from .radiograph import Lut, Radiograph, Voi
+from .voi import Lut, Voi
 
 __all__ = [
     "PERCENTILES",
@@ -21,7 +20,6 @@ __all__ = [
     "nominal_window",
     "percentile_of_counts",
     "percentile_window",
-    "render8",
     "usable",
 ]
 
@@ -96,11 +94,6 @@ def percentile_of_counts(values: np.ndarray, counts: np.ndarray, percent: float)
     below, above = np.searchsorted(last, [np.floor(rank), np.ceil(rank)], side="right")
     low, high = float(values[order[below]]), float(values[order[above]])
     return low + (high - low) * float(rank - np.floor(rank))
-
-
-def render8(radiograph: Radiograph) -> np.ndarray:
-    """Return what the viewer shows by default: (rows, columns) uint8, 0 is black."""
-    return look_up(grey8(radiograph.pixels.display), radiograph.pixels.containers)
 
 
 def grey8(display: np.ndarray) -> np.ndarray:

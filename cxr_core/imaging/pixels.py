@@ -23,11 +23,13 @@ class Pixels:
             as filed.
         values: (256 or 65536,) float32, value of each container after the Modality LUT, before the VOI.
         display: (256 or 65536,) float32 in [0, 1], what it is displayed as; 0 is black.
+        padding: (256 or 65536,) bool, True where a container is no part of the picture; displayed black.
     """
 
     containers: np.ndarray
     values: np.ndarray
     display: np.ndarray
+    padding: np.ndarray
 
     def thinned(self, step: int) -> np.ndarray:
         """Return every ``step``-th row and column as displayed, (rows, columns) float32 in [0, 1]."""

@@ -1,4 +1,4 @@
-"""The nouns of imaging: a radiograph, its window, and what speaks against it."""
+"""The noun of imaging: a radiograph."""
 
 from __future__ import annotations
 
@@ -11,47 +11,16 @@ from typing import Literal
 import numpy as np
 
 from .digest import Digest
+from .display import brightness
 from .gate import judge
 from .lookup import look_up
 from .pixels import Pixels
 from .quality import Quality
+from .voi import Lut, Voi
 
-__all__ = ["Kind", "Lut", "Radiograph", "Voi"]
+__all__ = ["Kind", "Radiograph"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff"]
-
-
-@dataclass(frozen=True)
-class Voi:
-    """The values of interest: how values become brightness (PS3.3 C.11.2).
-
-    ``function`` is ``LINEAR``, ``LINEAR_EXACT`` or ``SIGMOID`` (C.11.2.1.2, C.11.2.1.3); ``center``
-    and ``width`` are in the units of :attr:`Radiograph.values`. ``explanation`` is what the file
-    calls it, or why we chose it.
-    """
-
-    center: float
-    width: float
-    function: Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"] = "LINEAR"
-    explanation: str = ""
-
-
-@dataclass(frozen=True)
-class Lut:
-    """A look-up table (PS3.3 C.11.1.1, C.11.2.1.1).
-
-    Attributes:
-        entries: (n,) uint16.
-        first: the input value that the first entry belongs to; smaller ones get it too, and values
-            beyond the last entry get the last.
-        bits: of an entry; its nominal range is 0 to 2**bits - 1.
-        explanation: what the file calls it.
-    """
-
-    entries: np.ndarray
-    first: int
-    bits: int
-    explanation: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +75,11 @@ class Radiograph:
         given.
         """
         return look_up(self.pixels.display, self.pixels.containers)
+
+    def display_under(self, voi: Voi | Lut) -> np.ndarray:
+        """Return the display level of every container under another window or table, as ``Pixels.display``."""
+        seen = brightness(self.pixels.values, voi)
+        return np.where(self.pixels.padding, np.float32(0), 1 - seen if self.inverted else seen)
 
     @cached_property
     def quality(self) -> Quality:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ..imaging import PREPARATION_VERSION, Radiograph
+from ..imaging import PREPARATION_VERSION, Radiograph, decoder_apart
 from ..model import Predictor, Reading, shared_predictor
 from ..reading import read_film
 from ..settings import settings
@@ -68,6 +68,7 @@ def _read(
         _data,
         _predictor,
         sha256=digest,
+        decoder=decoder_apart(),
         operating_point=operating_point,
         read_anyway=read_anyway,
         quarter_turns=quarter_turns,

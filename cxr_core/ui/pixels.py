@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..imaging import Radiograph, Voi, brightness, grey8, look_up, render8
+from ..imaging import Radiograph, Voi, grey8, look_up, render8
 
 __all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes", "preset_tables"]
 
@@ -34,6 +34,8 @@ class Codes:
         scale, offset: value = code * scale + offset, in the units of ``Radiograph.values``.
         table: (levels,) uint8; the grey level of ``render8`` for each code.
         grey: (rows, columns) uint8, where no table can say it (one value, two grey levels), else None.
+        code_of: code of each container from the film's lowest to its highest.
+        lowest: that lowest container.
     """
 
     codes: np.ndarray
@@ -41,6 +43,8 @@ class Codes:
     offset: float
     table: np.ndarray
     grey: np.ndarray | None
+    code_of: np.ndarray
+    lowest: int
 
 
 def film_codes(radiograph: Radiograph) -> Codes:
@@ -58,13 +62,16 @@ def film_codes(radiograph: Radiograph) -> Codes:
     scale = 1.0 if whole else (high - low) / _DEEPEST
     levels = (round(high - low) if whole else _DEEPEST) + 1
     depth = np.uint8 if levels <= 256 else np.uint16
-    code_of = _encode(values, low, scale, depth, levels)
-    table = _table(code_of[spanned], grey[spanned], levels)
-    if max(pixels.containers.shape) > MAX_SIDE:
-        return Codes(_reduced(look_up(code_of, pixels.containers)), scale, low, table, None)
-    codes = look_up(code_of, pixels.containers)
-    exact = bool((table[code_of[spanned]] == grey[spanned]).all())
-    return Codes(codes, scale, low, table, None if exact else _grey_plane(radiograph, codes, table))
+    codes_of = _encode(values, low, scale, depth, levels)
+    code_of = codes_of[spanned]
+    table = _table(code_of, grey[spanned], levels)
+    codes = look_up(codes_of, pixels.containers)
+    plane = None
+    if max(codes.shape) > MAX_SIDE:
+        codes = _reduced(codes)
+    elif not (table[code_of] == grey[spanned]).all():
+        plane = _grey_plane(radiograph, codes, table)
+    return Codes(codes, scale, low, table, plane, code_of, lowest)
 
 
 def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
@@ -111,13 +118,11 @@ def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
 
 def preset_tables(radiograph: Radiograph, film: Codes) -> list[tuple[str, np.ndarray]]:
     """Return (name, (levels,) uint8 grey of each code) for each of the file's windows and tables but the first."""
-    values = (np.arange(len(film.table)) * film.scale + film.offset).astype(np.float32)
-    tables = []
-    for voi in radiograph.alternatives[1:]:
-        seen = brightness(values, voi)
-        display = 1 - seen if radiograph.inverted else seen
-        tables.append((voi.explanation, np.floor(display * 255 + 0.5).astype(np.uint8)))
-    return tables
+    spanned = slice(film.lowest, film.lowest + len(film.code_of))
+    return [
+        (voi.explanation, _table(film.code_of, grey8(radiograph.display_under(voi))[spanned], len(film.table)))
+        for voi in radiograph.alternatives[1:]
+    ]
 
 
 def _encode(values: np.ndarray, low: float, scale: float, depth: type, levels: int) -> np.ndarray:
