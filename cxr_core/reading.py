@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .imaging import WITHIN, Decoder, Radiograph, read_radiograph
 from .model import Predictor, Reading
+from .model.windows import with_other_windows
 
 __all__ = ["read_film"]
 
@@ -41,4 +42,5 @@ def read_film(
     radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256, decoder=decoder)
     if read_anyway:
         radiograph = replace(radiograph, override=read_anyway)
-    return radiograph, predictor.read(radiograph, operating_point)
+    reading = predictor.read(radiograph, operating_point)
+    return radiograph, with_other_windows(reading, radiograph, predictor)

@@ -3,6 +3,7 @@
 from .apart import decoder_apart
 from .archive import is_archive, unpacked
 from .decoder import WITHIN, Decoder
+from .dicomdir import is_directory, listed_files
 from .display import grey8
 from .lookup import look_up
 from .phantom import phantom, phantom_dicom, phantom_png
@@ -31,6 +32,8 @@ __all__ = [
     "decoder_apart",
     "grey8",
     "is_archive",
+    "is_directory",
+    "listed_files",
     "look_up",
     "phantom",
     "phantom_dicom",

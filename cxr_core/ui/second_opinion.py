@@ -9,7 +9,7 @@ import streamlit as st
 
 from ..duration import duration
 from ..errors import InputRefused
-from ..imaging import is_archive, phantom_dicom, unpacked
+from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
 from .chrome import banner, demonstration_words, html, refusal, served_here_only, share_words
@@ -89,7 +89,9 @@ def _uploaders(films: Worklist) -> None:
 
 
 def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
-    opened = [member for name, data in files for member in _members(name, data)]
+    # a directory of a medium lists the films that are dropped with it
+    films_only = [file for file in files if not is_directory(file[1][:1024])] or files
+    opened = [member for name, data in films_only for member in _members(name, data)]
     st.session_state["dropped"] = films.drop(opened, most=settings().max_files)
     st.session_state["chute"] = st.session_state.get("chute", 0) + 1
 
