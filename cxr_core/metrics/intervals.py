@@ -19,6 +19,7 @@ __all__ = [
     "count_patients",
     "patient_bootstrap",
     "patient_bootstrap_auc",
+    "too_few",
     "wilson",
 ]
 
@@ -194,7 +195,7 @@ def patient_bootstrap(
             raise ValueError(f"An array of shape {array.shape}: one row for each of {len(labels)} films is accepted.")
     number, which = index_patients(patients, len(labels))
     counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
-    reason = missing_class(*counts[:2]) or (_too_few(*counts[2:]) if min(counts[2:]) < min_patients else None)
+    reason = missing_class(*counts[:2]) or (too_few(*counts[2:]) if min(counts[2:]) < min_patients else None)
     if reason is None:
         answer = statistic(labels, *arrays)
         reason = answer.reason if isinstance(answer, Estimate) and answer.value is None else None
@@ -249,7 +250,7 @@ def _enough(labels, scores, patients, min_patients) -> Estimate:
     """Return the AUC without its interval, or why there is none."""
     plain = roc_auc(labels, scores)
     in_each = count_patients(labels, patients)
-    reason = plain.reason or (_too_few(*in_each) if min(in_each) < min_patients else None)
+    reason = plain.reason or (too_few(*in_each) if min(in_each) < min_patients else None)
     return Estimate(None if reason else plain.value, None, None, plain.positives, plain.negatives, *in_each, reason)
 
 
@@ -257,11 +258,12 @@ def _with_interval(estimate: Estimate, replicates, level) -> Estimate:
     low, high, reason = percentile_interval(replicates, level)
     counts = (estimate.positives, estimate.negatives, estimate.positive_patients, estimate.negative_patients)
     if reason == "too few cases":
-        return Estimate(None, None, None, *counts, _too_few(*counts[2:]))
+        return Estimate(None, None, None, *counts, too_few(*counts[2:]))
     return Estimate(estimate.value, low, high, *counts, reason)
 
 
-def _too_few(positive_patients: int, negative_patients: int) -> str:
+def too_few(positive_patients: int, negative_patients: int) -> str:
+    """Return the reason for which nothing is said of so few patients."""
     return f"too few cases: {positive_patients} positive, {negative_patients} negative patients"
 
 
