@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     )
     model: str = Field(default="second-read-mini", description="Id of the model that serves by default.")
     engine: Literal["openvino", "tensorflow"] = Field(default="openvino", description="Engine that serves by default.")
+    runs: Path = Field(default=PROJECT / "runs", description="Folder that keeps evaluation runs.")
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Database of the store of runs, as SQLAlchemy writes it; by default SQLite in the folder of runs.",
+    )
     max_file_mb: int = Field(
         default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
     )
