@@ -128,7 +128,10 @@ def _import_published(
         path = file
         if path is None:
             path = Path(temporary) / published.url.rpartition("/")[2]
-            download(published.url, path, most=MAX_FILE_BYTES, report=tell.bytes)
+            try:
+                download(published.url, path, most=MAX_FILE_BYTES, report=tell.bytes)
+            finally:
+                tell.downloaded()
         elif not path.is_file():
             raise WeightsRefused(f"Weights {path}: no such file.")
         checked = _check(path, published, sha256)
@@ -189,6 +192,9 @@ class _Teller:
     def bytes(self, done: int, size: int | None) -> None:
         """Tell how much was downloaded."""
 
+    def downloaded(self) -> None:
+        """Tell that the download has ended."""
+
     def step(self, name: str) -> None:
         """Tell what begins."""
 
@@ -205,10 +211,11 @@ class _Words(_Teller):
             self._bar.__enter__()
         self._bar.done(done // 1000)
 
-    def step(self, name: str) -> None:
+    def downloaded(self) -> None:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
-            self._bar = None
+
+    def step(self, name: str) -> None:
         print(name, file=sys.stderr)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import WeightsRefused
 from ..model.network import LOGITS_LAYER, STEM, build_network
+from ..model.weights import MAX_FILE_BYTES
 
 __all__ = ["network_from_keras"]
 
@@ -45,6 +46,8 @@ def network_from_keras(file: Path, classes: int) -> keras.Model:
     """
     if not file.is_file():
         raise WeightsRefused(f"Weights {file}: no such file. {ACCEPTED}")
+    if file.stat().st_size > MAX_FILE_BYTES:
+        raise WeightsRefused(f"Weights {file.name}: more than {MAX_FILE_BYTES / 1e6:.0f} MB. {ACCEPTED}")
     with file.open("rb") as opened:
         if opened.read(8) != b"\x89HDF\r\n\x1a\n":
             raise WeightsRefused(f"Weights {file.name}: it is no HDF5 file. {ACCEPTED}")

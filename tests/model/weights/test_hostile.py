@@ -173,6 +173,27 @@ def test_the_tensor_that_the_next_test_bends_is_read(tmp_path):
         assert read_weights(tmp_path / "good.pt").arrays["x"].shape == (2, 2)
 
 
+def word(text: str) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text.encode()
+
+
+def test_a_module_as_torch_wrote_it_before_1_2_is_read(tmp_path):
+    """With the source of its class beside the name, and the backend that every module had; both are left alone."""
+    kind = (
+        b"(" + word("module") + b"ctorch.nn.modules.linear\nLinear\n" + word("/a/linear.py") + word("source\n") + b"tQ"
+    )
+    backend = word("_backend") + b"ctorch.nn.backends.thnn\n_get_thnn_function_backend\n)R"
+    empty = b"ccollections\nOrderedDict\n)R"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"K\x00K\x04\x85K\x01\x85\x89" + empty + b"tR"
+    parameter = b"ctorch._utils\n_rebuild_parameter\n(" + tensor + b"\x88" + empty + b"tR"
+    parameters = word("_parameters") + empty + word("weight") + parameter + b"s"
+    pkl = kind + b")\x81}(" + backend + parameters + b"ub."
+    (tmp_path / "old.pt").write_bytes(as_legacy(pkl))
+    weights = read_weights(tmp_path / "old.pt")
+    assert list(weights.arrays) == ["weight"]
+    assert weights.form == "whole module, torch's legacy format"
+
+
 @pytest.mark.parametrize("pack", [as_zip, as_legacy])
 @pytest.mark.parametrize(
     ("pkl", "words"),
