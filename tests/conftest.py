@@ -85,3 +85,26 @@ def page(address, chromium):
     with browsing(chromium) as page:
         open_front_page(page, address)
         yield page
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory) -> Path:
+    """A model folder of 18 labels, made once by the page's own job from a file that torch.save(model) wrote."""
+    import hashlib
+
+    from cxr_core.ui.import_job import ImportJob
+    from tests.model.weights.reference import rebuilt
+
+    home = tmp_path_factory.mktemp("imported")
+    file, folder = home / "given.pt", home / "models" / "txv-all"
+    data = rebuilt("legacy")
+    file.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    job = ImportJob(
+        ["torchxrayvision:all", "--file", str(file), "--sha256", digest, "--out", str(folder)],
+    )
+    state = job.wait(600)
+    assert state.error == "", state
+    assert not state.running
+    file.unlink()
+    return folder

@@ -14,6 +14,7 @@ from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, Predictor, Reading, shared_predictor
+from ..model.findings import shown
 from ..reading import read_film
 from ..report import (
     heatmaps_npz,
@@ -56,7 +57,7 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")] = None,
 ) -> int:
-    """Read chest X-rays and print a score for each of 14 pathologies.
+    """Read chest X-rays and print a score for each pathology that the model knows.
 
     A film that cannot be read is named on stderr with its reason, the others are read, and the exit
     status is 3. Examples:
@@ -74,7 +75,7 @@ def predict(
             make_folder(folder)
     predictor = shared_predictor(model, engine)
     predictor.card.operating_point(operating_point)
-    form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card)
+    form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card, operating_point)
     stems = output_stems(files)
     refused = 0
     with _Lines(out) as lines, Steps("Reading films", len(files)) as steps:
@@ -192,8 +193,11 @@ class _Csv:
 class _Words:
     """For a person at a terminal."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, operating_point: str) -> None:
         kind = " (demonstration model)" if card.demonstration else ""
+        points = card.operating_point(operating_point).thresholds.values()
+        counted = all(point.counts is not None for point in points if point.value is None)
+        self._why = "too few cases" if counted else "no operating point"
         self.head = f"{NOTICE}\nModel {card.id}{kind}. Scores are not probabilities.\n"
 
     def reading(self, file: str, reading: Reading) -> str:
@@ -202,11 +206,11 @@ class _Words:
         if reading.quality.override:
             lines.append(f"  read all the same: {reading.quality.override}")
         for finding in (f for f in reading.ranked() if f.state != "not_evaluated"):
-            words = f"{finding.state} {finding.threshold:.3f}"
-            lines.append(f"  {display_name(finding.label):<20}{finding.score:>7.3f}  {words}")
+            words = f"{finding.state} {shown(finding.threshold)}"
+            lines.append(f"  {display_name(finding.label):<28}{shown(finding.score):>7}  {words}")
         left = [display_name(f.label) for f in reading.ranked() if f.state == "not_evaluated"]
         if left:
-            lines.append(f"  not evaluated (too few cases): {', '.join(left)}")
+            lines.append(f"  not evaluated ({self._why}): {', '.join(left)}")
         return "\n".join(lines) + "\n"
 
     def refusal(self, file: str, sha256: str, reason: str) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "Architecture",
     "Counts",
     "Familiarity",
+    "Imported",
     "InputSpec",
     "Metric",
     "MetricTable",
@@ -49,14 +50,14 @@ class InputSpec:
 
 @dataclass(frozen=True, config=_STRICT)
 class Architecture:
-    """The network and the names by which its parts are found."""
+    """The network and the names by which its parts are found; ``transfer_learned`` is null where it is not known."""
 
     name: str
     features_layer: str
     head: str
     parameters: int
     initialisation: str
-    transfer_learned: bool
+    transfer_learned: bool | None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -74,31 +75,57 @@ class Counts:
 
 @dataclass(frozen=True, config=_STRICT)
 class TrainingRecord:
-    """What the weights have seen, and how."""
+    """What the weights have seen, and how; null is what was not published with imported weights.
+
+    ``datasets`` begins each name with that of its source, such as ``NIH ChestX-ray14``: a run on one of them
+    is marked "images possibly seen in training".
+    """
 
     datasets: tuple[str, ...]
-    films: int
-    patients: int
-    validation_films: int
-    validation_patients: int
-    split: str
-    split_sha256: str
-    stages: str
-    augmentation: str
-    horizontal_flip: bool
-    loss: str
-    seed: int
+    films: int | None = None
+    patients: int | None = None
+    validation_films: int | None = None
+    validation_patients: int | None = None
+    split: str | None = None
+    split_sha256: str | None = None
+    stages: str | None = None
+    augmentation: str | None = None
+    horizontal_flip: bool | None = None
+    loss: str | None = None
+    seed: int | None = None
     history: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Imported:
+    """Where weights came from that were not trained here.
+
+    Attributes:
+        source: as given to ``models import``.
+        file: name of the file, and what it was.
+        sha256: of that file.
+        checked: with what its SHA-256 was compared, in words.
+        url: where it is published; null for a file of the user's own.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    checked: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Metric:
-    """One number with its interval and counts; ``value`` is null where ``reason`` says why."""
+    """One number with its interval and counts; ``value`` is null where ``reason`` says why.
+
+    ``counts`` is null for a published number that came without.
+    """
 
     value: float | None
     low: float | None
     high: float | None
-    counts: Counts
+    counts: Counts | None
     reason: str | None = None
 
 
@@ -110,21 +137,25 @@ class MetricTable:
     metric: str
     films: str
     reference: str
-    number_of_films: int
-    number_of_patients: int
+    number_of_films: int | None
+    number_of_patients: int | None
     interval: str
     per_label: dict[str, Metric]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Threshold:
-    """The score at or over which a label is called above; null where ``reason`` says why."""
+    """The score at or over which a label is called above; null where ``reason`` says why.
+
+    ``source`` says who set a threshold that was published without counts; it is null for one that was set here.
+    """
 
     value: float | None
     sensitivity: Metric | None = None
     specificity: Metric | None = None
     counts: Counts | None = None
     reason: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -184,6 +215,7 @@ class ModelCard:
     files: dict[str, str]
     calibration: None = None
     familiarity: Familiarity | None = None
+    imported: Imported | None = None
     schema: int = CARD_SCHEMA
 
     def operating_point(self, name: str = "default") -> OperatingPoint:

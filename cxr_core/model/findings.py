@@ -19,6 +19,7 @@ __all__ = [
     "find",
     "image_facts",
     "log_odds",
+    "shown",
     "usable_threshold",
 ]
 
@@ -114,6 +115,14 @@ def log_odds(probability: float) -> float:
     return float(np.log(p) - np.log1p(-p))
 
 
+def shown(value: float) -> str:
+    """Return a score or threshold as it is shown: three decimals, or two digits where those would be lost.
+
+    Imported models have thresholds from 0.0004 on.
+    """
+    return f"{value:.3f}" if value >= 0.01 or value == 0 else f"{value:.2g}"
+
+
 def _rank(finding: Finding) -> tuple[bool, float]:
     if finding.threshold is None:
         return True, -finding.score
@@ -146,9 +155,14 @@ def find(card: ModelCard, logits: np.ndarray, point: OperatingPoint) -> tuple[Fi
 
 
 def usable_threshold(point: OperatingPoint, label: str) -> float | None:
-    """Return a label's threshold, or None where too few patients carry it."""
+    """Return a label's threshold, or None where too few patients carry it.
+
+    One that others published, and whose card says so, is theirs to answer for.
+    """
     threshold = point.thresholds[label]
     counts = threshold.counts
+    if threshold.source is not None:
+        return threshold.value
     if threshold.value is None or counts is None:
         return None
     if min(counts.positive_patients, counts.negative_patients) < MIN_PATIENTS:

@@ -16,8 +16,9 @@ from PIL import Image
 
 from ..explain import CONTOUR_SHARE, MAP_ALPHA, MAP_COLOUR, HeatMap, heat_map, overlay, strongest_place
 from ..imaging import Radiograph, render8
-from ..labels import NOTICE, display_name
+from ..labels import LABELS, NOTICE, display_name
 from ..model import Finding, ModelCard, Reading
+from ..model.findings import shown
 
 __all__ = ["SHOWN", "sheet", "sheet_png"]
 
@@ -65,7 +66,7 @@ def sheet(
         panel.imshow(overlay(grey, heat))
         words = _score_words(finding)
         if reference is not None:
-            words += "\n" + ("in the reference" if finding.label in reference else "not in the reference")
+            words += "\n" + _in_reference(finding.label, reference)
         _caption(panel, display_name(finding.label), words, _ink(finding))
         panel.text(0, -0.035, _map_words(heat), transform=panel.transAxes, color=QUIET, size=7.5, va="top")
     quality = reading.quality
@@ -123,8 +124,8 @@ def _ink(finding: Finding) -> str:
 
 def _score_words(finding: Finding) -> str:
     value, kind = (finding.score, "score") if finding.probability is None else (finding.probability, "probability")
-    threshold = "" if finding.threshold is None else f" {finding.threshold:.2f}"
-    return f"{kind} {value:.2f} · {STATE_WORDS[finding.state]}{threshold}"
+    threshold = "" if finding.threshold is None else f" {shown(finding.threshold)}"
+    return f"{kind} {shown(value)} · {STATE_WORDS[finding.state]}{threshold}"
 
 
 def _map_words(heat: HeatMap) -> str:
@@ -136,6 +137,12 @@ def _reference_words(reference: Collection[str] | None) -> str:
     if reference is None:
         return "no reference labels given"
     return "reference: " + (", ".join(display_name(label) for label in reference) or "none of the labels")
+
+
+def _in_reference(label: str, reference: Collection[str]) -> str:
+    if label not in LABELS:
+        return "the reference does not say"
+    return "in the reference" if label in reference else "not in the reference"
 
 
 def _legend(figure: Figure) -> None:

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from ..labels import display_name
 from ..model import ModelCard
-from ..model.card import MetricTable
+from ..model.card import Metric, MetricTable
 
 __all__ = ["auc_figure", "counts_figure"]
 
@@ -34,15 +34,21 @@ def auc_figure(table: MetricTable) -> go.Figure:
             "thickness": 1.5,
             "width": 4,
         },
-        customdata=[(m.low, m.high, m.counts.positive_patients, m.counts.negative_patients) for _, m in known],
-        hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<br>"
-        "%{customdata[2]} positive, %{customdata[3]} negative patients<extra></extra>",
+        customdata=[_hover(m) for _, m in known],
+        hovertemplate="%{y}: %{customdata}<extra></extra>",
         showlegend=False,
     )
     figure.add_vline(x=0.5, line={"color": QUIET, "dash": "dot", "width": 1})
     figure.update_layout(**_layout(height=110 + 26 * max(1, len(known))))
     figure.update_xaxes(title=table.metric, range=[0.2, 1.0], gridcolor=GRID, zeroline=False)
     return figure
+
+
+def _hover(metric: Metric) -> str:
+    if metric.counts is None or metric.low is None or metric.high is None:
+        return f"{metric.value:.2f}<br>{metric.reason or 'no interval'}"
+    counts = f"{metric.counts.positive_patients} positive, {metric.counts.negative_patients} negative patients"
+    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})<br>{counts}"
 
 
 def counts_figure(card: ModelCard) -> go.Figure:

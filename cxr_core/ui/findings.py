@@ -9,6 +9,7 @@ import streamlit as st
 from ..explain import CONTOUR_COLOUR, CONTOUR_SHARE, MAP_COLOUR, HeatMap, contour, heat_map, strongest_place
 from ..labels import CAVEATS, display_name
 from ..model import Finding, ModelCard, Reading, log_odds
+from ..model.findings import shown
 from .chrome import asset
 
 __all__ = ["STATE_WORDS", "findings_list", "findings_message"]
@@ -64,9 +65,15 @@ def findings_message(reading: Reading, card: ModelCard, chosen: str | None) -> d
         "contourShare": CONTOUR_SHARE,
         "maps": {f.label: _map(f, heat_map(reading, f.label, card)) for f in ranked},
         "rows": [_row(finding, card, reading.operating_point) for finding in ranked],
-        "folded": "too few positive patients to set an operating point: "
-        + ", ".join(_with_counts(f.label, card, reading.operating_point) for f in left_out),
+        "folded": _folded([f.label for f in left_out], card, reading.operating_point),
     }
+
+
+def _folded(labels: list[str], card: ModelCard, point: str) -> str:
+    thresholds = card.operating_point(point).thresholds
+    counted = all(thresholds[label].counts is not None for label in labels)
+    words = "too few positive patients to set an operating point" if counted else "no operating point"
+    return f"{words}: " + ", ".join(_with_counts(label, card, point) for label in labels)
 
 
 def _with_counts(label: str, card: ModelCard, point: str) -> str:
@@ -110,8 +117,8 @@ def _row(finding: Finding, card: ModelCard, point: str) -> dict:
         "label": finding.label,
         "title": display_name(finding.label),
         "state": finding.state,
-        "value": ("score " if finding.probability is None else "probability ") + f"{value:.3f}",
-        "threshold": "" if finding.threshold is None else f"{finding.threshold:.3f}",
+        "value": ("score " if finding.probability is None else "probability ") + shown(value),
+        "threshold": "" if finding.threshold is None else shown(finding.threshold),
         "bar": bar,
         "distance": distance,
         "stateWords": words,

@@ -7,12 +7,24 @@ from html import escape
 import streamlit as st
 
 from ..labels import display_name
-from ..model import ModelCard
+from ..model import ModelCard, list_models, open_model
 from ..model.card import Metric, MetricTable, OperatingPoint
+from ..model.findings import shown
 from .chrome import banner, demonstration_words, html, share_words
 from .figures import auc_figure, counts_figure
 
-__all__ = ["show"]
+__all__ = ["chosen_card", "show"]
+
+
+def chosen_card(served: ModelCard) -> ModelCard:
+    """Return the card of the model that serves, or of another that the reader picks; raises ModelUnusable."""
+    others = [path.name for path in list_models() if path.name != served.id]
+    if not others:
+        return served
+    name = st.selectbox(
+        "Card of", [served.id, *others], format_func=lambda n: n + (" (serves)" if n == served.id else "")
+    )
+    return served if name == served.id else open_model(name).card
 
 
 def show(card: ModelCard) -> None:
@@ -29,6 +41,8 @@ def show(card: ModelCard) -> None:
     with left:
         for table in card.metrics:
             _metrics(table)
+        if not card.metrics:
+            html('<div class="sr-small">{words}</div>', words="No measure of how good it is came with this model.")
         for name, point in card.operating_points.items():
             _operating_point(name, point)
     with right:
@@ -39,36 +53,64 @@ def show(card: ModelCard) -> None:
         _list(card.not_looked_for)
         st.subheader("Of single labels", anchor=False)
         _list(tuple(f"{display_name(label)}: {words}" for label, words in card.caveats.items()))
-    st.subheader("Films and patients of each label", anchor=False)
-    st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
-    _counts(card)
+    if card.counts:
+        st.subheader("Films and patients of each label", anchor=False)
+        st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
+        _counts(card)
     st.subheader("Files and sources", anchor=False)
     _table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
     _list((*card.citations, card.licence))
 
 
 def _facts(card: ModelCard) -> None:
-    training, architecture = card.training, card.architecture
-    flip = "with horizontal flip" if training.horizontal_flip else "without horizontal flip"
-    start = "transfer-learned" if architecture.transfer_learned else "not transfer-learned"
+    architecture = card.architecture
+    start = {True: " (transfer-learned)", False: " (not transfer-learned)", None: ""}[architecture.transfer_learned]
     st.subheader("What it is", anchor=False)
     facts = {
+        **_origin(card),
         "Network": f"{architecture.name}; {architecture.parameters:,} parameters",
-        "Starting weights": f"{architecture.initialisation} ({start})",
+        "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
         f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
-        "Training films": f"{training.films:,} of {training.patients:,} patients ({', '.join(training.datasets)})",
-        "Validation films": f"{training.validation_films:,} of {training.validation_patients:,} patients",
-        "Split": f"by patient, {training.split}, SHA-256 {training.split_sha256[:12]}",
-        "Stages": training.stages.replace("x", " px × ").replace(",", ", ") + " epochs",
-        "Augmentation": f"{training.augmentation}, {flip}",
-        "Loss": training.loss,
-        "Seed": str(training.seed),
+        **_training(card),
         "Calibration": "none: outputs are scores, not probabilities",
         "Familiarity": _familiarity(card),
         "Full colour of maps": card.map_anchor_rule,
     }
     _table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+
+
+def _origin(card: ModelCard) -> dict[str, str]:
+    origin = card.imported
+    if origin is None:
+        return {}
+    return {
+        "Imported from": origin.source + (f", {origin.url}" if origin.url else ""),
+        "File": f"{origin.file}; SHA-256 {origin.sha256}, compared with {origin.checked}",
+    }
+
+
+def _training(card: ModelCard) -> dict[str, str]:
+    """Return what is known of the training; what was not published is left out, and the films' number said to be."""
+    training = card.training
+    datasets = "; ".join(training.datasets) or "not stated"
+    known = {"Training data sets": datasets, "Training films": "number not published"}
+    if training.films is not None:
+        known = {"Training films": f"{training.films:,} of {training.patients:,} patients ({datasets})"}
+    if training.validation_films is not None:
+        known["Validation films"] = f"{training.validation_films:,} of {training.validation_patients:,} patients"
+    if training.split is not None:
+        known["Split"] = f"by patient, {training.split}, SHA-256 {(training.split_sha256 or '')[:12]}"
+    if training.stages is not None:
+        known["Stages"] = training.stages.replace("x", " px × ").replace(",", ", ") + " epochs"
+    if training.augmentation is not None:
+        flip = {True: ", with horizontal flip", False: ", without horizontal flip", None: ""}[training.horizontal_flip]
+        known["Augmentation"] = f"{training.augmentation}{flip}"
+    if training.loss is not None:
+        known["Loss"] = training.loss
+    if training.seed is not None:
+        known["Seed"] = str(training.seed)
+    return known
 
 
 def _familiarity(card: ModelCard) -> str:
@@ -84,12 +126,12 @@ def _familiarity(card: ModelCard) -> str:
 
 def _metrics(table: MetricTable) -> None:
     st.subheader(f"{table.metric}, {table.name}", anchor=False)
+    films = table.films[:1].upper() + table.films[1:]
+    if table.number_of_films is not None and table.number_of_patients is not None:
+        films = f"{table.number_of_films:,} {table.films} ({table.number_of_patients:,} patients)"
     html(
-        '<div class="sr-small">{films:,} {what} ({patients:,} patients). Reference: {reference}. '
-        "Interval: {interval}. 0.5 is chance.</div>".replace("{films:,}", f"{table.number_of_films:,}").replace(
-            "{patients:,}", f"{table.number_of_patients:,}"
-        ),
-        what=table.films,
+        '<div class="sr-small">{films}. Reference: {reference}. Interval: {interval}. 0.5 is chance.</div>',
+        films=films,
         reference=table.reference,
         interval=table.interval,
     )
@@ -103,6 +145,8 @@ def _metrics(table: MetricTable) -> None:
 
 
 def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
+    if metric.counts is None:
+        return ("not known" if metric.value is None else f"{metric.value:.2f}"), "", "", ""
     counts = (f"{metric.counts.positive_patients:,}", f"{metric.counts.negative_patients:,}")
     if metric.value is None:
         return "too few cases", "", *counts
@@ -127,10 +171,12 @@ def _operating_point(name: str, point: OperatingPoint) -> None:
         rows.append(
             (
                 display_name(label),
-                f"{threshold.value:.3f}",
+                shown(threshold.value),
                 _with_interval(threshold.sensitivity),
                 _with_interval(threshold.specificity),
-                f"{counts.positive_patients:,} positive, {counts.negative_patients:,} negative patients",
+                escape(threshold.source or "")
+                if counts is None
+                else f"{counts.positive_patients:,} positive, {counts.negative_patients:,} negative patients",
             )
         )
     _table(("label", "threshold", "sensitivity", "specificity", "set on"), rows, numbers=3)

@@ -12,7 +12,7 @@ from ..errors import InputRefused
 from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
-from .chrome import banner, demonstration_words, html, refusal, served_here_only, share_words
+from .chrome import banner, demonstration_words, html, imported_words, refusal, served_here_only, share_words
 from .downloads import downloads
 from .findings import findings_list
 from .loaders import radiograph_and_reading
@@ -171,6 +171,8 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     card = model.card
     if card.demonstration:
         banner("Demonstration model.", f"{demonstration_words(card)} {share_words(_flagged(card, films))}")
+    elif card.imported is not None:
+        banner("Imported model.", f"{imported_words(card)} {share_words(_flagged(card, films))}")
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
         if reading.quality.turned:
