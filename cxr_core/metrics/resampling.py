@@ -13,7 +13,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LARGEST_DROPPED_SHARE", "check_level", "index_patients", "multiplicities", "percentile_interval"]
+__all__ = [
+    "LARGEST_DROPPED_SHARE",
+    "check_level",
+    "index_patients",
+    "multiplicities",
+    "patient_folds",
+    "percentile_interval",
+]
 
 # Where more resamples than this lack a class, those that are left say little about the others.
 LARGEST_DROPPED_SHARE = 0.05
@@ -43,6 +50,28 @@ def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.int
         raise ValueError("Patients of more than one type were found; all numbers or all strings are accepted.")
     distinct, where = np.unique(patients, return_inverse=True)
     return len(distinct), where
+
+
+def patient_folds(patients: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+    """Deal patients into folds of as equal a size as can be; all films of a patient fall into one.
+
+    Args:
+        patients: (n,) of whole numbers or strings.
+        folds: number of folds, from 2 to the number of patients.
+        seed: of NumPy's default generator, which orders the patients before they are dealt.
+
+    Returns:
+        (n,) intp in [0, folds), the fold of each film.
+
+    Raises:
+        ValueError: for another number of folds.
+    """
+    number, which = index_patients(patients, np.shape(patients)[0])
+    if not 2 <= folds <= number:
+        raise ValueError(f"{folds} folds of {number} patients: from 2 to one a patient are accepted.")
+    fold = np.empty(number, dtype=np.intp)
+    fold[np.random.default_rng(seed).permutation(number)] = np.arange(number) % folds
+    return fold[which]
 
 
 def multiplicities(patients: int, resamples: int, seed: int, rows: int | None = None) -> Iterator[NDArray[np.float64]]:
