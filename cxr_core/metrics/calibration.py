@@ -31,7 +31,7 @@ __all__ = [
     "recalibration",
 ]
 
-# a chunk of resamples that stays in the processor's cache is several times faster than one that does not
+# arrays of films by resamples are cut so that a chunk stays near the processor
 _CACHED_ROWS = 32
 
 

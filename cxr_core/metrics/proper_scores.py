@@ -78,7 +78,7 @@ def log_loss_difference(
 
 def patient_bootstrap_mean(
     values: ArrayLike,
-    labels: ArrayLike,
+    labels: ArrayLike | None,
     patients: ArrayLike,
     resamples: int = 2000,
     seed: int = 0,
@@ -91,7 +91,8 @@ def patient_bootstrap_mean(
 
     Args:
         values: (n,) finite, one number a film.
-        labels: (n,) bool or 0/1; counted in the estimate, and both kinds must be there.
+        labels: (n,) bool or 0/1; counted in the estimate, and both kinds must be there. None for a number that
+            has nothing to do with a label: all films are then counted as positive.
         patients, resamples, seed, level, min_patients: as in :func:`.intervals.patient_bootstrap_auc`.
 
     Raises:
@@ -99,12 +100,16 @@ def patient_bootstrap_mean(
 
     Source: Field and Welsh (2007); Efron and Tibshirani (1993), chapter 13: a ratio of sums over patients.
     """
-    labels, values = check_labels_and_scores(labels, values)
+    everyone = labels is None
+    labels, values = check_labels_and_scores(np.ones(np.shape(values), bool) if everyone else labels, values)
     check_level(level)
     counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
-    reason = missing_class(*counts[:2])
-    if reason is None and min(counts[2:]) < min_patients:
-        reason = f"too few cases: {counts[2]} positive, {counts[3]} negative patients"
+    if everyone:
+        reason = f"too few cases: {counts[2]} patients" if counts[2] < min_patients else None
+    else:
+        reason = missing_class(*counts[:2])
+        if reason is None and min(counts[2:]) < min_patients:
+            reason = f"too few cases: {counts[2]} positive, {counts[3]} negative patients"
     if reason is not None:
         return Estimate(None, None, None, *counts, reason)
     number, which = index_patients(patients, len(labels))

@@ -52,13 +52,16 @@ def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.int
     return len(distinct), where
 
 
-def patient_folds(patients: ArrayLike, folds: int, seed: int) -> NDArray[np.intp]:
+def patient_folds(patients: ArrayLike, folds: int, seed: int, labels: ArrayLike | None = None) -> NDArray[np.intp]:
     """Deal patients into folds of as equal a size as can be; all films of a patient fall into one.
 
     Args:
         patients: (n,) of whole numbers or strings.
         folds: number of folds, from 2 to the number of patients.
         seed: of NumPy's default generator, which orders the patients before they are dealt.
+        labels: (n,) bool or 0/1, to be as common in one fold as in another: patients are dealt by falling
+            number of positive films, each to the fold with fewest, and the others so that films even out.
+            Else what is fitted without a fold is off by what that fold has more than its share of.
 
     Returns:
         (n,) intp in [0, folds), the fold of each film.
@@ -69,8 +72,19 @@ def patient_folds(patients: ArrayLike, folds: int, seed: int) -> NDArray[np.intp
     number, which = index_patients(patients, np.shape(patients)[0])
     if not 2 <= folds <= number:
         raise ValueError(f"{folds} folds of {number} patients: from 2 to one a patient are accepted.")
+    order = np.random.default_rng(seed).permutation(number)
     fold = np.empty(number, dtype=np.intp)
-    fold[np.random.default_rng(seed).permutation(number)] = np.arange(number) % folds
+    if labels is None:
+        fold[order] = np.arange(number) % folds
+        return fold[which]
+    films = np.bincount(which, minlength=number)
+    positives = np.bincount(which, weights=np.asarray(labels, dtype=np.float64), minlength=number)
+    held = np.zeros((folds, 2))
+    for patient in order[np.lexsort((-films[order], -positives[order]))]:
+        # a positive patient to the fold with the fewest positive films, another to that with the fewest films
+        need = held if positives[patient] else held[:, ::-1]
+        fold[patient] = np.lexsort((need[:, 1], need[:, 0]))[0]
+        held[fold[patient]] += positives[patient], films[patient]
     return fold[which]
 
 

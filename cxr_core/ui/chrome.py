@@ -9,7 +9,7 @@ import streamlit as st
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from ..model import Metric, ModelCard
+from ..model import ModelCard
 
 __all__ = [
     "asset",
@@ -19,7 +19,6 @@ __all__ = [
     "html",
     "refusal",
     "served_here_only",
-    "share_words",
     "stop_with",
 ]
 
@@ -78,17 +77,3 @@ def demonstration_words(card: ModelCard) -> str:
     if not card.architecture.transfer_learned:
         words += ", from random weights: not transfer-learned"
     return words + "."
-
-
-def share_words(metric: Metric | None) -> str:
-    """Say how many films without findings are flagged, with interval and count."""
-    if metric is None or metric.value is None:
-        return "How many films without findings it flags is not known" + (
-            f": {metric.reason}." if metric and metric.reason else "."
-        )
-    counts = metric.counts
-    films = counts.positive_films + counts.negative_films
-    return (
-        f"At its operating point it flags {100 * metric.value:.0f} % of films without findings "
-        f"(95 % interval {100 * metric.low:.0f} to {100 * metric.high:.0f} %, {films:,} films)."
-    )

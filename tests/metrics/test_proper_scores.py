@@ -77,6 +77,15 @@ def test_no_difference_has_no_interval():
 def test_few_cases_and_wrong_values():
     assert brier_loss(np.arange(40) < 3, np.full(40, 0.5), np.arange(40)).reason.startswith("too few cases: 3 positive")
     assert patient_bootstrap_mean([1.0], [0], ["a"]).reason == "no positive"
+    assert patient_bootstrap_mean([1.0], None, ["a"]).reason == "too few cases: 1 patients"
     for wrong in ([0.5, 1.1], [-0.1, 0.5]):
         with pytest.raises(ValueError, match="beyond 0 and 1"):
             brier_loss([0, 1], wrong, [1, 2])
+
+
+def test_a_mean_needs_no_label():
+    values, patients = np.arange(60.0) % 4, np.arange(60) // 2
+    found = patient_bootstrap_mean(values, None, patients)
+    assert found.value == 1.5
+    assert found.low < 1.5 < found.high
+    assert (found.positives, found.negatives, found.positive_patients) == (60, 0, 30)
