@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .imaging import WITHIN, Decoder, Radiograph, read_radiograph
@@ -16,6 +17,7 @@ def read_film(
     predictor: Predictor,
     *,
     operating_point: str = "default",
+    prevalence: Mapping[str, float] | float | None = None,
     read_anyway: str | None = None,
     quarter_turns: int = 0,
     sha256: str | None = None,
@@ -27,6 +29,7 @@ def read_film(
         data: content of a DICOM, PNG, JPEG or TIFF file.
         predictor: the model.
         operating_point: name of one of the card's.
+        prevalence: share of positive films that the user assumes, for all labels or by label; None for none.
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
         sha256: hex digest of the data where it is known already.
@@ -38,9 +41,10 @@ def read_film(
 
     Raises:
         InputRefused: the bytes are no readable image.
+        WrongArguments: for an operating point or a prevalence that the model's card does not allow.
     """
     radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256, decoder=decoder)
     if read_anyway:
         radiograph = replace(radiograph, override=read_anyway)
-    reading = predictor.read(radiograph, operating_point)
+    reading = predictor.read(radiograph, operating_point, prevalence)
     return radiograph, with_other_windows(reading, radiograph, predictor)

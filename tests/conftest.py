@@ -69,6 +69,16 @@ def predictor():
 
 
 @pytest.fixture(scope="session")
+def calibrated_models(tmp_path_factory) -> Path:
+    """A folder of two models: the embedded one, calibrated on made-up ``consecutive`` and ``enriched`` films."""
+    from tests.films import calibrated_copies
+
+    home = tmp_path_factory.mktemp("calibrated")
+    calibrated_copies(home)
+    return home
+
+
+@pytest.fixture(scope="session")
 def address():
     """The address of the app, served for all browser tests; each opens a session of its own."""
     from tests.browser import serving

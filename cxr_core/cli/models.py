@@ -9,9 +9,9 @@ import typer
 from ..errors import CxrError, ModelUnusable
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, list_models, open_model
-from ..model.card import Metric, read_card
-from ..model.findings import shown
+from ..model.card import Metric, Threshold, read_card
 from ..model.folder import CARD, find_model
+from ..model.words import calibration_words, curve_words, flagged_words, number_words, small_words
 from .import_model import import_model
 
 __all__ = ["app"]
@@ -100,14 +100,19 @@ def _words(card: ModelCard) -> str:
         lines.append(f"interval: {table.interval}")
         lines += [f"  {display_name(label):<28}{_metric(metric)}" for label, metric in table.per_label.items()]
     for name, point in card.operating_points.items():
-        lines += ["", f"Operating point {name}: {point.rule}, on {point.films}"]
-        for label, threshold in point.thresholds.items():
-            value = f"not evaluated: {threshold.reason}" if threshold.value is None else shown(threshold.value)
-            lines.append(f"  {display_name(label):<28}{value}")
+        lines += ["", f"Operating point {name}: {point.rule}, set on {point.films}"]
+        lines += [f"held out: {point.held_out}"] if point.held_out else []
+        lines += [
+            f"  {display_name(label):<28}{_threshold(threshold)}" for label, threshold in point.thresholds.items()
+        ]
         sources = {threshold.source for threshold in point.thresholds.values() if threshold.source}
         lines += [f"  {source}" for source in sorted(sources)]
-        if point.flagged_without_findings is not None:
-            lines.append(f"  films without findings with any label above: {_metric(point.flagged_without_findings)}")
+        lines.append(f"  {flagged_words(point)}")
+    lines += ["", f"Calibration: {calibration_words(card)}"]
+    if card.calibration is not None:
+        lines += [f"rule: {card.calibration.rule}", f"held out: {card.calibration.held_out}"]
+        curves = card.calibration.per_label.items()
+        lines += [f"  {display_name(label):<28}{curve_words(curve)}" for label, curve in curves]
     known = card.familiarity
     told = "not measured" if known is None else f"unlike its films from distance {known.threshold:.2f} on: {known.rule}"
     lines += ["", f"Familiarity: {told}"]
@@ -125,6 +130,15 @@ def _training(card: ModelCard) -> str:
         f"{training.films:,} films of {training.patients:,} patients of {', '.join(training.datasets)}; "
         f"split {training.split}; stages {training.stages}; augmentation {training.augmentation}"
     )
+
+
+def _threshold(threshold: Threshold) -> str:
+    if threshold.value is None:
+        return f"not evaluated: {threshold.reason}"
+    words = small_words(threshold.value)
+    for name, share in (("sensitivity", threshold.sensitivity), ("specificity", threshold.specificity)):
+        words += f", {name} {number_words(share)}" if share is not None else ""
+    return words
 
 
 def _metric(metric: Metric) -> str:

@@ -13,8 +13,8 @@ import typer
 from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
-from ..model import ModelCard, Predictor, Reading, shared_predictor
-from ..model.findings import shown
+from ..model import ModelCard, OperatingPoint, Predictor, Reading, assumed_prevalence, shared_predictor
+from ..model.words import flagged_words, probability_words, value_words
 from ..reading import read_film
 from ..report import (
     heatmaps_npz,
@@ -43,6 +43,13 @@ def predict(
     model: Model = None,
     engine: EngineName = None,
     operating_point: Annotated[str, typer.Option(metavar="NAME", help="One of the model card's.")] = "default",
+    prevalence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE|LABEL=SHARE,...",
+            help="Assume that so many films are positive, such as 0.02: probabilities are shifted to it.",
+        ),
+    ] = None,
     read_anyway: Annotated[
         str | None, typer.Option(metavar="REASON", help="Read films that the gate refuses; the reason is kept.")
     ] = None,
@@ -65,6 +72,8 @@ def predict(
       python -m cxr_core predict film.dcm
 
       python -m cxr_core predict study/ --json --out readings.jsonl --heatmaps maps/ --sheet sheets/
+
+      python -m cxr_core predict study/ --operating-point sensitivity-0.90 --prevalence Effusion=0.05,Mass=0.01
     """
     if json and csv:
         raise WrongArguments("Give --json or --csv, not both.")
@@ -74,8 +83,10 @@ def predict(
         if folder is not None:
             make_folder(folder)
     predictor = shared_predictor(model, engine)
-    predictor.card.operating_point(operating_point)
-    form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card, operating_point)
+    card = predictor.card
+    point = card.operating_point(operating_point)
+    assumed = assumed_prevalence(card.calibration, _prevalence(prevalence))
+    form = _Json(predictor, point, assumed) if json else _Csv() if csv else _Words(card, point, assumed)
     stems = output_stems(files)
     refused = 0
     with _Lines(out) as lines, Steps("Reading films", len(files)) as steps:
@@ -85,7 +96,7 @@ def predict(
             try:
                 data = file.read()
                 radiograph, reading = read_film(
-                    data, predictor, operating_point=operating_point, read_anyway=read_anyway
+                    data, predictor, operating_point=operating_point, prevalence=assumed, read_anyway=read_anyway
                 )
             except InputRefused as refusal:
                 refused += 1
@@ -102,6 +113,21 @@ def predict(
                     steps.say(f"{name}: {'; '.join(reading.quality.reasons)}")
             steps.done(number + 1)
     return REFUSED if refused else 0
+
+
+def _prevalence(text: str | None) -> dict[str, float] | float | None:
+    """Return a share for all labels, or those of single labels; raises WrongArguments for other words."""
+    if text is None:
+        return None
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [pair.split("=") for pair in text.split(",")]
+        return {label.strip(): float(share) for label, share in pairs}
+    except ValueError as error:
+        raise WrongArguments(
+            f"Prevalence {text!r}: a share such as 0.02 is accepted, or LABEL=SHARE with commas between."
+        ) from error
 
 
 def _as_text(path: Path) -> str:
@@ -160,8 +186,8 @@ class _Lines:
 class _Json:
     head = ""
 
-    def __init__(self, predictor: Predictor, operating_point: str) -> None:
-        self._predictor, self._point = predictor, operating_point
+    def __init__(self, predictor: Predictor, point: OperatingPoint, prevalence: dict[str, float] | None) -> None:
+        self._predictor, self._point, self._prevalence = predictor, point, prevalence
 
     def reading(self, file: str, reading: Reading) -> str:
         return reading_json(file, reading) + "\n"
@@ -175,7 +201,9 @@ class _Json:
             model_id=card.id,
             model_sha256=card.weights_sha256,
             engine=self._predictor.engine.name,
-            operating_point=self._point,
+            operating_point=self._point.name,
+            prevalence=self._prevalence,
+            flagged_without_findings=self._point.flagged_without_findings,
         )
         return line + "\n"
 
@@ -193,12 +221,16 @@ class _Csv:
 class _Words:
     """For a person at a terminal."""
 
-    def __init__(self, card: ModelCard, operating_point: str) -> None:
+    def __init__(self, card: ModelCard, point: OperatingPoint, prevalence: dict[str, float] | None) -> None:
         kind = " (demonstration model)" if card.demonstration else ""
-        points = card.operating_point(operating_point).thresholds.values()
-        counted = all(point.counts is not None for point in points if point.value is None)
+        counted = all(
+            threshold.counts is not None for threshold in point.thresholds.values() if threshold.value is None
+        )
         self._why = "too few cases" if counted else "no operating point"
-        self.head = f"{NOTICE}\nModel {card.id}{kind}. Scores are not probabilities.\n"
+        self.head = (
+            f"{NOTICE}\nModel {card.id}{kind}, operating point {point.name}. {probability_words(card, prevalence)}\n"
+            f"{flagged_words(point)}\n"
+        )
 
     def reading(self, file: str, reading: Reading) -> str:
         lines = [f"\n{file}"]
@@ -206,8 +238,7 @@ class _Words:
         if reading.quality.override:
             lines.append(f"  read all the same: {reading.quality.override}")
         for finding in (f for f in reading.ranked() if f.state != "not_evaluated"):
-            words = f"{finding.state} {shown(finding.threshold)}"
-            lines.append(f"  {display_name(finding.label):<28}{shown(finding.score):>7}  {words}")
+            lines.append(f"  {display_name(finding.label):<28}{value_words(finding)}  {finding.state}")
         left = [display_name(f.label) for f in reading.ranked() if f.state == "not_evaluated"]
         if left:
             lines.append(f"  not evaluated ({self._why}): {', '.join(left)}")

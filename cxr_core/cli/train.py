@@ -12,6 +12,7 @@ import typer
 
 from ..duration import duration
 from ..errors import WrongArguments
+from .calibrate import check_sampling
 from .progress import LINE_SECONDS
 from .split import pairs
 
@@ -45,6 +46,13 @@ def train(
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the first stage.")] = 1e-3,
     init: Annotated[str, typer.Option(metavar="imagenet|FILE|random", help="Starting weights.")] = "imagenet",
     augment: Annotated[str, typer.Option(metavar="none|mild|mild-flip", help="Augmentation policy.")] = "mild",
+    calibrate_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="Set thresholds and curves on validation films of this folder; all."),
+    ] = None,
+    sampling: Annotated[
+        str, typer.Option(metavar="consecutive|enriched|unknown", help="How these films were come by.")
+    ] = "unknown",
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     version: Annotated[str, typer.Option(help="Of the model, for its card.")] = "1",
@@ -87,6 +95,8 @@ def train(
         tests=tests,
         initialisation=init,
         version=version,
+        calibrate_on=tuple(calibrate_on or ()),
+        sampling=check_sampling(sampling),
     )
     teller = _Teller(len(plan.stages))
     card = train_model(
@@ -109,7 +119,7 @@ class _Teller:
         )
 
     def scored(self, name: str, done: int, films: int) -> None:
-        self._tell(f"measuring on {name}: {done:,} of {films:,} films", last=done == films)
+        self._tell(f"measuring, {name}: {done:,} of {films:,}", last=done == films)
 
     def _tell(self, line: str, last: bool = False) -> None:
         now = time.monotonic()

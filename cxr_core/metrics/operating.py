@@ -12,7 +12,13 @@ from .intervals import count_patients, wilson
 from .ranking import check_labels_and_scores
 from .resampling import check_level, index_patients, multiplicities, percentile_interval
 
-__all__ = ["sensitivity_specificity", "share_flagged", "threshold_at_specificity"]
+__all__ = [
+    "sensitivity_specificity",
+    "share_flagged",
+    "threshold_at_sensitivity",
+    "threshold_at_specificity",
+    "youden_threshold",
+]
 
 
 def threshold_at_specificity(
@@ -52,12 +58,68 @@ def threshold_at_specificity(
     # A quotient of whole numbers rounds as the written share does: 19 / 20 is 0.95, which 0.95 * 20
     # and a ceiling would not promise.
     below = int(np.searchsorted(negatives / negatives[-1], specificity))
-    low = float(distinct[below])
-    if below + 1 < len(distinct):
-        high = float(distinct[below + 1])
-    else:
-        gap = float(low - distinct[-2]) if len(distinct) > 1 else 1.0
-        high = min(low + gap, upper)
+    return _parting(distinct, below + 1, -math.inf, upper)
+
+
+def threshold_at_sensitivity(
+    labels: ArrayLike, scores: ArrayLike, sensitivity: float, lower: float = -math.inf
+) -> float:
+    """Return the highest threshold at which enough of the positives are at or over it.
+
+    The mirror of :func:`threshold_at_specificity`: midway between two adjacent distinct scores. The
+    sensitivity it reaches on other films is not the one asked for, and on these it is no less.
+
+    Args:
+        labels: (n,) bool or 0/1, with at least one positive.
+        scores: (n,) finite; higher means more likely positive.
+        sensitivity: the share of positives to be at or over it, in (0, 1].
+        lower: scores stay above this, 0 for probabilities; where even the lowest score must be over the
+            threshold, it lies below it by half the gap to the next, but no more than half way to this.
+
+    Raises:
+        ValueError: for other shapes or values, for no positive, or for scores that reach ``lower``.
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if not 0 < sensitivity <= 1:
+        raise ValueError(f"A sensitivity of {sensitivity}: a share over 0 and up to 1 is accepted.")
+    if not labels.any():
+        raise ValueError("No positive film: a threshold at a sensitivity needs at least one.")
+    if not scores.min() > lower:
+        raise ValueError(f"Scores down to {scores.min()}: scores over {lower} are accepted.")
+    distinct, where = np.unique(scores, return_inverse=True)
+    positives = np.cumsum(np.bincount(where[labels], minlength=len(distinct))[::-1])
+    over = int(np.searchsorted(positives / positives[-1], sensitivity))
+    return _parting(distinct, len(distinct) - 1 - over, lower, math.inf)
+
+
+def youden_threshold(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the threshold at which sensitivity and specificity add up to most; the highest of several.
+
+    Args:
+        labels: (n,) bool or 0/1, with at least one of each.
+        scores: (n,) finite; higher means more likely positive.
+
+    Raises:
+        ValueError: for other shapes or values, or where a class is missing.
+
+    Source: Youden, Index for rating diagnostic tests, Cancer 3 (1950) 32-35.
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if labels.all() or not labels.any():
+        raise ValueError("Youden's index needs at least one positive and one negative film.")
+    distinct, where = np.unique(scores, return_inverse=True)
+    below = [np.cumsum(np.bincount(where[kind], minlength=len(distinct)))[:-1] for kind in (labels, ~labels)]
+    # sensitivity + specificity - 1, times both counts: whole numbers, so ties are ties
+    index = np.concatenate([[0], below[1] * labels.sum() - below[0] * (~labels).sum(), [0]])
+    first = len(index) - 1 - int(np.argmax(index[::-1]))
+    return _parting(distinct, first, -math.inf, math.inf)
+
+
+def _parting(distinct, first: int, lower: float, upper: float) -> float:
+    """Return a threshold that ``distinct[first]`` is the lowest to be over, midway to the one below it."""
+    gap = float(np.diff(distinct[-2:])[0] if first else np.diff(distinct[:2])[0]) if len(distinct) > 1 else 1.0
+    low = float(distinct[first - 1]) if first else max(float(distinct[0]) - gap, lower)
+    high = float(distinct[first]) if first < len(distinct) else min(low + gap, upper)
     middle = low + (high - low) / 2
     # Between neighbouring floating-point numbers there is no middle.
     return middle if middle > low else float(np.nextafter(low, math.inf))

@@ -44,7 +44,7 @@ def _changes(reading: Reading, radiograph: Radiograph, predictor: Predictor) -> 
             continue
         tables.append(table)
         film, _ = prepare(look_up(table, radiograph.pixels.containers), predictor.card.input.preparation())
-        others = find(predictor.card, predictor.engine.infer(film[None]).logits[0], point)
+        others = find(predictor.card, predictor.engine.infer(film[None]).logits[0], point, reading.prevalence)
         turned = [
             f"{display_name(ours.label)} ({ours.state.replace('_', ' ')} to {theirs.state.replace('_', ' ')})"
             for ours, theirs in zip(reading.findings, others, strict=True)

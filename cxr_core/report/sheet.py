@@ -6,6 +6,7 @@ The picture of the paper's figures 4.1 and 4.2, from the same numbers as the pag
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Collection
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..explain import CONTOUR_SHARE, MAP_ALPHA, MAP_COLOUR, HeatMap, heat_map, o
 from ..imaging import Radiograph, render8
 from ..labels import LABELS, NOTICE, display_name
 from ..model import Finding, ModelCard, Reading
-from ..model.findings import shown
+from ..model.words import flagged_words, probability_words, value_words
 
 __all__ = ["SHOWN", "sheet", "sheet_png"]
 
@@ -53,9 +54,9 @@ def sheet(
             that it gives none.
         title: how the user knows the film.
     """
-    figure = Figure(figsize=(15, 4.9), dpi=150, facecolor=PAPER)
+    figure = Figure(figsize=(15, 5.3), dpi=150, facecolor=PAPER)
     panels = figure.subplots(1, 1 + SHOWN, gridspec_kw={"wspace": 0.06})
-    figure.subplots_adjust(left=0.012, right=0.988, top=0.78, bottom=0.16)
+    figure.subplots_adjust(left=0.012, right=0.988, top=0.77, bottom=0.2)
     grey = _reduced(render8(radiograph))
     for panel in panels:
         panel.set_axis_off()
@@ -88,6 +89,9 @@ def sheet(
         va="center",
     )
     _legend(figure)
+    told = (flagged_words(card.operating_point(reading.operating_point)), probability_words(card, reading.prevalence))
+    lines = [line for words in told for line in textwrap.wrap(words, 150)]
+    figure.text(0.012, 0.052, "\n".join(lines), color=QUIET, size=7, va="bottom", linespacing=1.3)
     figure.text(0.012, 0.028, NOTICE, color=INK, size=8, va="center")
     return figure
 
@@ -123,13 +127,11 @@ def _ink(finding: Finding) -> str:
 
 
 def _score_words(finding: Finding) -> str:
-    value, kind = (finding.score, "score") if finding.probability is None else (finding.probability, "probability")
-    threshold = "" if finding.threshold is None else f" {shown(finding.threshold)}"
-    return f"{kind} {shown(value)} · {STATE_WORDS[finding.state]}{threshold}"
+    return f"{value_words(finding)}\n{STATE_WORDS[finding.state]}"
 
 
 def _map_words(heat: HeatMap) -> str:
-    cell = "" if heat.cell_mm is None else f" · cell {heat.cell_mm[0]:.0f} x {heat.cell_mm[1]:.0f} mm at the detector"
+    cell = "" if heat.cell_mm is None else f"\ncell {heat.cell_mm[0]:.0f} x {heat.cell_mm[1]:.0f} mm at the detector"
     return f"{strongest_place(heat)}\nfull colour: {heat.anchor:.2g} logit units{cell}"
 
 

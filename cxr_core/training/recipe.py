@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import PathUnusable, TrainingRefused
 from ..labels import CAVEATS, LABELS, NOT_LOOKED_FOR
+from ..model.calibration import Sampling
 from ..model.card import Architecture, InputSpec, ModelCard, TrainingRecord, write_card
 from ..model.familiarity import FAMILIARITY
 from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, write_sums
@@ -22,10 +23,11 @@ from ..model.network import (
     initialise_from_imagenet,
 )
 from .augment import POLICIES
-from .calibrate import ANCHOR_RULE, auc_table, count_labels, map_anchors, operating_point, score_films
+from .calibrate import ANCHOR_RULE, Scored, auc_table, calibrated, count_labels, score_films
 from .export import save_network
 from .familiarity import add_familiarity
 from .fit import Plan, Progress, fit
+from .sample import Origin
 from .splits import PARTS, Split, check_no_leak
 from .table import FilmTable
 
@@ -53,6 +55,8 @@ class Recipe:
         tests: sets of test films by name, only measured on.
         initialisation: ``imagenet``, ``random``, or a path to a weights file.
         version: of the model.
+        calibrate_on: sources of the validation films that thresholds and curves are set on; all, if empty.
+        sampling: how these films were come by: ``consecutive``, ``enriched`` or ``unknown``.
     """
 
     id: str
@@ -62,6 +66,8 @@ class Recipe:
     tests: dict[str, FilmTable] = field(default_factory=dict)
     initialisation: str = "imagenet"
     version: str = "1"
+    calibrate_on: tuple[str, ...] = ()
+    sampling: Sampling = "unknown"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ def train_model(
     for part in ("train", "validation"):
         if not len(of[part]):
             raise TrainingRefused(f"Split {recipe.split.name}: no film of the table is in the part {part}.")
+    _check_calibration(recipe, of["validation"])
     network = _start(recipe, resume)
     history = fit(
         network,
@@ -148,8 +155,8 @@ def train_model(
         counts={part: count_labels(of[part]) for part in PARTS if len(of[part])}
         | {name: count_labels(table) for name, table in recipe.tests.items()},
         weights_sha256=file_sha256(folder / WEIGHTS),
-        operating_points={"default": operating_point(validation, what)},
-        map_anchors=map_anchors(validation),
+        operating_points={},
+        map_anchors={},
         map_anchor_rule=ANCHOR_RULE,
         metrics=tuple(metrics),
         limits=_limits(recipe, record, spec),
@@ -159,6 +166,7 @@ def train_model(
         citations=CITATIONS,
         files={name: file_sha256(folder / name) for name in (WEIGHTS, GRAPH, GRAPH_WEIGHTS)},
     )
+    card = calibrated(card, *_to_calibrate(recipe, validation), seed=recipe.plan.seed, report=watcher.scored)
     # a reference of an earlier training in this folder was made with other weights
     (folder / FAMILIARITY).unlink(missing_ok=True)
     write_card(card, folder / CARD)
@@ -180,6 +188,22 @@ def _check_tests(recipe: Recipe) -> None:
                 f"Test films {name}: {len(np.unique(table.patients[parts != 'test']))} of their patients are not "
                 f"test patients of split {recipe.split.name}. Measured there, a model would be flattered."
             )
+
+
+def _check_calibration(recipe: Recipe, validation: FilmTable) -> None:
+    missing = [source for source in recipe.calibrate_on if source not in validation.sources]
+    if missing:
+        raise TrainingRefused(
+            f"To calibrate on {missing[0]}: no validation film comes from it. "
+            f"There are: {', '.join(sorted(set(validation.sources.tolist())))}."
+        )
+
+
+def _to_calibrate(recipe: Recipe, validation: Scored) -> tuple[Scored, Origin]:
+    """Return the validation films that thresholds and curves are set on, and where they come from."""
+    if recipe.calibrate_on:
+        validation = validation.select(np.isin(validation.films.sources, recipe.calibrate_on))
+    return validation, Origin("films of validation patients", recipe.sampling, recipe.split.name, recipe.split.sha256)
 
 
 def _start(recipe: Recipe, resume: bool) -> keras.Model:
@@ -235,6 +259,5 @@ def _limits(recipe: Recipe, record: TrainingRecord, spec: InputSpec) -> tuple[st
         f"It sees {detail} x {detail} pixels of detail: small nodules and thin lines are lost before it looks.",
         "Its labels were mined from reports by NIH and are noisy.",
         "All films come from one hospital. Nothing is known of another hospital's films.",
-        "Its outputs are scores, not probabilities: no consecutive sample was there to calibrate on.",
         "Frontal films of adults only; a lateral film, a child's film or another body part is not its subject.",
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from ..model import Metric, ModelCard
+from ..model import ModelCard
 
 __all__ = [
     "asset",
@@ -20,7 +20,6 @@ __all__ = [
     "imported_words",
     "refusal",
     "served_here_only",
-    "share_words",
     "stop_with",
 ]
 
@@ -88,17 +87,3 @@ def imported_words(card: ModelCard) -> str:
     if any(threshold.source for point in card.operating_points.values() for threshold in point.thresholds.values()):
         return "Its operating points are its authors': the patients behind them are not stated."
     return "No operating points came with it: nothing is said to be above or below."
-
-
-def share_words(metric: Metric | None) -> str:
-    """Say how many films without findings are flagged, with interval and count."""
-    if metric is None or metric.value is None or metric.counts is None:
-        return "How many films without findings it flags is not known" + (
-            f": {metric.reason}." if metric and metric.reason else "."
-        )
-    counts = metric.counts
-    films = counts.positive_films + counts.negative_films
-    return (
-        f"At its operating point it flags {100 * metric.value:.0f} % of films without findings "
-        f"(95 % interval {100 * metric.low:.0f} to {100 * metric.high:.0f} %, {films:,} films)."
-    )

@@ -8,7 +8,7 @@ from ..labels import display_name
 from ..model import ModelCard
 from ..model.card import Metric, MetricTable
 
-__all__ = ["auc_figure", "counts_figure"]
+__all__ = ["BLUE", "GRID", "ORANGE", "QUIET", "auc_figure", "counts_figure", "layout"]
 
 BLUE, ORANGE, QUIET, GRID = "#56B4E9", "#E69F00", "#7f8994", "#222830"
 _COLOURS = {"train": BLUE, "validation": ORANGE, "test": "#009E73"}
@@ -39,7 +39,7 @@ def auc_figure(table: MetricTable) -> go.Figure:
         showlegend=False,
     )
     figure.add_vline(x=0.5, line={"color": QUIET, "dash": "dot", "width": 1})
-    figure.update_layout(**_layout(height=110 + 26 * max(1, len(known))))
+    figure.update_layout(**layout(height=110 + 26 * max(1, len(known))))
     figure.update_xaxes(title=table.metric, range=[0.2, 1.0], gridcolor=GRID, zeroline=False)
     return figure
 
@@ -66,13 +66,14 @@ def counts_figure(card: ModelCard) -> go.Figure:
             hovertemplate="%{x}, " + part + ": %{y} positive patients<extra></extra>",
         )
     figure.update_layout(
-        **_layout(height=330), barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0.25
+        **layout(height=330), barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0.25
     )
     figure.update_yaxes(title="positive patients", type="log", gridcolor=GRID, dtick=1)
     return figure
 
 
-def _layout(height: int) -> dict:
+def layout(height: int) -> dict:
+    """Return what all figures of the pages look like."""
     return {
         "height": height,
         "margin": {"l": 10, "r": 16, "t": 12, "b": 60},

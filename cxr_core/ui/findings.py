@@ -9,7 +9,7 @@ import streamlit as st
 from ..explain import CONTOUR_COLOUR, CONTOUR_SHARE, MAP_COLOUR, HeatMap, contour, heat_map, strongest_place
 from ..labels import CAVEATS, display_name
 from ..model import Finding, ModelCard, Reading, log_odds
-from ..model.findings import shown
+from ..model.words import INTERVAL_WORDS, small_words
 from .chrome import asset
 
 __all__ = ["STATE_WORDS", "findings_list", "findings_message"]
@@ -59,7 +59,7 @@ def findings_message(reading: Reading, card: ModelCard, chosen: str | None) -> d
         "sha": reading.sha256,
         "chosen": chosen if chosen in order else order[0],
         "order": order,
-        "version": f"{reading.model_sha256[:12]}/{reading.operating_point}",
+        "version": f"{reading.model_sha256[:12]}/{reading.operating_point}/{reading.prevalence}",
         "colour": list(MAP_COLOUR),
         "contourColour": list(CONTOUR_COLOUR),
         "contourShare": CONTOUR_SHARE,
@@ -106,21 +106,30 @@ def _map(finding: Finding, heat: HeatMap) -> dict:
 
 def _row(finding: Finding, card: ModelCard, point: str) -> dict:
     value = finding.score if finding.probability is None else finding.probability
-    bar, distance, words = None, "", STATE_WORDS[finding.state]
+    bar, span, distance, words = None, None, "", STATE_WORDS[finding.state]
     if finding.threshold is not None:
-        away = log_odds(value) - log_odds(finding.threshold)
-        bar = max(-1.0, min(1.0, away / _BAR_LOGITS))
-        distance = f"{away:+.2f} in log-odds from the operating point"
+        bar = _on_bar(value, finding.threshold)
+        distance = f"{log_odds(value) - log_odds(finding.threshold):+.2f} in log-odds from the operating point"
+    if finding.interval is not None:
+        span = [_on_bar(end, finding.threshold) for end in finding.interval]
     else:
         words = card.operating_point(point).thresholds[finding.label].reason or words
     return {
         "label": finding.label,
         "title": display_name(finding.label),
         "state": finding.state,
-        "value": ("score " if finding.probability is None else "probability ") + shown(value),
-        "threshold": "" if finding.threshold is None else shown(finding.threshold),
+        "value": ("score " if finding.probability is None else "probability ") + small_words(value),
+        "threshold": "" if finding.threshold is None else small_words(finding.threshold),
+        "interval": "" if finding.interval is None else " to ".join(small_words(end) for end in finding.interval),
+        "intervalWords": INTERVAL_WORDS,
         "bar": bar,
+        "span": span,
         "distance": distance,
         "stateWords": words,
         "caveat": card.caveats.get(finding.label, CAVEATS.get(finding.label, "")),
     }
+
+
+def _on_bar(value: float, threshold: float) -> float:
+    """Return where a value lies on the bar: 0 at the threshold, -1 and 1 at the ends, beyond them too."""
+    return max(-1.0, min(1.0, (log_odds(value) - log_odds(threshold)) / _BAR_LOGITS))

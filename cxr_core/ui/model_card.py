@@ -8,10 +8,12 @@ import streamlit as st
 
 from ..labels import display_name
 from ..model import ModelCard, list_models, open_model
-from ..model.card import Metric, MetricTable, OperatingPoint
-from ..model.findings import shown
-from .chrome import banner, demonstration_words, html, share_words
+from ..model.card import Metric, MetricTable
+from ..model.words import calibration_words
+from .card_calibration import calibration_section, operating_point_section
+from .chrome import banner, demonstration_words, html
 from .figures import auc_figure, counts_figure
+from .tables import table
 
 __all__ = ["chosen_card", "show"]
 
@@ -39,12 +41,13 @@ def show(card: ModelCard) -> None:
         banner("Demonstration model.", demonstration_words(card))
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        for table in card.metrics:
-            _metrics(table)
+        for measured in card.metrics:
+            _metrics(measured)
         if not card.metrics:
             html('<div class="sr-small">{words}</div>', words="No measure of how good it is came with this model.")
-        for name, point in card.operating_points.items():
-            _operating_point(name, point)
+        if card.operating_points:
+            operating_point_section(card)
+        calibration_section(card)
     with right:
         _facts(card)
         st.subheader("Limits", anchor=False)
@@ -58,7 +61,7 @@ def show(card: ModelCard) -> None:
         st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
         _counts(card)
     st.subheader("Files and sources", anchor=False)
-    _table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
+    table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
     _list((*card.citations, card.licence))
 
 
@@ -73,11 +76,11 @@ def _facts(card: ModelCard) -> None:
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
         f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
         **_training(card),
-        "Calibration": "none: outputs are scores, not probabilities",
+        "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),
         "Full colour of maps": card.map_anchor_rule,
     }
-    _table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+    table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
 
 
 def _origin(card: ModelCard) -> dict[str, str]:
@@ -124,24 +127,24 @@ def _familiarity(card: ModelCard) -> str:
     )
 
 
-def _metrics(table: MetricTable) -> None:
-    st.subheader(f"{table.metric}, {table.name}", anchor=False)
-    films = table.films[:1].upper() + table.films[1:]
-    if table.number_of_films is not None and table.number_of_patients is not None:
-        films = f"{table.number_of_films:,} {table.films} ({table.number_of_patients:,} patients)"
+def _metrics(measured: MetricTable) -> None:
+    st.subheader(f"{measured.metric}, {measured.name}", anchor=False)
+    films = measured.films[:1].upper() + measured.films[1:]
+    if measured.number_of_films is not None and measured.number_of_patients is not None:
+        films = f"{measured.number_of_films:,} {measured.films} ({measured.number_of_patients:,} patients)"
     html(
         '<div class="sr-small">{films}. Reference: {reference}. Interval: {interval}. 0.5 is chance.</div>',
         films=films,
-        reference=table.reference,
-        interval=table.interval,
+        reference=measured.reference,
+        interval=measured.interval,
     )
-    st.plotly_chart(auc_figure(table), width="stretch", config={"displayModeBar": False})
-    few = [display_name(label) for label, metric in table.per_label.items() if metric.value is None]
+    st.plotly_chart(auc_figure(measured), width="stretch", config={"displayModeBar": False})
+    few = [display_name(label) for label, metric in measured.per_label.items() if metric.value is None]
     if few:
         html('<div class="sr-small">Too few cases to say: {few}.</div>', few=", ".join(few))
     with st.expander("As a table"):
-        rows = [(display_name(label), *_metric_cells(metric)) for label, metric in table.per_label.items()]
-        _table(("label", table.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
+        rows = [(display_name(label), *_metric_cells(metric)) for label, metric in measured.per_label.items()]
+        table(("label", measured.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
 
 
 def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
@@ -154,41 +157,6 @@ def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
     return f"{metric.value:.3f}", interval, *counts
 
 
-def _operating_point(name: str, point: OperatingPoint) -> None:
-    st.subheader(f"Operating point: {name}", anchor=False)
-    html(
-        '<div class="sr-small">{rule}, set on {films}. {flagged}</div>',
-        rule=point.rule.capitalize(),
-        films=point.films,
-        flagged=share_words(point.flagged_without_findings),
-    )
-    rows = []
-    for label, threshold in point.thresholds.items():
-        if threshold.value is None:
-            rows.append((display_name(label), "not evaluated", "", "", escape(threshold.reason or "")))
-            continue
-        counts = threshold.counts
-        rows.append(
-            (
-                display_name(label),
-                shown(threshold.value),
-                _with_interval(threshold.sensitivity),
-                _with_interval(threshold.specificity),
-                escape(threshold.source or "")
-                if counts is None
-                else f"{counts.positive_patients:,} positive, {counts.negative_patients:,} negative patients",
-            )
-        )
-    _table(("label", "threshold", "sensitivity", "specificity", "set on"), rows, numbers=3)
-
-
-def _with_interval(metric: Metric | None) -> str:
-    if metric is None or metric.value is None:
-        return ""
-    interval = "" if metric.low is None or metric.high is None else f" ({metric.low:.2f} to {metric.high:.2f})"
-    return f"{metric.value:.2f}{interval}"
-
-
 def _counts(card: ModelCard) -> None:
     with st.expander("Counts as a table"):
         parts = list(card.counts)
@@ -198,21 +166,7 @@ def _counts(card: ModelCard) -> None:
             cells = [f"{c.positive_films:,} / {c.positive_patients:,}" for c in counts]
             rows.append((display_name(label), *cells))
         heads = tuple(f"{part}: positive films / patients" for part in parts)
-        _table(("label", *heads), rows, numbers=len(parts))
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0) -> None:
-    """Write rows of HTML cells; the caller escapes what comes from outside."""
-
-    def cell(tag: str, column: int, text: str) -> str:
-        kind = ' class="n"' if 0 < column <= numbers else ""
-        return f"<{tag}{kind}>{text}</{tag}>"
-
-    head = "".join(cell("th", i, escape(text)) for i, text in enumerate(heads))
-    body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
-    wide = " wide" if len(heads) > 3 else ""
-    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    st.html(f'<div class="sr-scroll"><table class="sr-table{wide}">{top}<tbody>{body}</tbody></table></div>')
+        table(("label", *heads), rows, numbers=len(parts))
 
 
 def _list(lines: tuple[str, ...]) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -29,7 +30,8 @@ def test_models_list_show_and_verify(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["predict"], ["render"], ["train"], ["split"], ["train-gate"], ["bench"], ["models", "show"]]
+    "command",
+    [[], ["predict"], ["render"], ["train"], ["split"], ["train-gate"], ["bench"], ["models", "show"], ["calibrate"]],
 )
 def test_every_command_teaches(command, capsys):
     assert main([*command, "--help"]) == 0
@@ -50,6 +52,33 @@ def test_every_command_and_option_has_its_help():
         assert command.help, command.name
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{command.name} {parameter.name}"
+
+
+def test_calibrate_writes_the_card_anew(tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(find_model("second-read-mini"), copy)
+    images, table = made_up_dataset(tmp_path / "data", patients=6, films=2, side=48)
+    split = tmp_path / "split.csv"
+    split.write_text("patient_id,part\n" + "".join(f"{n},{'train' if n < 3 else 'validation'}\n" for n in range(1, 7)))
+    command = ["calibrate", "--model", str(copy), "--images", str(images), "--table", str(table)]
+    assert main([*command, "--split", str(split), "--sampling", "enriched"]) == 0
+    out = capsys.readouterr().out
+    assert "on 8 films of validation patients (4 patients" in out
+    assert "too few cases" in out
+    assert main(["models", "verify", str(copy)]) == 0
+    assert main(["models", "show", str(copy)]) == 0
+    shown = capsys.readouterr().out
+    assert "Calibration: No curves for 0 of 14 labels" in shown
+    assert "enriched, not as they come" in shown
+    assert main([*command, "--split", "none"]) == 0
+    assert "on 12 films of patients new to the model (6 patients" in capsys.readouterr().out
+    for options, status, words in (
+        (["--sampling", "often"], 2, "accepted are consecutive, enriched, unknown"),
+        (["--split", "nothing.csv"], 4, "not a CSV"),
+        ([], 4, "too sure|not in it|no film"),
+    ):
+        assert main([*command, *options]) == status
+        assert re.search(words, capsys.readouterr().err)
 
 
 def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):

@@ -5,7 +5,8 @@ import pytest
 
 from cxr_core.model import log_odds
 from cxr_core.model.card import Counts, OperatingPoint, Threshold
-from cxr_core.model.findings import find, shown, usable_threshold
+from cxr_core.model.findings import find, usable_threshold
+from cxr_core.model.words import small_words
 
 
 def counts(positive, negative=500):
@@ -77,7 +78,7 @@ def test_a_published_threshold_is_used_without_counts_and_one_that_was_never_set
 
 
 def test_small_numbers_are_not_shown_as_nought():
-    assert [shown(value) for value in (0.0, 0.0004403, 0.0022490, 0.0098, 0.01, 0.2, 0.9999)] == [
+    assert [small_words(value) for value in (0.0, 0.0004403, 0.0022490, 0.0098, 0.01, 0.2, 0.9999)] == [
         "0.000",
         "0.00044",
         "0.0022",

@@ -141,6 +141,22 @@ def test_test_films_of_other_patients_are_refused(recipe, tmp_path):
         train_model(flattered, tmp_path / "x", tmp_path / "w")
 
 
+def test_thresholds_and_curves_come_from_the_folder_that_was_named(recipe, trained, tmp_path):
+    from cxr_core.training.recipe import train_model
+
+    card = trained[0]
+    assert card.calibration.sampling == "unknown"
+    assert card.calibration.split_sha256 == recipe.split.sha256
+    assert card.calibration.number_of_films == card.training.validation_films
+    assert all(
+        curve.method is None and "too few cases" in curve.reason for curve in card.calibration.per_label.values()
+    )
+    assert card.operating_points["default"].thresholds["Mass"].value is None
+    elsewhere = dataclasses.replace(recipe, calibrate_on=("elsewhere",))
+    with pytest.raises(TrainingRefused, match="no validation film comes from it"):
+        train_model(elsewhere, tmp_path / "x", tmp_path / "w")
+
+
 def test_a_split_without_validation_is_refused(recipe, tmp_path):
     from cxr_core.training.recipe import train_model
 
