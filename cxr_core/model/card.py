@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation
+from .schooling import LossBalance, StageEnd
 
 __all__ = [
     "CARD_SCHEMA",
@@ -89,6 +90,12 @@ class TrainingRecord:
     loss: str
     seed: int
     history: tuple[dict[str, float], ...] = ()
+    balance: dict[str, LossBalance] = Field(default_factory=dict)
+    patience: int = 0  # epochs; 0: no early stopping, and no stage_ends
+    stage_ends: tuple[StageEnd, ...] = ()
+    average: float = 0.0  # decay of the moving average of the weights; 0: none
+    precision: str = "float32"
+    near_duplicates: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -114,6 +121,7 @@ class MetricTable:
     number_of_patients: int
     interval: str
     per_label: dict[str, Metric]
+    mean: Metric | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
