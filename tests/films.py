@@ -42,7 +42,11 @@ def made_up_dataset(
     for patient in range(1, patients + 1):
         for number in range(films):
             labels = [label for label in ("Effusion", "Mass") if rng.random() < 0.4]
-            film = np.clip(base.astype(int) + rng.integers(-10, 10, base.shape), 0, 255).astype(np.uint8)
+            # a structure of its own: two films are not the same picture
+            grains = np.random.default_rng([seed, patient, number]).normal(0, 40, (12, 12)).astype(np.float32)
+            own = np.asarray(Image.fromarray(grains).resize((side, side)))
+            film = base + own + rng.integers(-10, 10, base.shape)
+            film = np.clip(film, 0, 255).astype(np.uint8)
             for label in labels:
                 corner = 8 if label == "Mass" else side - 24
                 film[corner : corner + 12, 8:20] = 255

@@ -13,6 +13,7 @@ from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation
 from .calibration import Calibration, check_calibration
 from .measure import STRICT, Counts, Metric
+from .schooling import LossBalance, StageEnd
 
 __all__ = [
     "CARD_SCHEMA",
@@ -83,6 +84,12 @@ class TrainingRecord:
     loss: str | None = None
     seed: int | None = None
     history: tuple[dict[str, float], ...] = ()
+    balance: dict[str, LossBalance] = Field(default_factory=dict)
+    patience: int = 0  # epochs; 0: no early stopping, and no stage_ends
+    stage_ends: tuple[StageEnd, ...] = ()
+    average: float = 0.0  # decay of the moving average of the weights; 0: none
+    precision: str = "float32"
+    near_duplicates: str | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -116,6 +123,7 @@ class MetricTable:
     number_of_patients: int | None
     interval: str
     per_label: dict[str, Metric]
+    mean: Metric | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
