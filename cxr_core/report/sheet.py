@@ -54,9 +54,9 @@ def sheet(
             that it gives none.
         title: how the user knows the film.
     """
-    figure = Figure(figsize=(15, 5.3), dpi=150, facecolor=PAPER)
+    figure = Figure(figsize=(15, 5.6), dpi=150, facecolor=PAPER)
     panels = figure.subplots(1, 1 + SHOWN, gridspec_kw={"wspace": 0.06})
-    figure.subplots_adjust(left=0.012, right=0.988, top=0.77, bottom=0.2)
+    figure.subplots_adjust(left=0.012, right=0.988, top=0.765, bottom=0.235)
     grey = _reduced(render8(radiograph))
     for panel in panels:
         panel.set_axis_off()
@@ -118,7 +118,7 @@ def _reduced(grey: np.ndarray) -> np.ndarray:
 
 
 def _caption(panel, heading: str, words: str, ink: str) -> None:
-    panel.text(0, 1.15, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
+    panel.text(0, 1.17, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
     panel.text(0, 1.025, words, transform=panel.transAxes, color=ink, size=7.5, va="bottom")
 
 

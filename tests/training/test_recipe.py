@@ -155,6 +155,20 @@ def test_thresholds_and_curves_come_from_the_folder_that_was_named(recipe, train
         train_model(elsewhere, tmp_path / "x", tmp_path / "w")
 
 
+def test_only_films_of_the_named_folder_calibrate(recipe):
+    from cxr_core.training.recipe import _to_calibrate
+    from tests.films import made_up_scores
+
+    scored = made_up_scores(20)
+    mixed = dataclasses.replace(scored.films, sources=np.where(np.arange(40) < 15, "natural", "picked"))
+    scored = dataclasses.replace(scored, films=mixed)
+    some, origin = _to_calibrate(dataclasses.replace(recipe, calibrate_on=("natural",), sampling="consecutive"), scored)
+    assert len(some.films) == 15
+    np.testing.assert_array_equal(some.logits, scored.logits[:15])
+    assert origin.sampling == "consecutive"
+    assert len(_to_calibrate(recipe, scored)[0].films) == 40
+
+
 def test_a_split_without_validation_is_refused(recipe, tmp_path):
     from cxr_core.training.recipe import train_model
 
