@@ -1,5 +1,6 @@
 """Arrays in, numbers with intervals out; nothing but NumPy and SciPy."""
 
+from .agreement import Agreement, cohen_kappa, fleiss_kappa, reader_agreement
 from .averages import ClassMeans, mean_auc, mean_average_precision
 from .clustered import auc_with_interval, clustered_auc, clustered_test
 from .comparison import ModelComparison, auc_difference, compare_models, holm
@@ -7,6 +8,7 @@ from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_p
 from .delong import PairedTest, delong_auc, delong_test
 from .estimate import Estimate
 from .intervals import count_patients, patient_bootstrap, patient_bootstrap_auc
+from .localisation import OverlapCurve, PointingGame, box_coverage, overlap_by_threshold, pointing_game
 from .net_benefit import DecisionCurve, OutcomeHistogram, decision_curve, outcome_histogram
 from .operating import sensitivity_specificity, share_flagged, threshold_at_specificity
 from .precision_recall import (
@@ -25,53 +27,70 @@ from .reliability import (
     calibration_curve,
     calibration_error,
 )
+from .selective import CoveragePoint, RiskCoverage, risk_coverage
 from .shares import patient_mean, patient_share, wilson
+from .subgroups import SubgroupRow, age_bands, subgroups
 
 __all__ = [
+    "Agreement",
     "AtThreshold",
     "BrierParts",
     "CalibrationBin",
     "CalibrationError",
     "ClassMeans",
+    "CoveragePoint",
     "DecisionCurve",
     "Estimate",
     "ModelComparison",
     "OutcomeHistogram",
+    "OverlapCurve",
     "PairedTest",
+    "PointingGame",
     "PrecisionRecallCurve",
     "ReaderPoint",
+    "RiskCoverage",
     "RocCurve",
+    "SubgroupRow",
     "ValuesAtPrevalence",
+    "age_bands",
     "at_threshold",
     "auc_difference",
     "auc_with_interval",
     "average_precision",
+    "box_coverage",
     "brier_parts",
     "calibration_curve",
     "calibration_error",
     "clustered_auc",
     "clustered_test",
+    "cohen_kappa",
     "compare_models",
     "count_patients",
     "decision_curve",
     "delong_auc",
     "delong_test",
+    "fleiss_kappa",
     "holm",
     "majority_of_others",
     "mean_auc",
     "mean_average_precision",
     "outcome_histogram",
+    "overlap_by_threshold",
     "patient_bootstrap",
     "patient_bootstrap_auc",
     "patient_bootstrap_average_precision",
     "patient_mean",
     "patient_share",
+    "pointing_game",
     "precision_recall_curve",
+    "reader_agreement",
     "reader_points",
+    "risk_coverage",
     "roc_auc",
     "roc_curve",
     "sensitivity_specificity",
     "share_flagged",
+    "subgroups",
     "threshold_at_specificity",
     "values_at_prevalence",
     "wilson",
