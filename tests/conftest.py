@@ -1,6 +1,6 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
-``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``,
+``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``, ``proc``,
 ``shared``. A required thing that is missing fails; another skips, and says so.
 """
 
@@ -49,6 +49,22 @@ def dcm2pnm(tmp_path_factory):
             return np.asarray(image).copy()
 
     return render
+
+
+@pytest.fixture(scope="session")
+def proc(tmp_path_factory):
+    """Areas, DeLong's intervals and tests by R's pROC, as a second witness: a CSV of cases to a CSV of numbers."""
+    program = shutil.which("Rscript")
+    if program is None or subprocess.run([program, "-e", "library(pROC)"], capture_output=True).returncode:
+        missing("proc", "R's pROC is not installed")
+    script = PROJECT / "tests" / "metrics" / "proc" / "numbers.R"
+
+    def numbers(cases: Path) -> Path:
+        out = tmp_path_factory.mktemp("proc") / "numbers.csv"
+        subprocess.run([program, str(script), str(cases), str(out)], check=True, capture_output=True)
+        return out
+
+    return numbers
 
 
 @pytest.fixture(scope="session")
