@@ -80,6 +80,7 @@ def _words(card: ModelCard) -> str:
         lines += ["", f"{table.metric} on {table.number_of_films:,} {table.films} ({table.name}; {table.reference})"]
         lines.append(f"interval: {table.interval}")
         lines += [f"  {display_name(label):<20}{_metric(metric)}" for label, metric in table.per_label.items()]
+        lines += [f"  {'Mean':<20}{_metric(table.mean)}"] if table.mean is not None else []
     for name, point in card.operating_points.items():
         lines += ["", f"Operating point {name}: {point.rule}, on {point.films}"]
         for label, threshold in point.thresholds.items():
