@@ -99,6 +99,7 @@ def _words(card: ModelCard) -> str:
         lines += ["", f"{table.metric} on {films} ({table.name}; {table.reference})"]
         lines.append(f"interval: {table.interval}")
         lines += [f"  {display_name(label):<28}{_metric(metric)}" for label, metric in table.per_label.items()]
+        lines += [f"  {'Mean':<28}{_metric(table.mean)}"] if table.mean is not None else []
     for name, point in card.operating_points.items():
         lines += ["", f"Operating point {name}: {point.rule}, set on {point.films}"]
         lines += [f"held out: {point.held_out}"] if point.held_out else []

@@ -125,10 +125,7 @@ def _pipeline(folder: Path, size: int, side: int, batch: int, steps: int) -> Non
             pass
         return len(order) / (time.perf_counter() - start)
 
-    print(
-        f"films of {side} x {side} pixels as PNG, brought to {size}, augmented; {workers} processors; "
-        f"batches of {batch}"
-    )
+    print(f"films of {side} x {side} pixels as PNG, brought to {size}, augmented; {workers} processors, batch {batch}")
     with decoders(1) as one, decoders(workers) as threads, decoders(workers, processes=True) as processes:
         rate(processes)
         alone, threaded, parallel = rate(one), rate(threads), rate(processes)
