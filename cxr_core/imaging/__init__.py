@@ -11,6 +11,7 @@ from .pixels import Pixels
 from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
 from .quality import Quality, Status
 from .radiograph import Kind, Radiograph
+from .raster import turn_words
 from .read import read_radiograph
 from .render import render8
 from .sniff import sniff
@@ -42,5 +43,6 @@ __all__ = [
     "read_radiograph",
     "render8",
     "sniff",
+    "turn_words",
     "unpacked",
 ]

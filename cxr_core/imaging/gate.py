@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from .accepted import CAPTURE_MODALITIES, CAPTURES, PRIVATE_CLASS, RADIOGRAPH_MODALITIES, RADIOGRAPHS
+from .block_means import block_means
+from .burned_in import BurnedIn, burned_in
+from .exposure import Exposure, exposure_of
 from .look import Look, look_at
-from .pixels import Pixels
 from .quality import Quality
 
 __all__ = ["judge"]
 
-X_RAY = {"CR", "DX", "RG"}
-CAPTURES = {"OT", "SC"}
 CHEST = {"CHEST", "THORAX", "LUNG", "CHESTABDOMEN"}
 FRONTAL = {"PA", "AP"}
 OTHER_VIEWS = {
@@ -27,6 +28,7 @@ OTHER_VIEWS = {
 }
 ADULT_YEARS = 18
 SMALL_SIDE = 224
+RADIOGRAPH_CLASSES, CAPTURE_CLASSES = set(RADIOGRAPHS.values()), set(CAPTURES.values())
 TURNED = {"turned 90": 90, "turned 180": 180, "turned 270": 270}
 LOOKS = {
     **{kind: f"turned by {degrees} degrees counter-clockwise; turn it upright" for kind, degrees in TURNED.items()},
@@ -34,26 +36,36 @@ LOOKS = {
     "part": "cut off: a part of a chest only",
     "other": "unlike a frontal chest radiograph",
 }
+TEXT = "text-like marks in the picture: look for a name before you share it"
 
 
-def judge(pixels: Pixels, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
+def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
     """Return the gate's verdict.
 
     Args:
-        pixels: the film.
+        display: (rows, columns) float32 in [0, 1].
         header: fields that passed the allow-list; empty for a picture file.
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found, in words.
     """
-    rows, columns = pixels.containers.shape
-    # its eye sees little, so it is given little: a detector's film has millions of pixels
-    thin = pixels.thinned(max(1, min(rows, columns) // 512))
-    look = look_at(thin) if _has_contrast(thin) or _has_contrast(pixels.thinned(1)) else None
+    look, exposure, text = _seen(display) if _has_contrast(display) else (None, None, None)
     refusals = [*_header_refusals(header), *_look_reasons(look, "refused")]
-    warnings = [*_look_reasons(look, "warning"), *concerns, *_warnings(rows, columns, header, age)]
+    warnings = [*_look_reasons(look, "warning"), *concerns]
+    if exposure is not None and exposure.verdict == "refused":
+        refusals.append(f"not read: {exposure.words}")
+    elif exposure is not None and exposure.verdict == "warning":
+        warnings.append(exposure.words)
+    if text is not None and text.lines:
+        warnings.append(TEXT)
+    warnings += _warnings(*display.shape, header, age)
     status = "refused" if refusals else "warning" if warnings else "ok"
     turned = 0 if look is None or look.verdict == "ok" else TURNED.get(look.kind, 0)
     return Quality(status, (*refusals, *warnings), turned=turned)
+
+
+def _seen(display: np.ndarray) -> tuple[Look, Exposure, BurnedIn]:
+    small = block_means(display)
+    return look_at(display), exposure_of(small), burned_in(small)
 
 
 def _has_contrast(display: np.ndarray) -> bool:
@@ -74,9 +86,11 @@ def _look_reasons(look: Look | None, verdict: str) -> Iterable[str]:
 
 
 def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
-    modality = header.get("Modality")
-    if modality and modality not in X_RAY | CAPTURES:
+    modality, sop_class = header.get("Modality"), header.get("SOPClassUID", PRIVATE_CLASS)
+    if modality and modality not in RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES:
         yield f"not read: modality {modality}; radiographs (CR, DX) are accepted"
+    if sop_class not in {PRIVATE_CLASS} | RADIOGRAPH_CLASSES | CAPTURE_CLASSES:
+        yield f"not read: SOP class {sop_class}; CR, DX and secondary captures are accepted"
     view = header.get("ViewPosition")
     if view in OTHER_VIEWS:
         yield f"not read: {OTHER_VIEWS[view]} view; frontal views (PA, AP) are accepted"
@@ -95,7 +109,11 @@ def _warnings(rows: int, columns: int, header: Mapping[str, str], age: float | N
         yield "view position not stated: taken as frontal"
     elif header.get("ViewPosition") == "another":
         yield "view position stated in words that are not known here: taken as frontal"
-    if header.get("Modality") in CAPTURES:
+    if header and "SOPClassUID" not in header:
+        yield "SOP class not stated: taken as a radiograph"
+    elif header.get("SOPClassUID") == PRIVATE_CLASS:
+        yield "a SOP class that the standard does not know: taken as a radiograph"
+    if header.get("Modality") in CAPTURE_MODALITIES or header.get("SOPClassUID") in CAPTURE_CLASSES:
         yield "a secondary capture: its grey levels may have been changed"
     if header.get("PresentationIntentType") == "FOR PROCESSING":
         yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"

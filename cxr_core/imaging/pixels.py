@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .lookup import look_up
-
 __all__ = ["Pixels"]
 
 
@@ -30,7 +28,3 @@ class Pixels:
     values: np.ndarray
     display: np.ndarray
     padding: np.ndarray
-
-    def thinned(self, step: int) -> np.ndarray:
-        """Return every ``step``-th row and column as displayed, (rows, columns) float32 in [0, 1]."""
-        return look_up(self.display, self.containers[::step, ::step])

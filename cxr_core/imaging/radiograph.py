@@ -84,7 +84,7 @@ class Radiograph:
     @cached_property
     def quality(self) -> Quality:
         """The gate's verdict from header and pixels, with the override where it refuses."""
-        verdict = judge(self.pixels, self.header, self.age, self.concerns)
+        verdict = judge(self.display, self.header, self.age, self.concerns)
         return replace(verdict, override=self.override) if verdict.status == "refused" else verdict
 
     @property
