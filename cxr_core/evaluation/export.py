@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import PathUnusable
 from ..labels import NOTICE
+from ..metrics import Estimate
 from ..store import StoredRun
 from .summary import RunSummary, summarise
 
@@ -22,14 +23,7 @@ METRIC_COLUMNS = (
     "reference",
     "metric",
     "label",
-    "value",
-    "low",
-    "high",
-    "positives",
-    "negatives",
-    "positive_patients",
-    "negative_patients",
-    "reason",
+    *(field.name for field in fields(Estimate)),
     "notes",
     "notice",
 )

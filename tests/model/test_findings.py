@@ -15,7 +15,7 @@ def counts(positive, negative=500):
 
 @pytest.fixture
 def card(predictor):
-    return dataclasses.replace(predictor.card, labels=("A", "B", "C", "D"))
+    return dataclasses.replace(predictor.card, labels=("A", "B", "C", "D"), calibration=None)
 
 
 POINT = OperatingPoint(
@@ -61,7 +61,8 @@ def test_ranked_by_distance_from_the_threshold(predictor):
     assert sorted(f.label for f in ranked) == sorted(predictor.card.labels)
     known = [f for f in ranked if f.threshold is not None]
     assert list(ranked[: len(known)]) == known
-    away = [log_odds(f.score) - log_odds(f.threshold) for f in known]
+    shown = [f.score if f.probability is None else f.probability for f in known]
+    away = [log_odds(value) - log_odds(f.threshold) for value, f in zip(shown, known, strict=True)]
     assert away == sorted(away, reverse=True)
     rest = [f.score for f in ranked[len(known) :]]
     assert rest == sorted(rest, reverse=True)
