@@ -205,6 +205,8 @@ def _check(ds: Dataset) -> None:
         raise InputRefused("DICOM without rows, columns or bits. Export it again.") from error
     if frames > 1:
         raise InputRefused(f"DICOM with {frames} frames: a chest radiograph has one. Export the frame you mean.")
+    if ds.get("PhotometricInterpretation") not in (*GREY, *COLOUR):
+        raise InputRefused("DICOM with a photometric interpretation that is not read here. Export it as MONOCHROME2.")
     check_size(rows, columns)
     if allocated not in BITS_ALLOCATED or not 0 < stored <= allocated:
         raise InputRefused(f"DICOM with {stored} bits stored in {allocated}: up to 16 bits are accepted.")
