@@ -129,7 +129,7 @@ def imported(tmp_path_factory) -> Path:
     job = ImportJob(
         ["torchxrayvision:all", "--file", str(file), "--sha256", digest, "--out", str(folder)],
     )
-    state = job.wait(600)
+    state = job.wait(1800)
     assert state.error == "", state
     assert not state.running
     file.unlink()
