@@ -13,7 +13,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md and docs/training.md"
-	@echo "make soak   read broken files and films for minutes; measure the gate"
+	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -35,6 +35,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations
 	$(RUN) -m tests.soak.memory
 	$(RUN) -m tests.soak.gate
+	$(RUN) -m tests.soak.killed
 
 clean:
 	rm -rf $(VENV) runs build

@@ -147,7 +147,8 @@ def train(
         measure_test=measure_test,
     )
     work = WORK / recipe.id
-    write(work / "split.csv", recipe.split.text().encode())
+    if not resume:
+        write(work / "split.csv", recipe.split.text().encode())
     teller = _Teller(len(plan.stages))
     card = train_model(
         recipe,

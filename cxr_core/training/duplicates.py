@@ -28,8 +28,8 @@ SAME_FILM = 0.94
 
 Seen on the 10,373 films of three parts of ChestX-ray14 (53 million pairs of two patients): at most 0.902;
 the same films saved again as JPEG of quality 30 to 90, at a third to twice their size, in another shape,
-mirrored or inverted: at least 0.97; with another gamma or window: at least 0.95. A film that was cropped, padded or
-written over is not found.
+mirrored or inverted: at least 0.98; with another gamma or window: at least 0.95. A film that was cropped,
+padded or written over is not found.
 """
 
 _ROWS, _COLUMNS = np.mgrid[:BAND, :BAND]
