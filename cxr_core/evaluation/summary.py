@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WrongArguments
-from ..metrics import Estimate, patient_bootstrap_auc
+from ..metrics import Estimate, auc_with_interval
 from ..store import Predictions, RunRecord
 
 __all__ = ["ANY_FINDING", "SEEN_IN_TRAINING", "RunSummary", "any_finding_score", "outcomes", "summarise"]
@@ -59,7 +59,7 @@ def summarise(
     for c, label in enumerate(labels):
         said = truth[:, c] >= 0
         if said.any():
-            auc[label] = patient_bootstrap_auc(truth[said, c] == 1, scores[said, c], patients[said], resamples)
+            auc[label] = auc_with_interval(truth[said, c] == 1, scores[said, c], patients[said], resamples)
     values = [estimate.value for label, estimate in auc.items() if label != ANY_FINDING and estimate.value is not None]
     return RunSummary(
         record,

@@ -17,7 +17,7 @@ from .comparison import ModelComparison, auc_difference, compare_models, holm
 from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_prevalence
 from .delong import PairedTest, delong_auc, delong_test
 from .estimate import Estimate
-from .intervals import count_patients, patient_bootstrap, patient_bootstrap_auc
+from .intervals import BOOTSTRAP_FROM, count_patients, patient_bootstrap, patient_bootstrap_auc
 from .localisation import OverlapCurve, PointingGame, box_coverage, overlap_by_threshold, pointing_game
 from .net_benefit import DecisionCurve, OutcomeHistogram, decision_curve, outcome_histogram
 from .operating import (
@@ -56,6 +56,7 @@ from .shares import patient_mean, patient_share, wilson
 from .subgroups import SubgroupRow, age_bands, subgroups
 
 __all__ = [
+    "BOOTSTRAP_FROM",
     "Agreement",
     "AtThreshold",
     "BrierParts",

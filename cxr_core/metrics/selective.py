@@ -92,8 +92,9 @@ def risk_coverage(
     """
     labels, scores = check_labels_and_scores(labels, scores)
     sureness = check_labels_and_scores(labels, sureness)[1]
-    patients = np.asarray(patients)
     number, which = index_patients(patients, len(labels))
+    # numbers in the order of the names: the same draws, and faster to look through
+    patients = which
     check_level(level)
     if math.isnan(threshold):
         raise ValueError("A threshold of NaN: a number is accepted.")

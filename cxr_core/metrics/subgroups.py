@@ -88,8 +88,8 @@ def subgroups(
     labels, scores = check_labels_and_scores(labels, scores)
     if math.isnan(threshold):
         raise ValueError("A threshold of NaN: a number is accepted.")
-    patients, above = np.asarray(patients), scores >= threshold
-    index_patients(patients, len(labels))
+    # numbers in the order of the names: the same draws, and faster to look through
+    patients, above = index_patients(patients, len(labels))[1], scores >= threshold
     names = {name: _names(name, values, len(labels)) for name, values in characteristics.items()}
     options = {"seed": seed, "level": level, "min_patients": min_patients, "bootstrap_from": bootstrap_from}
 

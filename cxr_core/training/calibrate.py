@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from ..imaging import Preparation
 from ..labels import LABELS
-from ..metrics import patient_bootstrap_auc
+from ..metrics import BOOTSTRAP_FROM, auc_with_interval
 from ..model.calibration import Calibration
 from ..model.card import Counts, MetricTable, ModelCard
 from .curves import fit_calibration
@@ -37,7 +37,10 @@ __all__ = [
 
 MIN_PATIENTS_FOR_AUC = 10
 RESAMPLES = 2000
-INTERVAL = f"95 %, percentiles of {RESAMPLES} bootstrap resamples of patients"
+INTERVAL = (
+    f"95 %; percentiles of {RESAMPLES} bootstrap resamples of patients for labels with {BOOTSTRAP_FROM} positive and "
+    f"{BOOTSTRAP_FROM} negative patients or more, clustered by patient on the logit scale for others"
+)
 ANCHOR_PERCENTILE = 99
 ANCHOR_RULE = f"{ANCHOR_PERCENTILE}th percentile of the largest cell over validation films, logit units"
 _ABOUT_OUTPUTS = "Its outputs are"
@@ -120,7 +123,7 @@ def map_anchors(scored: Scored, labels: Sequence[str] = LABELS) -> dict[str, flo
 def auc_table(scored: Scored, name: str, description: str, seed: int = 0) -> MetricTable:
     """Return the AUC of every label; null, with the counts, where there are too few patients."""
     films = scored.films
-    estimates = patient_bootstrap_auc(
+    estimates = auc_with_interval(
         films.labels,
         scored.scores,
         films.patients,
