@@ -25,12 +25,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 PROCESSES = 2
 
+FRAME_SECONDS, MEGAPIXEL_SECONDS = 3.0, 1.0
+"""A compressed frame may take so long, and so much longer for each 10^6 pixels. JPEG 2000, the slowest, takes a third
+of a second for a million."""
+
 
 class Apart:
     """A few decoder processes, started when they are needed, and again when they have died.
 
     Args:
-        seconds: after so long a file is refused and its process ended.
+        seconds: after so long a file is refused and its process ended; a frame of few pixels sooner, see
+            :data:`FRAME_SECONDS`.
         megabytes: memory (10^6 bytes) that a process may take beyond its libraries.
         processes: how many files are decoded at once; a further one waits.
     """
@@ -43,11 +48,12 @@ class Apart:
 
     def frame(self, ds: Dataset, data: bytes) -> np.ndarray:
         """Return the containers of a compressed DICOM file, as :func:`.decode.container_pixels`."""
-        return self._ask("dicom", data)[1]
+        megapixels = int(ds.Rows) * int(ds.Columns) / 1e6
+        return self._ask("dicom", data, min(self._seconds, FRAME_SECONDS + MEGAPIXEL_SECONDS * megapixels))[1]
 
     def raster(self, data: bytes, kind: Kind) -> Raster:
         """Return the grey values of a picture file, as :func:`.raster.read_raster`."""
-        head, pixels = self._ask(kind, data)
+        head, pixels = self._ask(kind, data, self._seconds)
         return Raster(pixels, head["bits"], tuple(head["transforms"]), tuple(head["warnings"]))
 
     def close(self) -> None:
@@ -58,21 +64,21 @@ class Apart:
                 process.end()
             self._free.put(None)
 
-    def _ask(self, kind: str, data: bytes) -> tuple[dict, np.ndarray]:
+    def _ask(self, kind: str, data: bytes, seconds: float) -> tuple[dict, np.ndarray]:
         process = self._free.get()
         try:
             if process is not None and not process.alive():
                 process.end()
                 process = None
             process = process or _Process(self._megabytes)
-            head, body = process.ask(kind, data, self._seconds)
+            head, body = process.ask(kind, data, seconds)
         except (EOFError, OSError, ValueError) as error:
             if process is not None:
                 process.end()
             process = None
             raise InputRefused(
                 "Film whose decoder failed, or took more memory or time than is allowed "
-                f"({self._megabytes} MB, {self._seconds:g} s). Export it again."
+                f"({self._megabytes} MB, {seconds:.3g} s). Export it again."
             ) from error
         finally:
             self._free.put(process)
