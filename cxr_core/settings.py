@@ -52,6 +52,11 @@ class Settings(BaseSettings):
     decode_memory_mb: int = Field(
         default=1500, ge=200, description="Memory that decoding one file may take in the app, in megabytes."
     )
+    max_zip_ratio: int = Field(
+        default=200,
+        ge=1,
+        description="How many times a zip may grow: films shrink to a half or a quarter, a bomb to a thousandth.",
+    )
     max_files: int = Field(default=500, ge=1, description="Most files that one drop on the page may hold.")
 
     @classmethod

@@ -12,9 +12,6 @@ from ..settings import settings
 
 __all__ = ["is_archive", "unpacked"]
 
-MAX_RATIO = 200
-"""Uncompressed films in a zip shrink to a half or a quarter; a bomb to a thousandth."""
-
 
 def is_archive(data: bytes) -> bool:
     """Return whether the bytes are a zip archive."""
@@ -29,7 +26,7 @@ def unpacked(data: bytes) -> list[tuple[str, bytes]]:
 
     Raises:
         InputRefused: it is broken, encrypted, or beyond the limits: ``max_files`` files, each of
-            ``max_file_mb``, together no more than :data:`MAX_RATIO` times the archive.
+            ``max_file_mb``, together no more than ``max_zip_ratio`` times the archive.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -37,8 +34,9 @@ def unpacked(data: bytes) -> list[tuple[str, bytes]]:
             if len(members) > settings().max_files:
                 raise InputRefused(f"Zip archive of {len(members)} files: {settings().max_files} are accepted.")
             # what it says is checked before, what it gives while it is read
-            if sum(member.file_size for member in members) > MAX_RATIO * len(data):
-                raise InputRefused(f"Zip archive that grows more than {MAX_RATIO} times. Unpack it first.")
+            most = settings().max_zip_ratio
+            if sum(member.file_size for member in members) > most * len(data):
+                raise InputRefused(f"Zip archive that grows more than {most} times. Unpack it first.")
             return [(PurePosixPath(member.filename).name, _content(archive, member)) for member in members]
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise InputRefused("Zip archive that is broken, encrypted or cut short. Make it again.") from error
