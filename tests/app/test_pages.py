@@ -185,7 +185,7 @@ def test_the_share_flagged_is_in_sight_before_and_after_the_findings_are_shown(a
     app.run()
     drop(app, ("film.png", phantom_png(256, 224)))
     assert "films without findings" in text(app)
-    assert "Scores are not probabilities" in text(app)
+    assert "Probabilities hold where findings are as common" in text(app)
     app.toggle[0].set_value(True).run()
     assert "films without findings" in text(app)
 
