@@ -58,6 +58,8 @@ def container_pixels(ds: Dataset) -> np.ndarray:
     # a view of uncompressed grey data: its unused bits may hold the padding value
     grey = int(ds.get("SamplesPerPixel") or 1) == 1
     options = {"view_only": True, "correct_unused_bits": False} if grey and syntax in _NATIVE else {}
+    if plugin in ("gdcm", jpeg_extended.PLUGIN) and int(ds.BitsAllocated) == 8:
+        options = {"bits_stored": 8}  # GDCM ends the process where 8-bit containers hold fewer bits
     try:
         with silence() if plugin in ("gdcm", jpeg_extended.PLUGIN) else contextlib.nullcontext():
             pixels, meta = get_decoder(syntax).as_array(ds, decoding_plugin=plugin, **options)
