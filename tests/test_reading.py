@@ -59,7 +59,7 @@ def test_a_refused_film_has_no_findings_until_a_reason_is_given(predictor):
 def test_a_film_unlike_the_known_ones_is_named(predictor):
     from cxr_core.model import Predictor
 
-    data = phantom_dicom(256, 224)
+    data = phantom_dicom(values=phantom(256, 224, words=False))
     assert read_film(data, predictor)[1].quality.status == "ok"
     strict = dataclasses.replace(predictor.card.familiarity, threshold=0.1)
     folder = dataclasses.replace(predictor.folder, card=dataclasses.replace(predictor.card, familiarity=strict))

@@ -17,6 +17,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import InputRefused
 from ..settings import settings
+from .accepted import BITS_ALLOCATED, COLOUR, GREY
 from .chain import Levels, Notes, file_vois, inverts, modality_values, presented, voi_brightness
 from .decode import container_pixels
 from .gate import judge
@@ -106,11 +107,11 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     if photometric == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, ds)
         pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
-    if pixels.ndim == 3:
+    if pixels.ndim == 3 and photometric in COLOUR:
         notes.transforms.append(f"colour ({photometric}): luma")
         notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a film")
         pixels, levels = luma(pixels).astype(np.uint8), Levels.of_luma()
-    elif photometric in ("MONOCHROME1", "MONOCHROME2"):
+    elif pixels.ndim == 2 and photometric in GREY:
         levels = Levels.of_containers(ds, pixels.dtype)
     else:
         raise InputRefused("DICOM with an unknown photometric interpretation. Export it as MONOCHROME2.")
@@ -178,6 +179,8 @@ def _check(ds: Dataset) -> None:
         raise InputRefused("DICOM without rows, columns or bits. Export it again.") from error
     if frames > 1:
         raise InputRefused(f"DICOM with {frames} frames: a chest radiograph has one. Export the frame you mean.")
+    if ds.get("PhotometricInterpretation") not in (*GREY, *COLOUR):
+        raise InputRefused("DICOM with a photometric interpretation that is not read here. Export it as MONOCHROME2.")
     check_size(rows, columns)
-    if allocated not in (8, 16) or not 0 < stored <= allocated:
+    if allocated not in BITS_ALLOCATED or not 0 < stored <= allocated:
         raise InputRefused(f"DICOM with {stored} bits stored in {allocated}: up to 16 bits are accepted.")

@@ -7,16 +7,19 @@ override it with a reason, and the reason is kept in the reading.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from .accepted import CAPTURE_MODALITIES, CAPTURES, PRIVATE_CLASS, RADIOGRAPH_MODALITIES, RADIOGRAPHS
+from .block_means import block_means
+from .burned_in import BurnedIn, burned_in
+from .exposure import Exposure, exposure_of
 from .look import Look, look_at
 from .radiograph import Quality
 
 __all__ = ["judge"]
 
-X_RAY = {"CR", "DX", "RG"}
-CAPTURES = {"OT", "SC"}
 CHEST = {"CHEST", "THORAX", "LUNG", "CHESTABDOMEN"}
 FRONTAL = {"PA", "AP"}
 OTHER_VIEWS = {
@@ -26,6 +29,8 @@ OTHER_VIEWS = {
 }
 ADULT_YEARS = 18
 SMALL_SIDE = 224
+RADIOGRAPH_CLASSES, CAPTURE_CLASSES = set(RADIOGRAPHS.values()), set(CAPTURES.values())
+RAW_CLASSES = {name for name in RADIOGRAPH_CLASSES if name.endswith("For Processing")}
 TURNED = {"turned 90": 90, "turned 180": 180, "turned 270": 270}
 LOOKS = {
     **{kind: f"turned by {degrees} degrees counter-clockwise; turn it upright" for kind, degrees in TURNED.items()},
@@ -33,6 +38,7 @@ LOOKS = {
     "part": "cut off: a part of a chest only",
     "other": "unlike a frontal chest radiograph",
 }
+TEXT = "text-like marks in the picture: look for a name before you share it"
 
 
 def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
@@ -44,12 +50,29 @@ def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, con
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found, in words.
     """
-    look = look_at(display) if _has_contrast(display) else None
-    refusals = [*_header_refusals(header), *_look_reasons(look, "refused")]
-    warnings = [*_look_reasons(look, "warning"), *concerns, *_warnings(display, header, age)]
+    seen = _see(display)
+    refusals = [*_header_refusals(header), *_seen_reasons(seen, "refused")]
+    warnings = [*_seen_reasons(seen, "warning"), *concerns, *_warnings(display, header, age)]
     status = "refused" if refusals else "warning" if warnings else "ok"
-    turned = 0 if look is None or look.verdict == "ok" else TURNED.get(look.kind, 0)
+    turned = 0 if seen is None or seen.look.verdict == "ok" else TURNED.get(seen.look.kind, 0)
     return Quality(status, (*refusals, *warnings), turned=turned)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the pixels show."""
+
+    look: Look
+    exposure: Exposure
+    text: BurnedIn
+
+
+def _see(display: np.ndarray) -> _Seen | None:
+    """Look at a picture; None where every pixel is the same."""
+    if not _has_contrast(display):
+        return None
+    small = block_means(display)
+    return _Seen(look_at(display), exposure_of(small), burned_in(small))
 
 
 def _has_contrast(display: np.ndarray) -> bool:
@@ -57,22 +80,27 @@ def _has_contrast(display: np.ndarray) -> bool:
     return bool(display.max() - display.min() >= 1 / 255)
 
 
-def _look_reasons(look: Look | None, verdict: str) -> Iterable[str]:
-    """Say what the picture looks like, where that is no upright frontal chest film."""
-    if look is None:
+def _seen_reasons(seen: _Seen | None, verdict: str) -> Iterable[str]:
+    """Say what the picture looks like, where that is no upright frontal chest film, well exposed, without text."""
+    if seen is None:
         if verdict == "refused":
             yield "not read: every pixel is the same, there is no picture"
         return
-    if look.verdict != verdict:
-        return
-    words = LOOKS[look.kind]
-    yield f"not read: it looks {words}" if verdict == "refused" else f"it may be {words}"
+    refused = verdict == "refused"
+    if seen.look.verdict == verdict:
+        yield f"not read: it looks {LOOKS[seen.look.kind]}" if refused else f"it may be {LOOKS[seen.look.kind]}"
+    if seen.exposure.verdict == verdict:
+        yield f"not read: {seen.exposure.words}" if refused else seen.exposure.words
+    if seen.text.lines and not refused:
+        yield TEXT
 
 
 def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
-    modality = header.get("Modality")
-    if modality and modality not in X_RAY | CAPTURES:
+    modality, sop_class = header.get("Modality"), header.get("SOPClassUID", PRIVATE_CLASS)
+    if modality and modality not in RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES:
         yield f"not read: modality {modality}; radiographs (CR, DX) are accepted"
+    if sop_class not in {PRIVATE_CLASS} | RADIOGRAPH_CLASSES | CAPTURE_CLASSES:
+        yield f"not read: SOP class {sop_class}; CR, DX and secondary captures are accepted"
     view = header.get("ViewPosition")
     if view in OTHER_VIEWS:
         yield f"not read: {OTHER_VIEWS[view]} view; frontal views (PA, AP) are accepted"
@@ -91,9 +119,13 @@ def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None)
         yield "view position not stated: taken as frontal"
     elif header.get("ViewPosition") == "another":
         yield "view position stated in words that are not known here: taken as frontal"
-    if header.get("Modality") in CAPTURES:
+    if header and "SOPClassUID" not in header:
+        yield "SOP class not stated: taken as a radiograph"
+    elif header.get("SOPClassUID") == PRIVATE_CLASS:
+        yield "a SOP class that the standard does not know: taken as a radiograph"
+    if header.get("Modality") in CAPTURE_MODALITIES or header.get("SOPClassUID") in CAPTURE_CLASSES:
         yield "a secondary capture: its grey levels may have been changed"
-    if header.get("PresentationIntentType") == "FOR PROCESSING":
+    if header.get("PresentationIntentType") == "FOR PROCESSING" or header.get("SOPClassUID") in RAW_CLASSES:
         yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"
     if min(display.shape) < SMALL_SIDE:
         yield f"small image: {display.shape[1]} x {display.shape[0]} pixels"

@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
+from .accepted import COLOUR, GREY, sop_class_name
+
 __all__ = ["allowed_header", "patient_age", "spacing_mm"]
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}(\\[ALRPHF]{1,3})?")
@@ -33,10 +35,7 @@ _VOCABULARY: dict[str, set[str]] = {
     "Modality": _MODALITIES,
     "ViewPosition": _VIEWS,
     "BodyPartExamined": _BODY_PARTS,
-    "PhotometricInterpretation": {
-        "MONOCHROME1", "MONOCHROME2", "RGB", "PALETTE COLOR",
-        "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT",
-    },
+    "PhotometricInterpretation": {*GREY, *COLOUR},
     "PresentationLUTShape": {"IDENTITY", "INVERSE"},
     "PresentationIntentType": {"FOR PRESENTATION", "FOR PROCESSING"},
     "PixelIntensityRelationship": {"LIN", "LOG", "DISP", "OTHER"},
@@ -49,9 +48,12 @@ _OLD = 90
 def allowed_header(ds: Dataset) -> Mapping[str, str]:
     """Return the fields that the product needs, by DICOM keyword; never a patient's identity.
 
-    An age of 90 or more is returned as ``90Y or over``.
+    An age of 90 or more is returned as ``90Y or over``; the SOP class by the standard's name of it.
     """
     header = {}
+    sop_class = sop_class_name(_text(ds, "SOPClassUID"))
+    if sop_class:
+        header["SOPClassUID"] = sop_class
     for keyword, words in _VOCABULARY.items():
         value = _meant(keyword, _text(ds, keyword).upper())
         if value in words:

@@ -18,10 +18,11 @@ _WORDS = "SYNTHETIC PHANTOM"
 _BITS = 12
 
 
-def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0) -> np.ndarray:
+def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, words: bool = True) -> np.ndarray:
     """Return the phantom: (rows, columns) uint16 of 12 bits, bright where X-rays were stopped.
 
-    Row 0 on top, the heart on the image's right, as on a film.
+    Row 0 on top, the heart on the image's right, as on a film. Without ``words`` it does not say what it
+    is: for tests of what a film without text looks like.
     """
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     u, v = (x + 0.5) / columns - 0.5, (y + 0.5) / rows - 0.5
@@ -58,7 +59,8 @@ def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0) -> np.ndarra
     thick -= 0.1 * np.exp(-((u / 0.016) ** 2)) * (v < -0.12) * body
     noise = np.random.default_rng(seed).normal(0, 0.008, (rows, columns))
     values = np.clip(0.06 + 1.15 * thick + noise, 0, 1) * ((1 << _BITS) - 96)
-    return _stamped(np.rint(values).astype(np.uint16))
+    stored = np.rint(values).astype(np.uint16)
+    return _stamped(stored) if words else stored
 
 
 def _stamped(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""What the gate does to pictures it was not built on, by their pixels alone. Run by ``make soak``.
+"""What the gate does to pictures, by their pixels alone. Run by ``make soak``.
+
+The eye that tells films from other pictures was trained on no patient that is measured here; bounds of exposure
+were set on nih_128 without these patients; bounds of burned-in text were set on the films of nih_384 whose
+patients are in the training part of the split, so text is planted into the others only.
 
 Real films come from the folder of real X-rays (``SECOND_READ_SHARED`` or ``shared/`` beside the project);
 CT, MR and ultrasound from pydicom's own test files, photographs from scikit-image; the rest is drawn.
@@ -19,9 +23,15 @@ import pydicom
 import skimage.data
 from PIL import Image, ImageDraw
 
-from cxr_core.imaging import read_radiograph
-from cxr_core.imaging.look import Look, look_at
+from cxr_core.imaging import phantom, read_radiograph
+from cxr_core.imaging.block_means import block_means
+from cxr_core.imaging.burned_in import burned_in
+from cxr_core.imaging.exposure import exposure_of
+from cxr_core.imaging.gate import judge
+from cxr_core.imaging.look import look_at
 from cxr_core.metrics import share_flagged, wilson
+from cxr_core.training.splits import read_split
+from tests.planted import FONTS, STYLES, made_up_line, planted
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("SECOND_READ_SHARED", PROJECT.parent / "shared")) / "data"
@@ -38,30 +48,81 @@ def main() -> int:
     patients = np.concatenate([patients for _, patients in groups.values()])
     print("| category | pictures | refused | warned | refused or warned |\n|---|---|---|---|---|")
     for name, (group, of) in groups.items():
-        line(f"frontal films of adults, {name}", map(look_at, group), of)
-    line("all of these", map(look_at, films), patients)
-    line("the same, inverted", (look_at(1 - film) for film in films), patients)
+        line(f"frontal films of adults, {name}", group, of)
+    line("all of these", films, patients)
+    line("the same, inverted", (1 - film for film in films), patients)
     for name, cut in HALVES.items():
-        line(f"their {name} half", (look_at(cut(film)) for film in films), patients)
+        line(f"their {name} half", (cut(film) for film in films), patients)
     for modality in ("CT", "MR", "US"):
-        line(f"{modality} that pydicom ships", map(look_at, other_modality(modality)))
-    line("photographs that scikit-image ships", map(look_at, photographs()))
+        line(f"{modality} that pydicom ships", other_modality(modality))
+    line("photographs that scikit-image ships", photographs())
     rng = np.random.default_rng(2026)
-    line("pages of text", (look_at(page(rng)) for _ in range(100)))
-    line("noise", (look_at(rng.random((200, 200)).astype(np.float32)) for _ in range(100)))
+    line("pages of text", (page(rng) for _ in range(100)))
+    line("noise", (rng.random((200, 200)).astype(np.float32) for _ in range(100)))
     blank = np.array([_is_refused(level) for level in np.linspace(0, 1, 11)])
     print(f"| blank | {len(blank)} | {_cell(blank, None)} | | |")
     for quarter in (1, 2, 3):
         kinds = [look_at(np.rot90(film, quarter)).kind for film in films]
         hits = np.array([kind == f"turned {90 * quarter}" for kind in kinds])
         print(f"turned by {90 * quarter} degrees: {len(hits)} films, recognised {_cell(hits, patients)}")
+    exposures(films, patients)
+    texts(films, patients)
     return 0
 
 
-def line(name: str, looks: Iterable[Look], patients: np.ndarray | None = None) -> None:
-    verdicts = np.array([look.verdict for look in looks])
+def exposures(films: list[np.ndarray], patients: np.ndarray) -> None:
+    """Print what comes of films that are badly exposed, in the same eight bits."""
+    small = [block_means(film) for film in films]
+    hits = np.array([exposure_of(grey).verdict != "ok" for grey in small])
+    print(f"\nexposure warned of on real films as they are: {len(hits)} films, {_cell(hits, patients)}")
+    print("| badly exposed | pictures | refused | warned | refused or warned |\n|---|---|---|---|---|")
+    for name, change in BAD_EXPOSURES.items():
+        line(name, (np.rint(change(film) * 255).astype(np.float32) / 255 for film in films), patients)
+
+
+def texts(films: list[np.ndarray], patients: np.ndarray) -> None:
+    """Print the share of films warned of text as they are, and with text planted."""
+    tuned = read_split().part_of(patients) == "train"
+    found = np.array([burned_in(block_means(film)).lines > 0 for film in films])
+    for name, part in (("the bounds were set on", tuned), ("others", ~tuned)):
+        print(f"text-like marks in films as they are, {name}: {part.sum()} films, {_cell(found[part], patients[part])}")
+    # one film a patient, and none that has text of its own
+    _, first = np.unique(np.where(tuned | found, -1, patients), return_index=True)
+    clean = [films[i] for i in first if not (tuned[i] or found[i])]
+    rng = np.random.default_rng(2026)
+    print(f"\nof {len(clean)} films of as many patients, and of the phantom, with a line of text planted:")
+    shares = (0.01, 0.015, 0.02, 0.03, 0.04)
+    print("| found | " + " | ".join(f"{100 * share:g} % high" for share in shares) + " |\n" + "|---" * 6 + "|")
+    for style in STYLES:
+        row(style, [share_found(clean, rng, share, style) for share in shares])
+    for side in (1024, 2048):
+        phantoms = [phantom(side, side * 7 // 8, seed=seed, words=False).astype(np.float32) / 4095 for seed in range(3)]
+        row(f"phantom of {side} rows", [share_found(phantoms * 20, rng, share, STYLES[1]) for share in shares])
+    for text in ("L", "R"):
+        row(f"the side marker {text}", [share_found(clean, rng, share, STYLES[2], text) for share in shares])
+
+
+def share_found(films: list[np.ndarray], rng: np.random.Generator, share: float, style: str, text: str = "") -> str:
+    hits = []
+    for number, film in enumerate(films):
+        words = text or made_up_line(rng)
+        with_text = planted(film, rng, words, share, FONTS[number % len(FONTS)], style)
+        if with_text is not None:
+            hits.append(burned_in(block_means(with_text)).lines > 0)
+    estimate = wilson(sum(hits), len(hits))
+    low, share_hit, high = (round(100 * share) for share in (estimate.low, np.mean(hits), estimate.high))
+    return f"{sum(hits)} of {len(hits)} ({share_hit} %; {low} to {high})"
+
+
+def row(name: str, cells: list[str]) -> None:
+    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def line(name: str, displays: Iterable[np.ndarray], patients: np.ndarray | None = None) -> None:
+    """Print what the gate says of pictures, of which nothing but the pixels is known."""
+    verdicts = np.array([judge(display, {}, ADULT_YEARS).status for display in displays])
     columns = (verdicts == "refused", verdicts == "warning", verdicts != "ok")
-    print(f"| {name} | {len(verdicts)} | " + " | ".join(_cell(hits, patients) for hits in columns) + " |")
+    row(f"{name} | {len(verdicts)}", [_cell(hits, patients) for hits in columns])
 
 
 def _cell(hits: np.ndarray, patients: np.ndarray | None) -> str:
@@ -78,6 +139,25 @@ def real_films(name: str) -> tuple[list[np.ndarray], np.ndarray]:
     paths = [SHARED / name / "images" / image for image in table["Image Index"]]
     return [read_radiograph(path.read_bytes()).display for path in paths], table["Patient ID"].to_numpy()
 
+
+BAD_EXPOSURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "darkened, gamma 2": lambda film: film**2,
+    "darkened, gamma 3": lambda film: film**3,
+    "darkened, gamma 4": lambda film: film**4,
+    "lightened, gamma 1/2": lambda film: film ** (1 / 2),
+    "lightened, gamma 1/3": lambda film: film ** (1 / 3),
+    "lightened, gamma 1/4": lambda film: film ** (1 / 4),
+    "the lower 20 % of the range clipped to black": lambda film: np.clip((film - 0.2) / 0.8, 0, 1),
+    "the lower 40 %": lambda film: np.clip((film - 0.4) / 0.6, 0, 1),
+    "the lower 60 %": lambda film: np.clip((film - 0.6) / 0.4, 0, 1),
+    "the upper 20 % of the range clipped to white": lambda film: np.clip(film / 0.8, 0, 1),
+    "the upper 40 %": lambda film: np.clip(film / 0.6, 0, 1),
+    "the upper 60 %": lambda film: np.clip(film / 0.4, 0, 1),
+    "flattened to 40 % of the range": lambda film: 0.3 + 0.4 * film,
+    "to 20 %": lambda film: 0.4 + 0.2 * film,
+    "to 10 %": lambda film: 0.45 + 0.1 * film,
+    "to 5 %": lambda film: 0.475 + 0.05 * film,
+}
 
 HALVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "left": lambda film: film[:, : film.shape[1] // 2],
