@@ -45,6 +45,9 @@ def predict(
     read_anyway: Annotated[
         str | None, typer.Option(metavar="REASON", help="Read films that the gate refuses; the reason is kept.")
     ] = None,
+    upright: Annotated[
+        bool, typer.Option("--upright", help="Turn back and read films that the gate finds turned; the turn is named.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="One line a finding.")] = False,
     heatmaps: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each film's maps: npz and PNG.")] = None,
@@ -84,7 +87,7 @@ def predict(
             try:
                 data = file.read()
                 radiograph, reading = read_film(
-                    data, predictor, operating_point=operating_point, read_anyway=read_anyway
+                    data, predictor, operating_point=operating_point, read_anyway=read_anyway, upright=upright
                 )
             except InputRefused as refusal:
                 refused += 1

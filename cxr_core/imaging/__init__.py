@@ -5,6 +5,7 @@ from .display import brightness, render8
 from .phantom import phantom, phantom_dicom, phantom_png
 from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
 from .radiograph import Kind, Lut, Quality, Radiograph, Status, Voi
+from .raster import turn_words
 from .read import read_radiograph
 from .sniff import sniff
 
@@ -27,5 +28,6 @@ __all__ = [
     "read_radiograph",
     "render8",
     "sniff",
+    "turn_words",
     "unpacked",
 ]

@@ -45,9 +45,9 @@ def luma(rgb: np.ndarray) -> np.ndarray:
     return np.rint(weighted).astype(np.float32)
 
 
-def turn_words(quarter_turns: int) -> tuple[str, ...]:
-    """Return the transform of a film that the reader turned, in words."""
-    return (f"turned by the reader: {90 * quarter_turns} degrees clockwise",) if quarter_turns else ()
+def turn_words(quarter_turns: int, by: str = "reader") -> tuple[str, ...]:
+    """Return the transform of a film that was turned, in words that say by whom."""
+    return (f"turned by the {by}: {90 * quarter_turns} degrees clockwise",) if quarter_turns else ()
 
 
 def turned_raster(raster: Raster, quarter_turns: int) -> Raster:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cxr_core.cli.main import main
-from cxr_core.imaging import phantom_dicom, phantom_png, read_radiograph, render8
+from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from cxr_core.labels import LABELS
 
 
@@ -57,6 +57,42 @@ def test_read_anyway_reads_and_says_why(study, capsys):
     record = json.loads(capsys.readouterr().out)
     assert record["quality"]["override"] == "wrong tag"
     assert len(record["findings"]) == 14
+
+
+@pytest.mark.parametrize("quarter", [1, 2, 3])
+def test_upright_turns_a_turned_film_back_and_names_the_turn(tmp_path, capsys, quarter):
+    upright, turned = phantom(256, 224), tmp_path / "turned.dcm"
+    turned.write_bytes(phantom_dicom(values=np.ascontiguousarray(np.rot90(upright, quarter))))
+    assert main(["predict", str(turned), "--json"]) == 3
+    refused = json.loads(capsys.readouterr().out)
+    assert refused["findings"] == []
+    assert main(["predict", str(turned), "--json", "--upright"]) == 0
+    read = json.loads(capsys.readouterr().out)
+    assert (read["image"]["rows"], read["image"]["columns"]) == (256, 224)
+    assert read["image"]["transforms"][-1] == (
+        f"turned by the option upright, as the gate recognised it: {90 * quarter} degrees clockwise"
+    )
+    (tmp_path / "film.dcm").write_bytes(phantom_dicom(values=upright))
+    assert main(["predict", str(tmp_path / "film.dcm"), "--json"]) == 0
+    assert read["findings"] == json.loads(capsys.readouterr().out)["findings"]
+
+
+def test_upright_leaves_other_films_as_they_are(tmp_path, capsys):
+    film = phantom(256, 224)
+    pictures = {"upright": film, "mirrored": film[:, ::-1], "inverted": 4095 - film}
+    for name, values in pictures.items():
+        (tmp_path / f"{name}.dcm").write_bytes(phantom_dicom(values=np.ascontiguousarray(values)))
+        (tmp_path / f"{name}.png").write_bytes(png(values >> 4))
+    main(["predict", str(tmp_path), "--json", "--upright"])
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(records) == 6
+    assert "turned" not in str([record["image"]["transforms"] for record in records])
+
+
+def png(grey):
+    file = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
