@@ -51,3 +51,22 @@ def test_spacing_is_at_the_detector():
     film = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=[0.2, 0.1], PixelSpacing=[0.3, 0.3]))
     assert film.spacing_mm == (0.2, 0.1)
     assert read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=None)).spacing_mm is None
+
+
+@pytest.mark.parametrize(
+    ("uid", "name"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.1", "Computed Radiography Image Storage"),
+        ("1.2.840.10008.5.1.4.1.1.2", "CT Image Storage"),
+        ("1.2.840.113619.4.2", "another"),
+        ("1.2.840.10008.1.2", "another"),
+        ("SECRET^NAME", "another"),
+        ("", None),
+    ],
+)
+def test_a_sop_class_comes_in_by_the_standards_name_or_not_at_all(uid, name):
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    ds.add_new("SOPClassUID", "LO", uid)
+    assert allowed_header(ds).get("SOPClassUID") == name
