@@ -12,8 +12,8 @@ help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
-	@echo "make bench  print the figures of docs/performance.md"
-	@echo "make soak   read broken files and films for minutes; measure the gate"
+	@echo "make bench  print the figures of docs/performance.md and docs/training.md"
+	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -29,11 +29,13 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(RUN) -m cxr_core bench
 	$(RUN) -m tests.bench.page
+	$(RUN) -m tests.bench.training
 
 soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations
 	$(RUN) -m tests.soak.memory
 	$(RUN) -m tests.soak.gate
+	$(RUN) -m tests.soak.killed
 
 clean:
 	rm -rf $(VENV) runs build

@@ -6,7 +6,15 @@ a path that the user did not type, or a library's own words about the content of
 
 from __future__ import annotations
 
-__all__ = ["CxrError", "InputRefused", "ModelUnusable", "PathUnusable", "TrainingRefused", "WrongArguments"]
+__all__ = [
+    "CxrError",
+    "InputRefused",
+    "ModelUnusable",
+    "PathUnusable",
+    "TrainingRefused",
+    "WeightsRefused",
+    "WrongArguments",
+]
 
 
 class CxrError(Exception):
@@ -40,3 +48,7 @@ class PathUnusable(CxrError):
 
 class TrainingRefused(CxrError):
     """The data or the starting weights do not allow an honest training."""
+
+
+class WeightsRefused(CxrError):
+    """A weights file is broken, hostile, too large, not the one it is said to be, or of another network."""

@@ -6,7 +6,9 @@ order of NIH's public release.
 
 from __future__ import annotations
 
-__all__ = ["CAVEATS", "LABELS", "NOTICE", "NOT_LOOKED_FOR", "NO_FINDING", "display_name"]
+from collections.abc import Collection
+
+__all__ = ["CAVEATS", "LABELS", "NOTICE", "NOT_LOOKED_FOR", "NO_FINDING", "display_name", "not_looked_for"]
 
 LABELS: tuple[str, ...] = (
     "Atelectasis",
@@ -50,6 +52,20 @@ CAVEATS: dict[str, str] = {
     "Cardiomegaly": "On AP and supine films the heart is magnified.",
 }
 """What a reader must know of a label, whatever the model; a card may say more."""
+
+
+def not_looked_for(labels: Collection[str]) -> tuple[str, ...]:
+    """Return what a model with these labels does not look for: :data:`NOT_LOOKED_FOR`, less and more.
+
+    A model that names fractures looks for them; one that lacks some of the 14 pathologies says which.
+    """
+    looked_for = {"Fracture": ("fractures and other bone lesions", "bone lesions other than fractures")}
+    lines = list(NOT_LOOKED_FOR)
+    for label, (line, instead) in looked_for.items():
+        if label in labels:
+            lines[lines.index(line)] = instead
+    missing = [display_name(label).lower() for label in LABELS if label not in labels]
+    return (*lines, f"of the 14 usual pathologies: {', '.join(missing)}") if missing else tuple(lines)
 
 
 def display_name(label: str) -> str:

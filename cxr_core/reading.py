@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from .imaging import Radiograph, read_radiograph, turn_words
+from .imaging import WITHIN, Decoder, Radiograph, read_radiograph, turn_words
 from .model import Predictor, Reading
+from .model.windows import with_other_windows
 
 __all__ = ["read_film"]
 
@@ -15,9 +17,12 @@ def read_film(
     predictor: Predictor,
     *,
     operating_point: str = "default",
+    prevalence: Mapping[str, float] | float | None = None,
     read_anyway: str | None = None,
     quarter_turns: int = 0,
     upright: bool = False,
+    sha256: str | None = None,
+    decoder: Decoder = WITHIN,
 ) -> tuple[Radiograph, Reading]:
     """Read one file.
 
@@ -25,10 +30,13 @@ def read_film(
         data: content of a DICOM, PNG, JPEG or TIFF file.
         predictor: the model.
         operating_point: name of one of the card's.
+        prevalence: share of positive films that the user assumes, for all labels or by label; None for none.
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
         upright: turn back a film that the gate refuses as turned by 90, 180 or 270 degrees, and say so in its
             transforms. A mirror image is never made.
+        sha256: hex digest of the data where it is known already.
+        decoder: decodes what needs a codec.
 
     Returns:
         The film as displayed, and its reading. A film that the gate refuses has a reading without
@@ -36,19 +44,21 @@ def read_film(
 
     Raises:
         InputRefused: the bytes are no readable image.
+        WrongArguments: for an operating point or a prevalence that the model's card does not allow.
     """
-    radiograph = read_radiograph(data, quarter_turns=quarter_turns)
+    radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256, decoder=decoder)
     if upright and radiograph.quality.status == "refused" and radiograph.quality.turned and not quarter_turns:
-        radiograph = _turned_back(data, radiograph)
-    if read_anyway and radiograph.quality.status == "refused":
-        radiograph = replace(radiograph, quality=replace(radiograph.quality, override=read_anyway))
-    return radiograph, predictor.read(radiograph, operating_point)
+        radiograph = _turned_back(data, radiograph, decoder)
+    if read_anyway:
+        radiograph = replace(radiograph, override=read_anyway)
+    reading = predictor.read(radiograph, operating_point, prevalence)
+    return radiograph, with_other_windows(reading, radiograph, predictor)
 
 
-def _turned_back(data: bytes, refused: Radiograph) -> Radiograph:
+def _turned_back(data: bytes, refused: Radiograph, decoder: Decoder) -> Radiograph:
     """Return the film turned back as the gate says; as it was, where the gate takes that for turned as well."""
     quarters = refused.quality.turned // 90
-    film = read_radiograph(data, quarter_turns=quarters)
+    film = read_radiograph(data, quarter_turns=quarters, sha256=refused.sha256, decoder=decoder)
     if film.quality.turned:
         return refused
     by_reader, by_option = turn_words(quarters), turn_words(quarters, "option upright, as the gate recognised it")

@@ -38,10 +38,20 @@ class Settings(BaseSettings):
     )
     model: str = Field(default="second-read-mini", description="Id of the model that serves by default.")
     engine: Literal["openvino", "tensorflow"] = Field(default="openvino", description="Engine that serves by default.")
+    runs: Path = Field(default=PROJECT / "runs", description="Folder that keeps evaluation runs.")
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Database of the store of runs, as SQLAlchemy writes it; by default SQLite in the folder of runs.",
+    )
     max_file_mb: int = Field(
         default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
     )
     max_megapixels: int = Field(default=64, ge=1, description="Largest decoded image, in 10^6 pixels.")
+    decode_seconds: float = Field(default=20, gt=0, description="Seconds after which the app gives up decoding a file.")
+    decode_memory_mb: int = Field(
+        default=1500, ge=200, description="Memory that decoding one file may take in the app, in megabytes."
+    )
     max_files: int = Field(default=500, ge=1, description="Most files that one drop on the page may hold.")
 
     @classmethod

@@ -1,6 +1,6 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
-``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``,
+``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``, ``proc``,
 ``shared``. A required thing that is missing fails; another skips, and says so.
 """
 
@@ -52,6 +52,22 @@ def dcm2pnm(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def proc(tmp_path_factory):
+    """Areas, DeLong's intervals and tests by R's pROC, as a second witness: a CSV of cases to a CSV of numbers."""
+    program = shutil.which("Rscript")
+    if program is None or subprocess.run([program, "-e", "library(pROC)"], capture_output=True).returncode:
+        missing("proc", "R's pROC is not installed")
+    script = PROJECT / "tests" / "metrics" / "proc" / "numbers.R"
+
+    def numbers(cases: Path) -> Path:
+        out = tmp_path_factory.mktemp("proc") / "numbers.csv"
+        subprocess.run([program, str(script), str(cases), str(out)], check=True, capture_output=True)
+        return out
+
+    return numbers
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -66,6 +82,16 @@ def predictor():
     from cxr_core.model import shared_predictor
 
     return shared_predictor("second-read-mini", "openvino")
+
+
+@pytest.fixture(scope="session")
+def calibrated_models(tmp_path_factory) -> Path:
+    """A folder of two models: the embedded one, calibrated on made-up ``consecutive`` and ``enriched`` films."""
+    from tests.films import calibrated_copies
+
+    home = tmp_path_factory.mktemp("calibrated")
+    calibrated_copies(home)
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +111,26 @@ def page(address, chromium):
     with browsing(chromium) as page:
         open_front_page(page, address)
         yield page
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory) -> Path:
+    """A model folder of 18 labels, made once by the page's own job from a file that torch.save(model) wrote."""
+    import hashlib
+
+    from cxr_core.ui.import_job import ImportJob
+    from tests.model.weights.reference import rebuilt
+
+    home = tmp_path_factory.mktemp("imported")
+    file, folder = home / "given.pt", home / "models" / "txv-all"
+    data = rebuilt("legacy")
+    file.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    job = ImportJob(
+        ["torchxrayvision:all", "--file", str(file), "--sha256", digest, "--out", str(folder)],
+    )
+    state = job.wait(1800)
+    assert state.error == "", state
+    assert not state.running
+    file.unlink()
+    return folder

@@ -7,10 +7,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
+import imagecodecs
 import numpy as np
 import pydicom
 from PIL import Image
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from cxr_core.imaging import is_archive, phantom, phantom_dicom, phantom_png, unpacked
 
@@ -35,6 +37,13 @@ def seeds(side: int = 48) -> dict[str, bytes]:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("study/IM1", found["dicom"])
     found["zip"] = archive.getvalue()
+    ds = pydicom.dcmread(io.BytesIO(found["dicom"]))
+    ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    ds.PixelData = encapsulate([imagecodecs.ljpeg_encode(phantom(side, side), bitspersample=12)])
+    ds["PixelData"].VR = "OB"
+    file = io.BytesIO()
+    ds.save_as(file)
+    found["dicom JPEG Lossless"] = file.getvalue()
     for syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
         ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
         ds.compress(syntax, generate_instance_uid=False)

@@ -30,7 +30,7 @@ def test_every_setting_and_command_is_documented():
     text = "".join(path.read_text() for path in [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
     for name in Settings.model_fields:
         assert f"SECOND_READ_{name.upper()}" in text
-    for command in ("predict", "render", "train", "split", "models", "bench"):
+    for command in ("predict", "render", "train", "split", "models", "bench", "calibrate"):
         assert f"python -m cxr_core {command}" in text
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputRefused, PathUnusable
-from ..imaging import is_archive, unpacked
+from ..imaging import is_archive, is_directory, listed_files, unpacked
 
 __all__ = ["InputFile", "collect", "make_folder", "output_stems", "write"]
 
@@ -53,10 +53,19 @@ def collect(paths: Sequence[Path]) -> list[InputFile]:
 def _files_of(path: Path) -> list[InputFile]:
     if path.is_dir():
         found = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
-        return [InputFile(p, p.relative_to(path)) for p in found]
+        # a directory of a medium lists the files beside it, which are found anyway
+        return [InputFile(p, p.relative_to(path)) for p in found if p.name != "DICOMDIR"]
     if not path.is_file():
         raise PathUnusable(f"{path}: no such file or folder.")
-    return _members(path) or [InputFile(path, Path(path.name))]
+    return _members(path) or _listed(path) or [InputFile(path, Path(path.name))]
+
+
+def _listed(path: Path) -> list[InputFile]:
+    """Return the images that a DICOMDIR lists, there or not; none for another file."""
+    with path.open("rb") as file:
+        if not is_directory(file.read(1024)):
+            return []
+    return [InputFile(path.parent / place, place) for place in listed_files(path.read_bytes())]
 
 
 def _members(path: Path) -> list[InputFile]:

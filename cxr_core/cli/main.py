@@ -10,7 +10,7 @@ from typer._click.exceptions import ClickException  # typer brings its own click
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from . import bench, models, predict, render, split, train, train_gate
+from . import bench, calibrate, evaluate, models, predict, render, runs, split, train, train_gate
 
 __all__ = ["app", "main"]
 
@@ -31,9 +31,12 @@ app.command("predict")(predict.predict)
 app.command("render")(render.render)
 app.command("train")(train.train)
 app.command("train-gate")(train_gate.train_gate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.command("split")(split.split)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""``models``: what models there are, what is known of one, and whether its files are whole."""
+"""``models``: what models there are, what is known of one, whether its files are whole, and new ones."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import typer
 from ..errors import CxrError, ModelUnusable
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, list_models, open_model
-from ..model.card import Metric, read_card
+from ..model.card import Metric, Threshold, read_card
 from ..model.folder import CARD, find_model
+from ..model.words import calibration_words, curve_words, flagged_words, number_words, small_words
+from .import_model import import_model
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List models, show a model's card, verify a model's files.", no_args_is_help=True)
+app = typer.Typer(
+    help="List models, show a model's card, verify a model's files, import weights of others.", no_args_is_help=True
+)
+app.command("import")(import_model)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or a path to its folder.")]
 
 
 @app.command("list")
 def list_() -> None:
-    """Print each model's id, version, size of input and number of training films."""
+    """Print each model's id, version, size of input, and training films or source."""
     found = list_models()
     if not found:
-        raise ModelUnusable("There is no model. Train one: python -m cxr_core train --help")
+        raise ModelUnusable(
+            "There is no model. Train or import one: python -m cxr_core train --help, models import --help"
+        )
     for folder in found:
         try:
             card = read_card(folder / CARD)
@@ -32,7 +39,11 @@ def list_() -> None:
             print(f"{folder.name}  unusable: {error}")
             continue
         kind = "demonstration" if card.demonstration else "model"
-        films = f"{card.training.films:,} training films"
+        films = (
+            "training films not stated" if card.training.films is None else f"{card.training.films:,} training films"
+        )
+        if card.imported is not None:
+            films = f"imported from {card.imported.source}, {len(card.labels)} labels"
         print(f"{folder.name}  version {card.version}  {kind}  {card.input.size} x {card.input.size}  {films}")
 
 
@@ -65,28 +76,44 @@ def verify(
 
 
 def _words(card: ModelCard) -> str:
-    training, architecture = card.training, card.architecture
+    architecture = card.architecture
+    start = "" if architecture.transfer_learned is not False else " (not transfer-learned)"
     lines = [
         f"{card.title} ({card.id}, version {card.version})",
         NOTICE,
-        f"Network: {architecture.name}, {architecture.parameters:,} parameters, from {architecture.initialisation}"
-        + ("" if architecture.transfer_learned else " (not transfer-learned)"),
+        f"Network: {architecture.name}, {architecture.parameters:,} parameters, from "
+        f"{architecture.initialisation}{start}",
         f"Input: {card.input.size} x {card.input.size}, {card.input.fit}, "
-        f"detail of {card.input.detail or card.input.size} pixels a side",
-        f"Training: {training.films:,} films of {training.patients:,} patients of {', '.join(training.datasets)}; "
-        f"split {training.split}; stages {training.stages}; augmentation {training.augmentation}",
+        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.scaling}",
+        f"Training: {_training(card)}",
     ]
+    if card.imported is not None:
+        origin = card.imported
+        lines += [
+            f"Imported: {origin.source}, {origin.file}",
+            f"  SHA-256 {origin.sha256}, compared with {origin.checked}",
+            *([f"  {origin.url}"] if origin.url else []),
+        ]
     for table in card.metrics:
-        lines += ["", f"{table.metric} on {table.number_of_films:,} {table.films} ({table.name}; {table.reference})"]
+        films = table.films if table.number_of_films is None else f"{table.number_of_films:,} {table.films}"
+        lines += ["", f"{table.metric} on {films} ({table.name}; {table.reference})"]
         lines.append(f"interval: {table.interval}")
-        lines += [f"  {display_name(label):<20}{_metric(metric)}" for label, metric in table.per_label.items()]
+        lines += [f"  {display_name(label):<28}{_metric(metric)}" for label, metric in table.per_label.items()]
+        lines += [f"  {'Mean':<28}{_metric(table.mean)}"] if table.mean is not None else []
     for name, point in card.operating_points.items():
-        lines += ["", f"Operating point {name}: {point.rule}, on {point.films}"]
-        for label, threshold in point.thresholds.items():
-            value = f"not evaluated: {threshold.reason}" if threshold.value is None else f"{threshold.value:.3f}"
-            lines.append(f"  {display_name(label):<20}{value}")
-        if point.flagged_without_findings is not None:
-            lines.append(f"  films without findings with any label above: {_metric(point.flagged_without_findings)}")
+        lines += ["", f"Operating point {name}: {point.rule}, set on {point.films}"]
+        lines += [f"held out: {point.held_out}"] if point.held_out else []
+        lines += [
+            f"  {display_name(label):<28}{_threshold(threshold)}" for label, threshold in point.thresholds.items()
+        ]
+        sources = {threshold.source for threshold in point.thresholds.values() if threshold.source}
+        lines += [f"  {source}" for source in sorted(sources)]
+        lines.append(f"  {flagged_words(point)}")
+    lines += ["", f"Calibration: {calibration_words(card)}"]
+    if card.calibration is not None:
+        lines += [f"rule: {card.calibration.rule}", f"held out: {card.calibration.held_out}"]
+        curves = card.calibration.per_label.items()
+        lines += [f"  {display_name(label):<28}{curve_words(curve)}" for label, curve in curves]
     known = card.familiarity
     told = "not measured" if known is None else f"unlike its films from distance {known.threshold:.2f} on: {known.rule}"
     lines += ["", f"Familiarity: {told}"]
@@ -95,7 +122,29 @@ def _words(card: ModelCard) -> str:
     return "\n".join(lines)
 
 
+def _training(card: ModelCard) -> str:
+    training = card.training
+    if training.films is None or training.patients is None:
+        known = f"on {'; '.join(training.datasets)}" if training.datasets else "on films that are not stated"
+        return f"{known}. How many films, and how they were split, was not published."
+    return (
+        f"{training.films:,} films of {training.patients:,} patients of {', '.join(training.datasets)}; "
+        f"split {training.split}; stages {training.stages}; augmentation {training.augmentation}"
+    )
+
+
+def _threshold(threshold: Threshold) -> str:
+    if threshold.value is None:
+        return f"not evaluated: {threshold.reason}"
+    words = small_words(threshold.value)
+    for name, share in (("sensitivity", threshold.sensitivity), ("specificity", threshold.specificity)):
+        words += f", {name} {number_words(share)}" if share is not None else ""
+    return words
+
+
 def _metric(metric: Metric) -> str:
+    if metric.counts is None:
+        return "not known" if metric.value is None else f"{metric.value:.2f}"
     counts = f"{metric.counts.positive_patients} positive, {metric.counts.negative_patients} negative patients"
     if metric.value is None:
         return metric.reason or f"not known; {counts}"

@@ -13,7 +13,8 @@ import typer
 from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
-from ..model import ModelCard, Predictor, Reading, shared_predictor
+from ..model import ModelCard, OperatingPoint, Predictor, Reading, assumed_prevalence, shared_predictor
+from ..model.words import flagged_words, probability_words, value_words
 from ..reading import read_film
 from ..report import (
     heatmaps_npz,
@@ -42,6 +43,13 @@ def predict(
     model: Model = None,
     engine: EngineName = None,
     operating_point: Annotated[str, typer.Option(metavar="NAME", help="One of the model card's.")] = "default",
+    prevalence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE|LABEL=SHARE,...",
+            help="Assume that so many films are positive, such as 0.02: probabilities are shifted to it.",
+        ),
+    ] = None,
     read_anyway: Annotated[
         str | None, typer.Option(metavar="REASON", help="Read films that the gate refuses; the reason is kept.")
     ] = None,
@@ -59,7 +67,7 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")] = None,
 ) -> int:
-    """Read chest X-rays and print a score for each of 14 pathologies.
+    """Read chest X-rays and print a score for each pathology that the model knows.
 
     A film that cannot be read is named on stderr with its reason, the others are read, and the exit
     status is 3. Examples:
@@ -67,6 +75,8 @@ def predict(
       python -m cxr_core predict film.dcm
 
       python -m cxr_core predict study/ --json --out readings.jsonl --heatmaps maps/ --sheet sheets/
+
+      python -m cxr_core predict study/ --operating-point sensitivity-0.90 --prevalence Effusion=0.05,Mass=0.01
     """
     if json and csv:
         raise WrongArguments("Give --json or --csv, not both.")
@@ -76,8 +86,10 @@ def predict(
         if folder is not None:
             make_folder(folder)
     predictor = shared_predictor(model, engine)
-    predictor.card.operating_point(operating_point)
-    form = _Json(predictor, operating_point) if json else _Csv() if csv else _Words(predictor.card)
+    card = predictor.card
+    point = card.operating_point(operating_point)
+    assumed = assumed_prevalence(card.calibration, _prevalence(prevalence))
+    form = _Json(predictor, point, assumed) if json else _Csv() if csv else _Words(card, point, assumed)
     stems = output_stems(files)
     refused = 0
     with _Lines(out) as lines, Steps("Reading films", len(files)) as steps:
@@ -87,7 +99,12 @@ def predict(
             try:
                 data = file.read()
                 radiograph, reading = read_film(
-                    data, predictor, operating_point=operating_point, read_anyway=read_anyway, upright=upright
+                    data,
+                    predictor,
+                    operating_point=operating_point,
+                    prevalence=assumed,
+                    read_anyway=read_anyway,
+                    upright=upright,
                 )
             except InputRefused as refusal:
                 refused += 1
@@ -104,6 +121,21 @@ def predict(
                     steps.say(f"{name}: {'; '.join(reading.quality.reasons)}")
             steps.done(number + 1)
     return REFUSED if refused else 0
+
+
+def _prevalence(text: str | None) -> dict[str, float] | float | None:
+    """Return a share for all labels, or those of single labels; raises WrongArguments for other words."""
+    if text is None:
+        return None
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [pair.split("=") for pair in text.split(",")]
+        return {label.strip(): float(share) for label, share in pairs}
+    except ValueError as error:
+        raise WrongArguments(
+            f"Prevalence {text!r}: a share such as 0.02 is accepted, or LABEL=SHARE with commas between."
+        ) from error
 
 
 def _as_text(path: Path) -> str:
@@ -162,8 +194,8 @@ class _Lines:
 class _Json:
     head = ""
 
-    def __init__(self, predictor: Predictor, operating_point: str) -> None:
-        self._predictor, self._point = predictor, operating_point
+    def __init__(self, predictor: Predictor, point: OperatingPoint, prevalence: dict[str, float] | None) -> None:
+        self._predictor, self._point, self._prevalence = predictor, point, prevalence
 
     def reading(self, file: str, reading: Reading) -> str:
         return reading_json(file, reading) + "\n"
@@ -177,7 +209,9 @@ class _Json:
             model_id=card.id,
             model_sha256=card.weights_sha256,
             engine=self._predictor.engine.name,
-            operating_point=self._point,
+            operating_point=self._point.name,
+            prevalence=self._prevalence,
+            flagged_without_findings=self._point.flagged_without_findings,
         )
         return line + "\n"
 
@@ -195,9 +229,16 @@ class _Csv:
 class _Words:
     """For a person at a terminal."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, point: OperatingPoint, prevalence: dict[str, float] | None) -> None:
         kind = " (demonstration model)" if card.demonstration else ""
-        self.head = f"{NOTICE}\nModel {card.id}{kind}. Scores are not probabilities.\n"
+        counted = all(
+            threshold.counts is not None for threshold in point.thresholds.values() if threshold.value is None
+        )
+        self._why = "too few cases" if counted else "no operating point"
+        self.head = (
+            f"{NOTICE}\nModel {card.id}{kind}, operating point {point.name}. {probability_words(card, prevalence)}\n"
+            f"{flagged_words(point)}\n"
+        )
 
     def reading(self, file: str, reading: Reading) -> str:
         lines = [f"\n{file}"]
@@ -205,11 +246,10 @@ class _Words:
         if reading.quality.override:
             lines.append(f"  read all the same: {reading.quality.override}")
         for finding in (f for f in reading.ranked() if f.state != "not_evaluated"):
-            words = f"{finding.state} {finding.threshold:.3f}"
-            lines.append(f"  {display_name(finding.label):<20}{finding.score:>7.3f}  {words}")
+            lines.append(f"  {display_name(finding.label):<28}{value_words(finding)}  {finding.state}")
         left = [display_name(f.label) for f in reading.ranked() if f.state == "not_evaluated"]
         if left:
-            lines.append(f"  not evaluated (too few cases): {', '.join(left)}")
+            lines.append(f"  not evaluated ({self._why}): {', '.join(left)}")
         return "\n".join(lines) + "\n"
 
     def refusal(self, file: str, sha256: str, reason: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from ..training.splits import EMBEDDED_SPLIT, read_split
-from .split import pairs
+from .tables import pairs
 
 __all__ = ["train_gate"]
 

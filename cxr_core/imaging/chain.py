@@ -24,7 +24,7 @@ from .display import (
     percentile_window,
     usable,
 )
-from .radiograph import Lut, Voi
+from .voi import Lut, Voi
 
 __all__ = ["Levels", "Notes", "file_vois", "inverts", "modality_values", "presented", "voi_brightness"]
 

@@ -8,14 +8,14 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import InputRefused
 from . import jpeg_extended
 from .codestream import codestream_size
 from .silence import silence
 
-__all__ = ["container_pixels"]
+__all__ = ["container_pixels", "is_native", "is_trusted", "view_of_pixels"]
 
 _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -33,7 +33,46 @@ _DECODERS: dict[str, str] = {
 }
 """One decoder each, so that a file gives the same pixels on every machine."""
 
+_TRUSTED = {"pillow", "pydicom"}
+"""Decoders that refuse a broken frame at once. GDCM aborts on some, CharLS works for seconds on a few bytes."""
+
 _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
+
+
+_IN_PLACE = {ImplicitVRLittleEndian, ExplicitVRLittleEndian}
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+
+
+def view_of_pixels(data: bytes, at: int, ds: Dataset) -> memoryview | None:
+    """Return the value of Pixel Data without copying it, or None where it is not plain grey in this order of bytes.
+
+    A detector's film is 15 million bytes, which pydicom would copy twice.
+
+    Args:
+        data: the whole file.
+        at: where the element with Pixel Data begins.
+        ds: the elements before it.
+    """
+    syntax = ds.file_meta.get("TransferSyntaxUID") or (ImplicitVRLittleEndian if ds.original_encoding[0] else None)
+    if syntax not in _IN_PLACE or ds.get("SamplesPerPixel", 1) != 1 or data[at : at + 4] != _PIXEL_DATA:
+        return None
+    explicit = not ds.original_encoding[0]
+    if explicit and data[at + 4 : at + 6] not in (b"OW", b"OB"):
+        return None
+    start = at + (12 if explicit else 8)
+    length = int.from_bytes(data[start - 4 : start], "little")
+    # a value of unknown length, or one that is cut short, is pydicom's to judge
+    return memoryview(data)[start : start + length] if start + length <= len(data) else None
+
+
+def is_native(ds: Dataset) -> bool:
+    """Return whether the pixels are uncompressed: then no codec is needed."""
+    return UID(ds.file_meta.TransferSyntaxUID) in _NATIVE
+
+
+def is_trusted(ds: Dataset) -> bool:
+    """Return whether the frame's decoder may run in any process; also for a syntax that is refused by name."""
+    return _DECODERS.get(UID(ds.file_meta.TransferSyntaxUID), "pydicom") in _TRUSTED
 
 
 def container_pixels(ds: Dataset) -> np.ndarray:
@@ -53,6 +92,8 @@ def container_pixels(ds: Dataset) -> np.ndarray:
             f"DICOM compressed as {syntax.name if syntax.name != syntax else 'an unknown syntax'}: not read here. "
             "Accepted: uncompressed, RLE, JPEG Baseline, Extended and Lossless, JPEG-LS, JPEG 2000, HTJ2K."
         )
+    if isinstance(ds.PixelData, memoryview):
+        return _in_place(ds)
     plugin = _DECODERS.get(syntax, "")
     _check_codestream(ds, syntax)
     # a view of uncompressed grey data: its unused bits may hold the padding value
@@ -75,6 +116,15 @@ def container_pixels(ds: Dataset) -> np.ndarray:
         raise InputRefused("DICOM whose pixel data are no single grey image. Export it again.")
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return native.view(np.uint8 if native.itemsize == 1 else np.uint16)
+
+
+def _in_place(ds: Dataset) -> np.ndarray:
+    """Return the containers of uncompressed grey pixels (PS3.5 8.2), as they lie in the file."""
+    dtype = np.dtype("<u2" if ds.BitsAllocated == 16 else "u1")
+    count = int(ds.Rows) * int(ds.Columns)
+    if len(ds.PixelData) < count * dtype.itemsize:
+        raise InputRefused("DICOM whose pixel data are fewer than its rows and columns. Export it again.")
+    return np.frombuffer(ds.PixelData, dtype, count).reshape(int(ds.Rows), int(ds.Columns))
 
 
 def _check_codestream(ds: Dataset, syntax: UID) -> None:

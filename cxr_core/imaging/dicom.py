@@ -19,14 +19,17 @@ from ..errors import InputRefused
 from ..settings import settings
 from .accepted import BITS_ALLOCATED, COLOUR, GREY
 from .chain import Levels, Notes, file_vois, inverts, modality_values, presented, voi_brightness
-from .decode import container_pixels
-from .gate import judge
+from .decode import container_pixels, is_native, view_of_pixels
+from .decoder import Decoder
+from .digest import Digest
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
-from .radiograph import Kind, Lut, Radiograph, Voi
+from .pixels import Pixels
+from .radiograph import Radiograph
 from .raster import luma, turn_words
+from .voi import Lut, Voi
 
-__all__ = ["read_dicom"]
+__all__ = ["dataset", "read_dicom"]
 
 # Values of a broken header are neither checked nor warned of: a warning would quote them.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -44,19 +47,22 @@ _READ = (
     "BluePaletteColorLookupTableData", "PixelData",
 )  # fmt: skip
 
+MOST_READS = 100_000
+"""Reads that a header may take; an image's takes some hundreds, with nested sequences some thousands."""
+
 _CUT = "DICOM that cannot be read: its data set is broken or cut short. Export it again."
 
 
-def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> Radiograph:
+def read_dicom(data: bytes, digest: Digest, quarter_turns: int, decoder: Decoder) -> Radiograph:
     """Read a single-frame radiograph.
 
     Raises InputRefused where the bytes hold no such image, naming what was found.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ds = _dataset(data)
+        ds = dataset(data)
         try:
-            return _read(ds, kind, sha256, quarter_turns)
+            return _read(ds, data, digest, quarter_turns, decoder)
         except InputRefused:
             raise
         except Exception as error:
@@ -67,31 +73,30 @@ def read_dicom(data: bytes, kind: Kind, sha256: str, quarter_turns: int = 0) -> 
             ) from error
 
 
-def _read(ds: Dataset, kind: Kind, sha256: str, quarter_turns: int) -> Radiograph:
+def _read(ds: Dataset, data: bytes, digest: Digest, quarter_turns: int, decoder: Decoder) -> Radiograph:
     _check(ds)
     notes = Notes()
-    picture = _picture(ds, np.rot90(container_pixels(ds), -quarter_turns), notes)
+    pixels = container_pixels(ds) if is_native(ds) else decoder.frame(ds, data)
+    picture = _picture(ds, np.rot90(pixels, -quarter_turns), notes)
     notes.transforms.extend(turn_words(quarter_turns))
-    header = allowed_header(ds)
     return Radiograph(
-        sha256=sha256,
-        kind=kind,
-        values=picture.values,
-        display=picture.display,
+        digest=digest,
+        kind="dicom",
+        pixels=picture.pixels,
         voi=picture.voi,
         inverted=inverts(ds),
         transforms=tuple(notes.transforms),
         spacing_mm=spacing_mm(ds, turned=bool(quarter_turns % 2)),
-        header=header,
-        quality=judge(picture.display, header, patient_age(ds), notes.concerns),
+        header=allowed_header(ds),
+        age=patient_age(ds),
+        concerns=tuple(notes.concerns),
         alternatives=picture.alternatives,
     )
 
 
 @dataclass(frozen=True)
 class _Picture:
-    values: np.ndarray
-    display: np.ndarray
+    pixels: Pixels
     voi: Voi
     alternatives: tuple[Voi | Lut, ...]
 
@@ -100,8 +105,7 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     """Run the chain.
 
     Every step maps one stored value to one result, so it is computed once for each value that a
-    container can hold and looked up for the pixels: a film has millions of pixels and at most 65,536
-    values.
+    container can hold.
     """
     photometric = str(ds.get("PhotometricInterpretation", ""))
     if photometric == "PALETTE COLOR":
@@ -110,7 +114,7 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     if pixels.ndim == 3 and photometric in COLOUR:
         notes.transforms.append(f"colour ({photometric}): luma")
         notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a film")
-        pixels, levels = luma(pixels).astype(np.uint8), Levels.of_luma()
+        pixels, levels = luma(pixels), Levels.of_luma()
     elif pixels.ndim == 2 and photometric in GREY:
         levels = Levels.of_containers(ds, pixels.dtype)
     else:
@@ -126,19 +130,40 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     vois = file_vois(ds, values, notes)
     voi, seen = voi_brightness(values, vois, levels, counts, notes)
     display = presented(ds, seen, levels, notes)
-    if np.array_equal(values, np.arange(len(values))):
-        shown = pixels.astype(np.float32)
-    else:
-        shown = np.take(values, pixels, mode="clip")
-    # the mode spares NumPy its check of bounds and a buffer: a container never lies outside its table
-    return _Picture(shown, np.take(display, pixels, mode="clip"), voi, vois)
+    return _Picture(Pixels(np.ascontiguousarray(pixels), values, display, levels.padding), voi, vois)
 
 
-def _dataset(data: bytes) -> Dataset:
-    _check_deflated(data)
+class _Elements(io.BytesIO):
+    """A file of so many elements and no more: a hostile one has millions, and each is looked at."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = MOST_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise InputRefused("DICOM with far more elements than an image has. Export it again.")
+        return super().read(size)
+
+
+def dataset(data: bytes) -> Dataset:
+    """Return the elements that the product needs; uncompressed grey pixels are a view of the bytes.
+
+    Raises InputRefused where the bytes are no data set, or one beyond the limits.
+    """
+    data = _inflated(data)
+    file = _Elements(data)
     try:
         # only these elements are kept: a patient's name is never in memory as a value
-        ds = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=list(_READ))
+        ds = pydicom.dcmread(file, force=True, specific_tags=list(_READ), stop_before_pixels=True)
+        pixels = view_of_pixels(data, file.tell(), ds)
+        if pixels is None:
+            ds = pydicom.dcmread(_Elements(data), force=True, specific_tags=list(_READ))
+        else:
+            ds.add_new("PixelData", "OW", pixels)
+    except InputRefused:
+        raise
     except Exception as error:
         raise InputRefused(_CUT) from error
     if "TransferSyntaxUID" not in ds.file_meta:
@@ -146,10 +171,10 @@ def _dataset(data: bytes) -> Dataset:
     return ds
 
 
-def _check_deflated(data: bytes) -> None:
-    """Refuse a deflated data set (PS3.5 A.5) that grows beyond the limit; pydicom would inflate it whole."""
+def _inflated(data: bytes) -> bytes:
+    """Return a deflated data set (PS3.5 A.5) inflated, without its meta information; others as they are."""
     if data[132:136] != b"\x02\x00\x00\x00" or DeflatedExplicitVRLittleEndian.encode() not in data[:1024]:
-        return
+        return data
     # (0002,0000) tells the length of group 0002, counted from its own end
     start = 144 + int.from_bytes(data[140:144], "little")
     most = settings().max_file_mb * 10**6
@@ -159,6 +184,7 @@ def _check_deflated(data: bytes) -> None:
         raise InputRefused(_CUT) from error
     if len(grown) > most:
         raise InputRefused(f"DICOM that inflates beyond {most // 10**6} MB. Give the film at its own size.")
+    return grown
 
 
 def _explicit(ds: Dataset):

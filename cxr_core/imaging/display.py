@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .radiograph import Lut, Radiograph, Voi
+from .voi import Lut, Voi
 
 __all__ = [
     "PERCENTILES",
     "apply_lut",
     "apply_window",
     "brightness",
+    "grey8",
     "nominal_window",
     "percentile_of_counts",
     "percentile_window",
-    "render8",
     "usable",
 ]
 
@@ -96,6 +96,6 @@ def percentile_of_counts(values: np.ndarray, counts: np.ndarray, percent: float)
     return low + (high - low) * float(rank - np.floor(rank))
 
 
-def render8(radiograph: Radiograph) -> np.ndarray:
-    """Return what the viewer shows by default: (rows, columns) uint8, 0 is black."""
-    return np.floor(radiograph.display * 255 + 0.5).astype(np.uint8)
+def grey8(display: np.ndarray) -> np.ndarray:
+    """Return display levels, float32 in [0, 1], as uint8 grey, halves rounded up."""
+    return np.floor(display * 255 + 0.5).astype(np.uint8)

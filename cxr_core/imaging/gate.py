@@ -16,7 +16,7 @@ from .block_means import block_means
 from .burned_in import BurnedIn, burned_in
 from .exposure import Exposure, exposure_of
 from .look import Look, look_at
-from .radiograph import Quality
+from .quality import Quality
 
 __all__ = ["judge"]
 
@@ -52,7 +52,7 @@ def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, con
     """
     seen = _see(display)
     refusals = [*_header_refusals(header), *_seen_reasons(seen, "refused")]
-    warnings = [*_seen_reasons(seen, "warning"), *concerns, *_warnings(display, header, age)]
+    warnings = [*_seen_reasons(seen, "warning"), *concerns, *_warnings(*display.shape, header, age)]
     status = "refused" if refusals else "warning" if warnings else "ok"
     turned = 0 if seen is None or seen.look.verdict == "ok" else TURNED.get(seen.look.kind, 0)
     return Quality(status, (*refusals, *warnings), turned=turned)
@@ -110,7 +110,7 @@ def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
         yield f"not read: {named}; chest radiographs are accepted"
 
 
-def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None) -> Iterable[str]:
+def _warnings(rows: int, columns: int, header: Mapping[str, str], age: float | None) -> Iterable[str]:
     if age is None:
         yield "age unknown: the model is for adults"
     elif age < ADULT_YEARS:
@@ -127,5 +127,5 @@ def _warnings(display: np.ndarray, header: Mapping[str, str], age: float | None)
         yield "a secondary capture: its grey levels may have been changed"
     if header.get("PresentationIntentType") == "FOR PROCESSING" or header.get("SOPClassUID") in RAW_CLASSES:
         yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"
-    if min(display.shape) < SMALL_SIDE:
-        yield f"small image: {display.shape[1]} x {display.shape[0]} pixels"
+    if min(rows, columns) < SMALL_SIDE:
+        yield f"small image: {columns} x {rows} pixels"

@@ -43,7 +43,6 @@ def reduced(display: np.ndarray) -> np.ndarray:
     Args:
         display: (rows, columns) float32 in [0, 1].
     """
-    # a detector's film is thinned first: every pixel of it would be copied for these 32 x 32
     step = max(1, min(display.shape) // 512)
     image = Image.fromarray(np.ascontiguousarray(display[::step, ::step], dtype=np.float32))
     small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0))

@@ -1,107 +1,98 @@
-"""The nouns of imaging: a radiograph, its window, and what speaks against it."""
+"""The noun of imaging: a radiograph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-__all__ = ["Kind", "Lut", "Quality", "Radiograph", "Status", "Voi"]
+from .digest import Digest
+from .display import brightness
+from .gate import judge
+from .lookup import look_up
+from .pixels import Pixels
+from .quality import Quality
+from .voi import Lut, Voi
+
+__all__ = ["Kind", "Radiograph"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff"]
-Status = Literal["ok", "warning", "refused"]
 
 
-@dataclass(frozen=True)
-class Voi:
-    """The values of interest: how values become brightness (PS3.3 C.11.2).
-
-    ``function`` is ``LINEAR``, ``LINEAR_EXACT`` or ``SIGMOID`` (C.11.2.1.2, C.11.2.1.3); ``center``
-    and ``width`` are in the units of :attr:`Radiograph.values`. ``explanation`` is what the file
-    calls it, or why we chose it.
-    """
-
-    center: float
-    width: float
-    function: Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"] = "LINEAR"
-    explanation: str = ""
-
-
-@dataclass(frozen=True)
-class Lut:
-    """A look-up table (PS3.3 C.11.1.1, C.11.2.1.1).
-
-    Attributes:
-        entries: (n,) uint16.
-        first: the input value that the first entry belongs to; smaller ones get it too, and values
-            beyond the last entry get the last.
-        bits: of an entry; its nominal range is 0 to 2**bits - 1.
-        explanation: what the file calls it.
-    """
-
-    entries: np.ndarray
-    first: int
-    bits: int
-    explanation: str = ""
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Whether the film may be read, and the reasons to distrust the reading.
-
-    ``override`` is the reason that a user gave for reading a refused film, else None. ``turned`` says by
-    how many degrees, counter-clockwise, the film looks turned: 0, 90, 180 or 270.
-    """
-
-    status: Status = "ok"
-    reasons: tuple[str, ...] = ()
-    override: str | None = None
-    turned: int = 0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Radiograph:
     """One frontal chest radiograph, as a workstation would show it.
 
     Attributes:
-        sha256: hex digest of the input bytes; names the film everywhere.
+        digest: of the input bytes.
         kind: what the bytes are, by their content.
-        values: (rows, columns) float32 after the Modality LUT, before the VOI; row 0 on top, the
-            patient's right on the image's left as filed. Units of the modality, or grey levels.
-        display: (rows, columns) float32 in [0, 1]; 0 is black. After VOI, Presentation LUT and
-            polarity. This is what the viewer shows by default and what the model is given.
+        pixels: as stored, with the tables that give values and display.
         voi: the window that made ``display`` from ``values``.
         inverted: True where brightness falls as ``values`` rise (polarity, applied once).
         transforms: what was done to the stored pixels, in order, in words.
         spacing_mm: (between rows, between columns) at the detector, or None where the file does
             not say.
         header: fields of the file that passed the allow-list; never a patient's identity.
-        quality: the gate's verdict from header and pixels.
+        age: of the patient in years, or None where it is unknown.
+        concerns: what the decoding found that speaks against the film, in words.
+        override: why the film shall be read though the gate refuses it, or None.
         alternatives: the file's windows and tables in their order, the one of ``display`` among them;
             empty where the file names none.
     """
 
-    sha256: str
+    digest: Digest
     kind: Kind
-    values: np.ndarray
-    display: np.ndarray
+    pixels: Pixels
     voi: Voi
     inverted: bool
     transforms: tuple[str, ...]
     spacing_mm: tuple[float, float] | None = None
     header: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    quality: Quality = field(default_factory=Quality)
+    age: float | None = None
+    concerns: tuple[str, ...] = ()
+    override: str | None = None
     alternatives: tuple[Voi | Lut, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the input bytes; names the film everywhere."""
+        return self.digest.sha256
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """(rows, columns) float32 after the Modality LUT, before the VOI; units of the modality, or grey levels."""
+        return look_up(self.pixels.values, self.pixels.containers)
+
+    @cached_property
+    def display(self) -> np.ndarray:
+        """(rows, columns) float32 in [0, 1]; 0 is black.
+
+        After VOI, Presentation LUT and polarity: what the viewer shows by default and what the model is
+        given.
+        """
+        return look_up(self.pixels.display, self.pixels.containers)
+
+    def display_under(self, voi: Voi | Lut) -> np.ndarray:
+        """Return the display level of every container under another window or table, as ``Pixels.display``."""
+        seen = brightness(self.pixels.values, voi)
+        return np.where(self.pixels.padding, np.float32(0), 1 - seen if self.inverted else seen)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The gate's verdict from header and pixels, with the override where it refuses."""
+        verdict = judge(self.display, self.header, self.age, self.concerns)
+        return replace(verdict, override=self.override) if verdict.status == "refused" else verdict
 
     @property
     def rows(self) -> int:
         """Height in pixels."""
-        return int(self.display.shape[0])
+        return int(self.pixels.containers.shape[0])
 
     @property
     def columns(self) -> int:
         """Width in pixels."""
-        return int(self.display.shape[1])
+        return int(self.pixels.containers.shape[1])

@@ -27,7 +27,7 @@ class Raster:
     """Grey values of a picture file.
 
     Attributes:
-        values: (rows, columns) float32 in 0 to 2**bits - 1; 0 is black, row 0 on top.
+        values: (rows, columns) uint8 or uint16, by ``bits``; 0 is black, row 0 on top.
         bits: 8 or 16.
         transforms: what was done, in words.
         warnings: what speaks against the picture, in words.
@@ -40,9 +40,9 @@ class Raster:
 
 
 def luma(rgb: np.ndarray) -> np.ndarray:
-    """Return the brightness of (rows, columns, 3) colours, by ITU-R BT.601: 0.299, 0.587, 0.114."""
+    """Return the brightness of (rows, columns, 3) uint8 colours, uint8, by ITU-R BT.601: 0.299, 0.587, 0.114."""
     weighted = rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-    return np.rint(weighted).astype(np.float32)
+    return np.rint(weighted).astype(np.uint8)
 
 
 def turn_words(quarter_turns: int, by: str = "reader") -> tuple[str, ...]:
@@ -110,7 +110,7 @@ def _grey(image: Image.Image, name: str) -> Raster:
         pixels = np.asarray(image)
         pixels = pixels[..., 0] if pixels.ndim == 3 else pixels
         bits = 16 if pixels.dtype.itemsize == 2 else 8
-        values = pixels.astype(np.float32) * (255 if pixels.dtype == bool else 1)
+        values = pixels.astype(np.uint16 if bits == 16 else np.uint8) * np.uint8(255 if pixels.dtype == bool else 1)
         # Pillow turns 8 bits over by itself, 16 bits it does not
         if white_is_zero and bits == 16:
             values = 65535 - values
@@ -118,6 +118,6 @@ def _grey(image: Image.Image, name: str) -> Raster:
     else:
         raise InputRefused(f"{name} with samples of kind {mode}: 8 or 16 bits, grey or colour, are accepted.")
     if alpha is not None and (alpha < 255).any():
-        values = np.rint(values * (alpha.astype(np.float32) / 255))
+        values = np.rint(values * (alpha.astype(np.float32) / 255)).astype(values.dtype)
         transforms.append("transparent parts: laid on black")
     return Raster(values, bits, tuple(transforms), tuple(concerns))

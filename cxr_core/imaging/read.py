@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from ..errors import InputRefused
 from .archive import is_archive, unpacked
+from .decoder import WITHIN, Decoder
 from .dicom import read_dicom
+from .digest import Digest
 from .display import PERCENTILES, apply_window, nominal_window, percentile_window
-from .gate import judge
 from .limits import check_bytes
+from .pixels import Pixels
 from .radiograph import Kind, Radiograph
-from .raster import read_raster, turned_raster
+from .raster import Raster, turned_raster
 from .sniff import sniff
 
 __all__ = ["read_radiograph"]
 
 
-def read_radiograph(data: bytes, *, quarter_turns: int = 0) -> Radiograph:
+def read_radiograph(
+    data: bytes, *, quarter_turns: int = 0, sha256: str | None = None, decoder: Decoder = WITHIN
+) -> Radiograph:
     """Read one film.
 
     Args:
         data: content of a DICOM, PNG, JPEG or TIFF file, told apart by content.
         quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright. A mirror
             image is never made.
+        sha256: hex digest of the data where it is known already.
+        decoder: decodes what needs a codec; a server gives one that works in a process of its own.
 
     Returns:
         The film as a workstation would show it, with the transforms that were applied and the gate's
@@ -40,26 +44,26 @@ def read_radiograph(data: bytes, *, quarter_turns: int = 0) -> Radiograph:
         unpacked(data)  # says what is wrong with it, if anything is
         raise InputRefused("Zip archive within a folder or an archive, or without films. Unpack it first.")
     kind = sniff(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    read = read_dicom if kind == "dicom" else _picture
-    return read(data, kind, sha256, quarter_turns % 4)
+    digest = Digest(data, sha256)
+    if kind == "dicom":
+        return read_dicom(data, digest, quarter_turns % 4, decoder)
+    return _of_raster(turned_raster(decoder.raster(data, kind), quarter_turns % 4), kind, digest)
 
 
-def _picture(data: bytes, kind: Kind, sha256: str, quarter_turns: int) -> Radiograph:
-    raster = turned_raster(read_raster(data, kind), quarter_turns)
+def _of_raster(raster: Raster, kind: Kind, digest: Digest) -> Radiograph:
+    values = np.arange(1 << raster.bits, dtype=np.float32)
     if raster.bits == 8:
         voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
     else:
         # 16-bit files often hold 10 to 12 bits: over the full range they would be near black
         voi = percentile_window(*np.percentile(raster.values, PERCENTILES))
-    display = apply_window(raster.values, voi)
+    pixels = Pixels(raster.values, values, apply_window(values, voi), np.zeros(len(values), dtype=bool))
     return Radiograph(
-        sha256=sha256,
+        digest=digest,
         kind=kind,
-        values=np.ascontiguousarray(raster.values, dtype=np.float32),
-        display=display,
+        pixels=pixels,
         voi=voi,
         inverted=False,
         transforms=(*raster.transforms, voi.explanation),
-        quality=judge(display, {}, None, raster.warnings),
+        concerns=raster.warnings,
     )

@@ -4,7 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Estimate"]
+__all__ = [
+    "BY_FILM",
+    "CLUSTERED",
+    "CLUSTERED_LOGIT",
+    "CLUSTERED_WILSON",
+    "FROM_GROUPS",
+    "FROM_SHARES",
+    "MIRRORED",
+    "PATIENT_BOOTSTRAP",
+    "WILSON",
+    "Estimate",
+]
+
+PATIENT_BOOTSTRAP = "resampled patients, percentiles"
+MIRRORED = "resampled patients, percentiles mirrored at the value"
+CLUSTERED = "clustered by patient"
+CLUSTERED_LOGIT = "clustered by patient, logit scale"
+CLUSTERED_WILSON = "Wilson, clustered by patient"
+WILSON = "Wilson"
+FROM_SHARES = "from the intervals of sensitivity and specificity"
+FROM_GROUPS = "from the intervals of the two groups"
+BY_FILM = "films taken as independent"
 
 
 @dataclass(frozen=True)
@@ -22,6 +43,7 @@ class Estimate:
             One patient may be among both.
         reason: why the value or the interval is missing, such as ``"no positive"``; None where
             nothing is missing that was asked for.
+        method: how the interval was made, one of the words above; None where there is none.
     """
 
     value: float | None
@@ -32,6 +54,7 @@ class Estimate:
     positive_patients: int | None
     negative_patients: int | None
     reason: str | None
+    method: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what a reader could take for a number: NaN, an infinity, a value without reason."""

@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap over patients, and Wilson's interval for a share."""
+"""How sure a number is: the bootstrap over patients, and what it needs of cases."""
 
 from __future__ import annotations
 
@@ -7,20 +7,31 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
-from scipy.special import ndtri
 
-from .estimate import Estimate
+from .estimate import PATIENT_BOOTSTRAP, Estimate
 from .ranking import check_labels_and_scores, missing_class, roc_auc
+from .replicates import auc_replicates
 from .resampling import check_level, index_patients, multiplicities, percentile_interval
 
 __all__ = [
-    "auc_replicates",
+    "BOOTSTRAP_FROM",
+    "as_columns",
+    "check_labels",
+    "count_cases",
     "count_patients",
     "patient_bootstrap",
     "patient_bootstrap_auc",
-    "wilson",
+    "too_few",
+    "why_not",
+    "with_percentiles",
 ]
+
+BOOTSTRAP_FROM = 200
+"""Patients of the rarer kind from which percentiles of resampled patients hold the truth as often as they say.
+
+Below, a clustered interval is used where there is one: measured by ``python -m tests.soak.coverage``, table in
+docs/evaluation.md.
+"""
 
 
 def count_patients(labels: ArrayLike, patients: ArrayLike) -> tuple[int, int]:
@@ -35,12 +46,23 @@ def count_patients(labels: ArrayLike, patients: ArrayLike) -> tuple[int, int]:
     Raises:
         ValueError: for other shapes or values.
     """
-    labels = _check_labels(labels)
+    labels = check_labels(labels)
     number, which = index_patients(patients, len(labels))
     positive, negative = (
         int(np.bincount(which[kind], minlength=number).astype(bool).sum()) for kind in (labels, ~labels)
     )
     return positive, negative
+
+
+def count_cases(labels: ArrayLike, patients: ArrayLike) -> tuple[int, int, int, int]:
+    """Return positive and negative films, and patients with any of them: the counts of an Estimate."""
+    labels = check_labels(labels)
+    return int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients)
+
+
+def why_not(counts: tuple[int, int, int, int], min_patients: int) -> str | None:
+    """Return why nothing is said of so few cases, or None: a class is missing, or patients are too few."""
+    return missing_class(*counts[:2]) or (too_few(*counts[2:]) if min(counts[2:]) < min_patients else None)
 
 
 def patient_bootstrap_auc(
@@ -81,80 +103,18 @@ def patient_bootstrap_auc(
     Source: Hanley and McNeil (1982), as :func:`.ranking.roc_auc`; Field and Welsh (2007) for the draws;
     Efron and Tibshirani (1993), chapter 13, for the percentiles.
     """
-    labels, scores = np.asarray(labels), np.asarray(scores)
     check_level(level)
-    if labels.ndim not in (1, 2) or labels.shape != scores.shape:
-        raise ValueError(
-            f"Labels of shape {labels.shape} and scores of shape {scores.shape}: "
-            "two arrays of the same shape (n,) or (n, classes) are accepted."
-        )
-    columns = [(labels, scores)] if labels.ndim == 1 else list(zip(labels.T, scores.T, strict=True))
-    columns = [check_labels_and_scores(*column) for column in columns]
-    index_patients(patients, len(labels))
-    estimates = [_enough(*column, patients, min_patients) for column in columns]
+    columns = as_columns(labels, scores)
+    estimates = []
+    for column in columns:
+        counts = count_cases(column[0], patients)
+        reason = why_not(counts, min_patients)
+        estimates.append(Estimate(None if reason else roc_auc(*column).value, None, None, *counts, reason))
     todo = [c for c, estimate in enumerate(estimates) if estimate.value is not None]
     replicates = auc_replicates([columns[c] for c in todo], patients, resamples, seed)
     for c, row in zip(todo, replicates, strict=True):
-        estimates[c] = _with_interval(estimates[c], row, level)
-    return estimates[0] if labels.ndim == 1 else tuple(estimates)
-
-
-def auc_replicates(
-    columns: list[tuple[NDArray[np.bool_], NDArray[np.float64]]],
-    patients: ArrayLike,
-    resamples: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Return the AUC of every class in every resample of patients, exactly, ties included.
-
-    Args:
-        columns: labels (n,) bool and scores (n,) float64 of each class; both kinds must be there.
-        patients: (n,) of whole numbers or strings.
-        resamples, seed: as in :func:`.resampling.multiplicities`.
-
-    Returns:
-        (classes, resamples) float64 in [0, 1]; NaN where a resample has no positive or no negative.
-    """
-    replicates = np.full((len(columns), resamples), np.nan)
-    if not columns:
-        return replicates
-    films = len(columns[0][0])
-    number, which = index_patients(patients, films)
-    counters = [_levels(*column, which, number) for column in columns]
-    done = 0
-    for drawn in multiplicities(number, resamples, seed, rows=films + 1):
-        part = slice(done, done := done + drawn.shape[1])
-        for c, (few, many) in enumerate(counters):
-            replicates[c, part] = _auc_of_draws(few, many, drawn)
-    return replicates
-
-
-def _levels(labels, scores, which, number) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Count the films of each patient at each level of score, for the rarer class and for the other.
-
-    The k levels are the distinct scores of the rarer class. Films of the other class fall on a level
-    or between two, in 2k + 1 rows: below the first, on the first, between first and second, and so on.
-    Only k matters for the work of a resample, and labels are rare.
-    """
-    if 2 * labels.sum() > len(labels):
-        # The same pairs, seen from the other side.
-        labels, scores = ~labels, -scores
-    levels, level = np.unique(scores[labels], return_inverse=True)
-    others = scores[~labels]
-    next_level = np.searchsorted(levels, others)
-    row = 2 * next_level + (levels[np.minimum(next_level, len(levels) - 1)] == others)
-    few = sparse.coo_array((np.ones(len(level)), (level, which[labels])), shape=(len(levels), number))
-    many = sparse.coo_array((np.ones(len(row)), (row, which[~labels])), shape=(2 * len(levels) + 1, number))
-    return few.tocsr(), many.tocsr()
-
-
-def _auc_of_draws(few, many, drawn) -> NDArray[np.float64]:
-    rarer, other = few @ drawn, many @ drawn
-    up_to = np.cumsum(other, axis=0)
-    # Halves of whole numbers below 2**53 are exact, so the order of the sums does not matter.
-    won = (rarer * (up_to[:-1:2] + other[1::2] / 2)).sum(axis=0)
-    pairs = rarer.sum(axis=0) * up_to[-1]
-    return np.divide(won, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+        estimates[c] = with_percentiles(estimates[c], row, level)
+    return estimates[0] if np.ndim(labels) == 1 else tuple(estimates)
 
 
 def patient_bootstrap(
@@ -187,14 +147,14 @@ def patient_bootstrap(
 
     Source: Field and Welsh (2007); Efron and Tibshirani (1993), chapter 13.
     """
-    labels, arrays = _check_labels(labels), tuple(np.asarray(array) for array in arrays)
+    labels, arrays = check_labels(labels), tuple(np.asarray(array) for array in arrays)
     check_level(level)
     for array in arrays:
         if array.shape[:1] != labels.shape:
             raise ValueError(f"An array of shape {array.shape}: one row for each of {len(labels)} films is accepted.")
     number, which = index_patients(patients, len(labels))
-    counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
-    reason = missing_class(*counts[:2]) or (_too_few(*counts[2:]) if min(counts[2:]) < min_patients else None)
+    counts = count_cases(labels, patients)
+    reason = why_not(counts, min_patients)
     if reason is None:
         answer = statistic(labels, *arrays)
         reason = answer.reason if isinstance(answer, Estimate) and answer.value is None else None
@@ -207,61 +167,20 @@ def patient_bootstrap(
         for times in drawn.T.astype(np.intp):
             films = np.repeat(np.arange(len(labels)), times[which])
             replicates.append(_number(statistic(labels[films], *(array[films] for array in arrays))))
-    return _with_interval(Estimate(value, None, None, *counts, None), np.array(replicates), level)
+    return with_percentiles(Estimate(value, None, None, *counts, None), np.array(replicates), level)
 
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
-    """Return a share with Wilson's score interval.
-
-    Only right where trials are independent: where each patient has one film, or patients are what is
-    counted. With several films of a patient it is too narrow; use the patient bootstrap.
-
-    Args:
-        successes: whole number in [0, trials].
-        trials: whole number, 0 or more.
-        level: of the interval, in (0, 1).
-
-    Returns:
-        Estimate whose positives are the successes; value None with reason ``"no trial"`` for none.
-
-    Raises:
-        ValueError: for other numbers.
-
-    Source: Wilson, Journal of the American Statistical Association 22 (1927) 209-212; without
-    continuity correction.
-    """
-    check_level(level)
-    if not 0 <= successes <= trials or successes != int(successes) or trials != int(trials):
-        raise ValueError(f"{successes} of {trials}: whole numbers, no more successes than trials, are accepted.")
-    counts = (int(successes), int(trials - successes), None, None)
-    if trials == 0:
-        return Estimate(None, None, None, *counts, "no trial")
-    z, share = float(ndtri((1 + level) / 2)), successes / trials
-    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    # At the ends the limit is 0 or 1 exactly, which rounding would miss by a little.
-    low = 0.0 if successes == 0 else max(middle - half, 0.0)
-    high = 1.0 if successes == trials else min(middle + half, 1.0)
-    return Estimate(share, low, high, *counts, None)
-
-
-def _enough(labels, scores, patients, min_patients) -> Estimate:
-    """Return the AUC without its interval, or why there is none."""
-    plain = roc_auc(labels, scores)
-    in_each = count_patients(labels, patients)
-    reason = plain.reason or (_too_few(*in_each) if min(in_each) < min_patients else None)
-    return Estimate(None if reason else plain.value, None, None, plain.positives, plain.negatives, *in_each, reason)
-
-
-def _with_interval(estimate: Estimate, replicates, level) -> Estimate:
+def with_percentiles(estimate: Estimate, replicates: NDArray[np.float64], level: float) -> Estimate:
+    """Return the estimate with the percentiles of its replicates, or without a value where too many have none."""
     low, high, reason = percentile_interval(replicates, level)
     counts = (estimate.positives, estimate.negatives, estimate.positive_patients, estimate.negative_patients)
     if reason == "too few cases":
-        return Estimate(None, None, None, *counts, _too_few(*counts[2:]))
-    return Estimate(estimate.value, low, high, *counts, reason)
+        return Estimate(None, None, None, *counts, too_few(*counts[2:]))
+    return Estimate(estimate.value, low, high, *counts, reason, None if reason else PATIENT_BOOTSTRAP)
 
 
-def _too_few(positive_patients: int, negative_patients: int) -> str:
+def too_few(positive_patients: int, negative_patients: int) -> str:
+    """Return the reason for which nothing is said of so few patients."""
     return f"too few cases: {positive_patients} positive, {negative_patients} negative patients"
 
 
@@ -270,5 +189,22 @@ def _number(answer: float | Estimate | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _check_labels(labels: ArrayLike) -> NDArray[np.bool_]:
+def as_columns(labels: ArrayLike, scores: ArrayLike) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    """Return labels and scores of each class, from (n,) or (n, classes) of each.
+
+    Raises:
+        ValueError: for other shapes or values.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    if labels.ndim not in (1, 2) or labels.shape != scores.shape:
+        raise ValueError(
+            f"Labels of shape {labels.shape} and scores of shape {scores.shape}: "
+            "two arrays of the same shape (n,) or (n, classes) are accepted."
+        )
+    columns = [(labels, scores)] if labels.ndim == 1 else list(zip(labels.T, scores.T, strict=True))
+    return [check_labels_and_scores(*column) for column in columns]
+
+
+def check_labels(labels: ArrayLike) -> NDArray[np.bool_]:
+    """Return labels as (n,) bool; ValueError for others."""
     return check_labels_and_scores(labels, np.zeros(np.shape(labels)))[0]

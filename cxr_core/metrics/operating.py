@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .estimate import Estimate
-from .intervals import count_patients, wilson
+from .intervals import BOOTSTRAP_FROM, count_cases
 from .ranking import check_labels_and_scores
-from .resampling import check_level, index_patients, multiplicities, percentile_interval
+from .shares import patient_share
 
-__all__ = ["sensitivity_specificity", "share_flagged", "threshold_at_specificity"]
+__all__ = [
+    "sensitivity_specificity",
+    "share_flagged",
+    "threshold_at_sensitivity",
+    "threshold_at_specificity",
+    "youden_threshold",
+]
 
 
 def threshold_at_specificity(
@@ -52,12 +58,68 @@ def threshold_at_specificity(
     # A quotient of whole numbers rounds as the written share does: 19 / 20 is 0.95, which 0.95 * 20
     # and a ceiling would not promise.
     below = int(np.searchsorted(negatives / negatives[-1], specificity))
-    low = float(distinct[below])
-    if below + 1 < len(distinct):
-        high = float(distinct[below + 1])
-    else:
-        gap = float(low - distinct[-2]) if len(distinct) > 1 else 1.0
-        high = min(low + gap, upper)
+    return _parting(distinct, below + 1, -math.inf, upper)
+
+
+def threshold_at_sensitivity(
+    labels: ArrayLike, scores: ArrayLike, sensitivity: float, lower: float = -math.inf
+) -> float:
+    """Return the highest threshold at which enough of the positives are at or over it.
+
+    The mirror of :func:`threshold_at_specificity`: midway between two adjacent distinct scores. The
+    sensitivity it reaches on other films is not the one asked for, and on these it is no less.
+
+    Args:
+        labels: (n,) bool or 0/1, with at least one positive.
+        scores: (n,) finite; higher means more likely positive.
+        sensitivity: the share of positives to be at or over it, in (0, 1].
+        lower: scores stay above this, 0 for probabilities; where even the lowest score must be over the
+            threshold, it lies below it by half the gap to the next, but no more than half way to this.
+
+    Raises:
+        ValueError: for other shapes or values, for no positive, or for scores that reach ``lower``.
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if not 0 < sensitivity <= 1:
+        raise ValueError(f"A sensitivity of {sensitivity}: a share over 0 and up to 1 is accepted.")
+    if not labels.any():
+        raise ValueError("No positive film: a threshold at a sensitivity needs at least one.")
+    if not scores.min() > lower:
+        raise ValueError(f"Scores down to {scores.min()}: scores over {lower} are accepted.")
+    distinct, where = np.unique(scores, return_inverse=True)
+    positives = np.cumsum(np.bincount(where[labels], minlength=len(distinct))[::-1])
+    over = int(np.searchsorted(positives / positives[-1], sensitivity))
+    return _parting(distinct, len(distinct) - 1 - over, lower, math.inf)
+
+
+def youden_threshold(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the threshold at which sensitivity and specificity add up to most; the highest of several.
+
+    Args:
+        labels: (n,) bool or 0/1, with at least one of each.
+        scores: (n,) finite; higher means more likely positive.
+
+    Raises:
+        ValueError: for other shapes or values, or where a class is missing.
+
+    Source: Youden, Index for rating diagnostic tests, Cancer 3 (1950) 32-35.
+    """
+    labels, scores = check_labels_and_scores(labels, scores)
+    if labels.all() or not labels.any():
+        raise ValueError("Youden's index needs at least one positive and one negative film.")
+    distinct, where = np.unique(scores, return_inverse=True)
+    below = [np.cumsum(np.bincount(where[kind], minlength=len(distinct)))[:-1] for kind in (labels, ~labels)]
+    # sensitivity + specificity - 1, times both counts: whole numbers, so ties are ties
+    index = np.concatenate([[0], below[1] * labels.sum() - below[0] * (~labels).sum(), [0]])
+    first = len(index) - 1 - int(np.argmax(index[::-1]))
+    return _parting(distinct, first, -math.inf, math.inf)
+
+
+def _parting(distinct, first: int, lower: float, upper: float) -> float:
+    """Return a threshold that ``distinct[first]`` is the lowest to be over, midway to the one below it."""
+    gap = float(np.diff(distinct[-2:])[0] if first else np.diff(distinct[:2])[0]) if len(distinct) > 1 else 1.0
+    low = float(distinct[first - 1]) if first else max(float(distinct[0]) - gap, lower)
+    high = float(distinct[first]) if first < len(distinct) else min(low + gap, upper)
     middle = low + (high - low) / 2
     # Between neighbouring floating-point numbers there is no middle.
     return middle if middle > low else float(np.nextafter(low, math.inf))
@@ -72,6 +134,7 @@ def sensitivity_specificity(
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
+    bootstrap_from: int = BOOTSTRAP_FROM,
 ) -> tuple[Estimate, Estimate]:
     """Return the share of positives at or over a threshold, and of negatives below it.
 
@@ -87,25 +150,32 @@ def sensitivity_specificity(
         resamples, seed, level: as in :func:`.intervals.patient_bootstrap_auc`.
         min_patients: positive patients below which sensitivity, and negative patients below which
             specificity, has no value.
+        bootstrap_from: as in :func:`.shares.patient_share`.
 
     Returns:
         Sensitivity and specificity, both with the counts of positives and negatives. Value None with
         reason ``"no positive"`` or ``"no negative"``, or ``"too few cases: 3 positive patients"``.
-        Where all films agree (0 or 1) no resample differs, and the interval is Wilson's with each
-        patient as one trial.
+        Intervals as in :func:`.shares.patient_share`.
 
     Raises:
         ValueError: for other shapes or values.
 
-    Source: Field and Welsh (2007); Efron and Tibshirani (1993), chapter 13; Wilson (1927).
+    Source: as :func:`.shares.patient_share`.
     """
     labels, scores = check_labels_and_scores(labels, scores)
     if math.isnan(threshold):
         raise ValueError("A threshold of NaN: a number is accepted.")
     above = scores >= threshold
-    counts = (int(labels.sum()), int((~labels).sum()), *count_patients(labels, patients))
+    options = {
+        "counts": count_cases(labels, patients),
+        "resamples": resamples,
+        "seed": seed,
+        "level": level,
+        "min_patients": min_patients,
+        "bootstrap_from": bootstrap_from,
+    }
     sensitivity, specificity = (
-        _share(event, among, patients, counts, word, resamples, seed, level, min_patients)
+        patient_share(event, patients, among, empty=f"no {word}", words=f"{word} patients", **options)
         for event, among, word in ((above, labels, "positive"), (~above, ~labels, "negative"))
     )
     return sensitivity, specificity
@@ -118,6 +188,7 @@ def share_flagged(
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
+    bootstrap_from: int = BOOTSTRAP_FROM,
 ) -> Estimate:
     """Return the share of films on which any label is above its threshold.
 
@@ -126,46 +197,16 @@ def share_flagged(
     Args:
         any_above: (n,) bool or 0/1.
         patients: (n,) of whole numbers or strings.
-        resamples, seed, level: as in :func:`.intervals.patient_bootstrap_auc`.
+        resamples, seed, level, bootstrap_from: as in :func:`.shares.patient_share`.
         min_patients: patients, flagged or not, below which there is no value.
 
     Returns:
         Estimate whose positives are the flagged films. Value None with reason ``"no film"`` or
-        ``"too few cases: 3 patients"``. The interval of 0 and of 1 is as in
-        :func:`sensitivity_specificity`.
+        ``"too few cases: 3 patients"``.
 
     Raises:
         ValueError: for other shapes or values.
 
-    Source: as :func:`sensitivity_specificity`.
+    Source: as :func:`.shares.patient_share`.
     """
-    flagged, _ = check_labels_and_scores(any_above, np.zeros(np.shape(any_above)))
-    counts = (int(flagged.sum()), int((~flagged).sum()), *count_patients(flagged, patients))
-    everyone = np.ones(len(flagged), dtype=bool)
-    return _share(flagged, everyone, patients, counts, "", resamples, seed, level, min_patients)
-
-
-def _share(event, among, patients, counts, word, resamples, seed, level, min_patients) -> Estimate:
-    """Return the share of the films in ``among`` on which ``event`` holds."""
-    check_level(level)
-    number, which = index_patients(patients, len(among))
-    films = np.bincount(which[among], minlength=number).astype(np.float64)
-    events = np.bincount(which[among & event], minlength=number).astype(np.float64)
-    in_share = int((films > 0).sum())
-    too_few = f"too few cases: {in_share} {word} patients".replace("  ", " ")
-    if not in_share:
-        return Estimate(None, None, None, *counts, f"no {word or 'film'}")
-    if in_share < min_patients:
-        return Estimate(None, None, None, *counts, too_few)
-    value = float(events.sum() / films.sum())
-    if value in (0.0, 1.0):
-        patient_share = wilson(int(value) * in_share, in_share, level)
-        return Estimate(value, patient_share.low, patient_share.high, *counts, None)
-    replicates = []
-    for drawn in multiplicities(number, resamples, seed):
-        total = films @ drawn
-        replicates.append(np.divide(events @ drawn, total, out=np.full(len(total), np.nan), where=total > 0))
-    low, high, reason = percentile_interval(np.concatenate(replicates), level)
-    if reason == "too few cases":
-        return Estimate(None, None, None, *counts, too_few)
-    return Estimate(value, low, high, *counts, reason)
+    return patient_share(any_above, patients, None, resamples, seed, level, min_patients, bootstrap_from)

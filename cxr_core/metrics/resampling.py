@@ -13,7 +13,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LARGEST_DROPPED_SHARE", "check_level", "index_patients", "multiplicities", "percentile_interval"]
+__all__ = [
+    "LARGEST_DROPPED_SHARE",
+    "check_level",
+    "index_patients",
+    "multiplicities",
+    "patient_folds",
+    "percentile_interval",
+]
 
 # Where more resamples than this lack a class, those that are left say little about the others.
 LARGEST_DROPPED_SHARE = 0.05
@@ -43,6 +50,42 @@ def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.int
         raise ValueError("Patients of more than one type were found; all numbers or all strings are accepted.")
     distinct, where = np.unique(patients, return_inverse=True)
     return len(distinct), where
+
+
+def patient_folds(patients: ArrayLike, folds: int, seed: int, labels: ArrayLike | None = None) -> NDArray[np.intp]:
+    """Deal patients into folds of as equal a size as can be; all films of a patient fall into one.
+
+    Args:
+        patients: (n,) of whole numbers or strings.
+        folds: number of folds, from 2 to the number of patients.
+        seed: of NumPy's default generator, which orders the patients before they are dealt.
+        labels: (n,) bool or 0/1, to be as common in one fold as in another: patients are dealt by falling
+            number of positive films, each to the fold with fewest, and the others so that films even out.
+            Else what is fitted without a fold is off by what that fold has more than its share of.
+
+    Returns:
+        (n,) intp in [0, folds), the fold of each film.
+
+    Raises:
+        ValueError: for another number of folds.
+    """
+    number, which = index_patients(patients, np.shape(patients)[0])
+    if not 2 <= folds <= number:
+        raise ValueError(f"{folds} folds of {number} patients: from 2 to one a patient are accepted.")
+    order = np.random.default_rng(seed).permutation(number)
+    fold = np.empty(number, dtype=np.intp)
+    if labels is None:
+        fold[order] = np.arange(number) % folds
+        return fold[which]
+    films = np.bincount(which, minlength=number)
+    positives = np.bincount(which, weights=np.asarray(labels, dtype=np.float64), minlength=number)
+    held = np.zeros((folds, 2))
+    for patient in order[np.lexsort((-films[order], -positives[order]))]:
+        # a positive patient to the fold with the fewest positive films, another to that with the fewest films
+        need = held if positives[patient] else held[:, ::-1]
+        fold[patient] = np.lexsort((need[:, 1], need[:, 0]))[0]
+        held[fold[patient]] += positives[patient], films[patient]
+    return fold[which]
 
 
 def multiplicities(patients: int, resamples: int, seed: int, rows: int | None = None) -> Iterator[NDArray[np.float64]]:

@@ -1,7 +1,8 @@
 """Radiograph to reading: the network, its card, its engines. Imports no TensorFlow by itself."""
 
+from .calibration import assumed_prevalence
 from .card import Metric, ModelCard, OperatingPoint, read_card, write_card
-from .findings import Finding, Reading, log_odds
+from .findings import Finding, Reading, log_odds, reassessed
 from .folder import ModelFolder, list_models, open_model
 from .predictor import Predictor, class_maps, shared_predictor
 
@@ -13,11 +14,13 @@ __all__ = [
     "OperatingPoint",
     "Predictor",
     "Reading",
+    "assumed_prevalence",
     "class_maps",
     "list_models",
     "log_odds",
     "open_model",
     "read_card",
+    "reassessed",
     "shared_predictor",
     "write_card",
 ]

@@ -6,17 +6,22 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation
+from .calibration import Calibration, check_calibration
+from .measure import STRICT, Counts, Metric
+from .schooling import LossBalance, StageEnd
 
 __all__ = [
     "CARD_SCHEMA",
     "Architecture",
+    "Calibration",
     "Counts",
     "Familiarity",
+    "Imported",
     "InputSpec",
     "Metric",
     "MetricTable",
@@ -29,10 +34,9 @@ __all__ = [
 ]
 
 CARD_SCHEMA = 1
-_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class InputSpec:
     """What the network is given: one grey channel in [0, 1], black to white as displayed."""
 
@@ -47,62 +51,67 @@ class InputSpec:
         return Preparation(self.size, self.fit, self.detail)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Architecture:
-    """The network and the names by which its parts are found."""
+    """The network and the names by which its parts are found; ``transfer_learned`` is null where it is not known."""
 
     name: str
     features_layer: str
     head: str
     parameters: int
     initialisation: str
-    transfer_learned: bool
+    transfer_learned: bool | None
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Counts:
-    """Positive and negative films and patients of one label in one part of the data.
+@dataclass(frozen=True, config=STRICT)
+class TrainingRecord:
+    """What the weights have seen, and how; null is what was not published with imported weights.
 
-    A patient is positive where any film is, and negative where any film is: one patient may be both.
+    ``datasets`` begins each name with that of its source, such as ``NIH ChestX-ray14``: a run on one of them
+    is marked "images possibly seen in training".
     """
 
-    positive_films: int
-    negative_films: int
-    positive_patients: int
-    negative_patients: int
-
-
-@dataclass(frozen=True, config=_STRICT)
-class TrainingRecord:
-    """What the weights have seen, and how."""
-
     datasets: tuple[str, ...]
-    films: int
-    patients: int
-    validation_films: int
-    validation_patients: int
-    split: str
-    split_sha256: str
-    stages: str
-    augmentation: str
-    horizontal_flip: bool
-    loss: str
-    seed: int
+    films: int | None = None
+    patients: int | None = None
+    validation_films: int | None = None
+    validation_patients: int | None = None
+    split: str | None = None
+    split_sha256: str | None = None
+    stages: str | None = None
+    augmentation: str | None = None
+    horizontal_flip: bool | None = None
+    loss: str | None = None
+    seed: int | None = None
     history: tuple[dict[str, float], ...] = ()
+    balance: dict[str, LossBalance] = Field(default_factory=dict)
+    patience: int = 0  # epochs; 0: no early stopping, and no stage_ends
+    stage_ends: tuple[StageEnd, ...] = ()
+    average: float = 0.0  # decay of the moving average of the weights; 0: none
+    precision: str = "float32"
+    near_duplicates: str | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Metric:
-    """One number with its interval and counts; ``value`` is null where ``reason`` says why."""
+@dataclass(frozen=True, config=STRICT)
+class Imported:
+    """Where weights came from that were not trained here.
 
-    value: float | None
-    low: float | None
-    high: float | None
-    counts: Counts
-    reason: str | None = None
+    Attributes:
+        source: as given to ``models import``.
+        file: name of the file, and what it was.
+        sha256: of that file.
+        checked: with what its SHA-256 was compared, in words.
+        url: where it is published; null for a file of the user's own.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    checked: str
+    url: str | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class MetricTable:
     """One metric for every label on one set of films."""
 
@@ -110,28 +119,38 @@ class MetricTable:
     metric: str
     films: str
     reference: str
-    number_of_films: int
-    number_of_patients: int
+    number_of_films: int | None
+    number_of_patients: int | None
     interval: str
     per_label: dict[str, Metric]
+    mean: Metric | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Threshold:
-    """The score at or over which a label is called above; null where ``reason`` says why."""
+    """The score at or over which a label is called above; null where ``reason`` says why.
+
+    ``source`` says who set a threshold that was published without counts; it is null for one that was set here.
+    ``sensitivity`` and ``specificity`` are those of the rule on patients that it was not applied to, where the
+    operating point says so under ``held_out``.
+    """
 
     value: float | None
     sensitivity: Metric | None = None
     specificity: Metric | None = None
     counts: Counts | None = None
     reason: str | None = None
+    source: str | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class OperatingPoint:
     """A rule, and the threshold it gives for each label.
 
-    ``flagged_without_findings`` is the share of films without findings on which any label is above.
+    ``flagged_without_findings`` is the share of films without findings on which any label is at or over its
+    threshold, and ``labels_above_per_film`` how many labels are on a film of the same data, findings or none.
+    Both are of patients that the rule was not applied to, as ``held_out`` says; ``flagged_where_set`` is the
+    share on the very films that the thresholds were set on.
     """
 
     name: str
@@ -139,9 +158,12 @@ class OperatingPoint:
     films: str
     thresholds: dict[str, Threshold]
     flagged_without_findings: Metric | None = None
+    flagged_where_set: Metric | None = None
+    labels_above_per_film: Metric | None = None
+    held_out: str = ""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Familiarity:
     """From which distance on a film is unlike those that the model knows; see ``familiarity.npz``."""
 
@@ -152,14 +174,14 @@ class Familiarity:
     validation_patients: int
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ModelCard:
     """Everything a reader may ask of a model.
 
     ``weights_sha256`` is that of ``model.keras``; operating points and map anchors were made with
-    those weights and are refused with others. ``map_anchors`` gives, per label and in logit units,
-    the contribution of one cell that is drawn in full colour. ``files`` holds the SHA-256 of every
-    other file of the folder.
+    those weights and are refused with others; ``calibration`` carries its own, which must be the same.
+    ``map_anchors`` gives, per label and in logit units, the contribution of one cell that is drawn in full
+    colour. ``files`` holds the SHA-256 of every other file of the folder.
     """
 
     id: str
@@ -182,8 +204,9 @@ class ModelCard:
     licence: str
     citations: tuple[str, ...]
     files: dict[str, str]
-    calibration: None = None
+    calibration: Calibration | None = None
     familiarity: Familiarity | None = None
+    imported: Imported | None = None
     schema: int = CARD_SCHEMA
 
     def operating_point(self, name: str = "default") -> OperatingPoint:
@@ -230,6 +253,8 @@ def _check_labels(card: ModelCard) -> None:
     }.items():
         if set(keys) != known:
             raise ModelUnusable(f"Model card {card.id}: {name} does not name exactly the card's labels.")
+    if card.calibration is not None:
+        check_calibration(card.calibration, card.labels, card.id)
 
 
 def write_card(card: ModelCard, path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from ..imaging import Placement, Quality, Radiograph
+from .calibration import Scale, assumed_prevalence, probability_scale
 from .card import ModelCard, OperatingPoint
+from .measure import Metric
 
 __all__ = [
     "MIN_PATIENTS",
@@ -19,6 +22,7 @@ __all__ = [
     "find",
     "image_facts",
     "log_odds",
+    "reassessed",
     "usable_threshold",
 ]
 
@@ -79,6 +83,9 @@ class Reading:
         class_maps: (labels, h, w) float32 on the network's grid, row 0 on top, in logit units: each
             cell's contribution, of either sign. Their sum plus the bias is the logit.
         placement: where the network's input lies on the original.
+        prevalence: the shares of positive films that somebody assumed, by label; probabilities, intervals and
+            thresholds of these labels are shifted to them. None where nothing was assumed.
+        flagged_without_findings: of the operating point, as on the card.
     """
 
     sha256: str
@@ -91,6 +98,8 @@ class Reading:
     findings: tuple[Finding, ...]
     class_maps: np.ndarray
     placement: Placement | None
+    prevalence: Mapping[str, float] | None = None
+    flagged_without_findings: Metric | None = None
 
     def finding(self, label: str) -> Finding:
         """Return the finding of a label; KeyError where the model does not have it."""
@@ -128,27 +137,75 @@ def image_facts(radiograph: Radiograph) -> ImageFacts:
     )
 
 
-def find(card: ModelCard, logits: np.ndarray, point: OperatingPoint) -> tuple[Finding, ...]:
+def find(
+    card: ModelCard, logits: np.ndarray, point: OperatingPoint, prevalence: Mapping[str, float] | None = None
+) -> tuple[Finding, ...]:
     """Return the findings of one film.
 
     Args:
         card: names the labels; its calibration, where it has one, gives probabilities.
         logits: (labels,) float.
         point: gives thresholds.
+        prevalence: assumed share of positive films by label, from :func:`.calibration.assumed_prevalence`.
     """
-    findings = []
-    for label, logit in zip(card.labels, np.asarray(logits, dtype=np.float64), strict=True):
-        score = float(1 / (1 + np.exp(-logit)))
-        threshold = usable_threshold(point, label)
-        state: State = "not_evaluated" if threshold is None else "above" if score >= threshold else "below"
-        findings.append(Finding(label, float(logit), score, None, None, threshold, state))
-    return tuple(findings)
+    return tuple(
+        _finding(
+            label, float(logit), usable_threshold(point, label), probability_scale(card.calibration, label, prevalence)
+        )
+        for label, logit in zip(card.labels, np.asarray(logits, dtype=np.float64), strict=True)
+    )
+
+
+def _finding(label: str, logit: float, threshold: float | None, scale: Scale | None) -> Finding:
+    score = float(1 / (1 + np.exp(-logit)))
+    if threshold is None:
+        return Finding(label, logit, score, None, None, None, "not_evaluated")
+    if scale is None:
+        return Finding(label, logit, score, None, None, threshold, "above" if score >= threshold else "below")
+    low, probability, high = scale.at(logit)
+    _, threshold, _ = scale.at(log_odds(threshold))
+    state: State = "above" if probability >= threshold else "below"
+    if low <= threshold <= high:
+        state = "unsure"
+    return Finding(label, logit, score, probability, (low, high), threshold, state)
+
+
+def reassessed(
+    reading: Reading, card: ModelCard, operating_point: str, prevalence: Mapping[str, float] | float | None = None
+) -> Reading:
+    """Return the same reading under another operating point or assumed prevalence; the network is not run.
+
+    Args:
+        reading: of the same model as ``card``.
+        card: of the model that read.
+        operating_point: name of one of the card's.
+        prevalence: as in :func:`.calibration.assumed_prevalence`.
+
+    Raises:
+        WrongArguments: for an operating point or a prevalence that the card does not allow.
+    """
+    point, assumed = card.operating_point(operating_point), assumed_prevalence(card.calibration, prevalence)
+    findings = reading.findings
+    if findings:
+        findings = find(card, np.array([finding.logit for finding in findings]), point, assumed)
+    return replace(
+        reading,
+        operating_point=operating_point,
+        findings=findings,
+        prevalence=assumed,
+        flagged_without_findings=point.flagged_without_findings,
+    )
 
 
 def usable_threshold(point: OperatingPoint, label: str) -> float | None:
-    """Return a label's threshold, or None where too few patients carry it."""
+    """Return a label's threshold, or None where too few patients carry it.
+
+    One that others published, and whose card says so, is theirs to answer for.
+    """
     threshold = point.thresholds[label]
     counts = threshold.counts
+    if threshold.source is not None:
+        return threshold.value
     if threshold.value is None or counts is None:
         return None
     if min(counts.positive_patients, counts.negative_patients) < MIN_PATIENTS:

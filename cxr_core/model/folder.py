@@ -108,8 +108,13 @@ def open_model(model: str) -> ModelFolder:
             raise ModelUnusable(f"Model {path.name}: the card was made for another {name}.")
     if sums[WEIGHTS] != card.weights_sha256:
         raise ModelUnusable(
-            f"Model {path.name}: operating points and map anchors of the card were made with other weights "
-            f"(SHA-256 {card.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). They are refused."
+            f"Model {path.name}: calibration, operating points and map anchors of the card were made with other "
+            f"weights (SHA-256 {card.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). They are refused."
+        )
+    if card.calibration is not None and card.calibration.weights_sha256 != sums[WEIGHTS]:
+        raise ModelUnusable(
+            f"Model {path.name}: the calibration of the card was made with other weights "
+            f"(SHA-256 {card.calibration.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). It is refused."
         )
     return ModelFolder(path, card)
 

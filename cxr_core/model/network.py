@@ -7,6 +7,7 @@ and of the paper. The head is linear in the last feature map, so its GradCAMs ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -37,22 +38,25 @@ def build_network(
     classes: int,
     size: int | None = None,
     *,
-    scale: float = 1 / GREY_STD,
-    offset: float = -GREY_MEAN / GREY_STD,
+    scale: float | Sequence[float] = 1 / GREY_STD,
+    offset: float | Sequence[float] = -GREY_MEAN / GREY_STD,
 ) -> keras.Model:
     """Return DenseNet121 with random weights.
 
     Args:
         classes: number of logits.
         size: side of the square input, or None for any.
-        scale, offset: what the network does first to its input in [0, 1].
+        scale, offset: what the network does first to its input in [0, 1]. Three of each make three
+            channels of it: a stem that was trained on colour stays as it is, and the normalisation of
+            each colour is exact also at the border, where the stem's padding is nought.
 
     Returns:
         A model from (n, size, size, 1) float32 in [0, 1] to (n, classes) logits. Flat: every layer,
         that of the feature map included, is found by its name.
     """
     grey = keras.Input((size, size, 1), name="grey")
-    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(grey)
+    colours = grey if np.ndim(scale) == 0 else keras.layers.Concatenate(name="colours")([grey] * len(scale))
+    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(colours)
     backbone = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=scaled)
     features = backbone.get_layer(FEATURES_LAYER).output
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)

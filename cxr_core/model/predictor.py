@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..imaging import Placement, Quality, Radiograph, prepare
 from ..settings import settings
+from .calibration import assumed_prevalence
 from .engines import Engine, Head, Inference, open_engine
 from .familiarity import FAMILIARITY, load_reference
 from .findings import Reading, find, image_facts
@@ -55,18 +57,32 @@ class Predictor:
         film, placement = prepare(radiograph.display, self.card.input.preparation())
         return self.engine.infer(film[None]), placement
 
-    def read(self, radiograph: Radiograph, operating_point: str = "default") -> Reading:
+    def read(
+        self,
+        radiograph: Radiograph,
+        operating_point: str = "default",
+        prevalence: Mapping[str, float] | float | None = None,
+    ) -> Reading:
         """Return the reading of one film, with its class maps.
 
         A film whose quality is ``refused`` and not overridden gets a reading without findings.
+
+        Args:
+            radiograph: the film.
+            operating_point: name of one of the card's.
+            prevalence: assumed by the user, as in :func:`.calibration.assumed_prevalence`.
+
+        Raises:
+            WrongArguments: for an operating point or a prevalence that the card does not allow.
         """
         point = self.card.operating_point(operating_point)
+        assumed = assumed_prevalence(self.card.calibration, prevalence)
         quality = radiograph.quality
         refused = quality.status == "refused" and quality.override is None
         findings, maps, placement = (), NO_MAPS, None
         if not refused:
             inference, placement = self.infer(radiograph)
-            findings = find(self.card, inference.logits[0], point)
+            findings = find(self.card, inference.logits[0], point, assumed)
             maps = class_maps(inference.features[0], self.engine.head)
             quality = self._with_familiarity(quality, inference)
         return Reading(
@@ -80,6 +96,8 @@ class Predictor:
             findings=findings,
             class_maps=maps,
             placement=placement,
+            prevalence=assumed,
+            flagged_without_findings=point.flagged_without_findings,
         )
 
     def _with_familiarity(self, quality: Quality, inference: Inference) -> Quality:

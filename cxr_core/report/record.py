@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..labels import NOTICE
-from ..model import Reading
+from ..model import Metric, Reading
 
 __all__ = ["CSV_COLUMNS", "SCHEMA", "reading_json", "reading_record", "readings_csv", "refusal_json", "refusals_csv"]
 
@@ -33,6 +33,8 @@ CSV_COLUMNS = (
     "reasons",
     "override",
     "notice",
+    "assumed_prevalence",
+    "flagged_without_findings",
 )
 """One line per finding; a refused film has one line without a label."""
 
@@ -43,6 +45,10 @@ def reading_record(file: str, reading: Reading) -> dict[str, Any]:
     Args:
         file: the name by which the user knows the film.
         reading: a refused film has no findings and its reasons.
+
+    ``assumed_prevalence`` is null, or the shares of positive films that the user set: an assumption, to which the
+    probabilities, intervals and thresholds of these labels are shifted. ``flagged_without_findings`` is the share
+    of films without findings on which the operating point has any label above, as the model's card says.
     """
     image, quality = reading.image, reading.quality
     return {
@@ -75,6 +81,7 @@ def reading_record(file: str, reading: Reading) -> dict[str, Any]:
             }
             for finding in reading.findings
         ],
+        **_context(reading.prevalence, reading.flagged_without_findings),
     }
 
 
@@ -92,6 +99,8 @@ def refusal_json(
     model_sha256: str,
     engine: str,
     operating_point: str,
+    prevalence: Mapping[str, float] | None = None,
+    flagged_without_findings: Metric | None = None,
 ) -> str:
     """Return the line of a file that could not be decoded: the same object, ``image`` null."""
     return _line(
@@ -106,6 +115,7 @@ def refusal_json(
             "image": None,
             "quality": {"status": "refused", "reasons": [reason], "override": None},
             "findings": [],
+            **_context(prevalence, flagged_without_findings),
         }
     )
 
@@ -117,6 +127,7 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
     if header:
         writer.writeheader()
     for file, reading in readings:
+        flagged = _share(reading.flagged_without_findings)
         common = {
             "file": _no_formula(file),
             "sha256": reading.sha256,
@@ -128,6 +139,7 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
             "reasons": "; ".join(reading.quality.reasons),
             "override": _no_formula(reading.quality.override or ""),
             "notice": NOTICE,
+            "flagged_without_findings": flagged and flagged["share"],
         }
         if not reading.findings:
             writer.writerow(common)
@@ -143,6 +155,7 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
                     "interval_high": high,
                     "threshold": finding.threshold,
                     "state": finding.state,
+                    "assumed_prevalence": (reading.prevalence or {}).get(finding.label),
                 }
             )
     return stream.getvalue()
@@ -156,6 +169,23 @@ def refusals_csv(refusals: Sequence[tuple[str, str, str]]) -> str:
         row = {"file": _no_formula(file), "sha256": sha256, "quality": "refused", "reasons": reason, "notice": NOTICE}
         writer.writerow(row)
     return stream.getvalue()
+
+
+def _context(prevalence: Mapping[str, float] | None, flagged: Metric | None) -> dict[str, Any]:
+    return {
+        "assumed_prevalence": None if prevalence is None else dict(prevalence),
+        "flagged_without_findings": _share(flagged),
+    }
+
+
+def _share(metric: Metric | None) -> dict[str, Any] | None:
+    if metric is None or metric.value is None:
+        return None
+    return {
+        "share": metric.value,
+        "interval": None if metric.low is None else [metric.low, metric.high],
+        "films": metric.counts.positive_films + metric.counts.negative_films,
+    }
 
 
 def _no_formula(text: str) -> str:

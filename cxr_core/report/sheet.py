@@ -6,6 +6,7 @@ The picture of the paper's figures 4.1 and 4.2, from the same numbers as the pag
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Collection
 
 import numpy as np
@@ -16,8 +17,9 @@ from PIL import Image
 
 from ..explain import CONTOUR_SHARE, MAP_ALPHA, MAP_COLOUR, HeatMap, heat_map, overlay, strongest_place
 from ..imaging import Radiograph, render8
-from ..labels import NOTICE, display_name
+from ..labels import LABELS, NOTICE, display_name
 from ..model import Finding, ModelCard, Reading
+from ..model.words import flagged_words, probability_words, value_words
 
 __all__ = ["SHOWN", "sheet", "sheet_png"]
 
@@ -52,9 +54,9 @@ def sheet(
             that it gives none.
         title: how the user knows the film.
     """
-    figure = Figure(figsize=(15, 4.9), dpi=150, facecolor=PAPER)
+    figure = Figure(figsize=(15, 5.6), dpi=150, facecolor=PAPER)
     panels = figure.subplots(1, 1 + SHOWN, gridspec_kw={"wspace": 0.06})
-    figure.subplots_adjust(left=0.012, right=0.988, top=0.78, bottom=0.16)
+    figure.subplots_adjust(left=0.012, right=0.988, top=0.765, bottom=0.235)
     grey = _reduced(render8(radiograph))
     for panel in panels:
         panel.set_axis_off()
@@ -65,7 +67,7 @@ def sheet(
         panel.imshow(overlay(grey, heat))
         words = _score_words(finding)
         if reference is not None:
-            words += "\n" + ("in the reference" if finding.label in reference else "not in the reference")
+            words += "\n" + _in_reference(finding.label, reference)
         _caption(panel, display_name(finding.label), words, _ink(finding))
         panel.text(0, -0.035, _map_words(heat), transform=panel.transAxes, color=QUIET, size=7.5, va="top")
     quality = reading.quality
@@ -87,6 +89,9 @@ def sheet(
         va="center",
     )
     _legend(figure)
+    told = (flagged_words(card.operating_point(reading.operating_point)), probability_words(card, reading.prevalence))
+    lines = [line for words in told for line in textwrap.wrap(words, 150)]
+    figure.text(0.012, 0.052, "\n".join(lines), color=QUIET, size=7, va="bottom", linespacing=1.3)
     figure.text(0.012, 0.028, NOTICE, color=INK, size=8, va="center")
     return figure
 
@@ -113,7 +118,7 @@ def _reduced(grey: np.ndarray) -> np.ndarray:
 
 
 def _caption(panel, heading: str, words: str, ink: str) -> None:
-    panel.text(0, 1.15, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
+    panel.text(0, 1.17, heading, transform=panel.transAxes, color=ink, size=11, weight="bold", va="bottom")
     panel.text(0, 1.025, words, transform=panel.transAxes, color=ink, size=7.5, va="bottom")
 
 
@@ -122,13 +127,11 @@ def _ink(finding: Finding) -> str:
 
 
 def _score_words(finding: Finding) -> str:
-    value, kind = (finding.score, "score") if finding.probability is None else (finding.probability, "probability")
-    threshold = "" if finding.threshold is None else f" {finding.threshold:.2f}"
-    return f"{kind} {value:.2f} · {STATE_WORDS[finding.state]}{threshold}"
+    return f"{value_words(finding)}\n{STATE_WORDS[finding.state]}"
 
 
 def _map_words(heat: HeatMap) -> str:
-    cell = "" if heat.cell_mm is None else f" · cell {heat.cell_mm[0]:.0f} x {heat.cell_mm[1]:.0f} mm at the detector"
+    cell = "" if heat.cell_mm is None else f"\ncell {heat.cell_mm[0]:.0f} x {heat.cell_mm[1]:.0f} mm at the detector"
     return f"{strongest_place(heat)}\nfull colour: {heat.anchor:.2g} logit units{cell}"
 
 
@@ -136,6 +139,12 @@ def _reference_words(reference: Collection[str] | None) -> str:
     if reference is None:
         return "no reference labels given"
     return "reference: " + (", ".join(display_name(label) for label in reference) or "none of the labels")
+
+
+def _in_reference(label: str, reference: Collection[str]) -> str:
+    if label not in LABELS:
+        return "the reference does not say"
+    return "in the reference" if label in reference else "not in the reference"
 
 
 def _legend(figure: Figure) -> None:

@@ -1,85 +1,38 @@
-"""The training loop: stages of growing size, checkpoints, a log, time left."""
+"""The training loop: stages of growing size, checkpoints, early stopping, a log, time left."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import math
-import os
-import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..errors import PathUnusable, TrainingRefused, WrongArguments
-from ..imaging import Preparation
+from ..errors import TrainingRefused, WrongArguments
 from ..metrics import roc_auc
 from .augment import POLICIES
+from .averaging import Average, remeasure_statistics
 from .balance import class_weights
-from .dataset import batches, epoch_order
-from .loss import weighted_cross_entropy
+from .checkpoint import State, best_weights, checkpoint_origin, load_checkpoint, save_best, save_checkpoint
+from .dataset import batches, epoch_order, steps_per_epoch
+from .decoding import decoders
+from .journal import Journal
+from .plan import Plan, Stage, parse_stages
+from .steps import compiled_forward, compiled_step, new_optimiser
 from .table import FilmTable
 
 __all__ = ["Plan", "Progress", "Stage", "fit", "mean_auc", "parse_stages", "predict_logits"]
 
-
-ANY_FILMS = tf.TensorSpec((None, None, None, 1), tf.float32)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """So many epochs at one input size. ``epochs`` may be a fraction."""
-
-    size: int
-    epochs: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides what a training ends with, besides films and starting weights."""
-
-    stages: tuple[Stage, ...]
-    detail: int | None = None
-    fit: str = "pad"
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    policy: str = "mild"
-    seed: int = 0
-    validation_films: int = 1000
-
-    def preparation(self, stage: Stage) -> Preparation:
-        """Return what the films of a stage are brought to."""
-        return Preparation(stage.size, self.fit, self.detail)
-
-    def steps(self, stage: Stage, films: int) -> int:
-        """Return the number of steps of a stage."""
-        return max(1, round(stage.epochs * films / self.batch_size))
-
-    def rate(self, stage_number: int, share: float) -> float:
-        """Return the learning rate at a share of a stage: warm-up over a twentieth, then cosine.
-
-        The second stage peaks at a third of the first, all later ones at a ninth.
-        """
-        peak = self.learning_rate / 3 ** min(stage_number, 2)
-        return peak * min(1.0, share / 0.05 + 0.01) * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Read ``64x8,128x2`` as eight epochs at 64 pixels, then two at 128."""
-    stages = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)x(\d+(?:\.\d+)?)\s*", part)
-        if not found or int(found[1]) < 32 or float(found[2]) <= 0:
-            raise WrongArguments(f"Stages {text!r}: write SIZExEPOCHS, with commas between, such as 64x8,128x2.")
-        stages.append(Stage(int(found[1]), float(found[2])))
-    return tuple(stages)
+STATISTICS_BATCHES = 50
+WATCHED, STATISTICS = -1 % 2**32, -2 % 2**32
+"""Epochs whose orders choose films for other ends than training."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +46,6 @@ class Progress:
     seconds_left: float
 
 
-@dataclass
-class _State:
-    """Where a checkpoint was taken: the next step to do, and the log so far."""
-
-    stage: int = 0
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 def fit(
     network: keras.Model,
     train: FilmTable,
@@ -111,109 +55,219 @@ def fit(
     *,
     resume: bool = False,
     checkpoint_seconds: float = 120.0,
+    checkpoint_steps: int | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     origin: dict[str, str] | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    pool: Executor | None = None,
 ) -> list[dict[str, float]]:
     """Train ``network`` in place.
 
+    Killed at any moment and resumed, a training ends as one that was never killed: with the same bits where
+    TensorFlow's operations are deterministic, else as two trainings that were never killed differ.
+
     Args:
-        network: from :func:`cxr_core.model.network.build_network`, any input size.
+        network: from :func:`cxr_core.model.network.build_network` or any other from films of any size to
+            logits, whose last layer has the name ``logits`` and which draws nothing at random.
         train, validation: films of disjoint patients.
         plan: what to do.
-        folder: gets ``checkpoint.npz`` (about every ``checkpoint_seconds`` and after each epoch),
-            ``plan.json`` and ``log.csv``.
+        folder: gets ``checkpoint.npz``, ``plan.json``, ``log.csv`` and ``events/``.
         resume: go on from the folder's checkpoint, with the order of batches, the optimiser and
             the schedule.
+        checkpoint_seconds, checkpoint_steps: how often a checkpoint is written, besides after each epoch.
         report: called after every step.
         origin: what else the weights come from, such as the starting weights and the split; kept with
             the checkpoint.
+        strategy: devices, in whose scope the network was built; None is TensorFlow's choice of one.
+        pool: who decodes films; see :func:`.decoding.decoders`.
 
     Returns:
         The log: one row after each epoch and each stage.
 
     Raises:
-        TrainingRefused: the checkpoint comes from another plan, other films or another origin.
+        TrainingRefused: the checkpoint comes from another plan, other films or another origin; or the loss
+            is not a number.
         PathUnusable: there is no checkpoint to resume.
     """
-    recipe = _recipe(plan, train, validation, origin or {})
-    folder.mkdir(parents=True, exist_ok=True)
-    optimiser = keras.optimizers.AdamW(plan.learning_rate, weight_decay=plan.weight_decay)
-    optimiser.build(network.trainable_variables)
-    state = _restore(folder, network, optimiser, recipe) if resume else _State()
-    (folder / "plan.json").write_text(json.dumps(recipe, indent=1))
-    step = _compiled_step(network, optimiser, class_weights(train.labels))
-    watched = validation.select(epoch_order(len(validation), plan.seed, -1 % 2**32)[: plan.validation_films])
-    clock = _Clock(plan, len(train), state)
-    saved = time.monotonic()
-    while state.stage < len(plan.stages):
-        stage = plan.stages[state.stage]
-        steps, per_epoch = plan.steps(stage, len(train)), math.ceil(len(train) / plan.batch_size)
-        losses: list[float] = []
-        while state.step < steps:
-            epoch, done = divmod(state.step, per_epoch)
-            order = epoch_order(len(train), plan.seed, 1000 * state.stage + epoch)
-            todo = order[done * plan.batch_size :][: (steps - state.step) * plan.batch_size]
-            feed = batches(
-                train,
-                plan.preparation(stage),
-                plan.batch_size,
-                order=todo,
-                policy=POLICIES[plan.policy],
-                seed=(plan.seed, state.stage, epoch),
+    checkpoint_origin(folder, _origin(plan, train, validation, origin or {}), resume=resume)
+    with decoders() if pool is None else nullcontext(pool) as pool:
+        training = _Training(network, train, validation, plan, folder, strategy or tf.distribute.get_strategy(), pool)
+        try:
+            return training.run(resume, (checkpoint_seconds, checkpoint_steps), report)
+        finally:
+            training.journal.close()
+
+
+class _Training:
+    """A training that goes on: what stays the same from step to step, and its state."""
+
+    def __init__(self, network, train, validation, plan, folder, strategy, pool) -> None:
+        self.network, self.train, self.plan, self.folder, self.pool = network, train, plan, folder, pool
+        self.strategy, self.weights = strategy, class_weights(train.labels, plan.loss)
+        self.watched = validation.select(epoch_order(len(validation), plan.seed, WATCHED)[: plan.validation_films])
+        self.batch_size = min(plan.batch_size, len(train))
+        if self.batch_size < strategy.num_replicas_in_sync:
+            raise WrongArguments(
+                f"A batch of {self.batch_size} films for {strategy.num_replicas_in_sync} devices: "
+                "at least a film for each is needed."
             )
-            for films, labels in feed:
-                optimiser.learning_rate.assign(plan.rate(state.stage, state.step / steps))
-                losses.append(float(step(films, labels)))
+        self.journal = Journal(folder)
+        self.forward, self.moving = compiled_forward(network), compiled_forward(network, training=True)
+        with strategy.scope():
+            heads = {stage.head for stage in plan.stages}
+            self.optimisers = {
+                head: new_optimiser(network, head, plan.learning_rate, plan.weight_decay) for head in sorted(heads)
+            }
+            self.average = Average(network, plan.average) if plan.average else None
+        self.steps = {
+            head: compiled_step(network, optimiser, self.weights, strategy, head=head)
+            for head, optimiser in self.optimisers.items()
+        }
+        self.state = State()
+
+    def run(self, resume: bool, every: tuple[float, int | None], report) -> list[dict[str, float]]:
+        """Train to the end; ``every`` is the seconds and the steps between two checkpoints."""
+        if resume:
+            self.state = load_checkpoint(self.folder, self._variables())
+        state, plan = self.state, self.plan
+        clock = _Clock(plan, len(self.train), state)
+        while state.stage < len(plan.stages):
+            stage = plan.stages[state.stage]
+            steps = plan.steps(stage, len(self.train))
+            while state.step < steps and not (plan.patience and state.waited >= plan.patience):
+                self._epoch(stage, steps, every, report, clock)
+                self._end_epoch(stage)
+                self.save()
+            self._end_stage()
+            self.save()
+        return state.history
+
+    def _epoch(self, stage: Stage, steps: int, every: tuple[float, int | None], report, clock: _Clock) -> None:
+        """Do what is left of an epoch, or of the stage where that ends before."""
+        state, plan, size = self.state, self.plan, self.batch_size
+        epoch, done = divmod(state.step, steps_per_epoch(len(self.train), plan.batch_size))
+        todo = self._order(1000 * state.stage + epoch)[done * size :][: (steps - state.step) * size]
+        seed = (plan.seed, state.stage, epoch)
+        feed = self._feed(stage, todo, policy=POLICIES[plan.policy], seed=seed)
+        step, rate_of = self.steps[stage.head], self.optimisers[stage.head].learning_rate
+        pending: list[tuple[tf.Tensor, float]] = []
+        saved, last = time.monotonic(), state.step + len(todo) // size
+
+        def settle() -> None:
+            for loss, rate in ((float(loss), rate) for loss, rate in pending):
+                if not math.isfinite(loss):
+                    raise TrainingRefused(
+                        f"The loss of step {state.step + 1} is not a number: the training has run away. "
+                        "Start again with a lower --learning-rate."
+                    )
+                state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
                 state.step += 1
-                report(Progress(state.stage, state.step, steps, losses[-1], clock.seconds_left(state)))
-                if time.monotonic() - saved > checkpoint_seconds:
-                    _save(folder, network, optimiser, state)
-                    saved = time.monotonic()
-            auc = mean_auc(watched.labels, predict_logits(network, watched, plan.preparation(stage)))
-            state.history.append(
-                {
-                    "stage": state.stage,
-                    "size": stage.size,
-                    "step": state.step,
-                    "loss": float(np.mean(losses)) if losses else math.nan,
-                    "validation_auc": auc,
-                }
-            )
-            losses.clear()
-            _write_log(folder, state.history)
-            _save(folder, network, optimiser, state)
-        state.stage, state.step = state.stage + 1, 0
-    _save(folder, network, optimiser, state)
-    return state.history
+                self.journal.step(self._steps_before() + state.step, loss, rate)
+                report(Progress(state.stage, state.step, steps, loss, clock.seconds_left(state)))
+            pending.clear()
+
+        for films, labels in feed:
+            rate = plan.rate(state.stage, (state.step + len(pending)) / steps)
+            rate_of.assign(rate)
+            loss = step(films, labels)
+            if self.average:
+                self.average.move()
+            # the loss before is asked for only now: an accelerator has its next step already
+            settle()
+            pending.append((loss, rate))
+            seconds, number = every
+            due = time.monotonic() - saved > seconds or (number and (state.step + 1) % number == 0)
+            # the last step of an epoch is kept with what is measured after it
+            if due and state.step + 1 < last:
+                settle()
+                self.save()
+                saved = time.monotonic()
+        settle()
+
+    def _end_epoch(self, stage: Stage) -> None:
+        """Measure on validation films, with the weights that would be kept."""
+        state, before = self.state, None
+        if self.average:
+            before = self.network.get_weights()
+            self._put_average(stage)
+        logits = predict_logits(self.forward, self.watched, self.plan.preparation(stage), pool=self.pool)
+        auc = mean_auc(self.watched.labels, logits)
+        if self.plan.patience and not math.isnan(auc):
+            better = state.best_auc is None or auc > state.best_auc
+            state.waited = 0 if better else state.waited + 1
+            if better:
+                state.best_auc, state.best_step = auc, state.step
+                save_best(self.folder, self.network.get_weights(), state)
+        if before is not None:
+            self.network.set_weights(before)
+        row = {
+            "stage": state.stage,
+            "size": stage.size,
+            "step": state.step,
+            "loss": state.loss_sum / state.loss_steps if state.loss_steps else math.nan,
+            "validation_auc": auc,
+        }
+        state.history.append(row)
+        state.loss_sum, state.loss_steps = 0.0, 0
+        self.journal.epoch(self._steps_before() + state.step, state.history)
+
+    def _end_stage(self) -> None:
+        """Take the best weights of the stage; after the last stage without a choice, the average."""
+        state, stage = self.state, self.plan.stages[self.state.stage]
+        if state.best_auc is not None:
+            self.network.set_weights(best_weights(self.folder, state))
+            if self.average:
+                self.average.take()
+        elif self.average and state.stage == len(self.plan.stages) - 1:
+            self._put_average(stage)
+        state.next_stage()
+
+    def _put_average(self, stage: Stage) -> None:
+        self.average.put()
+        if stage.head:
+            return  # the body's statistics were not moved, and belong to it
+        order = self._order(STATISTICS)[: self.batch_size * STATISTICS_BATCHES]
+        remeasure_statistics(self.network, self.moving, (films for films, _ in self._feed(stage, order)))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the rows of an epoch in their order, whole batches only."""
+        order = epoch_order(len(self.train), self.plan.seed, epoch)
+        return order[: len(order) // self.batch_size * self.batch_size]
+
+    def _feed(self, stage: Stage, order: np.ndarray, **options):
+        preparation = self.plan.preparation(stage)
+        return batches(self.train, preparation, self.batch_size, order=order, pool=self.pool, **options)
+
+    def _steps_before(self) -> int:
+        """Return the steps of the stages before this one, as they were planned."""
+        return sum(self.plan.steps(stage, len(self.train)) for stage in self.plan.stages[: self.state.stage])
+
+    def save(self) -> None:
+        save_checkpoint(self.folder, self._variables(), self.state)
+
+    def _variables(self) -> dict[str, list]:
+        groups = {"network": self.network.weights, "average": self.average.variables if self.average else []}
+        names = {True: "head", False: "optimiser"}
+        return groups | {names[head]: optimiser.variables for head, optimiser in self.optimisers.items()}
 
 
-def _recipe(plan: Plan, train: FilmTable, validation: FilmTable, origin: dict[str, str]) -> dict[str, object]:
-    """Return everything that the weights of a checkpoint come from, as JSON gives it back."""
+def _origin(plan: Plan, train: FilmTable, validation: FilmTable, origin: dict[str, str]) -> dict[str, object]:
+    """Return everything that the weights of a checkpoint come from."""
     films = hashlib.sha256()
     for table in (train, validation):
         films.update("\n".join(table.names.tolist()).encode() + table.labels.tobytes() + b"|")
-    return json.loads(json.dumps({"plan": asdict(plan), "films_sha256": films.hexdigest(), **origin}))
-
-
-def _compiled_step(network, optimiser, weights):
-    # any batch and any size: one trace for all stages
-    @tf.function(input_signature=[ANY_FILMS, tf.TensorSpec((None, None), tf.float32)])
-    def step(films, labels):
-        with tf.GradientTape() as tape:
-            loss = weighted_cross_entropy(labels, network(films, training=True), weights)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimiser.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        return loss
-
-    return step
+    return {"plan": asdict(plan), "films_sha256": films.hexdigest(), **origin}
 
 
 def predict_logits(
-    network: keras.Model, films: FilmTable, preparation: Preparation, batch_size: int = 64
+    forward: Callable[[np.ndarray], tf.Tensor],
+    films: FilmTable,
+    preparation,
+    batch_size: int = 64,
+    pool: Executor | None = None,
 ) -> np.ndarray:
     """Return (n, classes) float32 logits, in the order of the table."""
-    forward = tf.function(lambda x: network(x, training=False), input_signature=[ANY_FILMS])
-    return np.concatenate([forward(x).numpy() for x, _ in batches(films, preparation, batch_size)])
+    return np.concatenate([forward(x).numpy() for x, _ in batches(films, preparation, batch_size, pool=pool)])
 
 
 def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -229,57 +283,16 @@ def mean_auc(labels: np.ndarray, scores: np.ndarray) -> float:
 class _Clock:
     """Time left, from the pace of this process; a film's cost grows with the area of the input."""
 
-    def __init__(self, plan: Plan, films: int, state: _State) -> None:
+    def __init__(self, plan: Plan, films: int, state: State) -> None:
         self.work = [plan.steps(stage, films) * stage.size**2 for stage in plan.stages]
         self.steps = [plan.steps(stage, films) for stage in plan.stages]
         self.first = self._done(state)
         self.start = time.monotonic()
 
-    def _done(self, state: _State) -> float:
+    def _done(self, state: State) -> float:
         current = self.work[state.stage] * state.step / self.steps[state.stage] if state.stage < len(self.work) else 0
         return sum(self.work[: state.stage]) + current
 
-    def seconds_left(self, state: _State) -> float:
+    def seconds_left(self, state: State) -> float:
         done = self._done(state)
         return (time.monotonic() - self.start) * (sum(self.work) - done) / max(done - self.first, 1)
-
-
-def _save(folder: Path, network: keras.Model, optimiser, state: _State) -> None:
-    """Write the checkpoint beside the last one, then put it in its place: a cut leaves one whole."""
-    arrays = {f"network_{i}": value for i, value in enumerate(network.get_weights())}
-    arrays |= {f"optimiser_{i}": v.numpy() for i, v in enumerate(optimiser.variables)}
-    arrays["state"] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
-    part = folder / "checkpoint.part"
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / "checkpoint.npz")
-
-
-def _restore(folder: Path, network: keras.Model, optimiser, recipe: dict[str, object]) -> _State:
-    path = folder / "checkpoint.npz"
-    if not path.is_file():
-        raise PathUnusable(f"Nothing to resume: {path} is missing. Leave out --resume to start.")
-    try:
-        before = json.loads((folder / "plan.json").read_text())
-    except (OSError, ValueError) as error:
-        raise PathUnusable(f"Nothing to resume: {folder / 'plan.json'} is missing or broken.") from error
-    changed = sorted(key for key in before.keys() | recipe.keys() if before.get(key) != recipe.get(key))
-    if changed:
-        raise TrainingRefused(
-            f"The checkpoint of {folder} comes from another training: {', '.join(changed)} differ. Resumed, its card "
-            "would be wrong and patients might cross. Give the same options, or leave out --resume to start."
-        )
-    with np.load(path) as arrays:
-        network.set_weights([arrays[f"network_{i}"] for i in range(len(network.weights))])
-        for i, variable in enumerate(optimiser.variables):
-            variable.assign(arrays[f"optimiser_{i}"])
-        return _State(**json.loads(arrays["state"].tobytes()))
-
-
-def _write_log(folder: Path, history: Sequence[dict[str, float]]) -> None:
-    with (folder / "log.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..errors import PathUnusable, TrainingRefused
 from ..labels import CAVEATS, LABELS, NOT_LOOKED_FOR
-from ..model.card import Architecture, InputSpec, ModelCard, TrainingRecord, write_card
+from ..model.calibration import Sampling
+from ..model.card import Architecture, InputSpec, MetricTable, ModelCard, TrainingRecord, write_card
 from ..model.familiarity import FAMILIARITY
 from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, write_sums
 from ..model.network import (
@@ -21,15 +23,31 @@ from ..model.network import (
     initialise_from_file,
     initialise_from_imagenet,
 )
-from .augment import POLICIES
-from .calibrate import ANCHOR_RULE, auc_table, count_labels, map_anchors, operating_point, score_films
+from .calibrate import (
+    ANCHOR_RULE,
+    MIN_PATIENTS_FOR_AUC,
+    RESAMPLES,
+    Scored,
+    auc_table,
+    calibrated,
+    count_labels,
+    score_films,
+)
+from .checkpoint import check_resumable
+from .decoding import decoders
 from .export import save_network
 from .familiarity import add_familiarity
-from .fit import Plan, Progress, fit
-from .splits import PARTS, Split, check_no_leak
-from .table import FilmTable
+from .fit import Progress, fit
+from .mean_auc import mean_auc_metric
+from .plan import Plan
+from .preflight import check_patients, clear
+from .record import training_record
+from .sample import Origin
+from .splits import PARTS, Split
+from .steps import devices, precision
+from .table import MINED, FilmTable
 
-__all__ = ["Recipe", "Watcher", "train_model"]
+__all__ = ["Machine", "Recipe", "Watcher", "train_model"]
 
 CITATIONS = (
     "Wang et al., ChestX-ray8, CVPR 2017, doi 10.1109/CVPR.2017.369. Images: NIH Clinical Center, "
@@ -53,6 +71,10 @@ class Recipe:
         tests: sets of test films by name, only measured on.
         initialisation: ``imagenet``, ``random``, or a path to a weights file.
         version: of the model.
+        calibrate_on: sources of the validation films that thresholds and curves are set on; all, if empty.
+        sampling: how these films were come by: ``consecutive``, ``enriched`` or ``unknown``.
+        drop_duplicates: leave out copies of films of a later part, instead of refusing to train.
+        measure_test: measure the finished model on the tables' own test films too.
     """
 
     id: str
@@ -62,6 +84,29 @@ class Recipe:
     tests: dict[str, FilmTable] = field(default_factory=dict)
     initialisation: str = "imagenet"
     version: str = "1"
+    calibrate_on: tuple[str, ...] = ()
+    sampling: Sampling = "unknown"
+    drop_duplicates: bool = False
+    measure_test: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training runs on. It decides how fast a model comes about, not which.
+
+    Attributes:
+        gpus: how many of this machine's; 1 is TensorFlow's choice of one device, a processor too.
+        workers: who decode films; None is one for each processor.
+        processes: decode in processes instead of threads.
+        deterministic: ask TensorFlow for the same bits each time, on a GPU too.
+        checkpoint_steps: steps between two checkpoints, besides those by the clock and after each epoch.
+    """
+
+    gpus: int = 1
+    workers: int | None = None
+    processes: bool = False
+    deterministic: bool = False
+    checkpoint_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +115,17 @@ class Watcher:
 
     step: Callable[[Progress], None] = lambda progress: None
     scored: Callable[[str, int, int], None] = lambda name, done, films: None
+    compared: Callable[[int, int], None] = lambda done, films: None
 
 
 def train_model(
-    recipe: Recipe, folder: Path, work: Path, *, resume: bool = False, watcher: Watcher = Watcher()
+    recipe: Recipe,
+    folder: Path,
+    work: Path,
+    *,
+    resume: bool = False,
+    watcher: Watcher = Watcher(),
+    machine: Machine = Machine(),
 ) -> ModelCard:
     """Train, measure, and write a model folder.
 
@@ -83,32 +135,48 @@ def train_model(
         work: keeps checkpoint and log; with ``resume`` the training goes on from there.
         resume: go on. A training that was finished is measured and written again.
         watcher: told of progress.
+        machine: what it runs on.
 
     Raises:
-        TrainingRefused: a patient crosses the split, a part is empty, or a test film's patient is
-            not a test patient.
+        TrainingRefused: a patient or a picture crosses the split, a film cannot be read, a part is empty,
+            or a test film's patient is not a test patient.
         ModelUnusable: the starting weights cannot be had.
         PathUnusable: nothing to resume, or a folder cannot be written.
     """
-    films = recipe.films
-    parts = recipe.split.part_of(films.patients)
-    check_no_leak(films.patients, parts)
-    _check_tests(recipe)
-    of = {part: films.select(parts == part) for part in PARTS}
-    for part in ("train", "validation"):
-        if not len(of[part]):
-            raise TrainingRefused(f"Split {recipe.split.name}: no film of the table is in the part {part}.")
-    network = _start(recipe, resume)
-    history = fit(
-        network,
-        of["train"],
-        of["validation"],
-        recipe.plan,
-        work,
-        resume=resume,
-        report=watcher.step,
-        origin=_origin(recipe),
-    )
+    parts = check_patients(recipe.films, recipe.split, recipe.tests)
+    _check_parts(recipe, parts)
+    _check_calibration(recipe, recipe.films.select(parts == "validation"))
+    if resume:
+        check_resumable(work)
+    if machine.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = devices(machine.gpus)
+    network = _start(recipe, resume, strategy)
+    with decoders(machine.workers, processes=machine.processes) as pool:
+        clearance = clear(
+            recipe.films,
+            parts,
+            recipe.tests,
+            work,
+            pool,
+            drop_duplicates=recipe.drop_duplicates,
+            report=watcher.compared,
+        )
+        _check_parts(recipe, clearance.parts)
+        of = {part: recipe.films.select(clearance.parts == part) for part in PARTS}
+        history = fit(
+            network,
+            of["train"],
+            of["validation"],
+            recipe.plan,
+            work,
+            resume=resume,
+            checkpoint_steps=machine.checkpoint_steps,
+            report=watcher.step,
+            origin=_origin(recipe),
+            strategy=strategy,
+            pool=pool,
+        )
 
     size = recipe.plan.stages[-1].size
     spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail)
@@ -125,10 +193,11 @@ def train_model(
 
     validation = score(of["validation"], "validation")
     what = "films of validation patients"
-    metrics = [auc_table(validation, "validation", what)]
-    for name, table in recipe.tests.items():
-        metrics.append(auc_table(score(table, name), name, "films of test patients"))
-    record = _record(recipe, of, history)
+    metrics = [_auc_table(validation, "validation", what)]
+    tests = recipe.tests | ({"test": of["test"]} if recipe.measure_test else {})
+    for name, table in tests.items():
+        metrics.append(_auc_table(score(table, name), name, "films of test patients"))
+    record = training_record(recipe.plan, recipe.split, of, history, clearance.words)
     card = ModelCard(
         id=recipe.id,
         version=recipe.version,
@@ -146,10 +215,10 @@ def train_model(
         ),
         training=record,
         counts={part: count_labels(of[part]) for part in PARTS if len(of[part])}
-        | {name: count_labels(table) for name, table in recipe.tests.items()},
+        | {name: count_labels(table) for name, table in tests.items()},
         weights_sha256=file_sha256(folder / WEIGHTS),
-        operating_points={"default": operating_point(validation, what)},
-        map_anchors=map_anchors(validation),
+        operating_points={},
+        map_anchors={},
         map_anchor_rule=ANCHOR_RULE,
         metrics=tuple(metrics),
         limits=_limits(recipe, record, spec),
@@ -159,6 +228,7 @@ def train_model(
         citations=CITATIONS,
         files={name: file_sha256(folder / name) for name in (WEIGHTS, GRAPH, GRAPH_WEIGHTS)},
     )
+    card = calibrated(card, *_to_calibrate(recipe, validation), seed=recipe.plan.seed, report=watcher.scored)
     # a reference of an earlier training in this folder was made with other weights
     (folder / FAMILIARITY).unlink(missing_ok=True)
     write_card(card, folder / CARD)
@@ -172,19 +242,41 @@ def train_model(
     )
 
 
-def _check_tests(recipe: Recipe) -> None:
-    for name, table in recipe.tests.items():
-        parts = recipe.split.part_of(table.patients)
-        if (parts != "test").any():
-            raise TrainingRefused(
-                f"Test films {name}: {len(np.unique(table.patients[parts != 'test']))} of their patients are not "
-                f"test patients of split {recipe.split.name}. Measured there, a model would be flattered."
-            )
+def _check_parts(recipe: Recipe, parts: np.ndarray) -> None:
+    for part in ("train", "validation", *(["test"] if recipe.measure_test else [])):
+        if part not in parts:
+            raise TrainingRefused(f"Split {recipe.split.name}: no film of the table is in the part {part}.")
 
 
-def _start(recipe: Recipe, resume: bool) -> keras.Model:
+def _check_calibration(recipe: Recipe, validation: FilmTable) -> None:
+    missing = [source for source in recipe.calibrate_on if source not in validation.sources]
+    if missing:
+        raise TrainingRefused(
+            f"To calibrate on {missing[0]}: no validation film comes from it. "
+            f"There are: {', '.join(sorted(set(validation.sources.tolist())))}."
+        )
+
+
+def _to_calibrate(recipe: Recipe, validation: Scored) -> tuple[Scored, Origin]:
+    """Return the validation films that thresholds and curves are set on, and where they come from."""
+    if recipe.calibrate_on:
+        validation = validation.select(np.isin(validation.films.sources, recipe.calibrate_on))
+    return validation, Origin("films of validation patients", recipe.sampling, recipe.split.name, recipe.split.sha256)
+
+
+def _auc_table(scored: Scored, name: str, films: str) -> MetricTable:
+    of = scored.films
+    table = auc_table(scored, name, films)
+    mean = mean_auc_metric(
+        of.labels, scored.scores, of.patients, min_patients=MIN_PATIENTS_FOR_AUC, resamples=RESAMPLES
+    )
+    return replace(table, mean=mean)
+
+
+def _start(recipe: Recipe, resume: bool, strategy: tf.distribute.Strategy) -> keras.Model:
     keras.utils.set_random_seed(recipe.plan.seed)
-    network = build_network(len(LABELS))
+    with strategy.scope(), precision(recipe.plan.precision):
+        network = build_network(len(LABELS))
     if resume or recipe.initialisation == "random":
         return network
     if recipe.initialisation == "imagenet":
@@ -207,25 +299,6 @@ def _initialisation_name(initialisation: str) -> str:
     return named.get(initialisation, f"local weights file {Path(initialisation).name}")
 
 
-def _record(recipe: Recipe, of: dict[str, FilmTable], history: list[dict[str, float]]) -> TrainingRecord:
-    train, validation, plan = of["train"], of["validation"], recipe.plan
-    return TrainingRecord(
-        datasets=tuple(sorted(set(recipe.films.sources.tolist()))),
-        films=len(train),
-        patients=len(np.unique(train.patients)),
-        validation_films=len(validation),
-        validation_patients=len(np.unique(validation.patients)),
-        split=recipe.split.name,
-        split_sha256=recipe.split.sha256,
-        stages=",".join(f"{stage.size}x{stage.epochs:g}" for stage in plan.stages),
-        augmentation=plan.policy,
-        horizontal_flip=POLICIES[plan.policy].flip,
-        loss="cross-entropy from logits, w_pos = share of negatives, w_neg = share of positives, per class",
-        seed=plan.seed,
-        history=tuple(history),
-    )
-
-
 def _limits(recipe: Recipe, record: TrainingRecord, spec: InputSpec) -> tuple[str, ...]:
     detail = spec.detail or spec.size
     start = "" if recipe.initialisation != "random" else " from random weights, not transfer-learned"
@@ -233,8 +306,9 @@ def _limits(recipe: Recipe, record: TrainingRecord, spec: InputSpec) -> tuple[st
         f"A demonstration: trained on {record.films:,} films of {record.patients:,} patients{start}. "
         "It shows that every part works on real X-rays; it is not a clinical model.",
         f"It sees {detail} x {detail} pixels of detail: small nodules and thin lines are lost before it looks.",
-        "Its labels were mined from reports by NIH and are noisy.",
+        "Its labels were mined from reports by NIH and are noisy."
+        if set(recipe.films.references.tolist()) == {MINED}
+        else "Its labels are those of the tables it was trained on, as they stand there.",
         "All films come from one hospital. Nothing is known of another hospital's films.",
-        "Its outputs are scores, not probabilities: no consecutive sample was there to calibrate on.",
         "Frontal films of adults only; a lateral film, a child's film or another body part is not its subject.",
     )

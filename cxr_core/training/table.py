@@ -1,4 +1,4 @@
-"""Tables of labels, as arrays: NIH's own, and the experts' majority."""
+"""Tables of labels, as arrays: NIH's own, the experts' majority, and any other through a column mapping."""
 
 from __future__ import annotations
 
@@ -10,15 +10,33 @@ import numpy as np
 import pandas as pd
 
 from ..errors import PathUnusable
-from ..labels import LABELS, NO_FINDING
+from ..labels import LABELS
+from .columns import ColumnMap, one_hot
+from .images import find_images
 
-__all__ = ["EXPERTS", "MINED", "FilmTable", "read_expert_table", "read_nih_table", "read_reference", "read_table"]
+__all__ = [
+    "EXPERTS",
+    "GIVEN",
+    "MINED",
+    "FilmTable",
+    "patient_numbers",
+    "read_expert_table",
+    "read_nih_table",
+    "read_reference",
+    "read_table",
+]
 
 EXPERT_COLUMNS = ("Image ID", "Patient ID", "Abnormal")
 COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+NIH = ColumnMap(
+    image=COLUMNS[0], labels=COLUMNS[1], patient=COLUMNS[2], age=COLUMNS[3], sex=COLUMNS[4], view=COLUMNS[5]
+)
+YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+"""Units of an age as NIH's first table and DICOM write it: ``058Y``, ``011M``."""
 
 MINED = "labels mined by NIH from reports"
 EXPERTS = "majority of three radiologists"
+GIVEN = "labels of the table given"
 
 
 @dataclass(frozen=True)
@@ -26,15 +44,16 @@ class FilmTable:
     """One row a film; all arrays have the same length n.
 
     Attributes:
-        names: (n,) str, NIH's image names.
-        paths: (n,) object, :class:`pathlib.Path` of the image files.
+        names: (n,) str, image names as the table has them.
+        paths: (n,) object, :class:`pathlib.Path` of the image files; the bare names where a table was
+            read without its images.
         labels: (n, 14) bool, in the order of :data:`cxr_core.labels.LABELS`.
-        patients: (n,) int64, NIH's patient numbers.
+        patients: (n,) int64, patient numbers; str where a table's are not all whole numbers.
         ages: (n,) float64, years as stated, not checked; NaN where the table has none.
         sexes: (n,) str, ``M`` or ``F``; empty where the table has none.
         views: (n,) str, ``PA`` or ``AP``; empty where the table has none.
         sources: (n,) str, the folder each film came from.
-        references: (n,) str, who says what a film shows: :data:`MINED` or :data:`EXPERTS`.
+        references: (n,) str, who says what a film shows: :data:`MINED`, :data:`EXPERTS` or :data:`GIVEN`.
     """
 
     names: np.ndarray
@@ -60,31 +79,38 @@ class FilmTable:
         return cls(**{name: np.concatenate([getattr(t, name) for t in tables]) for name in vars(tables[0])})
 
 
-def read_table(csv: Path, images: Path) -> FilmTable:
-    """Read NIH's table or the experts' majority table, told apart by their columns."""
-    frame = _read_csv(csv)
-    return _experts(frame, csv, images) if "Image ID" in frame.columns else _nih(frame, csv, images)
-
-
-def read_nih_table(csv: Path, images: Path) -> FilmTable:
-    """Read ``Data_Entry_2017*.csv`` (gzip too) for the images of a folder.
+def read_table(csv: Path, images: Path | None, columns: ColumnMap | None = None) -> FilmTable:
+    """Read a table for the images of a folder.
 
     Args:
-        csv: the table, with NIH's column names.
-        images: folder that holds the image files under NIH's names; rows without a file are left out.
+        csv: the table, gzip too.
+        images: folder that holds the image files, in folders below it too; rows without a file are left
+            out. None: every row, and no image is looked for.
+        columns: what the table's columns are. None: NIH's table or the experts' majority table, told apart
+            by their columns.
 
     Raises:
-        PathUnusable: a file cannot be read, columns are missing, a label is unknown, or no row
-            has an image.
+        PathUnusable: a file cannot be read, columns are missing, a label is unknown, or no row has an
+            image.
     """
-    return _nih(_read_csv(csv), csv, images)
+    frame = _read_csv(csv)
+    if columns is not None:
+        return _mapped(frame, csv, images, columns, GIVEN)
+    if "Image ID" in frame.columns:
+        return _experts(frame, csv, images)
+    return _mapped(frame, csv, images, NIH, MINED)
 
 
-def read_expert_table(csv: Path, images: Path) -> FilmTable:
+def read_nih_table(csv: Path, images: Path | None) -> FilmTable:
+    """Read ``Data_Entry_2017*.csv``, with NIH's column names; see :func:`read_table`."""
+    return _mapped(_read_csv(csv), csv, images, NIH, MINED)
+
+
+def read_expert_table(csv: Path, images: Path | None) -> FilmTable:
     """Read a majority table of expert labels, with a column of YES and NO for each label.
 
     Source of the labels: Majkowska et al., Radiology 2020 (doi 10.1148/radiol.2019191293), and
-    Nabulsi et al., Scientific Reports 2021. Raises as :func:`read_nih_table`.
+    Nabulsi et al., Scientific Reports 2021. Raises as :func:`read_table`.
     """
     return _experts(_read_csv(csv), csv, images)
 
@@ -98,30 +124,29 @@ def read_reference(csv: Path) -> dict[str, tuple[str, ...]]:
         names, hot = frame["Image ID"], (frame[columns] == "YES").to_numpy()
     else:
         _check_columns(frame, COLUMNS[:2], csv)
-        names, hot = frame["Image Index"], _one_hot(frame["Finding Labels"], csv)
+        names, hot = frame["Image Index"], one_hot(frame["Finding Labels"], csv)
     return {
         str(name): tuple(label for label, yes in zip(LABELS, row, strict=True) if yes)
         for name, row in zip(names, hot, strict=True)
     }
 
 
+def patient_numbers(values: pd.Series) -> np.ndarray:
+    """Return patients as int64 where all are plain whole numbers, else as str.
+
+    ``007`` is not the number 7: another hospital may have both.
+    """
+    text = values.astype(str).str.strip()
+    plain = text.str.fullmatch(r"0|[1-9]\d{0,17}").all()
+    return text.to_numpy(dtype=np.int64 if plain else str)
+
+
 def _read_csv(csv: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(csv)
+        # as text: a patient's number may have leading zeros
+        return pd.read_csv(csv, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Table {csv}: cannot be read as CSV. Accepted: NIH's Data_Entry table.") from error
-
-
-def _with_images(frame: pd.DataFrame, needed: Sequence[str], csv: Path, images: Path) -> pd.DataFrame:
-    """Return the rows whose image, named in the first needed column, is in the folder."""
-    _check_columns(frame, needed, csv)
-    if not images.is_dir():
-        raise PathUnusable(f"Images {images}: not a folder.")
-    present = {entry.name for entry in images.iterdir()}
-    frame = frame[frame[needed[0]].isin(present)]
-    if frame.empty:
-        raise PathUnusable(f"No image of table {csv} is in the folder {images}.")
-    return frame
 
 
 def _check_columns(frame: pd.DataFrame, needed: Sequence[str], csv: Path) -> None:
@@ -129,57 +154,64 @@ def _check_columns(frame: pd.DataFrame, needed: Sequence[str], csv: Path) -> Non
     if missing:
         raise PathUnusable(
             f"Table {csv}: the columns {', '.join(missing)} are missing. Accepted: NIH's Data_Entry table, "
-            "or a majority table of expert labels."
+            "a majority table of expert labels, or any other with --columns."
         )
 
 
-def _paths(names: pd.Series, images: Path) -> np.ndarray:
-    return np.array([images / name for name in names], dtype=object)
+def _located(frame: pd.DataFrame, column: str, csv: Path, images: Path | None) -> tuple[pd.DataFrame, np.ndarray, str]:
+    """Return the rows whose image is in the folder, the paths of their images, and the folder's name."""
+    if images is None:
+        return frame, np.array([Path(name) for name in frame[column]], dtype=object), ""
+    paths = find_images(frame[column].tolist(), images)
+    there = np.array([path is not None for path in paths], dtype=bool)
+    if not there.any():
+        raise PathUnusable(f"No image of table {csv} is in the folder {images}.")
+    kept = np.array([path for path in paths if path is not None], dtype=object)
+    return frame[there], kept, images.resolve().parent.name if images.name == "images" else images.name
 
 
-def _folder_name(images: Path) -> str:
-    return images.resolve().parent.name if images.name == "images" else images.name
-
-
-def _nih(frame: pd.DataFrame, csv: Path, images: Path) -> FilmTable:
-    frame = _with_images(frame, COLUMNS, csv, images)
+def _mapped(frame: pd.DataFrame, csv: Path, images: Path | None, columns: ColumnMap, reference: str) -> FilmTable:
+    _check_columns(frame, columns.needed(), csv)
+    frame, paths, source = _located(frame, columns.image, csv, images)
+    empty = pd.Series("", index=frame.index)
+    patients = frame[columns.patient]
+    if (patients.str.strip() == "").any():
+        raise PathUnusable(f"Table {csv}: a film has no patient. Without one, patients cannot be kept apart.")
+    age, sex, view = (frame[name] if name else empty for name in (columns.age, columns.sex, columns.view))
     return FilmTable(
-        names=frame["Image Index"].to_numpy(dtype=str),
-        paths=_paths(frame["Image Index"], images),
-        labels=_one_hot(frame["Finding Labels"], csv),
-        patients=frame["Patient ID"].to_numpy(dtype=np.int64),
-        ages=frame["Patient Age"].to_numpy(dtype=np.float64),
-        sexes=frame["Patient Gender"].to_numpy(dtype=str),
-        views=frame["View Position"].to_numpy(dtype=str),
-        sources=np.full(len(frame), _folder_name(images)),
-        references=np.full(len(frame), MINED),
+        names=frame[columns.image].to_numpy(dtype=str),
+        paths=paths,
+        labels=columns.labels_of(frame, csv),
+        patients=patient_numbers(patients),
+        ages=_years(age),
+        sexes=sex.to_numpy(dtype=str),
+        views=view.to_numpy(dtype=str),
+        sources=np.full(len(frame), source),
+        references=np.full(len(frame), reference),
     )
 
 
-def _experts(frame: pd.DataFrame, csv: Path, images: Path) -> FilmTable:
+def _years(ages: pd.Series) -> np.ndarray:
+    """Return ages in years, float64; NaN where none can be read."""
+    parts = ages.str.strip().str.extract(r"^(\d+(?:\.\d+)?)([YMWD]?)$")
+    return (pd.to_numeric(parts[0]) * parts[1].map(YEARS).fillna(1.0)).to_numpy(dtype=np.float64)
+
+
+def _experts(frame: pd.DataFrame, csv: Path, images: Path | None) -> FilmTable:
     columns = [label.replace("_", " ") for label in LABELS]
-    frame = _with_images(frame, (*EXPERT_COLUMNS, *columns), csv, images)
+    _check_columns(frame, (*EXPERT_COLUMNS, *columns), csv)
+    frame, paths, source = _located(frame, "Image ID", csv, images)
     answers = frame[columns]
     if not answers.isin(["YES", "NO"]).all(axis=None):
         raise PathUnusable(f"Table {csv}: a label is neither YES nor NO.")
     return FilmTable(
         names=frame["Image ID"].to_numpy(dtype=str),
-        paths=_paths(frame["Image ID"], images),
+        paths=paths,
         labels=(answers == "YES").to_numpy(),
-        patients=frame["Patient ID"].to_numpy(dtype=np.int64),
+        patients=patient_numbers(frame["Patient ID"]),
         ages=np.full(len(frame), np.nan),
         sexes=np.full(len(frame), ""),
         views=np.full(len(frame), ""),
-        sources=np.full(len(frame), _folder_name(images)),
+        sources=np.full(len(frame), source),
         references=np.full(len(frame), EXPERTS),
     )
-
-
-def _one_hot(findings: pd.Series, csv: Path) -> np.ndarray:
-    if findings.isna().any():
-        raise PathUnusable(f"Table {csv}: a film has no label at all. Write {NO_FINDING!r} where there is none.")
-    dummies = findings.str.get_dummies("|")
-    unknown = sorted(set(dummies.columns) - set(LABELS) - {NO_FINDING})
-    if unknown:
-        raise PathUnusable(f"Table {csv}: the label {unknown[0]!r} is not one of the 14 of ChestX-ray14.")
-    return dummies.reindex(columns=list(LABELS), fill_value=0).to_numpy(dtype=bool)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from ..model import Metric, ModelCard
+from ..model import ModelCard
 
 __all__ = [
     "asset",
@@ -17,9 +17,9 @@ __all__ = [
     "demonstration_words",
     "frame",
     "html",
+    "imported_words",
     "refusal",
     "served_here_only",
-    "share_words",
     "stop_with",
 ]
 
@@ -74,21 +74,16 @@ def banner(title: str, words: str) -> None:
 def demonstration_words(card: ModelCard) -> str:
     """Say how little a demonstration model has seen."""
     training = card.training
-    words = f"Trained on {training.films:,} films of {training.patients:,} patients"
-    if not card.architecture.transfer_learned:
+    words = "How many films it was trained on is not known"
+    if training.films is not None and training.patients is not None:
+        words = f"Trained on {training.films:,} films of {training.patients:,} patients"
+    if card.architecture.transfer_learned is False:
         words += ", from random weights: not transfer-learned"
     return words + "."
 
 
-def share_words(metric: Metric | None) -> str:
-    """Say how many films without findings are flagged, with interval and count."""
-    if metric is None or metric.value is None:
-        return "How many films without findings it flags is not known" + (
-            f": {metric.reason}." if metric and metric.reason else "."
-        )
-    counts = metric.counts
-    films = counts.positive_films + counts.negative_films
-    return (
-        f"At its operating point it flags {100 * metric.value:.0f} % of films without findings "
-        f"(95 % interval {100 * metric.low:.0f} to {100 * metric.high:.0f} %, {films:,} films)."
-    )
+def imported_words(card: ModelCard) -> str:
+    """Say who answers for the operating points of an imported model."""
+    if any(threshold.source for point in card.operating_points.values() for threshold in point.thresholds.values()):
+        return "Its operating points are its authors': the patients behind them are not stated."
+    return "No operating points came with it: nothing is said to be above or below."

@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 
 from ..labels import display_name
 from ..model import ModelCard
-from ..model.card import MetricTable
+from ..model.card import Metric, MetricTable
 
-__all__ = ["auc_figure", "counts_figure"]
+__all__ = ["BLUE", "GRID", "ORANGE", "QUIET", "auc_figure", "counts_figure", "layout"]
 
 BLUE, ORANGE, QUIET, GRID = "#56B4E9", "#E69F00", "#7f8994", "#222830"
 _COLOURS = {"train": BLUE, "validation": ORANGE, "test": "#009E73"}
@@ -34,15 +34,21 @@ def auc_figure(table: MetricTable) -> go.Figure:
             "thickness": 1.5,
             "width": 4,
         },
-        customdata=[(m.low, m.high, m.counts.positive_patients, m.counts.negative_patients) for _, m in known],
-        hovertemplate="%{y}: %{x:.3f} (%{customdata[0]:.3f} to %{customdata[1]:.3f})<br>"
-        "%{customdata[2]} positive, %{customdata[3]} negative patients<extra></extra>",
+        customdata=[_hover(m) for _, m in known],
+        hovertemplate="%{y}: %{customdata}<extra></extra>",
         showlegend=False,
     )
     figure.add_vline(x=0.5, line={"color": QUIET, "dash": "dot", "width": 1})
-    figure.update_layout(**_layout(height=110 + 26 * max(1, len(known))))
+    figure.update_layout(**layout(height=110 + 26 * max(1, len(known))))
     figure.update_xaxes(title=table.metric, range=[0.2, 1.0], gridcolor=GRID, zeroline=False)
     return figure
+
+
+def _hover(metric: Metric) -> str:
+    if metric.counts is None or metric.low is None or metric.high is None:
+        return f"{metric.value:.2f}<br>{metric.reason or 'no interval'}"
+    counts = f"{metric.counts.positive_patients} positive, {metric.counts.negative_patients} negative patients"
+    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})<br>{counts}"
 
 
 def counts_figure(card: ModelCard) -> go.Figure:
@@ -60,13 +66,14 @@ def counts_figure(card: ModelCard) -> go.Figure:
             hovertemplate="%{x}, " + part + ": %{y} positive patients<extra></extra>",
         )
     figure.update_layout(
-        **_layout(height=330), barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0.25
+        **layout(height=330), barmode="group", legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0.25
     )
     figure.update_yaxes(title="positive patients", type="log", gridcolor=GRID, dtick=1)
     return figure
 
 
-def _layout(height: int) -> dict:
+def layout(height: int) -> dict:
+    """Return what all figures of the pages look like."""
     return {
         "height": height,
         "margin": {"l": 10, "r": 16, "t": 12, "b": 60},

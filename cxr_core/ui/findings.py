@@ -9,6 +9,7 @@ import streamlit as st
 from ..explain import CONTOUR_COLOUR, CONTOUR_SHARE, MAP_COLOUR, HeatMap, contour, heat_map, strongest_place
 from ..labels import CAVEATS, display_name
 from ..model import Finding, ModelCard, Reading, log_odds
+from ..model.words import INTERVAL_WORDS, small_words
 from .chrome import asset
 
 __all__ = ["STATE_WORDS", "findings_list", "findings_message"]
@@ -58,15 +59,21 @@ def findings_message(reading: Reading, card: ModelCard, chosen: str | None) -> d
         "sha": reading.sha256,
         "chosen": chosen if chosen in order else order[0],
         "order": order,
-        "version": f"{reading.model_sha256[:12]}/{reading.operating_point}",
+        "version": f"{reading.model_sha256[:12]}/{reading.operating_point}/{reading.prevalence}",
         "colour": list(MAP_COLOUR),
         "contourColour": list(CONTOUR_COLOUR),
         "contourShare": CONTOUR_SHARE,
         "maps": {f.label: _map(f, heat_map(reading, f.label, card)) for f in ranked},
         "rows": [_row(finding, card, reading.operating_point) for finding in ranked],
-        "folded": "too few positive patients to set an operating point: "
-        + ", ".join(_with_counts(f.label, card, reading.operating_point) for f in left_out),
+        "folded": _folded([f.label for f in left_out], card, reading.operating_point),
     }
+
+
+def _folded(labels: list[str], card: ModelCard, point: str) -> str:
+    thresholds = card.operating_point(point).thresholds
+    counted = all(thresholds[label].counts is not None for label in labels)
+    words = "too few positive patients to set an operating point" if counted else "no operating point"
+    return f"{words}: " + ", ".join(_with_counts(label, card, point) for label in labels)
 
 
 def _with_counts(label: str, card: ModelCard, point: str) -> str:
@@ -99,21 +106,30 @@ def _map(finding: Finding, heat: HeatMap) -> dict:
 
 def _row(finding: Finding, card: ModelCard, point: str) -> dict:
     value = finding.score if finding.probability is None else finding.probability
-    bar, distance, words = None, "", STATE_WORDS[finding.state]
+    bar, span, distance, words = None, None, "", STATE_WORDS[finding.state]
     if finding.threshold is not None:
-        away = log_odds(value) - log_odds(finding.threshold)
-        bar = max(-1.0, min(1.0, away / _BAR_LOGITS))
-        distance = f"{away:+.2f} in log-odds from the operating point"
+        bar = _on_bar(value, finding.threshold)
+        distance = f"{log_odds(value) - log_odds(finding.threshold):+.2f} in log-odds from the operating point"
+    if finding.interval is not None:
+        span = [_on_bar(end, finding.threshold) for end in finding.interval]
     else:
         words = card.operating_point(point).thresholds[finding.label].reason or words
     return {
         "label": finding.label,
         "title": display_name(finding.label),
         "state": finding.state,
-        "value": ("score " if finding.probability is None else "probability ") + f"{value:.3f}",
-        "threshold": "" if finding.threshold is None else f"{finding.threshold:.3f}",
+        "value": ("score " if finding.probability is None else "probability ") + small_words(value),
+        "threshold": "" if finding.threshold is None else small_words(finding.threshold),
+        "interval": "" if finding.interval is None else " to ".join(small_words(end) for end in finding.interval),
+        "intervalWords": INTERVAL_WORDS,
         "bar": bar,
+        "span": span,
         "distance": distance,
         "stateWords": words,
         "caveat": card.caveats.get(finding.label, CAVEATS.get(finding.label, "")),
     }
+
+
+def _on_bar(value: float, threshold: float) -> float:
+    """Return where a value lies on the bar: 0 at the threshold, -1 and 1 at the ends, beyond them too."""
+    return max(-1.0, min(1.0, (log_odds(value) - log_odds(threshold)) / _BAR_LOGITS))

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["PAGES", "enter", "guard"]
+from .chrome import served_here_only
+
+__all__ = ["PAGES", "enter", "guard", "may_administer"]
 
 ENTERED = "entered"
 
@@ -36,6 +38,14 @@ def guard() -> None:
         return
     _navigation()
     st.rerun()
+
+
+def may_administer() -> bool:
+    """Return whether this session may change what is served.
+
+    There are no roles yet: whoever sits at this machine may, and nobody may where others reach the server.
+    """
+    return served_here_only()
 
 
 def _navigation():

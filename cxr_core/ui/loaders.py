@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ..imaging import PREPARATION_VERSION, Radiograph
-from ..model import Predictor, Reading, shared_predictor
+from ..imaging import PREPARATION_VERSION, Radiograph, decoder_apart
+from ..model import Predictor, Reading, reassessed, shared_predictor
 from ..reading import read_film
 from ..settings import settings
 from .pixels import film_bytes
@@ -31,24 +31,29 @@ def _predictor(model: str, engine: str) -> Predictor:
 
 
 def radiograph_and_reading(
-    film: Film, predictor: Predictor, operating_point: str = "default"
+    film: Film,
+    predictor: Predictor,
+    operating_point: str = "default",
+    prevalence: dict[str, float] | None = None,
 ) -> tuple[Radiograph, Reading]:
     """Read a film, or return what was read before from the same bytes by the same model.
 
+    Another operating point or assumed prevalence does not run the network again.
+
     Raises InputRefused where the bytes are no readable image.
     """
-    return _read(
+    radiograph, reading = _read(
         film.digest,
         predictor.card.id,
         predictor.card.weights_sha256,
         predictor.engine.name,
         PREPARATION_VERSION,
-        operating_point,
         film.read_anyway,
         film.quarter_turns,
         film.data,
         predictor,
     )
+    return radiograph, reassessed(reading, predictor.card, operating_point, prevalence)
 
 
 @st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
@@ -58,7 +63,6 @@ def _read(
     model_sha256: str,
     engine: str,
     preparation: int,
-    operating_point: str,
     read_anyway: str | None,
     quarter_turns: int,
     _data: bytes,
@@ -67,13 +71,13 @@ def _read(
     radiograph, reading = read_film(
         _data,
         _predictor,
-        operating_point=operating_point,
+        sha256=digest,
+        decoder=decoder_apart(),
         read_anyway=read_anyway,
         quarter_turns=quarter_turns,
     )
     # shared between reruns without a copy, so nobody may write into it
-    for array in (radiograph.values, radiograph.display, reading.class_maps):
-        array.setflags(write=False)
+    reading.class_maps.setflags(write=False)
     return radiograph, reading
 
 

@@ -7,12 +7,26 @@ from html import escape
 import streamlit as st
 
 from ..labels import display_name
-from ..model import ModelCard
-from ..model.card import Metric, MetricTable, OperatingPoint
-from .chrome import banner, demonstration_words, html, share_words
+from ..model import ModelCard, list_models, open_model
+from ..model.card import Metric, MetricTable
+from ..model.words import calibration_words
+from .card_calibration import calibration_section, operating_point_section
+from .chrome import banner, demonstration_words, html
 from .figures import auc_figure, counts_figure
+from .tables import table
 
-__all__ = ["show"]
+__all__ = ["chosen_card", "show"]
+
+
+def chosen_card(served: ModelCard) -> ModelCard:
+    """Return the card of the model that serves, or of another that the reader picks; raises ModelUnusable."""
+    others = [path.name for path in list_models() if path.name != served.id]
+    if not others:
+        return served
+    name = st.selectbox(
+        "Card of", [served.id, *others], format_func=lambda n: n + (" (serves)" if n == served.id else "")
+    )
+    return served if name == served.id else open_model(name).card
 
 
 def show(card: ModelCard) -> None:
@@ -27,10 +41,13 @@ def show(card: ModelCard) -> None:
         banner("Demonstration model.", demonstration_words(card))
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        for table in card.metrics:
-            _metrics(table)
-        for name, point in card.operating_points.items():
-            _operating_point(name, point)
+        for measured in card.metrics:
+            _metrics(measured)
+        if not card.metrics:
+            html('<div class="sr-small">{words}</div>', words="No measure of how good it is came with this model.")
+        if card.operating_points:
+            operating_point_section(card)
+        calibration_section(card)
     with right:
         _facts(card)
         st.subheader("Limits", anchor=False)
@@ -39,36 +56,64 @@ def show(card: ModelCard) -> None:
         _list(card.not_looked_for)
         st.subheader("Of single labels", anchor=False)
         _list(tuple(f"{display_name(label)}: {words}" for label, words in card.caveats.items()))
-    st.subheader("Films and patients of each label", anchor=False)
-    st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
-    _counts(card)
+    if card.counts:
+        st.subheader("Films and patients of each label", anchor=False)
+        st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
+        _counts(card)
     st.subheader("Files and sources", anchor=False)
-    _table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
+    table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
     _list((*card.citations, card.licence))
 
 
 def _facts(card: ModelCard) -> None:
-    training, architecture = card.training, card.architecture
-    flip = "with horizontal flip" if training.horizontal_flip else "without horizontal flip"
-    start = "transfer-learned" if architecture.transfer_learned else "not transfer-learned"
+    architecture = card.architecture
+    start = {True: " (transfer-learned)", False: " (not transfer-learned)", None: ""}[architecture.transfer_learned]
     st.subheader("What it is", anchor=False)
     facts = {
+        **_origin(card),
         "Network": f"{architecture.name}; {architecture.parameters:,} parameters",
-        "Starting weights": f"{architecture.initialisation} ({start})",
+        "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
         f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
-        "Training films": f"{training.films:,} of {training.patients:,} patients ({', '.join(training.datasets)})",
-        "Validation films": f"{training.validation_films:,} of {training.validation_patients:,} patients",
-        "Split": f"by patient, {training.split}, SHA-256 {training.split_sha256[:12]}",
-        "Stages": training.stages.replace("x", " px × ").replace(",", ", ") + " epochs",
-        "Augmentation": f"{training.augmentation}, {flip}",
-        "Loss": training.loss,
-        "Seed": str(training.seed),
-        "Calibration": "none: outputs are scores, not probabilities",
+        **_training(card),
+        "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),
         "Full colour of maps": card.map_anchor_rule,
     }
-    _table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+    table(("", ""), [(escape(name), escape(words)) for name, words in facts.items()])
+
+
+def _origin(card: ModelCard) -> dict[str, str]:
+    origin = card.imported
+    if origin is None:
+        return {}
+    return {
+        "Imported from": origin.source + (f", {origin.url}" if origin.url else ""),
+        "File": f"{origin.file}; SHA-256 {origin.sha256}, compared with {origin.checked}",
+    }
+
+
+def _training(card: ModelCard) -> dict[str, str]:
+    """Return what is known of the training; what was not published is left out, and the films' number said to be."""
+    training = card.training
+    datasets = "; ".join(training.datasets) or "not stated"
+    known = {"Training data sets": datasets, "Training films": "number not published"}
+    if training.films is not None:
+        known = {"Training films": f"{training.films:,} of {training.patients:,} patients ({datasets})"}
+    if training.validation_films is not None:
+        known["Validation films"] = f"{training.validation_films:,} of {training.validation_patients:,} patients"
+    if training.split is not None:
+        known["Split"] = f"by patient, {training.split}, SHA-256 {(training.split_sha256 or '')[:12]}"
+    if training.stages is not None:
+        known["Stages"] = training.stages.replace("x", " px × ").replace(",", ", ") + " epochs"
+    if training.augmentation is not None:
+        flip = {True: ", with horizontal flip", False: ", without horizontal flip", None: ""}[training.horizontal_flip]
+        known["Augmentation"] = f"{training.augmentation}{flip}"
+    if training.loss is not None:
+        known["Loss"] = training.loss
+    if training.seed is not None:
+        known["Seed"] = str(training.seed)
+    return known
 
 
 def _familiarity(card: ModelCard) -> str:
@@ -82,65 +127,34 @@ def _familiarity(card: ModelCard) -> str:
     )
 
 
-def _metrics(table: MetricTable) -> None:
-    st.subheader(f"{table.metric}, {table.name}", anchor=False)
+def _metrics(measured: MetricTable) -> None:
+    st.subheader(f"{measured.metric}, {measured.name}", anchor=False)
+    films = measured.films[:1].upper() + measured.films[1:]
+    if measured.number_of_films is not None and measured.number_of_patients is not None:
+        films = f"{measured.number_of_films:,} {measured.films} ({measured.number_of_patients:,} patients)"
     html(
-        '<div class="sr-small">{films:,} {what} ({patients:,} patients). Reference: {reference}. '
-        "Interval: {interval}. 0.5 is chance.</div>".replace("{films:,}", f"{table.number_of_films:,}").replace(
-            "{patients:,}", f"{table.number_of_patients:,}"
-        ),
-        what=table.films,
-        reference=table.reference,
-        interval=table.interval,
+        '<div class="sr-small">{films}. Reference: {reference}. Interval: {interval}. 0.5 is chance.</div>',
+        films=films,
+        reference=measured.reference,
+        interval=measured.interval,
     )
-    st.plotly_chart(auc_figure(table), width="stretch", config={"displayModeBar": False})
-    few = [display_name(label) for label, metric in table.per_label.items() if metric.value is None]
+    st.plotly_chart(auc_figure(measured), width="stretch", config={"displayModeBar": False})
+    few = [display_name(label) for label, metric in measured.per_label.items() if metric.value is None]
     if few:
         html('<div class="sr-small">Too few cases to say: {few}.</div>', few=", ".join(few))
     with st.expander("As a table"):
-        rows = [(display_name(label), *_metric_cells(metric)) for label, metric in table.per_label.items()]
-        _table(("label", table.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
+        rows = [(display_name(label), *_metric_cells(metric)) for label, metric in measured.per_label.items()]
+        table(("label", measured.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
 
 
 def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
+    if metric.counts is None:
+        return ("not known" if metric.value is None else f"{metric.value:.2f}"), "", "", ""
     counts = (f"{metric.counts.positive_patients:,}", f"{metric.counts.negative_patients:,}")
     if metric.value is None:
         return "too few cases", "", *counts
     interval = "" if metric.low is None or metric.high is None else f"{metric.low:.3f} to {metric.high:.3f}"
     return f"{metric.value:.3f}", interval, *counts
-
-
-def _operating_point(name: str, point: OperatingPoint) -> None:
-    st.subheader(f"Operating point: {name}", anchor=False)
-    html(
-        '<div class="sr-small">{rule}, set on {films}. {flagged}</div>',
-        rule=point.rule.capitalize(),
-        films=point.films,
-        flagged=share_words(point.flagged_without_findings),
-    )
-    rows = []
-    for label, threshold in point.thresholds.items():
-        if threshold.value is None:
-            rows.append((display_name(label), "not evaluated", "", "", escape(threshold.reason or "")))
-            continue
-        counts = threshold.counts
-        rows.append(
-            (
-                display_name(label),
-                f"{threshold.value:.3f}",
-                _with_interval(threshold.sensitivity),
-                _with_interval(threshold.specificity),
-                f"{counts.positive_patients:,} positive, {counts.negative_patients:,} negative patients",
-            )
-        )
-    _table(("label", "threshold", "sensitivity", "specificity", "set on"), rows, numbers=3)
-
-
-def _with_interval(metric: Metric | None) -> str:
-    if metric is None or metric.value is None:
-        return ""
-    interval = "" if metric.low is None or metric.high is None else f" ({metric.low:.2f} to {metric.high:.2f})"
-    return f"{metric.value:.2f}{interval}"
 
 
 def _counts(card: ModelCard) -> None:
@@ -152,21 +166,7 @@ def _counts(card: ModelCard) -> None:
             cells = [f"{c.positive_films:,} / {c.positive_patients:,}" for c in counts]
             rows.append((display_name(label), *cells))
         heads = tuple(f"{part}: positive films / patients" for part in parts)
-        _table(("label", *heads), rows, numbers=len(parts))
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0) -> None:
-    """Write rows of HTML cells; the caller escapes what comes from outside."""
-
-    def cell(tag: str, column: int, text: str) -> str:
-        kind = ' class="n"' if 0 < column <= numbers else ""
-        return f"<{tag}{kind}>{text}</{tag}>"
-
-    head = "".join(cell("th", i, escape(text)) for i, text in enumerate(heads))
-    body = "".join("<tr>" + "".join(cell("td", i, text) for i, text in enumerate(row)) + "</tr>" for row in rows)
-    wide = " wide" if len(heads) > 3 else ""
-    top = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    st.html(f'<div class="sr-scroll"><table class="sr-table{wide}">{top}<tbody>{body}</tbody></table></div>')
+        table(("label", *heads), rows, numbers=len(parts))
 
 
 def _list(lines: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ..imaging import Radiograph, Voi, brightness, render8
+from ..imaging import Radiograph, Voi, grey8, look_up, render8
 
 __all__ = ["MAGIC", "MAX_SIDE", "Codes", "film_bytes", "film_codes", "preset_tables"]
 
@@ -34,6 +34,8 @@ class Codes:
         scale, offset: value = code * scale + offset, in the units of ``Radiograph.values``.
         table: (levels,) uint8; the grey level of ``render8`` for each code.
         grey: (rows, columns) uint8, where no table can say it (one value, two grey levels), else None.
+        code_of: code of each container from the film's lowest to its highest.
+        lowest: that lowest container.
     """
 
     codes: np.ndarray
@@ -41,26 +43,35 @@ class Codes:
     offset: float
     table: np.ndarray
     grey: np.ndarray | None
+    code_of: np.ndarray
+    lowest: int
 
 
 def film_codes(radiograph: Radiograph) -> Codes:
     """Return the film as codes.
 
-    Whole values within 16 bits keep their steps; others are put on 65,536 steps over their range.
+    Whole values within 16 bits keep their steps; others are put on 65,536 steps over their range. All of
+    it is worked out on the tables of the film's containers; only the codes themselves are looked up.
     """
-    values, grey = radiograph.values, render8(radiograph)
-    low, high = float(values.min()), float(values.max())
-    whole = high - low <= _DEEPEST and low == round(low) and bool((np.rint(values) == values).all())
+    pixels = radiograph.pixels
+    lowest, highest = int(pixels.containers.min()), int(pixels.containers.max())
+    values, grey = pixels.values, grey8(pixels.display)
+    spanned = slice(lowest, highest + 1)
+    low, high = float(values[spanned].min()), float(values[spanned].max())
+    whole = high - low <= _DEEPEST and low == round(low) and bool((np.rint(values[spanned]) == values[spanned]).all())
     scale = 1.0 if whole else (high - low) / _DEEPEST
     levels = (round(high - low) if whole else _DEEPEST) + 1
     depth = np.uint8 if levels <= 256 else np.uint16
-    codes = _encode(values, low, scale, depth)
-    table = _table(codes, grey, levels)
-    if max(values.shape) > MAX_SIDE:
-        codes = _encode(_reduced(values), low, scale, depth)
-        return Codes(codes, scale, low, table, None)
-    exact = bool((table[codes] == grey).all())
-    return Codes(codes, scale, low, table, None if exact else grey)
+    codes_of = _encode(values, low, scale, depth, levels)
+    code_of = codes_of[spanned]
+    table = _table(code_of, grey[spanned], levels)
+    codes = look_up(codes_of, pixels.containers)
+    plane = None
+    if max(codes.shape) > MAX_SIDE:
+        codes = _reduced(codes)
+    elif not (table[code_of] == grey[spanned]).all():
+        plane = _grey_plane(radiograph, codes, table)
+    return Codes(codes, scale, low, table, plane, code_of, lowest)
 
 
 def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
@@ -107,34 +118,39 @@ def film_bytes(radiograph: Radiograph, *, alt: str) -> bytes:
 
 def preset_tables(radiograph: Radiograph, film: Codes) -> list[tuple[str, np.ndarray]]:
     """Return (name, (levels,) uint8 grey of each code) for each of the file's windows and tables but the first."""
-    values = (np.arange(len(film.table)) * film.scale + film.offset).astype(np.float32)
-    tables = []
-    for voi in radiograph.alternatives[1:]:
-        seen = brightness(values, voi)
-        display = 1 - seen if radiograph.inverted else seen
-        tables.append((voi.explanation, np.floor(display * 255 + 0.5).astype(np.uint8)))
-    return tables
+    spanned = slice(film.lowest, film.lowest + len(film.code_of))
+    return [
+        (voi.explanation, _table(film.code_of, grey8(radiograph.display_under(voi))[spanned], len(film.table)))
+        for voi in radiograph.alternatives[1:]
+    ]
 
 
-def _encode(values: np.ndarray, low: float, scale: float, depth: type) -> np.ndarray:
+def _encode(values: np.ndarray, low: float, scale: float, depth: type, levels: int) -> np.ndarray:
+    """Return the code of each value; values that no pixel has may get any."""
     steps = values - np.float32(low)
     if scale not in (0.0, 1.0):
-        steps = np.clip(steps / np.float32(scale), 0, _DEEPEST)
-    return np.rint(steps).astype(depth)
+        steps = steps / np.float32(scale)
+    return np.rint(np.clip(steps, 0, levels - 1)).astype(depth)
 
 
 def _table(codes: np.ndarray, grey: np.ndarray, levels: int) -> np.ndarray:
-    """Read the rendering off the film itself; codes that no pixel has lie between their neighbours."""
+    """Return the grey of each code, read off (containers,) codes and greys; other codes lie between neighbours."""
     seen = np.full(levels, -1, dtype=np.int16)
-    seen[codes.ravel()] = grey.ravel()
+    seen[codes] = grey
     known = np.flatnonzero(seen >= 0)
     if len(known) == levels:
         return seen.astype(np.uint8)
     return np.rint(np.interp(np.arange(levels), known, seen[known])).astype(np.uint8)
 
 
-def _reduced(values: np.ndarray) -> np.ndarray:
-    rows, columns = values.shape
+def _grey_plane(radiograph: Radiograph, codes: np.ndarray, table: np.ndarray) -> np.ndarray | None:
+    """Return the rendering where the table does not give it for some pixel, such as padding among values."""
+    grey = render8(radiograph)
+    return None if (table[codes] == grey).all() else grey
+
+
+def _reduced(codes: np.ndarray) -> np.ndarray:
+    rows, columns = codes.shape
     share = MAX_SIDE / max(rows, columns)
     size = (max(1, round(columns * share)), max(1, round(rows * share)))
-    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX))
+    return np.asarray(Image.fromarray(codes).resize(size, Image.Resampling.BOX))

@@ -9,14 +9,15 @@ import streamlit as st
 
 from ..duration import duration
 from ..errors import InputRefused
-from ..imaging import is_archive, phantom_dicom, unpacked
+from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
-from .chrome import banner, demonstration_words, html, refusal, served_here_only, share_words
+from .chrome import banner, demonstration_words, html, imported_words, refusal, served_here_only
 from .downloads import downloads
 from .findings import findings_list
 from .loaders import radiograph_and_reading
 from .strip import film_strip
+from .terms import terms
 from .viewer import film_viewer
 from .worklist import Film, Worklist
 
@@ -89,7 +90,9 @@ def _uploaders(films: Worklist) -> None:
 
 
 def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
-    opened = [member for name, data in files for member in _members(name, data)]
+    # a directory of a medium lists the films that are dropped with it
+    films_only = [file for file in files if not is_directory(file[1][:1024])] or files
+    opened = [member for name, data in films_only for member in _members(name, data)]
     st.session_state["dropped"] = films.drop(opened, most=settings().max_files)
     st.session_state["chute"] = st.session_state.get("chute", 0) + 1
 
@@ -129,7 +132,7 @@ def read_waiting(films: Worklist, model: Predictor) -> None:
 
 def _read(film: Film, films: Worklist, model: Predictor) -> None:
     try:
-        film.take(radiograph_and_reading(film, model, films.operating_point)[1])
+        film.take(radiograph_and_reading(film, model, films.operating_point, films.prevalence)[1])
     except InputRefused as error:
         film.refuse(str(error))
     except Exception as error:
@@ -146,7 +149,7 @@ def picture(film: Film, films: Worklist, model: Predictor) -> None:
         refusal("This file is not read", (film.reason,))
         st.button("Take it off the list", on_click=films.remove, args=(film.digest,))
         return
-    radiograph, _ = radiograph_and_reading(film, model, films.operating_point)
+    radiograph, _ = radiograph_and_reading(film, model, films.operating_point, films.prevalence)
     film_viewer(radiograph)
     with st.expander("What was done to the pixels"):
         _list(
@@ -165,10 +168,12 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     """Draw the findings, the reasons to distrust them, what is not looked for, and the downloads."""
     if film.status == "unreadable":
         return
-    radiograph, reading = radiograph_and_reading(film, model, films.operating_point)
+    radiograph, reading = radiograph_and_reading(film, model, films.operating_point, films.prevalence)
     card = model.card
     if card.demonstration:
-        banner("Demonstration model.", f"{demonstration_words(card)} {share_words(_flagged(card, films))}")
+        banner("Demonstration model.", demonstration_words(card))
+    elif card.imported is not None:
+        banner("Imported model.", imported_words(card))
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
         if reading.quality.turned:
@@ -176,6 +181,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
         _override(film)
         return
     _distrust(reading)
+    terms(card, films)
     first = st.toggle(
         "Film first", key="film_first", persist_state="session", help="Keep the findings hidden until you ask for them."
     )
@@ -192,10 +198,6 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     with st.expander("What the model does not look for"):
         _list(card.not_looked_for)
         st.page_link("pages/model.py", label="The model's card")
-
-
-def _flagged(card: ModelCard, films: Worklist):
-    return card.operating_point(films.operating_point).flagged_without_findings
 
 
 def _show(film: Film) -> None:

@@ -50,6 +50,7 @@ def _words(film: Film, hidden: bool) -> str:
         return film.reasons()[0]
     if hidden:
         return "read: findings hidden"
-    above = sum(finding.state == "above" for finding in film.reading.findings)
+    above, unsure = (sum(finding.state == state for finding in film.reading.findings) for state in ("above", "unsure"))
     concerns = len(film.reading.quality.reasons)
-    return f"read: {above} at or over" + (f", {concerns} to distrust" if concerns else "")
+    words = f"read: {above} at or over" + (f", {unsure} unsure" if unsure else "")
+    return words + (f", {concerns} to distrust" if concerns else "")

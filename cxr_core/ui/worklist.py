@@ -14,7 +14,7 @@ from typing import Literal
 
 import streamlit as st
 
-from ..model import Reading
+from ..model import ModelCard, Reading, reassessed
 
 __all__ = ["HELD_BYTES", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
 
@@ -83,11 +83,16 @@ class Dropped:
 
 @dataclass
 class Worklist:
-    """Films by digest, in the order of dropping, and the chosen one."""
+    """Films by digest, in the order of dropping, and the chosen one.
+
+    ``operating_point`` and ``prevalence`` (assumed share of positive films by label, or None) are what all
+    readings of the list stand under; :meth:`stand_under` changes them.
+    """
 
     films: dict[str, Film] = field(default_factory=dict)
     chosen: str | None = None
     operating_point: str = "default"
+    prevalence: dict[str, float] | None = None
 
     def drop(self, files: Iterable[tuple[str, bytes]], *, most: int) -> Dropped:
         """Take files in; the first new one is chosen.
@@ -130,6 +135,20 @@ class Worklist:
         """Return the films that wait to be read, the chosen one first."""
         films = [film for film in self.films.values() if film.status == "waiting"]
         return sorted(films, key=lambda film: film.digest != self.chosen)
+
+    def stand_under(self, card: ModelCard, operating_point: str, prevalence: dict[str, float] | None) -> None:
+        """Put every reading under another operating point or assumed prevalence; no film is read again.
+
+        Raises WrongArguments for one that the card does not allow; then nothing is changed.
+        """
+        again = {
+            digest: reassessed(film.reading, card, operating_point, prevalence)
+            for digest, film in self.films.items()
+            if film.reading is not None
+        }
+        for digest, reading in again.items():
+            self.films[digest].reading = reading
+        self.operating_point, self.prevalence = operating_point, prevalence
 
     def remove(self, digest: str) -> None:
         """Forget a film; its neighbour is chosen."""

@@ -152,8 +152,123 @@ def test_the_card_page_shows_limits_counts_and_hashes(app):
     app.switch_page("pages/model.py").run()
     assert not app.exception
     words = text(app)
-    for part in ("not transfer-learned", "SHA-256", "too few cases", "scores, not probabilities", "not evaluated"):
+    for part in ("not transfer-learned", "SHA-256", "too few cases", "films without findings", "not evaluated"):
         assert part in words, part
+
+
+@pytest.fixture
+def serving(monkeypatch, calibrated_models):
+    """Make the app serve one of the calibrated models."""
+    from cxr_core.model import predictor as module
+    from cxr_core.settings import settings
+
+    def clear():
+        settings.cache_clear()
+        module._load.cache_clear()
+        streamlit.cache_resource.clear()
+
+    def serve(kind):
+        monkeypatch.setenv("SECOND_READ_HOME", str(calibrated_models))
+        monkeypatch.setenv("SECOND_READ_MODEL", kind)
+        clear()
+
+    yield serve
+    clear()
+
+
+def findings(app):
+    (film,) = films(app).values()
+    return {finding.label: finding for finding in film.reading.findings}
+
+
+def test_the_share_flagged_is_in_sight_before_and_after_the_findings_are_shown(app):
+    app.run()
+    drop(app, ("film.png", phantom_png(256, 224)))
+    assert "films without findings" in text(app)
+    assert "Scores are not probabilities" in text(app)
+    app.toggle[0].set_value(True).run()
+    assert "films without findings" in text(app)
+
+
+def test_the_operating_point_can_be_chosen_and_holds_for_all_films(app, serving):
+    serving("consecutive")
+    app.run()
+    drop(app, ("film.png", phantom_png(256, 224)), ("film.dcm", phantom_dicom(256, 224)))
+    choice = next(box for box in app.selectbox if box.label == "Operating point")
+    assert choice.options == ["default", "youden", "sensitivity-0.90", "sensitivity-0.95", "specificity-0.95"]
+    before = {digest: film.reading for digest, film in films(app).items()}
+    choice.set_value("sensitivity-0.90").run()
+    assert not app.exception
+    for digest, film in films(app).items():
+        assert film.reading.operating_point == "sensitivity-0.90"
+        assert film.reading.class_maps is before[digest].class_maps
+        assert film.reading.finding("Mass").threshold < before[digest].finding("Mass").threshold
+        assert film.reading.finding("Mass").probability == before[digest].finding("Mass").probability
+    assert "it flags 100 % of held-out films" in text(app)
+    app.switch_page("pages/model.py").run()
+    app.switch_page("pages/second_opinion.py").run()
+    assert next(box for box in app.selectbox if box.label == "Operating point").value == "sensitivity-0.90"
+
+
+def test_a_local_prevalence_is_asked_for_assumed_and_dropped(app, serving):
+    serving("enriched")
+    app.run()
+    drop(app, ("film.png", phantom_png(256, 224)))
+    assert {finding.probability for finding in findings(app).values()} == {None}
+    assert "the calibration films were enriched" in text(app)
+    next(b for b in app.button if b.label == "Local prevalence").click().run()
+    fields = {field.label: field for field in app.number_input}
+    assert len(fields) == 12
+    assert "Hernia, % of films" not in fields
+    fields["Effusion, % of films"].set_value(2.0)
+    next(b for b in app.button if b.label == "Assume these").click().run()
+    assert not app.exception
+    assert app.session_state["worklist"].prevalence == {"Effusion": pytest.approx(0.02)}
+    shown = findings(app)
+    assert shown["Effusion"].interval[0] < shown["Effusion"].probability < shown["Effusion"].interval[1]
+    assert shown["Mass"].probability is None
+    assert "Assumption: probabilities" in text(app)
+    assert "Effusion 2 %" in text(app)
+    app.switch_page("pages/model.py").run()
+    app.switch_page("pages/second_opinion.py").run()
+    assert "Effusion 2 %" in text(app)
+    next(b for b in app.button if b.label == "Local prevalence: set").click().run()
+    next(b for b in app.button if b.label == "Assume nothing").click().run()
+    assert app.session_state["worklist"].prevalence is None
+    assert findings(app)["Effusion"].probability is None
+
+
+def test_a_model_without_calibration_has_nothing_to_shift(app):
+    from cxr_core.model import shared_predictor
+
+    app.run()
+    drop(app, ("film.png", phantom_png(256, 224)))
+    button = next(b for b in app.button if b.label.startswith("Local prevalence"))
+    assert button.disabled == (shared_predictor().card.calibration is None)
+
+
+def test_the_card_page_shows_calibration_and_a_choice_of_operating_points(app, serving):
+    serving("consecutive")
+    app.switch_page("pages/model.py").run()
+    assert not app.exception
+    words = text(app)
+    for part in (
+        "Platt curves for 12 of 14 labels",
+        "taken consecutively",
+        "5 folds by patient",
+        "slope",
+        "in the large",
+        "films without findings flagged",
+        "labels above per film",
+    ):
+        assert part in words, part
+    next(box for box in app.selectbox if box.label == "Operating point").set_value("youden").run()
+    assert "sum of sensitivity and specificity" in text(app)
+    label = next(box for box in app.selectbox if box.label == "Label")
+    assert "Hernia" not in label.options
+    label.set_value("Mass").run()
+    assert not app.exception
+    assert "<b>Mass</b>: slope" in text(app)
 
 
 def test_a_model_that_was_changed_is_one_line(app, tmp_path, monkeypatch):

@@ -1,12 +1,18 @@
+import gzip
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cxr_core.cli.inputs import collect, output_stems
 from cxr_core.cli.main import app, main
 from cxr_core.imaging import phantom_png
+from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
+from cxr_core.training.splits import read_split
 from tests.films import made_up_dataset
 
 
@@ -29,7 +35,8 @@ def test_models_list_show_and_verify(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["predict"], ["render"], ["train"], ["split"], ["train-gate"], ["bench"], ["models", "show"]]
+    "command",
+    [[], ["predict"], ["render"], ["train"], ["split"], ["train-gate"], ["bench"], ["models", "show"], ["calibrate"]],
 )
 def test_every_command_teaches(command, capsys):
     assert main([*command, "--help"]) == 0
@@ -52,6 +59,43 @@ def test_every_command_and_option_has_its_help():
             assert getattr(parameter, "help", None), f"{command.name} {parameter.name}"
 
 
+def test_calibrate_writes_the_card_anew(tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(find_model("second-read-mini"), copy)
+    images, table = made_up_dataset(tmp_path / "data", patients=6, films=2, side=48)
+    split = tmp_path / "split.csv"
+    split.write_text("patient_id,part\n" + "".join(f"{n},{'train' if n < 3 else 'validation'}\n" for n in range(1, 7)))
+    command = ["calibrate", "--model", str(copy), "--images", str(images), "--table", str(table)]
+    assert main([*command, "--split", str(split), "--sampling", "enriched"]) == 0
+    out = capsys.readouterr().out
+    assert "on 8 films of validation patients (4 patients" in out
+    assert "too few cases" in out
+    assert main(["models", "verify", str(copy)]) == 0
+    assert main(["models", "show", str(copy)]) == 0
+    shown = capsys.readouterr().out
+    assert "Calibration: No curves for 0 of 14 labels" in shown
+    assert "enriched, not as they come" in shown
+    assert main([*command, "--split", "none"]) == 0
+    assert "on 12 films of patients new to the model (6 patients" in capsys.readouterr().out
+    for options, status, words in (
+        (["--sampling", "often"], 2, "accepted are consecutive, enriched, unknown"),
+        (["--split", "nothing.csv"], 4, "not a CSV"),
+        ([], 4, "too sure|not in it|no film"),
+    ):
+        assert main([*command, *options]) == status
+        assert re.search(words, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ["train", "split"])
+def test_every_option_of_a_training_stands_in_the_docs(name):
+    import typer
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "command-line.md").read_text()
+    command = typer.main.get_command(app).commands[name]
+    missing = [o for p in command.params for o in p.opts if o.startswith("--") and o not in text]
+    assert not [option for option in missing if option not in ("--version", "--help")]
+
+
 def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     images, table = made_up_dataset(tmp_path / "data", patients=10, films=2, side=48)
@@ -59,12 +103,51 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
     assert main(["split", *base, "--out", "split.csv", "--validation-share", "0.4"]) == 0
     assert "validation: 4 patients, 8 films" in capsys.readouterr().out
     train = ["train", *base, "--split", "split.csv", "--out", "models/mine", "--init", "random"]
-    assert main([*train, "--epochs", "1", "--size", "32", "--batch", "4"]) == 0
+    more = ["--head-epochs", "1", "--loss", "plain", "--augment", "flip", "--checkpoint-steps", "2"]
+    assert main([*train, "--epochs", "1", "--size", "32", "--batch", "4", *more]) == 0
     assert "trained on 12 films" in capsys.readouterr().out
-    assert (tmp_path / "runs/train/mine/checkpoint.npz").is_file()
+    work = tmp_path / "runs/train/mine"
+    assert (work / "checkpoint.npz").is_file()
+    assert (work / "split.csv").read_text() == (tmp_path / "split.csv").read_text()
+    training = read_card(tmp_path / "models/mine/card.json").training
+    assert training.stages == "head:32x1,32x1"
+    assert training.loss == "cross-entropy from logits, unweighted"
+    assert training.horizontal_flip
     (tmp_path / "film.png").write_bytes(phantom_png(128, 112))
     assert main(["predict", "film.png", "--model", "models/mine", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["findings"]) == 14
+
+
+def test_a_table_of_another_hospital_is_split_in_folds(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{n}.dcm,mrn-{n // 2},{'Fluid' if n % 3 else 'Normal'}" for n in range(24)]
+    Path("mine.csv").write_text("\n".join(["file,who,findings", *rows]))
+    base = ["split", "--table", "mine.csv", "--columns", "image=file,patient=who,labels=findings"]
+    names = ["--map-label", "Fluid=Effusion", "--map-label", "Normal=No Finding"]
+    assert main([*base, *names, "--folds", "3", "--out", "folds.csv"]) == 0
+    assert capsys.readouterr().out.count("validation: 4 patients, 8 films of the tables") == 3
+    held = [
+        {p for p, part in read_split(tmp_path / f"folds-{n}-of-3.csv").parts.items() if part == "validation"}
+        for n in (1, 2, 3)
+    ]
+    assert set().union(*held) == {f"mrn-{n}" for n in range(12)}
+    assert main([*base, "--out", "x.csv"]) == 4
+    assert "'Normal' is not one of the 14" in capsys.readouterr().err
+
+
+def test_the_official_split_is_found_beside_the_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, table = made_up_dataset(tmp_path / "data", patients=10, films=2, side=48)
+    names = [line.split(",")[0] for line in table.read_text().splitlines()[1:]]
+    assert main(["split", "--table", str(table), "--official", "--out", "o.csv"]) == 4
+    assert "train_val_list.txt is missing" in capsys.readouterr().err
+    (table.parent / "train_val_list.txt").write_text("\n".join(names[:16]))
+    (table.parent / "test_list.txt.gz").write_bytes(gzip.compress("\n".join(names[16:]).encode()))
+    assert main(["split", "--table", str(table), "--official", "--out", "o.csv"]) == 0
+    out = capsys.readouterr().out
+    assert "test: 2 patients, 4 films" in out
+    assert "validation: 1 patients, 2 films" in out
+    assert main(["split", "--table", str(table), "--official", "--folds", "2", "--out", "o.csv"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -75,6 +158,12 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
         (["--split", "nothing.csv"], 4, "not a CSV"),
         (["--init", "nothing.h5", "--split", "split.csv"], 4, "not a file"),
         (["--table", "TABLE"], 2, "give one table a folder"),
+        (["--split", "official"], 4, "train_val_list.txt is missing"),
+        (["--loss", "focal"], 2, "accepted are weighted, plain"),
+        (["--columns", "image=a"], 2, "patient= is missing"),
+        (["--map-label", "Fluid=Effusion"], 2, "goes with --columns"),
+        (["--gpus", "99", "--split", "split.csv"], 2, "99 GPUs asked for"),
+        (["--resume", "--split", "split.csv"], 4, "Nothing to resume"),
         ([], 4, "not in it"),
     ],
 )
@@ -105,3 +194,16 @@ def test_collect_sorts_and_names(tmp_path):
     assert stems[0] is None
     assert stems[1] is None
     assert stems[2].name == "b"
+
+
+def test_a_copy_across_the_split_is_refused_and_may_be_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images, table = made_up_dataset(tmp_path / "data", patients=4, films=1, side=96)
+    Path("split.csv").write_text("patient_id,part\n1,train\n2,train\n3,validation\n4,validation\n")
+    with Image.open(images / "00000001_000.png") as image:
+        image.resize((70, 120)).save(images / "00000003_000.png", "JPEG", quality=70)
+    base = ["train", "--images", str(images), "--table", str(table), "--split", "split.csv", "--out", "m"]
+    assert main([*base, "--init", "random", "--size", "32"]) == 4
+    err = capsys.readouterr().err
+    assert "Pictures cross the split: 1 films (1 in train, 0 in validation)" in err
+    assert "runs/train/m/duplicates.csv" in err

@@ -102,6 +102,12 @@ def png(grey):
         (["predict", "FILM", "--model", "none"], 4, "no such model"),
         (["predict", "FILM", "--operating-point", "none"], 2, "no operating point"),
         (["predict", "FILM", "--json", "--csv"], 2, "not both"),
+        (["predict", "FILM", "--model", "ENRICHED", "--prevalence", "often"], 2, "a share such as 0.02"),
+        (["predict", "FILM", "--model", "ENRICHED", "--prevalence", "Effusion=0.1=2"], 2, "LABEL=SHARE"),
+        (["predict", "FILM", "--model", "ENRICHED", "--prevalence", "1.5"], 2, "between 0 and 1"),
+        (["predict", "FILM", "--model", "ENRICHED", "--prevalence", "Fracture=0.1"], 2, "Accepted: Atelectasis"),
+        (["predict", "FILM", "--model", "ENRICHED", "--prevalence", "Hernia=0.1"], 2, "too few cases"),
+        (["calibrate", "--model", "none", "--images", "x", "--table", "FILM"], 4, "cannot be read as CSV"),
         (["predict", "FILM", "--nonsense"], 2, "No such option"),
         (["predict"], 2, "Missing argument"),
         (["predict", "FILM", "--engine", "onnx"], 2, "Accepted: openvino, tensorflow"),
@@ -111,9 +117,11 @@ def png(grey):
         (["render", "FILM", "FILM/x.png"], 4, "cannot be"),
     ],
 )
-def test_exit_statuses_and_one_line(study, capsys, arguments, status, words):
-    film = str(study / "film.dcm")
-    assert main([argument.replace("FILM", film) for argument in arguments]) == status
+def test_exit_statuses_and_one_line(study, capsys, calibrated_models, arguments, status, words):
+    names = {"FILM": str(study / "film.dcm"), "ENRICHED": str(calibrated_models / "enriched")}
+    for name, path in names.items():
+        arguments = [argument.replace(name, path) for argument in arguments]
+    assert main(arguments) == status
     err = capsys.readouterr().err
     assert words in err
     assert err.count("\n") == 1
@@ -185,6 +193,42 @@ def test_csv_to_a_file(study, tmp_path, capsys):
     assert main(["predict", str(study / "film.dcm"), "--csv", "--out", str(tmp_path / "o" / "out.csv")]) == 0
     assert capsys.readouterr().out == ""
     assert len((tmp_path / "o" / "out.csv").read_text().splitlines()) == 15
+
+
+def test_a_prevalence_shifts_probabilities_and_is_written_down(study, calibrated_models, capsys):
+    film, model = str(study / "film.dcm"), str(calibrated_models / "enriched")
+
+    def read(*options):
+        assert main(["predict", film, "--model", model, "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    plain = read()
+    assert plain["assumed_prevalence"] is None
+    assert {f["probability"] for f in plain["findings"]} == {None}
+    assert "unsure" not in {f["state"] for f in plain["findings"]}
+    one = read("--prevalence", "Effusion=0.02, Mass=0.5", "--operating-point", "sensitivity-0.90")
+    assert one["assumed_prevalence"] == {"Effusion": 0.02, "Mass": 0.5}
+    assert one["operating_point"] == "sensitivity-0.90"
+    assert {f["label"] for f in one["findings"] if f["probability"] is not None} == {"Effusion", "Mass"}
+    every = read("--prevalence", "0.02")
+    assert len(every["assumed_prevalence"]) == 12
+    for finding in every["findings"]:
+        evaluated = finding["label"] not in ("Hernia", "Pneumonia")
+        assert (finding["probability"] is not None) == evaluated
+        assert (finding["state"] == "not_evaluated") == (not evaluated)
+    assert main(["predict", film, "--model", model, "--prevalence", "0.02"]) == 0
+    words = capsys.readouterr().out
+    assert "Assumption: probabilities, intervals and thresholds are shifted" in words
+    assert "held-out films without findings" in words
+    assert "probability 0." in words
+
+
+def test_a_refused_file_stands_under_the_same_terms(study, calibrated_models, capsys):
+    model = str(calibrated_models / "enriched")
+    assert main(["predict", str(study / "text.dcm"), "--model", model, "--json", "--prevalence", "Mass=0.1"]) == 3
+    record = json.loads(capsys.readouterr().out)
+    assert record["assumed_prevalence"] == {"Mass": 0.1}
+    assert record["flagged_without_findings"]["films"] > 0
 
 
 def test_words_for_a_person(study, capsys):

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from cxr_core.metrics import count_patients, patient_bootstrap, patient_bootstrap_auc, roc_auc, wilson
-from cxr_core.metrics.intervals import auc_replicates
+from cxr_core.metrics.replicates import auc_replicates
 from cxr_core.metrics.resampling import index_patients, multiplicities
 
 # A shared machine may be slow at any moment, and a failure should come back.

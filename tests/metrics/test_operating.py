@@ -10,7 +10,9 @@ from cxr_core.metrics import (
     patient_bootstrap,
     sensitivity_specificity,
     share_flagged,
+    threshold_at_sensitivity,
     threshold_at_specificity,
+    youden_threshold,
 )
 
 # A shared machine may be slow at any moment, and a failure should come back.
@@ -105,6 +107,59 @@ def test_scores_that_reach_the_upper_limit_are_refused():
         threshold_at_specificity([0, 1], [0.1, 1.0], 0.9, upper=1)
 
 
+def test_threshold_at_a_sensitivity_by_hand():
+    # positives 0.2, 0.4, 0.6, 0.8; three of four at or over: down to 0.4, and the next score is the negative 0.3
+    labels, scores = [1, 1, 1, 1, 0, 0], [0.2, 0.4, 0.6, 0.8, 0.3, 0.7]
+    assert threshold_at_sensitivity(labels, scores, 0.75) == pytest.approx(0.35)
+    assert threshold_at_sensitivity(labels, scores, 0.5) == pytest.approx((0.4 + 0.6) / 2)
+    # all of them: under the lowest score by half the gap to 0.3, or half way to what scores stay over
+    assert threshold_at_sensitivity(labels, scores, 1) == pytest.approx(0.2 - 0.1 / 2)
+    assert threshold_at_sensitivity([1, 1], [0.1, 0.9], 1, lower=0) == pytest.approx(0.05)
+    assert threshold_at_sensitivity([1], [3.0], 1) == pytest.approx(2.5)
+
+
+@steady
+@given(st.data(), st.floats(0.01, 1))
+def test_it_is_the_highest_that_will_do(data, sensitivity):
+    n = data.draw(st.integers(1, 40))
+    labels, scores = draw_row(data, n, st.booleans()), draw_row(data, n, st.integers(0, 12)) / 4
+    labels[0] = True
+    threshold = threshold_at_sensitivity(labels, scores, sensitivity)
+    positives = scores[labels]
+    assert np.mean(positives >= threshold) >= sensitivity
+    assert np.mean(positives > scores[scores >= threshold].min()) < sensitivity
+
+
+@steady
+@given(st.data())
+def test_youden_is_the_best_of_all_thresholds(data):
+    n = data.draw(st.integers(2, 40))
+    labels, scores = draw_row(data, n, st.booleans()), draw_row(data, n, st.integers(0, 12)) / 4
+    labels[:2] = True, False
+
+    def index(threshold):
+        return np.mean(scores[labels] >= threshold) - np.mean(scores[~labels] >= threshold)
+
+    found = youden_threshold(labels, scores)
+    candidates = [*np.unique(scores), np.inf]
+    best = max(map(index, candidates))
+    assert index(found) == pytest.approx(best)
+    # of several that are as good, the one with the fewest films over it
+    assert found <= max(t for t in candidates if index(t) == pytest.approx(best))
+    assert (scores >= found).sum() == min((scores >= t).sum() for t in candidates if index(t) == pytest.approx(best))
+
+
+def test_thresholds_that_cannot_be_set_are_refused():
+    with pytest.raises(ValueError, match="No positive"):
+        threshold_at_sensitivity([0], [1.0], 0.9)
+    with pytest.raises(ValueError, match="A sensitivity of"):
+        threshold_at_sensitivity([1], [1.0], 0)
+    with pytest.raises(ValueError, match="over 0"):
+        threshold_at_sensitivity([1], [0.0], 1, lower=0)
+    with pytest.raises(ValueError, match="one positive and one negative"):
+        youden_threshold([1, 1], [0.1, 0.2])
+
+
 def test_sensitivity_and_specificity_by_hand():
     # 20 positives of which 15 are at or over 0.5, 30 negatives of which 24 are below
     labels = np.repeat([1, 0], [20, 30])
@@ -120,12 +175,12 @@ def test_sensitivity_and_specificity_by_hand():
 
 def test_intervals_equal_the_plain_loop():
     labels, scores, patients = simulate()
-    estimates = sensitivity_specificity(labels, scores, 0.4, patients, resamples=200, seed=6)
+    estimates = sensitivity_specificity(labels, scores, 0.4, patients, resamples=200, seed=6, bootstrap_from=0)
     plain = [
         patient_bootstrap(statistic, labels, scores, patients=patients, resamples=200, seed=6)
         for statistic in (lambda y, s: np.mean(s[y] >= 0.4), lambda y, s: np.mean(s[~y] < 0.4))
     ]
-    flagged = share_flagged(scores >= 0.4, patients, resamples=200, seed=6)
+    flagged = share_flagged(scores >= 0.4, patients, resamples=200, seed=6, bootstrap_from=0)
     plain_flagged = patient_bootstrap(
         lambda above: np.mean(above), scores >= 0.4, patients=patients, resamples=200, seed=6
     )
@@ -178,9 +233,10 @@ def test_each_needs_its_own_cases():
 
 def test_resamples_without_a_positive_are_too_few_cases():
     # two positive patients of 40 are both missing from (38/40)**40 = 13 % of resamples
-    labels = np.arange(40) < 2
-    scores = np.arange(40) % 2
-    sensitivity, _ = sensitivity_specificity(labels, scores, 0.5, np.arange(40), min_patients=1)
+    patients = np.repeat(np.arange(40), 2)
+    sensitivity, _ = sensitivity_specificity(
+        patients < 2, np.arange(80) % 2, 0.5, patients, min_patients=1, bootstrap_from=0
+    )
     assert (sensitivity.value, sensitivity.reason) == (None, "too few cases: 2 positive patients")
 
 
@@ -189,13 +245,6 @@ def test_share_of_few_and_of_none():
     few = share_flagged([1, 0, 1], ["a", "b", "b"])
     assert (few.value, few.reason) == (None, "too few cases: 2 patients")
     assert (few.positives, few.negatives, few.positive_patients, few.negative_patients) == (2, 1, 2, 1)
-
-
-def test_the_seed_decides():
-    labels, scores, patients = simulate()
-    first = sensitivity_specificity(labels, scores, 0.4, patients)
-    assert first == sensitivity_specificity(labels, scores, 0.4, patients)
-    assert first != sensitivity_specificity(labels, scores, 0.4, patients, seed=1)
 
 
 @pytest.mark.parametrize("threshold", [-np.inf, np.inf])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr_core.metrics.resampling import index_patients, multiplicities, percentile_interval
+from cxr_core.metrics.resampling import index_patients, multiplicities, patient_folds, percentile_interval
 
 
 def drawn(*arguments, **keywords):
@@ -100,3 +100,32 @@ def test_no_variation_is_no_interval():
 def test_other_levels_are_refused(level):
     with pytest.raises(ValueError, match="level"):
         percentile_interval(np.arange(9.0), level)
+
+
+def test_folds_hold_whole_patients_and_are_even():
+    patients = np.random.default_rng(0).integers(0, 23, 400)
+    fold = patient_folds(patients, 5, seed=3)
+    assert all(len(set(fold[patients == patient])) == 1 for patient in np.unique(patients))
+    sizes = [len(np.unique(patients[fold == k])) for k in range(5)]
+    assert sorted(sizes) == [4, 4, 5, 5, 5]
+    np.testing.assert_array_equal(fold, patient_folds(patients, 5, seed=3))
+    assert (fold != patient_folds(patients, 5, seed=4)).any()
+
+
+def test_a_label_is_as_common_in_one_fold_as_in_another():
+    random = np.random.default_rng(0)
+    patients = random.integers(0, 200, 900)
+    # a few patients with many positive films, as in a clinic
+    labels = random.random(900) < np.where(patients < 15, 0.7, 0.02)
+    balanced, plain = patient_folds(patients, 5, 1, labels), patient_folds(patients, 5, 1)
+    assert all(len(set(balanced[patients == patient])) == 1 for patient in np.unique(patients))
+    positives, films = np.bincount(balanced[labels], minlength=5), np.bincount(balanced)
+    assert np.ptp(positives) <= 1
+    assert np.ptp(films) <= 5
+    assert np.ptp(np.bincount(plain[labels], minlength=5)) > 5
+
+
+@pytest.mark.parametrize("folds", [1, 4])
+def test_folds_without_a_patient_are_refused(folds):
+    with pytest.raises(ValueError, match="3 patients"):
+        patient_folds([1, 2, 3, 3], folds, seed=0)

@@ -64,5 +64,28 @@ def test_only_labels_with_enough_patients_have_an_operating_point(card):
         enough = min(counts.positive_patients, counts.negative_patients) >= MIN_PATIENTS
         assert (threshold.value is not None) == enough, label
         if enough:
-            # set on these very films to reach 0.95; ties may lift it
-            assert threshold.specificity.value >= 0.95
+            assert threshold.specificity.low <= threshold.specificity.value <= threshold.specificity.high
+            assert threshold.sensitivity.low <= threshold.sensitivity.value <= threshold.sensitivity.high
+
+
+def test_the_embedded_calibration_is_of_natural_films_and_helps_on_held_out_patients(card):
+    calibration = card.calibration
+    if calibration is None:
+        pytest.skip("the embedded model is not calibrated")
+    assert calibration.sampling == "consecutive"
+    assert calibration.sources == ("nih_128",)
+    assert calibration.split_sha256 == card.training.split_sha256
+    known = [curve for curve in calibration.per_label.values() if curve.method is not None]
+    assert known
+    for curve in known:
+        held = curve.held_out
+        assert min(curve.counts.positive_patients, curve.counts.negative_patients) >= MIN_PATIENTS
+        assert held.slope.low < held.slope.value < held.slope.high
+        assert held.intercept.low < held.intercept.value < held.intercept.high
+        # not wholly on the worse side
+        assert held.brier_difference.low <= 0
+        assert held.log_loss_difference.low <= 0
+    default = card.operating_points["default"]
+    assert default.flagged_where_set.value <= 0.20
+    assert default.flagged_without_findings.low <= 0.20
+    assert default.held_out

@@ -6,6 +6,7 @@ import pytest
 from cxr_core.model import log_odds
 from cxr_core.model.card import Counts, OperatingPoint, Threshold
 from cxr_core.model.findings import find, usable_threshold
+from cxr_core.model.words import small_words
 
 
 def counts(positive, negative=500):
@@ -14,7 +15,7 @@ def counts(positive, negative=500):
 
 @pytest.fixture
 def card(predictor):
-    return dataclasses.replace(predictor.card, labels=("A", "B", "C", "D"))
+    return dataclasses.replace(predictor.card, labels=("A", "B", "C", "D"), calibration=None)
 
 
 POINT = OperatingPoint(
@@ -60,7 +61,30 @@ def test_ranked_by_distance_from_the_threshold(predictor):
     assert sorted(f.label for f in ranked) == sorted(predictor.card.labels)
     known = [f for f in ranked if f.threshold is not None]
     assert list(ranked[: len(known)]) == known
-    away = [log_odds(f.score) - log_odds(f.threshold) for f in known]
+    shown = [f.score if f.probability is None else f.probability for f in known]
+    away = [log_odds(value) - log_odds(f.threshold) for value, f in zip(shown, known, strict=True)]
     assert away == sorted(away, reverse=True)
     rest = [f.score for f in ranked[len(known) :]]
     assert rest == sorted(rest, reverse=True)
+
+
+def test_a_published_threshold_is_used_without_counts_and_one_that_was_never_set_is_not():
+    published = OperatingPoint(
+        "default",
+        "as published",
+        "none",
+        {"A": Threshold(0.002, source="the authors"), "B": Threshold(None, reason="x")},
+    )
+    assert [usable_threshold(published, label) for label in "AB"] == [0.002, None]
+
+
+def test_small_numbers_are_not_shown_as_nought():
+    assert [small_words(value) for value in (0.0, 0.0004403, 0.0022490, 0.0098, 0.01, 0.2, 0.9999)] == [
+        "0.000",
+        "0.00044",
+        "0.0022",
+        "0.0098",
+        "0.010",
+        "0.200",
+        "1.000",
+    ]

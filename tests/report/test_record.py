@@ -19,6 +19,7 @@ def test_json_is_the_contract(reading, predictor):
     record = json.loads(reading_json("a.dcm", reading))
     assert list(record) == [
         "schema", "notice", "file", "sha256", "operating_point", "model", "engine", "image", "quality", "findings",
+        "assumed_prevalence", "flagged_without_findings",
     ]  # fmt: skip
     assert record["schema"] == 1
     assert record["notice"] == NOTICE
@@ -27,8 +28,37 @@ def test_json_is_the_contract(reading, predictor):
     assert [finding["label"] for finding in record["findings"]] == list(LABELS)
     for finding in record["findings"]:
         assert list(finding) == ["label", "score", "probability", "interval", "threshold", "state"]
-        assert finding["probability"] is None
+        assert (finding["probability"] is None) == (finding["interval"] is None)
         assert (finding["threshold"] is None) == (finding["state"] == "not_evaluated")
+
+
+def test_a_probability_stands_with_its_interval_its_assumption_and_the_share_flagged(calibrated_models):
+    from cxr_core.model import Predictor, open_model
+    from cxr_core.model.engines import open_engine
+
+    folder = open_model(str(calibrated_models / "enriched"))
+    predictor, given = Predictor(folder, open_engine(folder, "openvino")), {"Effusion": 0.02}
+    _, shifted = read_film(phantom_dicom(256, 224), predictor, prevalence=given)
+    record = json.loads(reading_json("a", shifted))
+    assert record["assumed_prevalence"] == given
+    share = folder.card.operating_points["default"].flagged_without_findings
+    films = share.counts.positive_films + share.counts.negative_films
+    assert record["flagged_without_findings"] == {
+        "share": share.value,
+        "interval": [share.low, share.high],
+        "films": films,
+    }
+    rows = {row["label"]: row for row in csv.DictReader(io.StringIO(readings_csv([("a", shifted)])))}
+    for finding in record["findings"]:
+        row = rows[finding["label"]]
+        assert (finding["probability"] is not None) == (finding["label"] == "Effusion")
+        assert row["assumed_prevalence"] == ("0.02" if finding["label"] == "Effusion" else "")
+        assert float(row["flagged_without_findings"]) == share.value
+        if finding["probability"] is not None:
+            low, high = finding["interval"]
+            assert low < finding["probability"] < high
+            assert [float(row["interval_low"]), float(row["interval_high"])] == [low, high]
+            assert float(row["probability"]) == finding["probability"]
 
 
 def test_a_refusal_has_the_same_keys(reading):

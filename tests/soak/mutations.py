@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import read_radiograph
@@ -18,56 +20,75 @@ MOST_SECONDS, MOST_MB = 5.0, 1500
 
 def main(count: int = COUNT) -> int:
     """Print what came of them; status 1 where anything but an answer or a refusal did."""
-    context = multiprocessing.get_context("spawn")
     total: Counter[str] = Counter()
-    slowest, peak, bad = 0.0, 0.0, []
+    bad: list[str] = []
+    slowest, slow_file, peak = 0.0, "", 0.0
     for batch in range(count // BATCH):
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_read, args=(theirs, SEED + batch))
-        process.start()
-        theirs.close()
-        # a batch of 500 takes seconds; a hang is found, whichever file it is
-        if not ours.poll(BATCH * MOST_SECONDS):
-            bad.append(f"batch {batch}: hangs")
-            process.kill()
-            continue
-        try:
-            outcome = ours.recv()
-        except EOFError:
-            bad.append(f"batch {batch}: the process died")
-            continue
-        process.join()
-        total.update(outcome["kinds"])
-        slowest, peak = max(slowest, outcome["slowest"]), max(peak, outcome["peak_mb"])
-        bad += outcome["bad"]
-    read, refused = total["read"], total["refused"]
+        for answer in _watched(SEED + batch):
+            total[answer["outcome"]] += 1
+            if answer["outcome"] not in ("read", "refused"):
+                bad.append(f"batch {batch}: {answer['what']}: {answer['outcome']}")
+            if answer["seconds"] > slowest:
+                slowest, slow_file = answer["seconds"], answer["what"]
+            peak = max(peak, answer["peak_mb"])
     print(
-        f"{read + refused} broken files, seed {SEED}: {read} read, {refused} refused in one line, {len(bad)} otherwise"
+        f"{sum(total.values()):,} broken files, seed {SEED}: {total['read']:,} read, "
+        f"{total['refused']:,} refused in one line, {len(bad)} otherwise"
     )
-    print(f"slowest {slowest:.2f} s (at most {MOST_SECONDS:g}), peak memory {peak:.0f} MB (at most {MOST_MB})")
+    print(f"slowest {slowest:.2f} s (at most {MOST_SECONDS:g}): {slow_file}")
+    print(f"peak memory {peak:.0f} MB (at most {MOST_MB})")
     for line in bad[:20]:
         print(line)
     return int(bool(bad) or slowest > MOST_SECONDS or peak > MOST_MB)
 
 
-def _read(pipe, seed: int) -> None:
-    kinds: Counter[str] = Counter()
-    bad, slowest = [], 0.0
-    for what, data in mutated(BATCH, seed):
+def _watched(seed: int) -> Iterator[dict]:
+    """Yield what came of each file of a batch, read in a process of its own.
+
+    A file that takes longer than it may, or takes the process with it, is an outcome, and the next file is
+    read in a new process.
+    """
+    context = multiprocessing.get_context("spawn")
+    done = 0
+    while done < BATCH:
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_read, args=(theirs, seed, done))
+        process.start()
+        theirs.close()
+        ours.recv()  # its libraries are loaded
+        while done < BATCH:
+            # twice the limit: what is slower than the limit and ends is told with its time
+            failure = None if ours.poll(2 * MOST_SECONDS) else "hangs"
+            try:
+                answer = None if failure else ours.recv()
+            except EOFError:
+                failure = "took the process with it"
+            done += 1
+            if failure:
+                yield {"what": f"file {done - 1}", "outcome": failure, "seconds": 0.0, "peak_mb": 0.0}
+                break
+            yield answer
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _read(pipe, seed: int, skip: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pipe.send("ready")
+    for what, data in itertools.islice(mutated(BATCH, seed), skip, None):
         start = time.perf_counter()
         try:
             for content in opened(data):
-                read_radiograph(content)
-            kinds["read"] += 1
+                read_radiograph(content).quality  # noqa: B018 - the gate looks when it is asked
+            outcome = "read"
         except InputRefused as refusal:
-            kinds["refused"] += 1
-            if "\n" in str(refusal):
-                bad.append(f"{what}: more than one line")
+            outcome = "more than one line" if "\n" in str(refusal) else "refused"
         except Exception as error:
-            bad.append(f"{what}: {type(error).__name__}: {error}")
-        slowest = max(slowest, time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pipe.send({"kinds": kinds, "bad": bad, "slowest": slowest, "peak_mb": peak})
+            outcome = f"{type(error).__name__}: {error}"
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        pipe.send({"what": what, "outcome": outcome, "seconds": seconds, "peak_mb": peak})
 
 
 if __name__ == "__main__":

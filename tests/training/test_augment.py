@@ -34,6 +34,20 @@ def test_none_changes_nothing_and_flip_mirrors_half():
     assert 10 < sum(mirrored) < 30
 
 
-def test_only_the_flip_policy_mirrors():
-    assert not POLICIES["mild"].flip
-    assert POLICIES["mild-flip"].flip
+def test_only_a_policy_that_says_so_mirrors():
+    assert [name for name, policy in POLICIES.items() if policy.flip] == ["mild-flip", "flip"]
+
+
+def test_the_flip_alone_is_the_papers():
+    changed = [augment(FILM, POLICIES["flip"], np.random.default_rng(i)) for i in range(10)]
+    assert all(np.allclose(film, FILM) or np.allclose(film, FILM[:, ::-1]) for film in changed)
+
+
+def test_gamma_bends_the_grey_curve_and_keeps_its_ends():
+    ramp = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None], 64, axis=0)[:, :, None]
+    bent = augment(ramp, Policy(gamma=0.5), rng())
+    exponent = np.log(bent[5, 20:60, 0]) / np.log(ramp[5, 20:60, 0])
+    assert exponent.std() < 1e-3
+    assert np.exp(-0.5) <= exponent.mean() <= np.exp(0.5)
+    assert abs(exponent.mean() - 1) > 0.01
+    np.testing.assert_allclose(bent[5, [0, -1], 0], [0, 1], atol=1e-6)

@@ -21,9 +21,9 @@ def recipe(tmp_path_factory):
     images, table = made_up_dataset(tmp_path_factory.mktemp("made-up"), patients=36, films=1)
     films = read_table(table, images)
     split = make_split(films.patients, films.labels, np.array([1, 2]), validation_share=0.6)
-    plan = Plan(parse_stages("32x1,64x0.5"), batch_size=4, seed=1)
+    plan = Plan(parse_stages("32x1,64x0.5"), batch_size=4, seed=1, patience=2)
     tests = {"made-up-test": films.select(split.part_of(films.patients) == "test")}
-    return Recipe("made-up", films, split, plan, tests, "random")
+    return Recipe("made-up", films, split, plan, tests, "random", measure_test=True)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,36 @@ def test_the_card_tells_what_happened(trained, recipe):
     parts = recipe.split.part_of(recipe.films.patients)
     assert card.training.films == (parts == "train").sum()
     assert card.training.validation_patients == (parts == "validation").sum()
-    assert card.metrics[1].name == "made-up-test"
+    assert [table.name for table in card.metrics] == ["validation", "made-up-test", "test"]
+    assert [table.number_of_films for table in card.metrics[1:]] == [2, 2]
     # two test patients carry no AUC
     assert all(metric.value is None for metric in card.metrics[1].per_label.values())
     assert card.counts["train"]["Mass"].positive_films == recipe.films.labels[parts == "train", 4].sum()
+
+
+def test_the_card_tells_how(trained, recipe):
+    training = trained[0].training
+    parts = recipe.split.part_of(recipe.films.patients)
+    share = recipe.films.labels[parts == "train"].mean(axis=0)
+    mass = training.balance["Mass"]
+    assert list(training.balance) == list(trained[0].labels)
+    assert (mass.positive_before, mass.negative_before) == pytest.approx((share[4], 1 - share[4]))
+    assert mass.positive_after == pytest.approx(mass.negative_after, rel=1e-9)
+    assert training.near_duplicates == "none between parts, among 38 films"
+    assert (training.patience, training.average, training.precision) == (2, 0, "float32")
+    assert [end.stage for end in training.stage_ends] == [0, 1]
+    assert training.stage_ends[0].validation_auc == training.history[0]["validation_auc"]
+
+
+def test_the_mean_auc_is_that_of_the_labels_with_enough_patients(trained):
+    validation = trained[0].metrics[0]
+    values = [metric.value for metric in validation.per_label.values() if metric.value is not None]
+    if not values:
+        assert validation.mean.value is None
+        return
+    assert validation.mean.value == pytest.approx(np.mean(values))
+    assert validation.mean.low <= validation.mean.value <= validation.mean.high
+    assert validation.mean.reason == f"mean of {len(values)} of 14 labels"
 
 
 def test_progress_counts_every_step_and_time_left_falls_to_nothing(trained, recipe):
@@ -72,34 +98,6 @@ def test_progress_counts_every_step_and_time_left_falls_to_nothing(trained, reci
     assert len(steps) == sum(expected)
     assert steps[-1].seconds_left < 1e-6
     assert all(np.isfinite(step.loss) for step in steps)
-
-
-def test_a_cut_training_goes_on_to_the_same_weights(recipe, trained, tmp_path, monkeypatch):
-    """Stop in the middle, resume: the model is that of the training that was never cut."""
-    import keras
-
-    from cxr_core.training import recipe as module
-
-    class Cut(Exception):
-        pass
-
-    real, work = module.fit, tmp_path / "work"
-
-    def stop_in_the_middle(progress):
-        if progress.step == 2:
-            raise Cut
-
-    with monkeypatch.context() as patch:
-        # a checkpoint after every step
-        patch.setattr(module, "fit", lambda *a, **options: real(*a, **(options | {"checkpoint_seconds": -1.0})))
-        watcher = module.Watcher(step=stop_in_the_middle)
-        with pytest.raises(Cut):
-            module.train_model(recipe, tmp_path / "cut", work, watcher=watcher)
-    module.train_model(recipe, tmp_path / "cut", work, resume=True)
-    whole = keras.models.load_model(trained[1] / "model.keras", compile=False)
-    cut = keras.models.load_model(tmp_path / "cut" / "model.keras", compile=False)
-    films = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
-    np.testing.assert_allclose(whole(films, training=False), cut(films, training=False), atol=1e-3)
 
 
 def test_nothing_to_resume_is_said(recipe, tmp_path):
@@ -139,6 +137,36 @@ def test_test_films_of_other_patients_are_refused(recipe, tmp_path):
     flattered = dataclasses.replace(recipe, tests={"wrong": recipe.films})
     with pytest.raises(TrainingRefused, match="flattered"):
         train_model(flattered, tmp_path / "x", tmp_path / "w")
+
+
+def test_thresholds_and_curves_come_from_the_folder_that_was_named(recipe, trained, tmp_path):
+    from cxr_core.training.recipe import train_model
+
+    card = trained[0]
+    assert card.calibration.sampling == "unknown"
+    assert card.calibration.split_sha256 == recipe.split.sha256
+    assert card.calibration.number_of_films == card.training.validation_films
+    assert all(
+        curve.method is None and "too few cases" in curve.reason for curve in card.calibration.per_label.values()
+    )
+    assert card.operating_points["default"].thresholds["Mass"].value is None
+    elsewhere = dataclasses.replace(recipe, calibrate_on=("elsewhere",))
+    with pytest.raises(TrainingRefused, match="no validation film comes from it"):
+        train_model(elsewhere, tmp_path / "x", tmp_path / "w")
+
+
+def test_only_films_of_the_named_folder_calibrate(recipe):
+    from cxr_core.training.recipe import _to_calibrate
+    from tests.films import made_up_scores
+
+    scored = made_up_scores(20)
+    mixed = dataclasses.replace(scored.films, sources=np.where(np.arange(40) < 15, "natural", "picked"))
+    scored = dataclasses.replace(scored, films=mixed)
+    some, origin = _to_calibrate(dataclasses.replace(recipe, calibrate_on=("natural",), sampling="consecutive"), scored)
+    assert len(some.films) == 15
+    np.testing.assert_array_equal(some.logits, scored.logits[:15])
+    assert origin.sampling == "consecutive"
+    assert len(_to_calibrate(recipe, scored)[0].films) == 40
 
 
 def test_a_split_without_validation_is_refused(recipe, tmp_path):

@@ -1,10 +1,20 @@
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxr_core.errors import PathUnusable, TrainingRefused
-from cxr_core.training.splits import EMBEDDED_SPLIT, check_no_leak, make_split, read_split
+from cxr_core.training.splits import (
+    EMBEDDED_SPLIT,
+    check_no_leak,
+    make_folds,
+    make_split,
+    official_split,
+    read_names,
+    read_split,
+)
 
 
 def test_the_embedded_split_is_read_and_has_every_part():
@@ -71,3 +81,118 @@ def test_a_broken_split_file_is_refused(tmp_path, text, kind, words):
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(kind, match=words):
         read_split(tmp_path / "split.csv")
+
+
+def test_words_and_numbers_are_kept_apart_in_a_file(tmp_path):
+    split = make_split(np.array(["007", "7", "a,b"]), np.ones((3, 2), bool), np.array(["7"]), validation_share=0.5)
+    (tmp_path / "s.csv").write_text(split.text())
+    again = read_split(tmp_path / "s.csv")
+    assert again.parts == split.parts
+    assert again.parts.keys() == {7, "007", "a,b"}
+    assert again.sha256 == split.sha256
+    assert again.part_of(np.array([7])).tolist() == ["test"]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+@settings(max_examples=20, deadline=None)
+def test_each_patient_validates_in_one_fold(seed, folds):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(1, 40, 150)
+    labels = rng.random((150, 14)) < 0.1
+    held = np.unique(ids)[:3]
+    splits = make_folds(ids, labels, held, folds, seed=seed)
+    assert len(splits) == folds
+    parts = np.stack([split.part_of(ids) for split in splits])
+    for row in parts:
+        check_no_leak(ids, row)
+    assert (parts[:, np.isin(ids, held)] == "test").all()
+    assert ((parts == "validation").sum(axis=0)[~np.isin(ids, held)] == 1).all()
+    assert len({split.name for split in splits}) == folds
+
+
+def test_rare_labels_are_spread_over_folds():
+    ids = np.arange(1000)
+    labels = np.zeros((1000, 14), bool)
+    labels[np.random.default_rng(0).choice(1000, 25, replace=False), 3] = True
+    for split in make_folds(ids, labels, np.array([]), 5):
+        validation = split.part_of(ids) == "validation"
+        assert labels[validation, 3].sum() == 5
+        assert validation.sum() == 200
+
+
+def test_more_folds_than_patients_are_refused():
+    with pytest.raises(TrainingRefused, match="5 folds of 3 patients"):
+        make_folds(np.arange(3), np.zeros((3, 14), bool), np.array([]), 5)
+
+
+NAMES = np.array(["a", "b", "c", "d", "e"])
+OF = np.array([1, 1, 2, 3, 4])
+
+
+def official(patients, learns, tests, **options):
+    return official_split(NAMES, patients, np.zeros((5, 14), bool), learns, tests, **options)
+
+
+def test_the_official_split_takes_validation_from_its_train_list():
+    split = official(OF, ["a", "b", "d", "e"], ["c", "unused"], validation_share=0.34)
+    assert split.parts[2] == "test"
+    assert sorted(split.parts.values()) == ["test", "train", "train", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("patients", "learns", "tests", "words"),
+    [
+        (OF, ["a", "b", "d"], ["c"], "1 films of the table are in neither list, 0 in both"),
+        (OF, ["a", "b", "d", "e"], ["c", "e"], "0 films of the table are in neither list, 1 in both"),
+        # one patient was moved
+        (np.array([1, 1, 2, 3, 2]), ["a", "b", "d", "e"], ["c"], "1 stand in more than one part, patient 2"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(patients, learns, tests, words):
+    with pytest.raises(TrainingRefused, match=words):
+        official(patients, learns, tests)
+
+
+def test_lists_are_read_plain_and_packed(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x.png\r\ny.png\n\n")
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x.png\ny.png\n"))
+    assert read_names(tmp_path / "a.txt") == read_names(tmp_path / "a.txt.gz") == ["x.png", "y.png"]
+    with pytest.raises(PathUnusable, match="cannot be read"):
+        read_names(tmp_path / "nothing.txt")
+
+
+@pytest.mark.needs_shared
+def test_the_official_split_of_nih(shared):
+    from cxr_core.training.table import read_table
+
+    folder = shared / "nih_labels"
+    films = read_table(folder / "Data_Entry_2017_v2020.csv.gz", None)
+    lists = [read_names(folder / f"{name}.txt.gz") for name in ("train_val_list", "test_list")]
+    assert [len(names) for names in lists] == [86_524, 25_596]
+    parts = official_split(films.names, films.patients, films.labels, *lists).part_of(films.patients)
+    check_no_leak(films.patients, parts)
+    assert (parts == "test").sum() == 25_596
+    assert len(np.unique(films.patients[parts == "test"])) == 2_797
+    # a tenth of the other 28,008 patients, rare labels evenly
+    assert len(np.unique(films.patients[parts == "validation"])) == 2_801
+    hernia = films.labels[:, 13]
+    assert 10 <= (hernia & (parts == "validation")).sum() <= 22
+    # one patient moved
+    moved = np.flatnonzero(parts == "train")[0]
+    parts[moved] = "test"
+    with pytest.raises(TrainingRefused, match="more than one part"):
+        check_no_leak(films.patients, parts)
+
+
+@pytest.mark.needs_shared
+def test_the_embedded_split_is_made_again(shared):
+    """By the rule that docs/command-line.md names: three parts of NIH's data, the experts' patients test."""
+    from cxr_core.training.table import FilmTable, read_table
+
+    tables = [
+        read_table(shared / folder / "Data_Entry_2017_subset.csv", None)
+        for folder in ("nih_128", "nih_384", "nih_expert")
+    ]
+    films = FilmTable.join(tables)
+    split = make_split(films.patients, films.labels, np.unique(tables[2].patients))
+    assert split.text() == EMBEDDED_SPLIT.read_text()

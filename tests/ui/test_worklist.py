@@ -53,3 +53,28 @@ def test_a_name_is_not_in_what_is_printed():
     films = Worklist()
     films.drop([("Secret Name.png", phantom_png(32, 32))], most=9)
     assert "Secret" not in repr(films.film())
+
+
+def test_all_readings_stand_under_the_same_terms_or_nothing_is_changed(calibrated_models):
+    from cxr_core.errors import WrongArguments
+    from cxr_core.model import Predictor, open_model
+    from cxr_core.model.engines import open_engine
+
+    folder = open_model(str(calibrated_models / "enriched"))
+    predictor, films = Predictor(folder, open_engine(folder, "openvino")), Worklist()
+    data = {name: phantom_png(128 + n, 128) for n, name in enumerate(("a", "b", "waits"))}
+    films.drop(data.items(), most=9)
+    read = [film for film in films.films.values() if film.name != "waits"]
+    for film in read:
+        film.take(read_film(film.data, predictor)[1])
+    films.stand_under(folder.card, "youden", {"Mass": 0.3})
+    assert films.operating_point == "youden"
+    for film in read:
+        assert film.reading.operating_point == "youden"
+        assert film.reading.prevalence == {"Mass": 0.3}
+    kept = [film.reading for film in read]
+    for terms in (("none", None), ("default", {"Hernia": 0.1})):
+        with pytest.raises(WrongArguments):
+            films.stand_under(folder.card, *terms)
+    assert (films.operating_point, films.prevalence) == ("youden", {"Mass": 0.3})
+    assert all(film.reading is before for film, before in zip(read, kept, strict=True))

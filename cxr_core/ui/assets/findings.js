@@ -54,6 +54,11 @@ class Findings {
     node.append(values);
     if (row.bar !== null) node.append(this.bar(row));
     node.append(make("span", "state", row.stateWords));
+    if (row.interval) {
+      const interval = make("span", "interval", `interval ${row.interval}`);
+      interval.title = row.intervalWords;
+      node.append(interval);
+    }
     if (row.caveat) node.append(make("span", "caveat", row.caveat));
     node.onclick = () => this.choose(row.label);
     return node;
@@ -66,7 +71,14 @@ class Findings {
     const width = 50 * Math.abs(row.bar);
     fill.style.width = `${width}%`;
     fill.style.left = `${row.bar < 0 ? 50 - width : 50}%`;
-    bar.append(fill, make("b"));
+    bar.append(fill);
+    if (row.span) {
+      const span = make("u");
+      span.style.left = `${50 + 50 * row.span[0]}%`;
+      span.style.width = `${50 * (row.span[1] - row.span[0])}%`;
+      bar.append(span);
+    }
+    bar.append(make("b"));
     bar.setAttribute("aria-hidden", "true");
     return bar;
   }

@@ -1,0 +1,60 @@
+"""Two runs on the same films."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import WrongArguments
+from ..metrics import Estimate, auc_difference
+from ..store import RunRecord, StoredRun
+from .summary import outcomes, summarise
+
+__all__ = ["RunComparison", "compare_runs"]
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """How much better the first run is than the second.
+
+    Attributes:
+        one, two: records of the runs.
+        reference: who says what the films show.
+        films: how many both have.
+        differences: of the AUC of each label that both have, paired by films and patients.
+        notes: what must stand beside every number.
+    """
+
+    one: RunRecord
+    two: RunRecord
+    reference: str
+    films: int
+    differences: dict[str, Estimate]
+    notes: tuple[str, ...]
+
+
+def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None) -> RunComparison:
+    """Compare two runs on the films that both have, against the first run's reference.
+
+    Raises:
+        WrongArguments: they have no film in common.
+    """
+    ours, theirs = one.predictions(), two.predictions()
+    _, first, second = np.intersect1d(ours.images, theirs.images, return_indices=True)
+    if not len(first):
+        raise WrongArguments(f"Runs {one.record.id} and {two.record.id}: they have no film in common.")
+    labels, truth, scores, patients = outcomes(ours, reference)
+    other_labels, _, others, _ = outcomes(theirs)
+    differences = {}
+    for c, label in enumerate(labels):
+        said = truth[first, c] >= 0
+        if label not in other_labels or not said.any():
+            continue
+        rows, other_rows = first[said], second[said]
+        differences[label] = auc_difference(
+            truth[rows, c] == 1, scores[rows, c], others[other_rows, other_labels.index(label)], patients[rows]
+        )
+    notes = {note for run, p in ((one, ours), (two, theirs)) for note in summarise(run.record, p, resamples=1).notes}
+    named = reference or next(iter(ours.references))
+    return RunComparison(one.record, two.record, named, len(first), differences, tuple(sorted(notes)))

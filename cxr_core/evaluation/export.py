@@ -1,0 +1,103 @@
+"""A run as files for other programs: the numbers, and every prediction."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import PathUnusable
+from ..labels import NOTICE
+from ..metrics import Estimate
+from ..store import StoredRun
+from .summary import RunSummary, summarise
+
+__all__ = ["export_run", "summary_csv"]
+
+METRIC_COLUMNS = (
+    "run",
+    "reference",
+    "metric",
+    "label",
+    *(field.name for field in fields(Estimate)),
+    "notes",
+    "notice",
+)
+
+
+def export_run(run: StoredRun, folder: Path) -> tuple[Path, ...]:
+    """Write ``metrics.csv``, ``metrics.json``, ``predictions.csv`` and ``run.json``; return what was written.
+
+    Every file carries the notice and what must be said of the run. Raises PathUnusable where the folder cannot be
+    written.
+    """
+    predictions = run.predictions()
+    summaries = [summarise(run.record, predictions, reference) for reference in predictions.references]
+    texts = {
+        "metrics.csv": "".join(summary_csv(summary, header=not number) for number, summary in enumerate(summaries)),
+        "metrics.json": json.dumps([asdict(summary) | {"notice": NOTICE} for summary in summaries], indent=1) + "\n",
+        "run.json": json.dumps(asdict(run.record) | {"notice": NOTICE, "notes": summaries[0].notes}, indent=1) + "\n",
+        "predictions.csv": _predictions_csv(run, summaries[0].notes),
+    }
+    paths = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            paths.append(folder / name)
+    except OSError as error:
+        raise PathUnusable(f"Output {folder}: cannot be written.") from error
+    return tuple(paths)
+
+
+def summary_csv(summary: RunSummary, *, header: bool = True) -> str:
+    """Return one line a label with its AUC, interval, counts and reason."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, METRIC_COLUMNS, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    common = {
+        "run": summary.record.id,
+        "reference": summary.reference,
+        "metric": "auc",
+        "notes": "; ".join(summary.notes),
+        "notice": NOTICE,
+    }
+    for label, estimate in summary.auc.items():
+        writer.writerow(common | {"label": label} | asdict(estimate))
+    return stream.getvalue()
+
+
+def _predictions_csv(run: StoredRun, notes: tuple[str, ...]) -> str:
+    p = run.predictions()
+    stream = io.StringIO()
+    columns = ["image", "sha256", "patient", "age", "sex", "view", "source", "quality", "label", "score", "probability"]
+    references = {f"reference: {name}": said for name, said in p.references.items()}
+    writer = csv.DictWriter(stream, [*columns, *references, "notes", "notice"], lineterminator="\n")
+    writer.writeheader()
+    for i in range(len(p)):
+        film = {
+            "image": p.images[i],
+            "sha256": p.sha256[i],
+            "patient": p.patients[i],
+            "age": _or_empty(p.ages[i]),
+            "sex": p.sexes[i],
+            "view": p.views[i],
+            "source": p.sources[i],
+            "quality": p.quality[i],
+            "notes": "; ".join(notes),
+            "notice": NOTICE,
+        }
+        for c, label in enumerate(p.labels):
+            said = {name: "" if said[i, c] < 0 else int(said[i, c]) for name, said in references.items()}
+            numbers = {"score": float(p.scores[i, c]), "probability": _or_empty(p.probabilities[i, c])}
+            writer.writerow(film | {"label": label} | numbers | said)
+    return stream.getvalue()
+
+
+def _or_empty(value: float) -> float | str:
+    return "" if np.isnan(value) else float(value)

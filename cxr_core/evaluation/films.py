@@ -1,0 +1,154 @@
+"""What is evaluated: films, who says what they show, and under which name a patient is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import PathUnusable
+from ..labels import LABELS
+from ..store import ReaderAnswers
+from ..training.table import FilmTable, read_reference, read_table
+
+__all__ = ["Films", "gather_films", "patient_digests"]
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """Films of an evaluation.
+
+    Attributes:
+        table: n films.
+        labels: the c labels that the references know, in their order.
+        references: (n, c) int8 of each name, as :attr:`cxr_core.store.Predictions.references`; the first is
+            the one that figures use by default.
+        patients: (n,) str, under which name each patient is kept.
+        readers: single readers' answers, (n, readers, c), or None.
+    """
+
+    table: FilmTable
+    labels: tuple[str, ...]
+    references: dict[str, NDArray[np.int8]]
+    patients: NDArray[np.str_]
+    readers: ReaderAnswers | None = None
+
+    def select(self, keep: NDArray[np.bool_]) -> Films:
+        """Return the films of a boolean mask."""
+        readers = self.readers
+        if readers is not None:
+            readers = ReaderAnswers(readers.readers, readers.answers[keep])
+        return Films(
+            self.table.select(keep),
+            self.labels,
+            {name: said[keep] for name, said in self.references.items()},
+            self.patients[keep],
+            readers,
+        )
+
+
+def gather_films(
+    images: Sequence[Path],
+    tables: Sequence[Path],
+    *,
+    more_references: Sequence[tuple[str, Path]] = (),
+    readers: Path | None = None,
+    facts: Sequence[Path] = (),
+    key: bytes | None = None,
+) -> Films:
+    """Read what is evaluated.
+
+    Args:
+        images, tables: a folder of images and its table, in pairs; :func:`cxr_core.training.table.read_table`.
+        more_references: (name, table) of others who say what the same films show; -1 where they do not.
+        readers: table of single readers' answers (columns ``Image ID``, ``Reader ID``, one a label).
+        facts: tables with NIH's columns of age, sex and view, for films whose own table has none.
+        key: of patients' digests; None keeps patients' numbers, which is for public data only.
+
+    Raises:
+        PathUnusable: a table cannot be read, or does not answer for every film where it must.
+    """
+    table = FilmTable.join([read_table(csv, folder) for csv, folder in zip(tables, images, strict=True)])
+    if facts:
+        table = _with_facts(table, facts)
+    references = {", ".join(sorted(set(table.references.tolist()))): table.labels.astype(np.int8)}
+    for name, csv in more_references:
+        said = read_reference(csv)
+        references[name] = np.stack([_answer(said.get(image)) for image in table.names.tolist()])
+    patients = table.patients.astype(str)
+    return Films(
+        table,
+        LABELS,
+        references,
+        patients if key is None else patient_digests(patients, key),
+        None if readers is None else _read_readers(readers, table.names),
+    )
+
+
+def _answer(labels: tuple[str, ...] | None) -> NDArray[np.int8]:
+    if labels is None:
+        return np.full(len(LABELS), -1, dtype=np.int8)
+    return np.array([label in labels for label in LABELS], dtype=np.int8)
+
+
+def patient_digests(patients: NDArray[np.str_], key: bytes) -> NDArray[np.str_]:
+    """Return a keyed digest of each patient: the same patient has the same, and nobody without the key can tell who."""
+    distinct, which = np.unique(patients, return_inverse=True)
+    digests = [hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:32] for patient in distinct.tolist()]
+    return np.array(digests, dtype=str)[which]
+
+
+def patient_key(folder: Path) -> bytes:
+    """Return the key of patients' digests of a folder of runs; made where there is none, and readable by its owner."""
+    path = folder / "patients.key"
+    try:
+        if not path.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(secrets.token_bytes(32))
+        return path.read_bytes()
+    except OSError as error:
+        raise PathUnusable("The key of patients' digests cannot be read or written in the folder of runs.") from error
+
+
+def _with_facts(table: FilmTable, facts: Sequence[Path]) -> FilmTable:
+    columns = ["Image Index", "Patient Age", "Patient Gender", "View Position"]
+    frames = []
+    for csv in facts:
+        try:
+            frames.append(pd.read_csv(csv, usecols=columns))
+        except (OSError, ValueError) as error:
+            raise PathUnusable(f"Table {csv}: the columns {', '.join(columns)} are needed.") from error
+    known = pd.concat(frames).drop_duplicates("Image Index").set_index("Image Index").reindex(table.names)
+    return FilmTable(
+        **vars(table)
+        | {
+            "ages": known["Patient Age"].to_numpy(dtype=np.float64),
+            "sexes": known["Patient Gender"].fillna("").to_numpy(dtype=str),
+            "views": known["View Position"].fillna("").to_numpy(dtype=str),
+        }
+    )
+
+
+def _read_readers(csv: Path, names: NDArray[np.str_]) -> ReaderAnswers:
+    columns = [label.replace("_", " ") for label in LABELS]
+    try:
+        frame = pd.read_csv(csv, usecols=["Image ID", "Reader ID", *columns])
+    except (OSError, ValueError) as error:
+        raise PathUnusable(f"Table {csv}: Image ID, Reader ID and one column a label are needed.") from error
+    readers = sorted(frame["Reader ID"].unique().tolist())
+    answers = np.zeros((len(names), len(readers), len(columns)), dtype=bool)
+    for r, reader in enumerate(readers):
+        own = frame[frame["Reader ID"] == reader].drop_duplicates("Image ID").set_index("Image ID").reindex(names)
+        if own.isna().any(axis=None):
+            raise PathUnusable(f"Table {csv}: a reader does not answer for every film.")
+        answers[:, r] = (own[columns] == "YES").to_numpy()
+    # whoever they are, they are numbered
+    return ReaderAnswers(np.array([f"reader {r + 1}" for r in range(len(readers))]), answers)

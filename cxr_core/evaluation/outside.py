@@ -1,0 +1,82 @@
+"""Predictions that were made elsewhere, by any model of any framework, as a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import PathUnusable
+from ..store import Predictions, RunRecord
+from .films import patient_digests, patient_key
+from .identity import new_record
+
+__all__ = ["read_outside"]
+
+SCORE, TRUTH = "score: ", "truth: "
+REFERENCE = "truth of the table"
+
+
+def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) -> tuple[Predictions, RunRecord]:
+    """Read a table of scores and labels.
+
+    Args:
+        file: CSV or Parquet, one row a film: ``image``, ``patient``, for each label ``score: LABEL`` in [0, 1]
+            and ``truth: LABEL`` of 0, 1 or nothing; where known ``age``, ``sex``, ``view``.
+        name, model: what run and model are called.
+        part: of a split.
+        folder: of runs; keeps the key of patients' digests.
+
+    Raises:
+        PathUnusable: another layout, a score outside [0, 1], an image twice, a film without a patient.
+    """
+    try:
+        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise PathUnusable(f"Table {file}: cannot be read as CSV or Parquet.") from error
+    labels = [column.removeprefix(SCORE) for column in frame.columns if str(column).startswith(SCORE)]
+    missing = [c for c in ("image", "patient", *(TRUTH + label for label in labels)) if c not in frame.columns]
+    if missing or not labels or frame.empty:
+        what = f"the columns {', '.join(missing)} are missing" if missing else "no film or no column 'score: LABEL'"
+        raise PathUnusable(f"Table {file}: {what}. Needed: image, patient, and for each label 'score: ' and 'truth: '.")
+    if frame["image"].duplicated().any():
+        raise PathUnusable(f"Table {file}: an image stands in it twice. Give one row a film.")
+    if frame["patient"].isna().any():
+        raise PathUnusable(f"Table {file}: a film has no patient. Intervals are by patients, so each needs one.")
+    scores = _numbers(frame, [SCORE + label for label in labels], file)
+    truth = _numbers(frame, [TRUTH + label for label in labels], file)
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise PathUnusable(f"Table {file}: a score is missing or not in 0 to 1.")
+    if not (np.isnan(truth) | (truth == 0) | (truth == 1)).all():
+        raise PathUnusable(f"Table {file}: a truth is neither 0, 1 nor empty.")
+    count = len(frame)
+
+    def words(column: str) -> np.ndarray:
+        if column not in frame.columns:
+            return np.full(count, "")
+        return frame[column].fillna("").astype(str).to_numpy(dtype=str)
+
+    ages = _numbers(frame, ["age"], file)[:, 0] if "age" in frame.columns else np.full(count, np.nan)
+    predictions = Predictions(
+        images=words("image"),
+        sha256=words("sha256"),
+        patients=patient_digests(words("patient"), patient_key(folder)),
+        labels=np.array(labels),
+        scores=scores,
+        probabilities=np.full(scores.shape, np.nan),
+        references={REFERENCE: np.where(np.isnan(truth), -1, truth).astype(np.int8)},
+        ages=ages,
+        sexes=words("sex"),
+        views=words("view"),
+        sources=np.full(count, "brought in"),
+        quality=np.full(count, ""),
+    )
+    return predictions, new_record(predictions, name=name, model_id=model, part=part)
+
+
+def _numbers(frame: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:
+    try:
+        return frame[columns].to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PathUnusable(f"Table {file}: a number is expected in {', '.join(columns)}.") from error

@@ -1,0 +1,188 @@
+"""The store of runs: rows in a database, predictions beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import PathUnusable, WrongArguments
+from ..settings import settings
+from .migrations import migrate
+from .predictions import Predictions, read_predictions, write_predictions
+from .record import RunRecord
+
+__all__ = ["EMBEDDED", "RunStore", "StoredRun"]
+
+EMBEDDED = Path(__file__).with_name("embedded")
+"""Runs that come with the project: numbers, no images."""
+
+PREDICTIONS = "predictions.parquet"
+RECORD = "run.json"
+WAIT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run's record and where its files are."""
+
+    record: RunRecord
+    folder: Path
+
+    def predictions(self) -> Predictions:
+        """Return every prediction; raises PathUnusable where the file is not the one that was stored."""
+        path = self.folder / PREDICTIONS
+        if not path.is_file() or _sha256(path) != self.record.predictions_sha256:
+            raise PathUnusable(f"Run {self.record.id}: {PREDICTIONS} is missing or was changed since it was stored.")
+        return _read(path, self.record.predictions_sha256)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, sha256: str) -> Predictions:
+    return read_predictions(path)
+
+
+class RunStore:
+    """Runs of one database and folder, and those that come with the project.
+
+    Safe for several threads and for several programs at once.
+
+    Args:
+        url: of the database, any that SQLAlchemy knows; by default the setting ``database_url``.
+        folder: keeps a folder a run; by default the setting ``runs``.
+        embedded: folder of runs that are only read.
+    """
+
+    def __init__(self, url: str | None = None, folder: Path | None = None, embedded: Path = EMBEDDED) -> None:
+        self.folder = folder or settings().runs
+        self._embedded = embedded
+        self._engine = _engine(url or settings().database_url or f"sqlite:///{self.folder / 'second-read.sqlite'}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            migrate(self._engine)
+        except (OSError, SQLAlchemyError) as error:
+            raise PathUnusable("The store of runs cannot be opened. Check SECOND_READ_DATABASE_URL.") from error
+
+    def close(self) -> None:
+        """Give its connections back."""
+        self._engine.dispose()
+
+    def list(self) -> tuple[StoredRun, ...]:
+        """Return all runs, the newest first, those of the project last."""
+        with self._transaction() as connection:
+            rows = connection.execute(text("SELECT record FROM runs ORDER BY created DESC, id")).fetchall()
+        own = [self._stored(_record(json.loads(row[0]))) for row in rows]
+        known = {run.record.id for run in own}
+        return (*own, *(run for run in self._of_project() if run.record.id not in known))
+
+    def get(self, run: str) -> StoredRun:
+        """Return a run by its id, or by the beginning of it; raises WrongArguments where that names none or several."""
+        runs = self.list()
+        found = [one for one in runs if one.record.id == run] or [one for one in runs if one.record.id.startswith(run)]
+        if run and len(found) == 1:
+            return found[0]
+        known = ", ".join(one.record.id for one in found or runs) or "none"
+        raise WrongArguments(f"Run {run!r}: {'several begin so' if found else 'no such run'}. Found: {known}.")
+
+    def add(self, record: RunRecord, predictions: Predictions) -> StoredRun:
+        """Keep a run.
+
+        The predictions are written first and the row last: what has a row is whole. How often the films were
+        evaluated before is counted in the same transaction, so that no evaluation is missed.
+
+        Raises:
+            WrongArguments: there is a run of this id.
+            PathUnusable: it cannot be written.
+        """
+        final, part = self.folder / record.id, self.folder / f"{record.id}.writing"
+        shutil.rmtree(part, ignore_errors=True)
+        write_predictions(predictions, part / PREDICTIONS)
+        sha256 = _sha256(part / PREDICTIONS)
+        try:
+            with self._transaction() as connection:
+                here = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
+                if here or final.exists() or any(run.record.id == record.id for run in self._of_project()):
+                    raise WrongArguments(f"Run {record.id}: there is one of this name. Give another name.")
+                before = self._evaluations(connection, record.data_sha256)
+                record = replace(record, predictions_sha256=sha256, evaluated_before=before)
+                (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+                connection.execute(
+                    text("INSERT INTO runs VALUES (:id, :created, :model_id, :data_sha256, :part, :record)"),
+                    {
+                        "id": record.id,
+                        "created": record.created,
+                        "model_id": record.model_id,
+                        "data_sha256": record.data_sha256,
+                        "part": record.part,
+                        "record": json.dumps(asdict(record)),
+                    },
+                )
+                part.rename(final)
+        except OSError as error:
+            raise PathUnusable(f"Run {record.id}: cannot be written.") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        return self._stored(record)
+
+    def evaluations(self, data_sha256: str) -> int:
+        """Return how often films of a fingerprint were evaluated, by any model."""
+        with self._transaction() as connection:
+            return self._evaluations(connection, data_sha256)
+
+    def _evaluations(self, connection: Connection, data_sha256: str) -> int:
+        query = text("SELECT COUNT(*) FROM runs WHERE data_sha256 = :films")
+        own = connection.execute(query, {"films": data_sha256}).scalar_one()
+        return own + sum(run.record.data_sha256 == data_sha256 for run in self._of_project())
+
+    def _stored(self, record: RunRecord) -> StoredRun:
+        return StoredRun(record, self.folder / record.id)
+
+    def _of_project(self) -> tuple[StoredRun, ...]:
+        found = sorted(self._embedded.glob(f"*/{RECORD}"))
+        return tuple(StoredRun(_record(json.loads(path.read_text(encoding="utf-8"))), path.parent) for path in found)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                if self._engine.dialect.name == "sqlite":
+                    # a writer waits for another instead of failing when it comes to write
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+        except SQLAlchemyError as error:
+            raise PathUnusable("The store of runs cannot be read or written just now. Try again.") from error
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS} if url.startswith("sqlite") else {})
+    except ImportError as error:
+        raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {error.name}.") from error
+    except SQLAlchemyError as error:
+        # the address may hold a password: nothing of it is quoted
+        raise PathUnusable("SECOND_READ_DATABASE_URL is no address of a database that can be opened here.") from error
+    if engine.dialect.name == "sqlite":
+        # the driver would begin transactions by itself, and later than is safe
+
+        @event.listens_for(engine, "connect")
+        def _own_transactions(connection, _record) -> None:
+            connection.isolation_level = None
+
+    return engine
+
+
+def _record(fields: dict) -> RunRecord:
+    return RunRecord(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,158 @@
+"""The import on the page "Model": offered to whom it may concern, run in a process of its own, told as it goes."""
+
+import time
+from pathlib import Path
+
+import pytest
+import streamlit
+from streamlit.testing.v1 import AppTest
+
+from cxr_core.ui import import_job, importing
+from cxr_core.ui.import_job import ImportJob, ImportState
+from tests.model.weights import reference as ref
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def app(monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    streamlit.config.set_option("client.showErrorDetails", "full")
+    importing._board.clear()
+    yield AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60).switch_page("pages/model.py").run()
+    importing._board.clear()
+
+
+def text(app) -> str:
+    return "\n".join(element.proto.body for element in app.main.get("html"))
+
+
+def by_label(elements, words):
+    return next(element for element in elements if words in element.label)
+
+
+def import_button(app):
+    return next(button for button in app.button if button.key == "import-start")
+
+
+def test_it_is_offered_on_this_machine_only(app, monkeypatch):
+    assert not app.exception
+    assert [option for option in by_label(app.selectbox, "Weights").options if option.startswith("densenet121")]
+    monkeypatch.setattr("cxr_core.ui.importing.may_administer", lambda: False)
+    app.run()
+    assert not app.exception
+    assert not [box for box in app.selectbox if box.label == "Weights"]
+
+
+def test_nobody_is_an_administrator_where_others_reach_the_server(monkeypatch):
+    from cxr_core.ui import guard
+
+    monkeypatch.setattr(guard, "served_here_only", lambda: False)
+    assert not guard.may_administer()
+
+
+def test_a_refusal_of_the_command_is_shown_as_one_line(app, tmp_path, monkeypatch):
+    """The real command, in a process of its own: a file that is not the published one."""
+    from cxr_core.settings import settings
+
+    monkeypatch.setenv("SECOND_READ_HOME", str(tmp_path))
+    settings.cache_clear()
+    try:
+        by_label(app.file_uploader, "The file").set_value(("x.pt", (ref.HERE / "tiny_zip.pt").read_bytes(), "x/y"))
+        app.run()
+        import_button(app).click().run()
+        assert not app.exception
+        state = importing._board().job.wait(120)
+        assert "It is not the file meant" in state.error
+        app.run()
+    finally:
+        settings.cache_clear()
+    assert not app.exception
+    assert "densenet121-res224-all was not imported" in text(app)
+    assert "It is not the file meant" in text(app)
+    assert "Traceback" not in text(app)
+    # the form is there again, and the uploaded copy is gone
+    assert import_button(app)
+    assert not Path(importing._board().job._upload.name).exists()
+
+
+class Told(ImportJob):
+    """A job whose state a test says."""
+
+    def __init__(self, arguments, upload=None):
+        self.arguments, self.state, self.stopped, self.upload = arguments, ImportState(), False, upload
+        Told.last = self
+
+    def stop(self):
+        self.stopped = True
+
+
+def test_progress_time_left_stop_and_the_end(app, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", Told)
+    by_label(app.selectbox, "Weights").select("densenet121-res224-chex").run()
+    by_label(app.text_input, "Name of the model").set_value("chexpert").run()
+    by_label(app.text_input, "SHA-256").set_value(" " + "a" * 64).run()
+    import_button(app).click().run()
+    assert not app.exception
+    assert Told.last.arguments[-1] == "torchxrayvision:densenet121-res224-chex"
+    assert Told.last.arguments[:2] == ["--out", str(PROJECT / "model_weights" / "chexpert")]
+    assert Told.last.arguments[2:4] == ["--sha256", "a" * 64]
+    Told.last.state = ImportState("Downloading, 7.0 MB of 28.4 MB", 0.25, "0:12 left")
+    app.run()
+    (bar,) = app.main.get("progress")
+    assert bar.proto.value == 25
+    assert bar.proto.text == "Downloading, 7.0 MB of 28.4 MB, 0:12 left"
+    # one import at a time
+    assert not [button for button in app.button if button.key == "import-start"]
+    next(button for button in app.button if button.key == "import-stop").click().run()
+    assert Told.last.stopped
+    Told.last.state = ImportState("Done", running=False)
+    app.run()
+    assert not app.exception
+    assert "chexpert was imported and checked." in text(app)
+    assert "SECOND_READ_MODEL=chexpert" in text(app)
+    assert import_button(app)
+
+
+@pytest.mark.parametrize("name", ["", "../elsewhere", ".hidden", "a/b"])
+def test_a_name_that_is_a_path_is_refused(app, name, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", None)
+    by_label(app.text_input, "Name of the model").set_value(name).run()
+    import_button(app).click().run()
+    assert not app.exception
+    assert "A name is needed" in text(app)
+
+
+def test_a_keras_file_needs_the_file(app, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", Told)
+    by_label(app.selectbox, "Weights").select(importing.KERAS).run()
+    by_label(app.text_input, "Name of the model").set_value("chexnet").run()
+    import_button(app).click().run()
+    assert "The weights file is needed." in text(app)
+    by_label(app.file_uploader, "Keras weights").set_value(("../../Chex Net.h5", b"\x89HDF", "x/y"))
+    by_label(app.text_input, "outputs are for").set_value("A,B").run()
+    import_button(app).click().run()
+    assert not app.exception
+    source = Told.last.arguments[-1]
+    assert source.startswith("keras:")
+    assert source.endswith("/weights.h5")
+    assert Told.last.arguments[2:4] == ["--labels", "A,B"]
+    assert Path(source.removeprefix("keras:")).read_bytes() == b"\x89HDF"
+    Told.last.upload.cleanup()
+
+
+def test_a_job_that_is_stopped_ends_and_says_so(tmp_path, monkeypatch):
+    (tmp_path / "cxr_core.py").write_text(
+        "import sys, time\n"
+        'print(\'{"step": "Waiting", "share": 0.5, "left": null}\', file=sys.stderr, flush=True)\n'
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(import_job, "_PROJECT", tmp_path)
+    job = ImportJob(["torchxrayvision:all"])
+    while job.state.step == "Starting" and job.state.running:
+        time.sleep(0.02)
+    assert job.state == ImportState("Waiting", 0.5)
+    job.stop()
+    state = job.wait(60)
+    assert not state.running
+    assert state.error == "It was stopped."

@@ -1,0 +1,65 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cxr_core.cli.main import main
+from cxr_core.errors import PathUnusable
+from cxr_core.evaluation import summarise
+from cxr_core.evaluation.outside import read_outside
+from cxr_core.metrics import roc_auc
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(1)
+    truth = (rng.random(80) < 0.4).astype(float)
+    truth[:3] = np.nan
+    return pd.DataFrame(
+        {
+            "image": [f"film {i}" for i in range(80)],
+            "patient": [f"QZPATIENT{i // 2}" for i in range(80)],
+            "score: Fracture": rng.random(80) * 0.5 + 0.4 * np.nan_to_num(truth),
+            "truth: Fracture": truth,
+            "age": rng.integers(20, 90, 80),
+        }
+    )
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_of_any_model_is_a_run(frame, ending, tmp_path):
+    path = tmp_path / f"table.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    predictions, record = read_outside(path, name="Elsewhere", model="theirs", part="test", folder=tmp_path)
+    found = summarise(record, predictions).auc["Fracture"]
+    known = frame["truth: Fracture"].notna()
+    expected = roc_auc(frame["truth: Fracture"][known] == 1, frame["score: Fracture"][known])
+    assert found.value == pytest.approx(expected.value, abs=1e-12)
+    assert found.positives + found.negatives == 77
+    assert not any("QZPATIENT" in patient for patient in predictions.patients)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.drop(columns="patient"), "columns patient are missing"),
+        (lambda f: f.drop(columns="truth: Fracture"), "truth: Fracture"),
+        (lambda f: f.assign(**{"score: Fracture": 1.5}), "not in 0 to 1"),
+        (lambda f: f.assign(**{"score: Fracture": np.nan}), "score is missing"),
+        (lambda f: f.assign(**{"truth: Fracture": 2}), "neither 0, 1"),
+        (lambda f: f.assign(image="the same"), "twice"),
+        (lambda f: f.assign(patient=np.nan), "no patient"),
+        (lambda f: f.assign(**{"score: Fracture": "much"}), "number is expected"),
+        (lambda f: f.iloc[:0], "no film"),
+    ],
+)
+def test_other_tables_are_refused_in_one_line(frame, change, words, tmp_path):
+    change(frame).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(PathUnusable, match=words) as error:
+        read_outside(tmp_path / "t.csv", name="x", model="y", part="test", folder=tmp_path)
+    assert "QZPATIENT" not in str(error.value)
+
+
+def test_a_file_that_is_no_table_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", "import", str(tmp_path / "none.csv"), "--name", "x"]) == 4
+    assert capsys.readouterr().err.count("\n") == 1

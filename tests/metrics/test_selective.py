@@ -1,0 +1,84 @@
+"""Risk against coverage: by hand, and in every resample."""
+
+import numpy as np
+import pytest
+
+from cxr_core.metrics import risk_coverage
+from cxr_core.metrics.resampling import index_patients, multiplicities
+
+
+def simulate(seed=0, films=120, patients=50, step=None):
+    random = np.random.default_rng(seed)
+    labels = random.random(films) < 0.4
+    scores = random.normal(labels - 0.5)
+    sureness = np.abs(scores)
+    return labels, scores, np.round(sureness / step) * step if step else sureness, random.integers(0, patients, films)
+
+
+def plain_area(wrong, sureness):
+    """The mean over films of the risk of all films that are as sure or surer."""
+    return np.mean([wrong[sureness >= sure].mean() for sure in sureness])
+
+
+def test_by_hand():
+    # by falling sureness 5, 4, 3, 2, 1: right, wrong, right, right, wrong: risks 0, 1/2, 1/3, 1/4, 2/5
+    labels, scores = [1, 1, 0, 0, 0], [0.9, 0.1, 0.2, 0.1, 0.7]
+    found = risk_coverage(labels, scores, 0.5, [5, 4, 3, 2, 1], np.arange(5), [0.4, 0.5, 1.0], min_patients=1)
+    assert found.area.value == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 4 + 2 / 5) / 5)
+    assert found.everyone.value == 2 / 5
+    first, second, last = found.points
+    assert (first.films, first.coverage, first.risk.value, first.positives_withheld) == (2, 0.4, 1 / 2, 0)
+    # half of five films is three
+    assert (second.films, second.risk.value) == (3, 1 / 3)
+    assert (second.sensitivity.value, second.specificity.value) == (1 / 2, 1)
+    assert (last.films, last.risk.value) == (5, found.everyone.value)
+
+
+@pytest.mark.parametrize("step", [None, 0.5])
+def test_area_equals_a_plain_loop_over_the_same_draws(step):
+    labels, scores, sureness, patients = simulate(step=step)
+    found = risk_coverage(labels, scores, 0, sureness, patients, resamples=60, seed=5)
+    wrong = (scores >= 0) != labels
+    assert found.area.value == pytest.approx(plain_area(wrong, sureness), abs=1e-12)
+    number, which = index_patients(patients, len(labels))
+    times = np.concatenate(list(multiplicities(number, 60, 5)), axis=1).astype(int)
+    drawn = [np.repeat(np.arange(len(labels)), times[which, r]) for r in range(60)]
+    expected = np.quantile([plain_area(wrong[films], sureness[films]) for films in drawn], [0.025, 0.975])
+    assert [found.area.low, found.area.high] == pytest.approx(expected, abs=1e-12)
+
+
+def test_films_of_the_same_sureness_stay_together():
+    labels, scores, sureness, patients = simulate(step=0.5)
+    for point in risk_coverage(labels, scores, 0, sureness, patients, [0.1, 0.3, 0.8]).points:
+        limit = np.sort(sureness)[::-1][point.films - 1]
+        assert point.films == (sureness >= limit).sum()
+        assert point.positives_withheld == labels[sureness < limit].sum()
+
+
+def test_sureness_helps_where_it_knows_and_not_where_it_does_not():
+    labels, scores, sureness, patients = simulate(films=2000, patients=2000)
+    knowing = risk_coverage(labels, scores, 0, sureness, patients, resamples=100)
+    guessing = risk_coverage(labels, scores, 0, np.random.default_rng(1).random(2000), patients, resamples=100)
+    assert knowing.area.high < guessing.area.low
+    assert guessing.area.low < guessing.everyone.value < guessing.area.high
+    risks = [point.risk.value for point in knowing.points]
+    assert risks == sorted(risks)
+
+
+def test_a_written_share_is_kept_exactly():
+    films = np.arange(100)
+    for hundredths in range(1, 101):
+        point = risk_coverage(films % 2, films, 50, films, films, [hundredths / 100], resamples=1).points[0]
+        assert point.films == hundredths
+
+
+def test_too_few_cases_and_other_input():
+    few = risk_coverage([1, 0], [0.5, 0.1], 0.3, [1, 2], [1, 2])
+    assert few.area.reason == "too few cases: 1 positive, 1 negative patients"
+    assert few.everyone.reason == "too few cases: 2 patients"
+    nobody = risk_coverage([], [], 0.3, [], [])
+    assert (nobody.points, nobody.area.reason) == ((), "no film")
+    with pytest.raises(ValueError, match="Coverages"):
+        risk_coverage([1, 0], [0.5, 0.1], 0.3, [1, 2], [1, 2], [0.0])
+    with pytest.raises(ValueError, match="threshold"):
+        risk_coverage([1, 0], [0.5, 0.1], np.nan, [1, 2], [1, 2])

@@ -1,0 +1,59 @@
+"""Made-up runs for tests."""
+
+import numpy as np
+
+from cxr_core.labels import LABELS
+from cxr_core.store import Predictions, ReaderAnswers, RunRecord
+from cxr_core.store.predictions import fingerprint
+
+
+def made_up(films: int = 60, seed: int = 0, *, labels=LABELS, per_patient: int = 2, readers: int = 0) -> Predictions:
+    """Return predictions that know something of labels that are there for about a fifth of the films."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((films, len(labels))) < 0.2
+    logits = rng.normal(-1.5, 1, truth.shape) + 1.2 * truth
+    said = truth.astype(np.int8)
+    other = np.where(rng.random(truth.shape) < 0.9, said, 1 - said).astype(np.int8)
+    other[0, 0] = -1
+    answers = None
+    if readers:
+        wrong = rng.random((films, readers, len(labels))) < 0.15
+        answers = ReaderAnswers(np.array([f"reader {r + 1}" for r in range(readers)]), truth[:, None, :] ^ wrong)
+    return Predictions(
+        images=np.array([f"{seed}-{i:05d}.png" for i in range(films)]),
+        sha256=np.array([f"{i:064x}" for i in range(films)]),
+        patients=np.array([f"{i // per_patient}" for i in range(films)]),
+        labels=np.array(labels),
+        scores=1 / (1 + np.exp(-logits)),
+        probabilities=np.where(rng.random(truth.shape) < 0.5, rng.random(truth.shape), np.nan),
+        references={"mined": said, "experts": other},
+        ages=np.where(np.arange(films) % 7 == 0, np.nan, rng.uniform(18, 90, films)),
+        sexes=rng.choice(["M", "F", ""], films),
+        views=rng.choice(["PA", "AP"], films),
+        sources=np.full(films, "made up"),
+        quality=rng.choice(["ok", "warning"], films),
+        readers=answers,
+    )
+
+
+def record_of(predictions: Predictions, run: str = "a-run", **changed) -> RunRecord:
+    """Return a record that fits the predictions."""
+    fields = {
+        "id": run,
+        "name": run.replace("-", " "),
+        "created": "2026-11-24T08:00:00+00:00",
+        "model_id": "second-read-mini",
+        "model_sha256": "0" * 64,
+        "engine": "openvino",
+        "data": ("made up",),
+        "data_sha256": fingerprint(predictions),
+        "split": "none",
+        "split_sha256": "",
+        "part": "test",
+        "films": len(predictions),
+        "patients": len(np.unique(predictions.patients)),
+        "labels": tuple(predictions.labels.tolist()),
+        "references": tuple(predictions.references),
+        "versions": {"second-read": "0.1.0"},
+    }
+    return RunRecord(**(fields | changed))

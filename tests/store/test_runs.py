@@ -1,0 +1,138 @@
+import multiprocessing
+import sqlite3
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from cxr_core.errors import PathUnusable, WrongArguments
+from cxr_core.store import RunStore
+from cxr_core.store.migrations import MIGRATIONS, migrate
+from tests.runs import made_up, record_of
+from tests.store.test_predictions import same
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+    yield store
+    store.close()
+
+
+def test_a_run_is_kept_and_found_by_its_beginning(store, tmp_path):
+    predictions = made_up()
+    kept = store.add(record_of(predictions), predictions)
+    again = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+    found = again.get("a-r")
+    again.close()
+    assert found.record == kept.record
+    same(predictions, found.predictions())
+
+
+def test_a_name_that_is_taken_or_unknown_is_refused(store):
+    predictions = made_up()
+    store.add(record_of(predictions, "one-run"), predictions)
+    store.add(record_of(predictions, "one-more"), predictions)
+    with pytest.raises(WrongArguments, match="there is one of this name"):
+        store.add(record_of(predictions, "one-run"), predictions)
+    with pytest.raises(WrongArguments, match="several begin so"):
+        store.get("one")
+    with pytest.raises(WrongArguments, match="no such run"):
+        store.get("two")
+    assert len(store.list()) == 2
+
+
+def test_how_often_the_same_films_were_evaluated_is_counted_by_any_model(store):
+    predictions, others = made_up(), made_up(seed=1)
+    counts = [
+        store.add(record_of(p, f"run-{i}", model_id=f"model-{i}"), p).record.evaluated_before
+        for i, p in enumerate((predictions, others, predictions, predictions))
+    ]
+    assert counts == [0, 0, 1, 2]
+
+
+def test_predictions_that_were_changed_are_refused(store):
+    predictions = made_up()
+    run = store.add(record_of(predictions), predictions)
+    path = run.folder / "predictions.parquet"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(PathUnusable, match="changed since it was stored"):
+        store.get("a-run").predictions()
+
+
+def _write(folder, number, barrier):
+    predictions = made_up(seed=0)
+    barrier.wait()
+    store = RunStore(folder=folder, embedded=folder / "none")
+    for i in range(5):
+        store.add(record_of(predictions, f"writer-{number}-{i}"), predictions)
+    store.close()
+
+
+def test_two_writers_at_once_lose_nothing_from_a_new_store_on(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    writers = [context.Process(target=_write, args=(tmp_path / "runs", n, barrier)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    store = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+    runs = store.list()
+    store.close()
+    assert len(runs) == 10
+    assert sorted(run.record.evaluated_before for run in runs) == list(range(10))
+
+
+def test_a_store_of_the_previous_version_migrates_and_keeps_its_runs(tmp_path):
+    folder = tmp_path / "runs"
+    store = RunStore(folder=folder, embedded=tmp_path / "none")
+    predictions = made_up()
+    store.add(record_of(predictions), predictions)
+    store.close()
+    # as it was before the last step
+    with sqlite3.connect(folder / "second-read.sqlite") as old:
+        old.execute("DROP INDEX runs_by_films")
+        old.execute("DELETE FROM migrations WHERE name = ?", (MIGRATIONS[-1].__name__,))
+    old.close()
+    engine = create_engine(f"sqlite:///{folder / 'second-read.sqlite'}")
+    assert migrate(engine) == (MIGRATIONS[-1].__name__,)
+    assert migrate(engine) == ()
+    engine.dispose()
+    store = RunStore(folder=folder, embedded=tmp_path / "none")
+    same(predictions, store.get("a-run").predictions())
+    store.close()
+
+
+def test_a_step_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    def broken(connection):
+        connection.execute(text("CREATE TABLE half (id INTEGER)"))
+        raise RuntimeError
+
+    folder = tmp_path / "runs"
+    RunStore(folder=folder, embedded=tmp_path / "none").close()
+    monkeypatch.setattr("cxr_core.store.migrations.MIGRATIONS", (*MIGRATIONS, broken))
+    with pytest.raises(RuntimeError):
+        RunStore(folder=folder, embedded=tmp_path / "none")
+    with sqlite3.connect(folder / "second-read.sqlite") as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    database.close()
+    assert tables == {"runs", "migrations"}
+
+
+def test_a_newer_store_is_refused_with_words(tmp_path):
+    folder = tmp_path / "runs"
+    RunStore(folder=folder, embedded=tmp_path / "none").close()
+    with sqlite3.connect(folder / "second-read.sqlite") as database:
+        database.execute("INSERT INTO migrations VALUES ('of_the_future')")
+    database.close()
+    with pytest.raises(PathUnusable, match=r"newer than this program: it has of_the_future\. Use the version"):
+        RunStore(folder=folder, embedded=tmp_path / "none")
+
+
+def test_an_address_that_cannot_be_opened_is_one_line_without_its_password(tmp_path):
+    for url in ("nonsense", "postgresql://user:QZSECRET@nowhere.invalid/x", f"sqlite:///{tmp_path}/no/such/folder.db"):
+        with pytest.raises(PathUnusable) as error:
+            RunStore(url, tmp_path / "runs")
+        assert "QZSECRET" not in str(error.value)
+        assert "SECOND_READ_DATABASE_URL" in str(error.value)
