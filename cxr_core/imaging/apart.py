@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import subprocess
 import sys
@@ -131,4 +132,6 @@ class _Process:
 @cache
 def decoder_apart() -> Apart:
     """Return the process' one :class:`Apart`, by the settings."""
-    return Apart(settings().decode_seconds, settings().decode_memory_mb)
+    decoder = Apart(settings().decode_seconds, settings().decode_memory_mb)
+    atexit.register(decoder.close)
+    return decoder

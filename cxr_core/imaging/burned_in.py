@@ -5,6 +5,8 @@ one height in a row, brighter or darker than what is around them. A lone side ma
 initials are too few to be a line, and a line that looks like PORTABLE or SUPINE is no name
 (:mod:`cxr_core.imaging.marker_words`). Nothing found is no promise: small, faint, handwritten or slanted text,
 and short names, are missed.
+
+The bounds were set on the training films of adults of nih_384, as they are and with text planted.
 """
 
 from __future__ import annotations

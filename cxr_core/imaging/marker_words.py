@@ -1,6 +1,6 @@
 """Words that machines write into films and that are no names: PORTABLE and SUPINE.
 
-One in eight of NIH's films at 384 pixels says PORTABLE. A warning of each would be a warning of none, so a line
+One in six of the training films of nih_384 says PORTABLE. A warning of each would be a warning of none, so a line
 that looks like such a word is told from others: by its likeness to the word as Pillow's own font draws it. It
 is no reading of text; at the size of these letters nobody could promise one. A name of nearly the same letters,
 alone on its line, passes for the word (SUSINI for SUPINE, PORTELLA for PORTABLE); so the list is short.
@@ -18,7 +18,7 @@ __all__ = ["LEAST_LIKENESS", "WORDS", "marker_word"]
 WORDS = ("PORTABLE", "SUPINE")
 
 LEAST_LIKENESS = 0.57
-"""Correlation with the drawn word; all but one in a hundred of these words in training films of nih_384 reach it."""
+"""Correlation with the drawn word; of some hundred such words in training films of nih_384 all but three reach it."""
 
 _LEAST_AT_FIRST = 0.15
 _COVERED = 0.8
