@@ -51,6 +51,8 @@ def main() -> int:
     print("| category | pictures | refused | warned | refused or warned |\n|---|---|---|---|---|")
     verdicts = [line(f"frontal films of adults, {name}", group, of) for name, (group, of) in groups.items()]
     print_line("all of these", np.concatenate(verdicts), patients)
+    untouched = ~_tuned(patients)
+    print_line("those of patients that no bound was set on", np.concatenate(verdicts)[untouched], patients[untouched])
     line("the same, inverted", (1 - film for film in films), patients)
     for name, cut in HALVES.items():
         line(f"their {name} half", (cut(film) for film in films), patients)
@@ -81,9 +83,14 @@ def exposures(films: list[np.ndarray], patients: np.ndarray) -> None:
         line(name, (np.rint(change(film) * 255).astype(np.float32) / 255 for film in films), patients)
 
 
+def _tuned(patients: np.ndarray) -> np.ndarray:
+    """Return which films are of patients that the bounds of text were set on."""
+    return read_split().part_of(patients) == "train"
+
+
 def texts(films: list[np.ndarray], patients: np.ndarray) -> None:
     """Print the share of films warned of text as they are, and with text planted."""
-    tuned = read_split().part_of(patients) == "train"
+    tuned = _tuned(patients)
     found = np.array([burned_in(block_means(film)).lines > 0 for film in films])
     for name, part in (("the bounds were set on", tuned), ("others", ~tuned)):
         print(f"text-like marks in films as they are, {name}: {part.sum()} films, {_cell(found[part], patients[part])}")
