@@ -30,6 +30,7 @@ bench: $(VENV)/.dev
 	$(RUN) -m cxr_core bench
 	$(RUN) -m tests.bench.page
 	$(RUN) -m tests.bench.training
+	$(RUN) -m tests.bench.statistics
 
 soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations
