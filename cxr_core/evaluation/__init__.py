@@ -2,6 +2,6 @@
 
 from .films import Films, gather_films
 from .scoring import evaluate
-from .summary import RunSummary, summarise
+from .summary import ANY_FINDING, RunSummary, outcomes, summarise
 
-__all__ = ["Films", "RunSummary", "evaluate", "gather_films", "summarise"]
+__all__ = ["ANY_FINDING", "Films", "RunSummary", "evaluate", "gather_films", "outcomes", "summarise"]

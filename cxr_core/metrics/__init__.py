@@ -51,6 +51,7 @@ from .reliability import (
     calibration_error,
 )
 from .resampling import patient_folds
+from .roc_band import RocBand, roc_band
 from .selective import CoveragePoint, RiskCoverage, risk_coverage
 from .shares import patient_mean, patient_share, wilson
 from .subgroups import SubgroupRow, age_bands, subgroups
@@ -77,6 +78,7 @@ __all__ = [
     "ReaderPoint",
     "Recalibration",
     "RiskCoverage",
+    "RocBand",
     "RocCurve",
     "SubgroupRow",
     "ValuesAtPrevalence",
@@ -126,6 +128,7 @@ __all__ = [
     "recalibration",
     "risk_coverage",
     "roc_auc",
+    "roc_band",
     "roc_curve",
     "sensitivity_specificity",
     "share_flagged",

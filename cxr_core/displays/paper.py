@@ -1,0 +1,194 @@
+"""A chart for a paper, drawn with matplotlib: black on white, as SVG, PDF or PNG."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..labels import NOTICE
+from .marks import Axis, Bars, Cells, Chart, Dots, Line, Rule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["as_png", "as_svg", "on_paper"]
+
+_DASH = {"solid": "-", "dash": "--", "dot": ":"}
+_SYMBOL = {"circle": "o", "diamond": "D", "square": "s", "cross": "X"}
+_QUIET = "#6b7680"
+_INCH = 96
+# yellow and sky blue are too pale on white
+_DARKER = {"#56B4E9": "#2A86BD", "#F0E442": "#B8A800"}
+
+
+def on_paper(chart: Chart, width: float = 7.2) -> Figure:
+    """Return the chart as a matplotlib figure, ``width`` inches wide; the notice and the notes stand below."""
+    # imported here, since a page draws without it
+    from matplotlib.figure import Figure
+
+    columns = min(chart.columns, len(chart.panels)) or 1
+    rows = max(1, math.ceil(len(chart.panels) / columns))
+    height = rows * chart.height / _INCH * (0.62 if columns > 2 else 0.8) + 0.8
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    size = 8 if columns <= 2 else 6.5
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes_of_panel, panel in zip(axes, chart.panels, strict=False):
+        axes_of_panel.tick_params(labelsize=size - 0.5, length=2.5, width=0.6)
+        axes_of_panel.grid(visible=True, color="#e6e8ea", linewidth=0.6)
+        axes_of_panel.set_axisbelow(True)
+        for side in ("top", "right"):
+            axes_of_panel.spines[side].set_visible(False)
+        stack: dict = {}
+        bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
+        for mark in panel.marks:
+            _draw(axes_of_panel, mark, size, bars, stack if panel.stacked else None)
+        axes_of_panel.set_title(panel.title, fontsize=size + 0.5, loc="left")
+        _axis(axes_of_panel, panel.x, "x", size)
+        _axis(axes_of_panel, panel.y, "y", size)
+        if panel.words:
+            axes_of_panel.text(
+                0.5,
+                0.5,
+                panel.words,
+                transform=axes_of_panel.transAxes,
+                ha="center",
+                va="center",
+                fontsize=size,
+                color=_QUIET,
+                wrap=True,
+            )
+    for empty in axes[len(chart.panels) :]:
+        empty.set_visible(False)
+    _legend(figure, axes, size)
+    figure.suptitle(chart.title, fontsize=size + 2, x=0.01, ha="left")
+    figure.supxlabel(" · ".join((*chart.notes, NOTICE)), fontsize=5.5, color=_QUIET, x=0.01, ha="left")
+    return figure
+
+
+def as_svg(chart: Chart) -> bytes:
+    """Return the chart as SVG: text stays text, and a title says what it shows."""
+    from matplotlib import rc_context
+
+    stream = io.BytesIO()
+    # a figure is the same bytes whenever it is drawn
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "second-read"}):
+        on_paper(chart).savefig(
+            stream, format="svg", metadata={"Title": chart.title, "Description": chart.alt, "Date": None}
+        )
+    return stream.getvalue()
+
+
+def as_png(chart: Chart, dpi: int = 300) -> bytes:
+    """Return the chart as PNG; its text chunks carry the title, what it shows, and the notice."""
+    stream = io.BytesIO()
+    on_paper(chart).savefig(
+        stream, format="png", dpi=dpi, metadata={"Title": chart.title, "Description": chart.alt, "Warning": NOTICE}
+    )
+    return stream.getvalue()
+
+
+def _draw(axes: Axes, mark, size: float, bars: list[Bars], stack: dict | None) -> None:
+    if isinstance(mark, Rule):
+        line = {"color": _QUIET, "linewidth": 0.8, "linestyle": ":"}
+        if mark.along == "diagonal":
+            axes.plot([0, 1], [0, 1], **line)
+        else:
+            (axes.axvline if mark.along == "x" else axes.axhline)(mark.at, **line)
+    elif isinstance(mark, Cells):
+        _cells(axes, mark, size)
+    elif isinstance(mark, Line):
+        colour = _DARKER.get(mark.colour, mark.colour)
+        axes.plot(
+            mark.x,
+            mark.y,
+            color=colour,
+            linewidth=1.3,
+            linestyle=_DASH[mark.dash],
+            label=mark.name or "_",
+            drawstyle="steps-post" if mark.steps else "default",
+        )
+        if mark.low is not None and mark.high is not None:
+            axes.fill_between(mark.x, mark.low, mark.high, color=colour, alpha=0.18, linewidth=0)
+    elif isinstance(mark, Dots):
+        _dots(axes, mark, size)
+    else:
+        _bars(axes, mark, bars, stack)
+
+
+def _dots(axes: Axes, mark: Dots, size: float) -> None:
+    colour = _DARKER.get(mark.colour, mark.colour)
+    errors = {}
+    if mark.low is not None and mark.high is not None:
+        middle = np.asarray(mark.x if mark.across == "x" else mark.y, dtype=np.float64)
+        both = np.nan_to_num(np.array([middle - mark.low, mark.high - middle]))
+        errors = {f"{mark.across}err": np.maximum(both, 0)}
+    axes.errorbar(
+        list(mark.x),
+        list(mark.y),
+        fmt=_SYMBOL[mark.symbol],
+        color=colour,
+        markersize=4,
+        elinewidth=0.9,
+        capsize=2,
+        label=mark.name or "_",
+        **errors,
+    )
+    for x, y, words in zip(mark.x, mark.y, mark.words, strict=False):
+        axes.annotate(words, (x, y), xytext=(5, 0), textcoords="offset points", fontsize=size - 1, va="center")
+
+
+def _bars(axes: Axes, mark: Bars, bars: list[Bars], stack: dict | None) -> None:
+    colour = _DARKER.get(mark.colour, mark.colour)
+    if mark.width is not None:
+        axes.bar(mark.x, mark.y, width=mark.width, color=colour, alpha=0.75, label=mark.name or "_")
+        return
+    if stack is not None:
+        bottom = np.array([stack.get(name, 0.0) for name in mark.x])
+        axes.bar(list(mark.x), mark.y, bottom=bottom, width=0.8, color=colour, label=mark.name or "_")
+        stack.update(zip(mark.x, bottom + mark.y, strict=True))
+        return
+    width, number = 0.8 / len(bars), bars.index(mark)
+    places = np.arange(len(mark.x)) + (number - (len(bars) - 1) / 2) * width
+    axes.bar(places, mark.y, width=width, color=colour, label=mark.name or "_")
+    axes.set_xticks(range(len(mark.x)), list(mark.x))
+
+
+def _cells(axes: Axes, mark: Cells, size: float) -> None:
+    axes.grid(visible=False)
+    axes.imshow(mark.values, cmap="Blues", vmin=mark.low, vmax=mark.high, aspect="auto")
+    axes.set_xticks(range(len(mark.columns)), mark.columns)
+    axes.set_yticks(range(len(mark.rows)), mark.rows)
+    middle = (mark.low + mark.high) / 2
+    for r, row in enumerate(mark.words):
+        for c, words in enumerate(row):
+            dark = mark.values[r, c] > middle
+            axes.text(c, r, words, ha="center", va="center", fontsize=size - 1.5, color="white" if dark else "black")
+
+
+def _axis(axes: Axes, axis: Axis, which: str, size: float) -> None:
+    getattr(axes, f"set_{which}label")(axis.title, fontsize=size)
+    if axis.log:
+        getattr(axes, f"set_{which}scale")("log")
+    if axis.low is not None and axis.high is not None and not axis.names:
+        getattr(axes, f"set_{which}lim")(axis.low, axis.high)
+    if axis.percent:
+        from matplotlib.ticker import PercentFormatter
+
+        getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))
+    if which == "x" and (axis.names or any(len(t.get_text()) > 6 for t in axes.get_xticklabels())):
+        axes.tick_params(axis="x", rotation=90 if len(axis.names) > 6 else 0)
+
+
+def _legend(figure: Figure, axes, size: float) -> None:
+    named = {}
+    for one in axes:
+        handles, names = one.get_legend_handles_labels()
+        named |= {name: handle for name, handle in zip(names, handles, strict=True) if name not in named}
+    if named:
+        figure.legend(
+            list(named.values()), list(named), loc="outside upper right", fontsize=size, frameon=False, ncols=4
+        )

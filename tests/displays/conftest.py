@@ -1,0 +1,16 @@
+"""A made-up run that all displays are tried on."""
+
+import pytest
+
+from cxr_core.evaluation import summarise
+from tests.runs import made_up, record_of
+
+
+@pytest.fixture(scope="session")
+def predictions():
+    return made_up(400, readers=5)
+
+
+@pytest.fixture(scope="session")
+def summary(predictions):
+    return summarise(record_of(predictions), predictions, resamples=100)
