@@ -5,19 +5,36 @@ A display has ``table()`` and ``chart()``; :func:`on_screen` draws a chart with 
 """
 
 from .auc import AucDisplay
+from .calibration import CalibrationDisplay
+from .comparison import ComparisonDisplay
 from .display import Display
 from .marks import Chart
+from .net_benefit import NetBenefitDisplay
+from .operating import OperatingDisplay
 from .outcome import Outcome, outcome_of, outcomes_of
+from .outcome_distribution import OutcomeDisplay
 from .paper import as_png, as_svg, on_paper
+from .precision_recall import PrecisionRecallDisplay
+from .readers import AgreementDisplay, ReadersDisplay
 from .roc import RocDisplay
 from .screen import on_screen
+from .subgroups import SubgroupDisplay
 
 __all__ = [
+    "AgreementDisplay",
     "AucDisplay",
+    "CalibrationDisplay",
     "Chart",
+    "ComparisonDisplay",
     "Display",
+    "NetBenefitDisplay",
+    "OperatingDisplay",
     "Outcome",
+    "OutcomeDisplay",
+    "PrecisionRecallDisplay",
+    "ReadersDisplay",
     "RocDisplay",
+    "SubgroupDisplay",
     "as_png",
     "as_svg",
     "on_paper",

@@ -6,7 +6,7 @@ the same display cannot differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -167,6 +167,7 @@ class Chart:
         columns: panels in a row.
         height: of one row of panels, in pixels at 96 to the inch.
         alt: what the figure shows, for whoever does not see it.
+        same_rows: all panels have the same names up their y axis: they are written once a row.
         notes: what must stand beside the numbers; written below the figure on paper.
     """
 
@@ -175,4 +176,11 @@ class Chart:
     alt: str
     columns: int = 1
     height: int = 380
+    same_rows: bool = False
     notes: tuple[str, ...] = ()
+
+    def apart(self) -> tuple[Chart, ...]:
+        """Return a chart of each panel by itself, for where there is no room for several in a row."""
+        return tuple(
+            replace(self, title=panel.title or self.title, panels=(panel,), columns=1) for panel in self.panels
+        )

@@ -49,6 +49,8 @@ def on_paper(chart: Chart, width: float = 7.2) -> Figure:
         axes_of_panel.set_title(panel.title, fontsize=size + 0.5, loc="left")
         _axis(axes_of_panel, panel.x, "x", size)
         _axis(axes_of_panel, panel.y, "y", size)
+        if chart.same_rows and panel is not chart.panels[0]:
+            axes_of_panel.tick_params(axis="y", labelleft=False)
         if panel.words:
             axes_of_panel.text(
                 0.5,
@@ -165,8 +167,9 @@ def _cells(axes: Axes, mark: Cells, size: float) -> None:
     middle = (mark.low + mark.high) / 2
     for r, row in enumerate(mark.words):
         for c, words in enumerate(row):
-            dark = mark.values[r, c] > middle
-            axes.text(c, r, words, ha="center", va="center", fontsize=size - 1.5, color="white" if dark else "black")
+            colour = "white" if mark.values[r, c] > middle else "black"
+            lines = words.replace("<br>", "\n")
+            axes.text(c, r, lines, ha="center", va="center", fontsize=size - 1.5, color=colour)
 
 
 def _axis(axes: Axes, axis: Axis, which: str, size: float) -> None:

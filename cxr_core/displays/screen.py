@@ -40,6 +40,8 @@ def on_screen(chart: Chart) -> go.Figure:
             _write(figure, panel.words, number, where)
         figure.update_xaxes(**_axis(panel.x, small=small), **where)
         figure.update_yaxes(**_axis(panel.y, small=small), automargin=True, **where)
+        if chart.same_rows and number % columns:
+            figure.update_yaxes(showticklabels=False, **where)
         if any(isinstance(mark, Cells) for mark in panel.marks):
             figure.update_yaxes(autorange="reversed", **where)
     figure.update_layout(

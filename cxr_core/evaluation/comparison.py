@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import WrongArguments
-from ..metrics import Estimate, auc_difference
+from ..metrics import ModelComparison, auc_difference, clustered_test, holm
 from ..store import RunRecord, StoredRun
-from .summary import outcomes, summarise
+from .summary import outcomes, run_notes
 
 __all__ = ["RunComparison", "compare_runs"]
 
@@ -22,7 +22,8 @@ class RunComparison:
         one, two: records of the runs.
         reference: who says what the films show.
         films: how many both have.
-        differences: of the AUC of each label that both have, paired by films and patients.
+        differences: of the AUC of each label that both have, paired by films and patients; Holm's p-values are
+            over these labels.
         notes: what must stand beside every number.
     """
 
@@ -30,7 +31,7 @@ class RunComparison:
     two: RunRecord
     reference: str
     films: int
-    differences: dict[str, Estimate]
+    differences: dict[str, ModelComparison]
     notes: tuple[str, ...]
 
 
@@ -46,15 +47,24 @@ def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None) -
         raise WrongArguments(f"Runs {one.record.id} and {two.record.id}: they have no film in common.")
     labels, truth, scores, patients = outcomes(ours, reference)
     other_labels, _, others, _ = outcomes(theirs)
-    differences = {}
+    found = {}
     for c, label in enumerate(labels):
         said = truth[first, c] >= 0
         if label not in other_labels or not said.any():
             continue
         rows, other_rows = first[said], second[said]
-        differences[label] = auc_difference(
-            truth[rows, c] == 1, scores[rows, c], others[other_rows, other_labels.index(label)], patients[rows]
+        arrays = (
+            truth[rows, c] == 1,
+            scores[rows, c],
+            others[other_rows, other_labels.index(label)],
+            patients[rows],
         )
-    notes = {note for run, p in ((one, ours), (two, theirs)) for note in summarise(run.record, p, resamples=1).notes}
+        found[label] = auc_difference(*arrays), clustered_test(*arrays).p_value
+    adjusted = holm([p_value for _, p_value in found.values()])
+    differences = {
+        label: ModelComparison(*pair, one_adjusted)
+        for (label, pair), one_adjusted in zip(found.items(), adjusted, strict=True)
+    }
+    notes = {note for run in (one, two) for note in run_notes(run.record)}
     named = reference or next(iter(ours.references))
     return RunComparison(one.record, two.record, named, len(first), differences, tuple(sorted(notes)))

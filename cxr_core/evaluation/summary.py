@@ -11,7 +11,7 @@ from ..errors import WrongArguments
 from ..metrics import Estimate, auc_with_interval
 from ..store import Predictions, RunRecord
 
-__all__ = ["ANY_FINDING", "SEEN_IN_TRAINING", "RunSummary", "any_finding_score", "outcomes", "summarise"]
+__all__ = ["ANY_FINDING", "SEEN_IN_TRAINING", "RunSummary", "any_finding_score", "outcomes", "run_notes", "summarise"]
 
 ANY_FINDING = "Any finding"
 """A row of its own beside the labels: a film on which any label is positive, against none."""
@@ -66,7 +66,7 @@ def summarise(
         reference or next(iter(predictions.references)),
         auc,
         float(np.mean(values)) if values else None,
-        _notes(record),
+        run_notes(record),
     )
 
 
@@ -99,7 +99,8 @@ def any_finding_score(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-np.mean(np.log(clipped) - np.log1p(-clipped), axis=1)))
 
 
-def _notes(record: RunRecord) -> tuple[str, ...]:
+def run_notes(record: RunRecord) -> tuple[str, ...]:
+    """Return what must stand beside every number of a run."""
     notes = [SEEN_IN_TRAINING] if record.seen_in_training else []
     if record.evaluated_before:
         notes.append(f"these films were evaluated {record.evaluated_before} times before")

@@ -25,10 +25,7 @@ def test_what_is_drawn_has_the_area_of_the_whole_curve(predictions):
     outcome = outcomes_of(predictions)["Mass"]
     rate, sensitivity, _ = thinned(roc_curve(outcome.truth, outcome.scores))
     whole = sklearn.metrics.roc_auc_score(outcome.truth, outcome.scores)
-    assert (
-        np.trapezoid(sensitivity, rate) == np.float64(whole).round(15)
-        or abs(np.trapezoid(sensitivity, rate) - whole) < 1e-12
-    )
+    assert abs(np.trapezoid(sensitivity, rate) - whole) < 1e-12
     few = thinned(roc_curve(outcome.truth, outcome.scores), most=60)
     assert len(few[0]) <= 62
     assert abs(np.trapezoid(few[1], few[0]) - whole) < 0.02
