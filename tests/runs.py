@@ -18,7 +18,10 @@ def made_up(films: int = 60, seed: int = 0, *, labels=LABELS, per_patient: int =
     answers = None
     if readers:
         wrong = rng.random((films, readers, len(labels))) < 0.15
-        answers = ReaderAnswers(np.array([f"reader {r + 1}" for r in range(readers)]), truth[:, None, :] ^ wrong)
+        said_by = truth[:, None, :] ^ wrong
+        # abnormal for another reason, now and then
+        abnormal = said_by.any(axis=2) | (rng.random((films, readers)) < 0.1)
+        answers = ReaderAnswers(np.array([f"reader {r + 1}" for r in range(readers)]), said_by, abnormal)
     return Predictions(
         images=np.array([f"{seed}-{i:05d}.png" for i in range(films)]),
         sha256=np.array([f"{i:064x}" for i in range(films)]),
@@ -33,6 +36,7 @@ def made_up(films: int = 60, seed: int = 0, *, labels=LABELS, per_patient: int =
         sources=np.full(films, "made up"),
         quality=rng.choice(["ok", "warning"], films),
         readers=answers,
+        any_finding={"experts": np.where(np.arange(films) % 9 == 0, -1, rng.random(films) < 0.8).astype(np.int8)},
     )
 
 

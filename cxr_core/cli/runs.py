@@ -73,8 +73,8 @@ def import_(
     """Keep predictions that were made elsewhere as a run.
 
     The table has one row a film: the columns `image` and `patient`; for each label a column `score: LABEL` in
-    0 to 1 and a column `truth: LABEL` of 0, 1 or nothing; and, where known, `age`, `sex`, `view`. Patients are
-    kept as keyed digests.
+    0 to 1 and a column `truth: LABEL` of 0, 1 or nothing; and, where known, `age`, `sex`, `view`, and
+    `truth: Any finding`, whether the film is abnormal at all. Patients are kept as keyed digests.
     """
     store = RunStore()
     predictions, record = read_outside(file, name=name, model=model, part=part, folder=store.folder)

@@ -77,6 +77,9 @@ def _predictions_csv(run: StoredRun, notes: tuple[str, ...]) -> str:
     stream = io.StringIO()
     columns = ["image", "sha256", "patient", "age", "sex", "view", "source", "quality", "label", "score", "probability"]
     references = {f"reference: {name}": said for name, said in p.references.items()}
+    references |= {
+        f"any finding: {name}": np.broadcast_to(said[:, None], p.scores.shape) for name, said in p.any_finding.items()
+    }
     writer = csv.DictWriter(stream, [*columns, *references, "notes", "notice"], lineterminator="\n")
     writer.writeheader()
     for i in range(len(p)):

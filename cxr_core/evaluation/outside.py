@@ -11,6 +11,7 @@ from ..errors import PathUnusable
 from ..store import Predictions, RunRecord
 from .films import patient_digests, patient_key
 from .identity import new_record
+from .summary import ANY_FINDING
 
 __all__ = ["read_outside"]
 
@@ -23,7 +24,8 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
 
     Args:
         file: CSV or Parquet, one row a film: ``image``, ``patient``, for each label ``score: LABEL`` in [0, 1]
-            and ``truth: LABEL`` of 0, 1 or nothing; where known ``age``, ``sex``, ``view``.
+            and ``truth: LABEL`` of 0, 1 or nothing; where known ``age``, ``sex``, ``view``, and
+            ``truth: Any finding``, whether the film is abnormal at all.
         name, model: what run and model are called.
         part: of a split.
         folder: of runs; keeps the key of patients' digests.
@@ -45,12 +47,14 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
     if frame["patient"].isna().any():
         raise PathUnusable(f"Table {file}: a film has no patient. Intervals are by patients, so each needs one.")
     scores = _numbers(frame, [SCORE + label for label in labels], file)
-    truth = _numbers(frame, [TRUTH + label for label in labels], file)
+    # of films as a whole last
+    own = [ANY_FINDING] if TRUTH + ANY_FINDING in frame.columns else []
+    truth = _numbers(frame, [TRUTH + label for label in [*labels, *own]], file)
     if not ((scores >= 0) & (scores <= 1)).all():
         raise PathUnusable(f"Table {file}: a score is missing or not in 0 to 1.")
     if not (np.isnan(truth) | (truth == 0) | (truth == 1)).all():
         raise PathUnusable(f"Table {file}: a truth is neither 0, 1 nor empty.")
-    count = len(frame)
+    count, said = len(frame), np.where(np.isnan(truth), -1, truth).astype(np.int8)
 
     def words(column: str) -> np.ndarray:
         if column not in frame.columns:
@@ -65,12 +69,13 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
         labels=np.array(labels),
         scores=scores,
         probabilities=np.full(scores.shape, np.nan),
-        references={REFERENCE: np.where(np.isnan(truth), -1, truth).astype(np.int8)},
+        references={REFERENCE: said[:, : len(labels)]},
         ages=ages,
         sexes=words("sex"),
         views=words("view"),
         sources=np.full(count, "brought in"),
         quality=np.full(count, ""),
+        any_finding={REFERENCE: said[:, -1]} if own else {},
     )
     return predictions, new_record(predictions, name=name, model_id=model, part=part)
 

@@ -149,7 +149,8 @@ def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...]) 
 
     readers = films.readers
     if readers is not None:
-        readers = ReaderAnswers(readers.readers, of_labels(readers.answers, 0))
+        own = None if readers.any_finding is None else readers.any_finding[kept]
+        readers = ReaderAnswers(readers.readers, of_labels(readers.answers, 0), own)
     predictions = Predictions(
         images=table.names,
         sha256=found["sha256"][kept],
@@ -164,5 +165,6 @@ def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...]) 
         sources=table.sources,
         quality=found["quality"][kept],
         readers=readers,
+        any_finding={name: said[kept] for name, said in films.any_finding.items()},
     )
     return predictions, int((~kept).sum())

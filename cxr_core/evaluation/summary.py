@@ -11,10 +11,22 @@ from ..errors import WrongArguments
 from ..metrics import Estimate, auc_with_interval
 from ..store import Predictions, RunRecord
 
-__all__ = ["ANY_FINDING", "SEEN_IN_TRAINING", "RunSummary", "any_finding_score", "outcomes", "run_notes", "summarise"]
+__all__ = [
+    "ANY_FINDING",
+    "SEEN_IN_TRAINING",
+    "RunSummary",
+    "any_finding_score",
+    "outcomes",
+    "reader_outcomes",
+    "run_notes",
+    "summarise",
+]
 
 ANY_FINDING = "Any finding"
-"""A row of its own beside the labels: a film on which any label is positive, against none."""
+"""A row of its own beside the labels: a film that shows anything, against one that does not.
+
+By the reference's own word where it has one (the experts' "abnormal"), else by whether any label is positive.
+"""
 
 SEEN_IN_TRAINING = "images possibly seen in training"
 """Stands on every figure and export of a run on a data set that the model's card lists as training data."""
@@ -83,11 +95,24 @@ def outcomes(
     if reference not in names:
         raise WrongArguments(f"Reference {reference!r}: the run has {', '.join(names)}.")
     truth = predictions.references[reference]
-    known = (truth >= 0).any(axis=1)
-    anything = np.where(known, (truth == 1).any(axis=1), -1).astype(np.int8)
+    anything = np.where((truth >= 0).any(axis=1), (truth == 1).any(axis=1), -1).astype(np.int8)
+    own = predictions.any_finding.get(reference, anything)
+    anything = np.where(own >= 0, own, anything)
     labels = (*predictions.labels.tolist(), ANY_FINDING)
     scores = np.column_stack([predictions.scores, any_finding_score(predictions.scores)])
     return labels, np.column_stack([truth, anything]), scores, predictions.patients
+
+
+def reader_outcomes(predictions: Predictions) -> NDArray[np.bool_] | None:
+    """Return (n, readers, c) single readers' answers to the labels of :func:`outcomes`; None without readers.
+
+    Of :data:`ANY_FINDING` it is their own answer where they were asked, else whether they gave any label.
+    """
+    readers = predictions.readers
+    if readers is None:
+        return None
+    anything = readers.answers.any(axis=2) if readers.any_finding is None else readers.any_finding
+    return np.concatenate([readers.answers, anything[..., None]], axis=2)
 
 
 def any_finding_score(scores: NDArray[np.float64]) -> NDArray[np.float64]:

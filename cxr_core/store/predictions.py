@@ -2,13 +2,14 @@
 
 The file is long, one row a film and label, with the columns of the contract (``image``, ``patient``,
 ``label``, ``score``, ``probability`` and the subgroup columns ``age``, ``sex``, ``view``, ``source``), the
-film's digest and gate verdict, and a column ``reference: WHO`` for each who says what the film shows.
+film's digest and gate verdict, and a column ``reference: WHO`` for each who says what the film shows. Where they
+also say whether the film is abnormal at all, that stands in ``any finding: WHO``, the same in every row of a film.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ from ..labels import NOTICE
 __all__ = ["Predictions", "ReaderAnswers", "fingerprint", "read_predictions", "write_predictions"]
 
 REFERENCE = "reference: "
+ANY_FINDING = "any finding: "
+READER = "reader: "
+READER_ANY_FINDING = "any finding, reader: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +35,18 @@ class ReaderAnswers:
     Attributes:
         readers: (r,) str, names.
         answers: (n, r, classes) bool; the classes are those of the predictions.
+        any_finding: (n, r) bool, whether they call the film abnormal, by an answer of its own; None where they
+            were not asked.
     """
 
     readers: NDArray[np.str_]
     answers: NDArray[np.bool_]
+    any_finding: NDArray[np.bool_] | None = None
+
+    def select(self, keep: NDArray) -> ReaderAnswers:
+        """Return the films of a boolean mask or an index array."""
+        own = None if self.any_finding is None else self.any_finding[keep]
+        return ReaderAnswers(self.readers, self.answers[keep], own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +64,8 @@ class Predictions:
         ages: (n,) float64, years; NaN where it is not known.
         sexes, views, sources, quality: (n,) str; empty where not known. ``quality`` is the gate's status.
         readers: single readers' answers, or None.
+        any_finding: (n,) int8 of those names of ``references`` who say by a column of their own whether a film
+            is abnormal; -1 not said.
     """
 
     images: NDArray[np.str_]
@@ -67,6 +81,7 @@ class Predictions:
     sources: NDArray[np.str_]
     quality: NDArray[np.str_]
     readers: ReaderAnswers | None = None
+    any_finding: dict[str, NDArray[np.int8]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,11 +124,17 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     for name, answers in predictions.references.items():
         said = answers.reshape(-1)
         columns[REFERENCE + name] = pa.array(said == 1, mask=said < 0)
+    for name, answers in predictions.any_finding.items():
+        said = np.repeat(answers, classes)
+        columns[ANY_FINDING + name] = pa.array(said == 1, mask=said < 0)
     columns["age"] = pa.array(np.repeat(predictions.ages, classes), mask=np.repeat(np.isnan(predictions.ages), classes))
     columns |= {name: words(getattr(predictions, field)) for name, field in _GROUPS.items()}
     if predictions.readers is not None:
         for r, reader in enumerate(predictions.readers.readers):
-            columns[f"reader: {reader}"] = pa.array(predictions.readers.answers[:, r].reshape(-1))
+            columns[READER + reader] = pa.array(predictions.readers.answers[:, r].reshape(-1))
+            if predictions.readers.any_finding is not None:
+                own = np.repeat(predictions.readers.any_finding[:, r], classes)
+                columns[READER_ANY_FINDING + reader] = pa.array(own)
     table = pa.table(columns).replace_schema_metadata({"notice": NOTICE, "films": str(films)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,21 +168,26 @@ def _of_table(table: pa.Table, films: int) -> Predictions:
     def said(name: str) -> np.ndarray:
         return table[name].cast(pa.int8()).fill_null(-1).to_numpy().astype(np.int8).reshape(films, classes)
 
-    readers = [name for name in table.column_names if name.startswith("reader: ")]
+    def of(prefix: str) -> dict[str, np.ndarray]:
+        """Return what is said in the columns of a kind, by who says it."""
+        names = [name for name in table.column_names if name.startswith(prefix)]
+        return {name.removeprefix(prefix): said(name) for name in names}
+
+    readers, own = of(READER), of(READER_ANY_FINDING)
     answers = None
     if readers:
         answers = ReaderAnswers(
-            np.array([name.removeprefix("reader: ") for name in readers]),
-            np.stack([said(name) == 1 for name in readers], axis=1),
+            np.array(list(readers)),
+            np.stack([said == 1 for said in readers.values()], axis=1),
+            np.stack([own[name][:, 0] == 1 for name in readers], axis=1) if own else None,
         )
     return Predictions(
         **{field: words(name)[:, 0] for name, field in (_PER_FILM | _GROUPS).items()},
         labels=words("label")[0],
         scores=numbers("score"),
         probabilities=numbers("probability"),
-        references={
-            name.removeprefix(REFERENCE): said(name) for name in table.column_names if name.startswith(REFERENCE)
-        },
+        references=of(REFERENCE),
         ages=numbers("age")[:, 0],
         readers=answers,
+        any_finding={name: said[:, 0] for name, said in of(ANY_FINDING).items()},
     )

@@ -20,10 +20,12 @@ __all__ = [
     "MINED",
     "FilmTable",
     "patient_numbers",
+    "read_abnormal",
     "read_expert_table",
     "read_nih_table",
     "read_reference",
     "read_table",
+    "yes_or_no",
 ]
 
 EXPERT_COLUMNS = ("Image ID", "Patient ID", "Abnormal")
@@ -129,6 +131,26 @@ def read_reference(csv: Path) -> dict[str, tuple[str, ...]]:
         str(name): tuple(label for label, yes in zip(LABELS, row, strict=True) if yes)
         for name, row in zip(names, hot, strict=True)
     }
+
+
+def read_abnormal(csv: Path) -> dict[str, bool]:
+    """Return of each image name whether the experts call the film abnormal, by their own column.
+
+    It is not whether they gave any of our labels: they looked for other things too. Empty for a table without
+    the column, such as NIH's; raises PathUnusable as the others do.
+    """
+    frame = _read_csv(csv)
+    if not {"Image ID", "Abnormal"} <= set(frame.columns):
+        return {}
+    return dict(zip(frame["Image ID"].tolist(), yes_or_no(frame["Abnormal"], csv).tolist(), strict=True))
+
+
+def yes_or_no(answers: pd.Series, csv: Path) -> np.ndarray:
+    """Return (n,) bool of answers as text: YES and NO, or 1 and 0 as single readers' tables have them."""
+    known = answers.map({"YES": True, "1": True, "NO": False, "0": False})
+    if known.isna().any():
+        raise PathUnusable(f"Table {csv}: an answer in the column {answers.name} is neither YES, NO, 1 nor 0.")
+    return known.to_numpy(dtype=bool)
 
 
 def patient_numbers(values: pd.Series) -> np.ndarray:

@@ -14,7 +14,7 @@ from tests.runs import made_up
 def same(one, two) -> None:
     for field in dataclasses.fields(one):
         ours, theirs = getattr(one, field.name), getattr(two, field.name)
-        if field.name == "references":
+        if field.name in ("references", "any_finding"):
             assert list(ours) == list(theirs)
             for name in ours:
                 np.testing.assert_array_equal(ours[name], theirs[name])
@@ -23,6 +23,7 @@ def same(one, two) -> None:
             if ours is not None:
                 np.testing.assert_array_equal(ours.readers, theirs.readers)
                 np.testing.assert_array_equal(ours.answers, theirs.answers)
+                np.testing.assert_array_equal(ours.any_finding, theirs.any_finding)
         else:
             np.testing.assert_array_equal(ours, theirs, err_msg=field.name)
 
@@ -33,6 +34,17 @@ def test_what_is_written_is_read(films, readers, tmp_path):
     before = made_up(films, readers=readers)
     write_predictions(before, tmp_path / "p.parquet")
     same(before, read_predictions(tmp_path / "p.parquet"))
+
+
+def test_a_file_of_before_any_finding_had_its_column_is_read(tmp_path):
+    path, before = tmp_path / "p.parquet", made_up(30, readers=3)
+    write_predictions(before, path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns([name for name in table.column_names if name.startswith("any finding")]), path)
+    found = read_predictions(path)
+    assert (found.any_finding, found.readers.any_finding) == ({}, None)
+    np.testing.assert_array_equal(found.readers.answers, before.readers.answers)
+    np.testing.assert_array_equal(found.references["experts"], before.references["experts"])
 
 
 def test_any_program_can_read_it(tmp_path):
