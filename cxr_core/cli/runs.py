@@ -10,6 +10,7 @@ import typer
 from ..evaluation import RunSummary, summarise
 from ..evaluation.export import export_run
 from ..evaluation.outside import read_outside
+from ..evaluation.summary import times_words
 from ..labels import NOTICE, display_name
 from ..metrics import Estimate
 from ..store import RunStore
@@ -27,7 +28,7 @@ def list_() -> None:
     """Print each run: id, date, model, films, and how often the same films were evaluated before."""
     for run in RunStore().list():
         record = run.record
-        before = f", evaluated {record.evaluated_before} times before" if record.evaluated_before else ""
+        before = f", evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
         films = f"{record.films:,} films of {record.patients:,} patients"
         print(f"{record.id}  {record.created[:10]}  {record.model_id}  {record.part}: {films}{before}")
 

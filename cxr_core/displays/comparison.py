@@ -55,7 +55,7 @@ class ComparisonDisplay:
                         across="x",
                         hover=tuple(
                             f"{display_name(label)}: {estimate_words(f.difference, signed=True)}"
-                            f"<br>{_p_words(f.adjusted_p_value)}<br>{counts_words(f.difference)}"
+                            f"<br>Holm's p {p_words(f.adjusted_p_value)}<br>{counts_words(f.difference)}"
                             for label, f in own
                         ),
                         **limits([f.difference for _, f in own]),
@@ -82,7 +82,8 @@ def _differs(found: ModelComparison) -> bool:
     return found.adjusted_p_value is not None and found.adjusted_p_value < 0.05
 
 
-def _p_words(p_value: float | None) -> str:
+def p_words(p_value: float | None) -> str:
+    """Return Holm's p-value in words."""
     if p_value is None:
         return "no test"
-    return "Holm's p < 0.001" if p_value < 0.001 else f"Holm's p = {p_value:.3f}"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"

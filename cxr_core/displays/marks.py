@@ -167,6 +167,8 @@ class Chart:
         columns: panels in a row.
         height: of one row of panels, in pixels at 96 to the inch.
         alt: what the figure shows, for whoever does not see it.
+        caption: the numbers of the figure in words; written below it.
+        small: panels are small multiples: few ticks, small type.
         same_rows: all panels have the same names up their y axis: they are written once a row.
         notes: what must stand beside the numbers; written below the figure on paper.
     """
@@ -176,6 +178,8 @@ class Chart:
     alt: str
     columns: int = 1
     height: int = 380
+    caption: str = ""
+    small: bool = False
     same_rows: bool = False
     notes: tuple[str, ...] = ()
 

@@ -34,7 +34,7 @@ def on_paper(chart: Chart, width: float = 7.2) -> Figure:
     rows = max(1, math.ceil(len(chart.panels) / columns))
     height = rows * chart.height / _INCH * (0.62 if columns > 2 else 0.8) + 0.8
     figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    size = 8 if columns <= 2 else 6.5
+    size = 6.5 if columns > 2 or chart.small else 8
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes_of_panel, panel in zip(axes, chart.panels, strict=False):
         axes_of_panel.tick_params(labelsize=size - 0.5, length=2.5, width=0.6)
@@ -46,6 +46,8 @@ def on_paper(chart: Chart, width: float = 7.2) -> Figure:
         bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
         for mark in panel.marks:
             _draw(axes_of_panel, mark, size, bars, stack if panel.stacked else None)
+        if not panel.marks:
+            axes_of_panel.set_axis_off()
         axes_of_panel.set_title(panel.title, fontsize=size + 0.5, loc="left")
         _axis(axes_of_panel, panel.x, "x", size)
         _axis(axes_of_panel, panel.y, "y", size)
@@ -67,7 +69,8 @@ def on_paper(chart: Chart, width: float = 7.2) -> Figure:
         empty.set_visible(False)
     _legend(figure, axes, size)
     figure.suptitle(chart.title, fontsize=size + 2, x=0.01, ha="left")
-    figure.supxlabel(" · ".join((*chart.notes, NOTICE)), fontsize=5.5, color=_QUIET, x=0.01, ha="left")
+    below = [words for words in (chart.caption, *chart.notes, NOTICE) if words]
+    figure.supxlabel(" · ".join(below), fontsize=5.5, color=_QUIET, x=0.01, ha="left")
     return figure
 
 

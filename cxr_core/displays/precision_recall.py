@@ -80,7 +80,8 @@ class PrecisionRecallDisplay:
         marks = (Rule("y", self.prevalence, "chance"), Line(recall, precision, hover=hover, steps=True))
         return Chart(
             title,
-            (Panel(x, y, marks, f"{told}; chance gives {self.prevalence:.3f}"),),
+            (Panel(x, y, marks),),
             alt=f"Precision-recall curve of {name}: {told}.",
+            caption=f"{told[:1].upper()}{told[1:]}; chance gives {self.prevalence:.3f}.",
             notes=self.notes,
         )

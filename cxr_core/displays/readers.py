@@ -179,8 +179,8 @@ class AgreementDisplay:
         cells = Cells(self.names[:-1], self.names[1:], values[1:, :-1], tuple(tuple(r[:-1]) for r in words[1:]))
         told = estimate_words(self.agreement.fleiss)
         gain = self.agreement.gain
-        more = "" if gain is None else f" The model agrees with the readers by {estimate_words(gain, signed=True)} more"
-        more += "" if gain is None else " than they agree with one another."
+        gain_words = "" if gain is None else estimate_words(gain, signed=True)
+        more = f" Mean kappa of the model with the readers, less theirs with one another: {gain_words}." if gain else ""
         missing = self.agreement.fleiss.value is None
         return Chart(
             f"Agreement, {display_name(self.label)} (kappa)",
@@ -194,6 +194,7 @@ class AgreementDisplay:
             ),
             alt=f"Cohen's kappa of each pair of readers; Fleiss' kappa of all readers {told}.{more}",
             height=90 + 46 * max(3, size),
+            caption=f"All readers together (Fleiss): {told}.{more}",
             notes=self.notes,
         )
 

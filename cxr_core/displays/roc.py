@@ -17,6 +17,7 @@ from .outcome import Outcome
 
 __all__ = ["RocDisplay"]
 
+_BAND_WORDS = "The band is of each point by itself, 95 %, by patients."
 _DRAWN = 400
 """Points that are drawn of a curve of more: no eye tells more apart, and the table has them all."""
 
@@ -107,9 +108,16 @@ class RocDisplay:
             panels,
             alt=f"ROC curve of sensitivity against false positive rate. Area under the curve: {told}.",
             columns=4 if several else 1,
-            height=250 if several else 470,
+            height=190 if several else 450,
+            caption="" if several else self._caption(),
+            small=several,
             notes=self.notes,
         )
+
+    def _caption(self) -> str:
+        (auc,), (band,) = self.auc, self.bands
+        words = "" if band is None or band.low is None else f". {_BAND_WORDS}"
+        return f"AUC {estimate_words(auc)}; {counts_words(auc)}{words}"
 
     def _panel(self, k: int, *, several: bool) -> Panel:
         label, curve, band, auc = self.labels[k], self.curves[k], self.bands[k], self.auc[k]

@@ -14,16 +14,18 @@ __all__ = ["on_screen"]
 
 _TEXT, _QUIET, _GRID = "#c9d0d8", "#7f8994", "#222830"
 _BAND = 0.18
+_WORDS_ALONE = 110
 _ROW_GAP, _COLUMN_GAP = 64, 0.055
-_COLOURS = ((0.0, "#10151b"), (0.5, "#1f4f6d"), (1.0, "#56B4E9"))
+# white letters are read on each of them
+_COLOURS = ((0.0, "#10151b"), (0.5, "#1b4460"), (1.0, "#2a7fb3"))
 
 
 def on_screen(chart: Chart) -> go.Figure:
     """Return the chart as a plotly figure, for a dark page of any width."""
     columns = min(chart.columns, len(chart.panels)) or 1
     rows = max(1, math.ceil(len(chart.panels) / columns))
-    small = columns > 2
-    height = rows * chart.height
+    drawn = any(panel.marks for panel in chart.panels)
+    height = rows * chart.height if drawn else _WORDS_ALONE
     figure = make_subplots(
         rows=rows,
         cols=columns,
@@ -31,33 +33,46 @@ def on_screen(chart: Chart) -> go.Figure:
         vertical_spacing=min(_ROW_GAP / height, 1 / max(rows - 1, 1) * 0.9),
         horizontal_spacing=_COLUMN_GAP if columns > 1 else 0,
     )
+    figure.update_annotations(font={"size": 11.5 if chart.small else 13, "color": _TEXT})
+    if chart.small and len(chart.panels) == 1:
+        # over the whole width: over the axes alone a long name would not fit
+        figure.update_annotations(x=0, xref="paper", xanchor="left", xshift=-32)
     named: set[str] = set()
     for number, panel in enumerate(chart.panels):
         where = {"row": number // columns + 1, "col": number % columns + 1}
         for mark in panel.marks:
             _draw(figure, mark, panel, where, named)
         if panel.words:
-            _write(figure, panel.words, number, where)
-        figure.update_xaxes(**_axis(panel.x, small=small), **where)
-        figure.update_yaxes(**_axis(panel.y, small=small), automargin=True, **where)
+            _write(figure, panel.words, number)
+        figure.update_xaxes(**_axis(panel.x, small=chart.small, ticks=7 if columns == 1 else 4), **where)
+        figure.update_yaxes(**_axis(panel.y, small=chart.small), automargin=True, **where)
+        if not panel.marks:
+            figure.update_xaxes(visible=False, **where)
+            figure.update_yaxes(visible=False, **where)
         if chart.same_rows and number % columns:
             figure.update_yaxes(showticklabels=False, **where)
         if any(isinstance(mark, Cells) for mark in panel.marks):
             figure.update_yaxes(autorange="reversed", **where)
     figure.update_layout(
-        height=height + 40,
-        margin={"l": 8, "r": 14, "t": 34 if any(p.title for p in chart.panels) or named else 12, "b": 52},
+        height=height + (0 if chart.small else 40),
+        margin=_margins(chart, named=bool(named)),
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _TEXT, "size": 13 if not small else 12},
+        font={"color": _TEXT, "size": 11 if chart.small else 13},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"},
         barmode="stack" if any(panel.stacked for panel in chart.panels) else "group",
         bargap=0.22,
         hoverlabel={"bgcolor": "#15191e", "font": {"color": "#e8eaed"}},
         showlegend=bool(named),
     )
-    figure.update_annotations(font={"size": 13, "color": _TEXT})
     return figure
+
+
+def _margins(chart: Chart, *, named: bool) -> dict[str, int]:
+    titled = any(panel.title for panel in chart.panels)
+    if chart.small:
+        return {"l": 4, "r": 12, "t": 24, "b": 24}
+    return {"l": 8, "r": 14, "t": 34 if titled or named else 12, "b": 52}
 
 
 def _draw(figure: go.Figure, mark, panel: Panel, where: dict, named: set[str]) -> None:
@@ -140,6 +155,7 @@ def _cells(figure: go.Figure, mark: Cells, where: dict) -> None:
         z=mark.values,
         text=[list(row) for row in mark.words],
         texttemplate="%{text}",
+        textfont={"color": "#f2f4f6"},
         hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
         zmin=mark.low,
         zmax=mark.high,
@@ -167,7 +183,7 @@ def _interval(mark: Dots) -> dict:
     return {f"error_{mark.across}": bar}
 
 
-def _write(figure: go.Figure, words: str, number: int, where: dict) -> None:
+def _write(figure: go.Figure, words: str, number: int) -> None:
     suffix = "" if number == 0 else str(number + 1)
     figure.add_annotation(
         text="<br>".join(_wrapped(words)),
@@ -189,7 +205,7 @@ def _wrapped(words: str, width: int = 34) -> list[str]:
     return lines
 
 
-def _axis(axis: Axis, *, small: bool) -> dict:
+def _axis(axis: Axis, *, small: bool, ticks: int = 7) -> dict:
     asked: dict = {
         "title": {"text": axis.title, "font": {"size": 11 if small else 13}, "standoff": 6},
         "gridcolor": _GRID,
@@ -208,7 +224,8 @@ def _axis(axis: Axis, *, small: bool) -> dict:
     elif axis.low is not None and axis.high is not None:
         asked["range"] = [axis.low, axis.high]
     if axis.percent:
-        asked |= {"tickformat": ".0%", "nticks": 4 if small else 7}
+        asked |= {"tickformat": ".0%", "tickangle": 0}
+        asked |= {"tickvals": [0, 0.5, 1]} if small else {"nticks": ticks}
     return asked
 
 

@@ -3,7 +3,7 @@
 from .comparison import RunComparison, compare_runs
 from .films import Films, gather_films
 from .scoring import evaluate
-from .summary import ANY_FINDING, RunSummary, outcomes, run_notes, summarise
+from .summary import ANY_FINDING, RunSummary, outcomes, reader_outcomes, run_notes, summarise
 
 __all__ = [
     "ANY_FINDING",
@@ -14,6 +14,7 @@ __all__ = [
     "evaluate",
     "gather_films",
     "outcomes",
+    "reader_outcomes",
     "run_notes",
     "summarise",
 ]

@@ -20,6 +20,7 @@ __all__ = [
     "reader_outcomes",
     "run_notes",
     "summarise",
+    "times_words",
 ]
 
 ANY_FINDING = "Any finding"
@@ -128,5 +129,10 @@ def run_notes(record: RunRecord) -> tuple[str, ...]:
     """Return what must stand beside every number of a run."""
     notes = [SEEN_IN_TRAINING] if record.seen_in_training else []
     if record.evaluated_before:
-        notes.append(f"these films were evaluated {record.evaluated_before} times before")
+        notes.append(f"these films were evaluated {times_words(record.evaluated_before)} before")
     return tuple(notes)
+
+
+def times_words(times: int) -> str:
+    """Return how often, in words."""
+    return {1: "once", 2: "twice"}.get(times, f"{times} times")

@@ -20,6 +20,11 @@ ENTERED = "entered"
 PAGES: tuple[tuple[str, str, str], ...] = (
     ("second_opinion", "Second opinion", ":material/radiology:"),
     ("model", "Model", ":material/description:"),
+    ("admin", "Admin", ":material/dashboard:"),
+    ("evaluation", "Evaluation", ":material/monitoring:"),
+    ("readers", "Readers", ":material/groups:"),
+    ("compare", "Compare", ":material/compare_arrows:"),
+    ("subgroups", "Subgroups", ":material/diversity_3:"),
 )
 """Stem of the script in ``pages/``, title, icon; the first one is the front page."""
 

@@ -41,7 +41,7 @@ def test_precision_and_recall(outcome):
     (line,) = marks(display, Line)
     np.testing.assert_array_equal(line.x, curve.recall)
     np.testing.assert_array_equal(display.table()["precision"], curve.precision)
-    assert f"{display.average_precision.value:.3f}" in display.chart().panels[0].title
+    assert f"{display.average_precision.value:.3f}" in display.chart().caption
 
 
 def test_calibration(outcome):

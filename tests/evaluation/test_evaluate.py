@@ -117,7 +117,7 @@ def test_a_command_and_an_export_print_the_same_numbers(made_up_set, runs, tmp_p
     capsys.readouterr()
     assert main(["runs", "show", "twice"]) == 0
     shown = capsys.readouterr().out
-    assert "note: these films were evaluated 1 times before" in shown
+    assert "note: these films were evaluated once before" in shown
     assert main(["runs", "export", "twice", str(tmp_path / "out")]) == 0
     with (tmp_path / "out" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -127,7 +127,7 @@ def test_a_command_and_an_export_print_the_same_numbers(made_up_set, runs, tmp_p
         value = f"{float(row['value']):.3f} (" if row["value"] else row["reason"]
         (line,) = [line for line in shown.splitlines() if line.strip().startswith(display_name(row["label"]))]
         assert value in line
-        assert "evaluated 1 times before" in row["notes"]
+        assert "evaluated once before" in row["notes"]
     with (tmp_path / "out" / "predictions.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 20 * 14
     assert main(["runs", "list"]) == 0

@@ -1,0 +1,177 @@
+"""What the pages of a run share: which run, against whom, which label; and what is computed of it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from ..displays import Outcome, outcomes_of
+from ..errors import CxrError
+from ..evaluation import ANY_FINDING, RunSummary, summarise
+from ..evaluation.summary import times_words
+from ..labels import display_name
+from ..model import list_models, open_model
+from ..model.findings import usable_threshold
+from ..store import Predictions, RunRecord, RunStore, StoredRun
+from .chrome import banner, html
+
+__all__ = ["RunOnPage", "chosen_label", "chosen_run", "computed", "heading", "other_run"]
+
+_KEPT = 6
+"""Runs whose predictions and numbers stay in memory; one of 112,120 films holds some 60 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunOnPage:
+    """A run and what its pages start from.
+
+    Attributes:
+        stored: the run.
+        predictions: of the run.
+        summary: its numbers against the chosen reference.
+        outcomes: each class that the reference says anything of, any finding last.
+        thresholds: the default operating point of its model, on the scale of the score, of the labels that it
+            evaluates; empty where the model is not here with the same weights.
+    """
+
+    stored: StoredRun
+    predictions: Predictions
+    summary: RunSummary
+    outcomes: dict[str, Outcome]
+    thresholds: dict[str, float]
+
+    @property
+    def record(self) -> RunRecord:
+        """Of the run."""
+        return self.stored.record
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Names run, content and reference: what anything computed of it is kept under."""
+        return self.record.id, self.record.predictions_sha256, self.summary.reference
+
+
+def chosen_run() -> RunOnPage:
+    """Draw the choice of a run and of a reference; stop the page with words where there is no run.
+
+    Raises CxrError where the store or the run cannot be read.
+    """
+    runs = {run.record.id: run for run in _store().list()}
+    if not runs:
+        _no_run()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="run-choice"):
+        run = st.selectbox(
+            "Run", list(runs), format_func=lambda i: run_words(runs[i].record), key="run", persist_state="session",
+            width=520,
+        )  # fmt: skip
+        stored = runs[run]
+        reference = st.selectbox(
+            "Reference: who says what the films show", stored.record.references, key=f"reference-{run}",
+            persist_state="session", width=330,
+        )  # fmt: skip
+    return _on_page(stored, reference)
+
+
+def other_run(first: RunOnPage) -> StoredRun | None:
+    """Draw the choice of a second run; None where there is no other."""
+    runs = {run.record.id: run for run in _store().list() if run.record.id != first.record.id}
+    if not runs:
+        return None
+    run = st.selectbox(
+        "against", list(runs), format_func=lambda i: run_words(runs[i].record), key="other-run",
+        persist_state="session", width=520,
+    )  # fmt: skip
+    return runs[run]
+
+
+def chosen_label(run: RunOnPage, words: str = "Label") -> Outcome:
+    """Draw the choice of a class, the commonest first and any finding last; returns it."""
+    labels = sorted(run.outcomes, key=lambda label: (label == ANY_FINDING, -int(run.outcomes[label].truth.sum())))
+    label = st.selectbox(
+        words, labels, format_func=lambda one: f"{display_name(one)} ({int(run.outcomes[one].truth.sum()):,})",
+        key="label", persist_state="session", width=300,
+    )  # fmt: skip
+    return run.outcomes[label]
+
+
+def computed(run: RunOnPage, name: str, make: Callable[[], object], *more: object):
+    """Return what ``make`` gives, computed once for a run, a name and what else it depends on."""
+    return _computed(run.key, name, more, make)
+
+
+def heading(run: RunOnPage, title: str) -> None:
+    """Write the page's title, what the run is, and what must be known before anything else."""
+    record = run.record
+    before = (
+        f"; these films were evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
+    )
+    html(
+        '<div class="sr-head"><h2>{title}</h2><span>{words}</span></div>',
+        title=title,
+        words=f"{record.model_id}, weights {record.model_sha256[:12] or 'not known'}; {record.films:,} films of "
+        f"{record.patients:,} patients; {', '.join(record.data)}, {record.part}; {record.created[:10]}{before}",
+    )
+    if record.seen_in_training:
+        banner("Images possibly seen in training.", "These numbers say nothing of films that the model has not seen.")
+
+
+def run_words(record: RunRecord) -> str:
+    """Return a run as a choice offers it."""
+    return f"{record.name}: {record.model_id}, {record.films:,} films ({record.part}), {record.created[:10]}"
+
+
+@st.cache_resource(show_spinner=False)
+def _store() -> RunStore:
+    return RunStore()
+
+
+def _on_page(stored: StoredRun, reference: str) -> RunOnPage:
+    return _loaded(stored.record.id, stored.record.predictions_sha256, reference, stored)
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Computing the numbers of this run; they are kept")
+def _loaded(run: str, sha256: str, reference: str, _stored: StoredRun) -> RunOnPage:
+    predictions = _stored.predictions()
+    return RunOnPage(
+        _stored,
+        predictions,
+        summarise(_stored.record, predictions, reference),
+        outcomes_of(predictions, reference),
+        _thresholds(_stored.record),
+    )
+
+
+@st.cache_resource(max_entries=300, show_spinner="Computing; this is kept")
+def _computed(key: tuple[str, str, str], name: str, more: tuple, _make: Callable[[], object]):
+    return _make()
+
+
+def _thresholds(record: RunRecord) -> dict[str, float]:
+    for path in list_models():
+        try:
+            card = open_model(path.name).card
+        except CxrError:
+            # a model that cannot be used has no say here; the page Model says why
+            continue
+        if card.weights_sha256 == record.model_sha256 and card.operating_points:
+            point = card.operating_point()
+            values = {label: usable_threshold(point, label) for label in card.labels}
+            return {label: value for label, value in values.items() if value is not None}
+    return {}
+
+
+def _no_run() -> None:
+    st.html(
+        '<div class="sr-lead"><h1>No evaluation run yet</h1><p>A run is a model on films whose labels are known. '
+        "Make one, or bring in predictions that were made elsewhere:</p></div>"
+    )
+    st.code(
+        "python -m cxr_core evaluate --images FOLDER --table TABLE.csv\n"
+        "python -m cxr_core runs import SCORES.csv --name NAME",
+        language="bash",
+    )
+    html('<div class="sr-small">{words}</div>', words=escape("It is listed here as soon as it is stored."))
+    st.stop()

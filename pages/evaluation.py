@@ -1,0 +1,19 @@
+"""How good a model was, class by class."""
+
+from cxr_core.ui.guard import guard
+
+guard()
+
+from cxr_core.errors import CxrError  # noqa: E402
+from cxr_core.ui import evaluation as screen  # noqa: E402
+from cxr_core.ui.chrome import stop_with  # noqa: E402
+from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+
+try:
+    run = chosen_run()
+except CxrError as error:
+    stop_with(error)
+
+heading(run, "Evaluation")
+screen.all_classes(run)
+screen.one_class(run)
