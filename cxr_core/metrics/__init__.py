@@ -12,7 +12,7 @@ from .calibration import (
     platt_replicates,
     recalibration,
 )
-from .clustered import auc_with_interval, clustered_auc, clustered_test
+from .clustered import auc_of_columns, auc_with_interval, clustered_auc, clustered_test
 from .comparison import ModelComparison, auc_difference, compare_models, holm
 from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_prevalence
 from .delong import PairedTest, delong_auc, delong_test
@@ -50,10 +50,10 @@ from .reliability import (
     calibration_curve,
     calibration_error,
 )
-from .resampling import patient_folds
+from .resampling import patient_folds, resamples_for
 from .roc_band import RocBand, roc_band
 from .selective import CoveragePoint, RiskCoverage, risk_coverage
-from .shares import patient_mean, patient_share, wilson
+from .shares import Share, patient_mean, patient_share, patient_shares, wilson
 from .subgroups import SubgroupRow, age_bands, subgroups
 
 __all__ = [
@@ -80,11 +80,13 @@ __all__ = [
     "RiskCoverage",
     "RocBand",
     "RocCurve",
+    "Share",
     "SubgroupRow",
     "ValuesAtPrevalence",
     "age_bands",
     "at_threshold",
     "auc_difference",
+    "auc_of_columns",
     "auc_with_interval",
     "average_precision",
     "box_coverage",
@@ -119,6 +121,7 @@ __all__ = [
     "patient_folds",
     "patient_mean",
     "patient_share",
+    "patient_shares",
     "platt",
     "platt_replicates",
     "pointing_game",
@@ -126,6 +129,7 @@ __all__ = [
     "reader_agreement",
     "reader_points",
     "recalibration",
+    "resamples_for",
     "risk_coverage",
     "roc_auc",
     "roc_band",

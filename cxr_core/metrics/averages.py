@@ -29,14 +29,14 @@ class ClassMeans:
 
     Attributes:
         micro: all pairs of a film and a class in one ranking. It compares the score of one class with that
-            of another, and common classes rule it.
+            of another, and common classes rule it. None where it was not asked for.
         macro: the plain mean: each class weighs the same, so rare ones bring most of the noise.
         weighted: the mean weighted by the number of positive films.
         classes: the columns that are in it, in order; the same for the value and for every resample.
         left_out: (column, reason) of the others.
     """
 
-    micro: Estimate
+    micro: Estimate | None
     macro: Estimate
     weighted: Estimate
     classes: tuple[int, ...]
@@ -52,6 +52,7 @@ def mean_auc(
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
+    micro: bool = True,
 ) -> ClassMeans:
     """Return means of the areas under the ROC curves with intervals from resampled patients.
 
@@ -65,6 +66,7 @@ def mean_auc(
             that class; None is everywhere.
         resamples, seed, level: as in :func:`.intervals.patient_bootstrap_auc`.
         min_patients: positive patients and negative patients below which a class is left out.
+        micro: whether the one ranking of all pairs is wanted; it costs more than the others together.
 
     Returns:
         ClassMeans; without values, and with reason ``"no class with enough cases"``, where all are left out.
@@ -75,7 +77,8 @@ def mean_auc(
     Source: Hanley and McNeil (1982) as :func:`.ranking.roc_auc`; the three means as in Sokolova and Lapalme,
     Information Processing and Management 45 (2009) 427-437; Field and Welsh (2007).
     """
-    return _means(roc_auc, auc_replicates, labels, scores, patients, known, resamples, seed, level, min_patients)
+    options = known, resamples, seed, level, min_patients, micro
+    return _means(roc_auc, auc_replicates, labels, scores, patients, *options)
 
 
 def mean_average_precision(
@@ -87,13 +90,14 @@ def mean_average_precision(
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
+    micro: bool = True,
 ) -> ClassMeans:
     """Return means of average precision with intervals from resampled patients, as :func:`mean_auc`.
 
     Source: as :func:`.precision_recall.average_precision` and :func:`mean_auc`.
     """
-    replicates = average_precision_replicates
-    return _means(average_precision, replicates, labels, scores, patients, known, resamples, seed, level, min_patients)
+    options = known, resamples, seed, level, min_patients, micro
+    return _means(average_precision, average_precision_replicates, labels, scores, patients, *options)
 
 
 def _means(
@@ -107,6 +111,7 @@ def _means(
     seed,
     level,
     min_patients,
+    with_micro,
 ) -> ClassMeans:
     check_level(level)
     if np.ndim(labels) != 2:
@@ -127,7 +132,7 @@ def _means(
             used.append((c, truth[rows], score[rows], rows))
     if not used:
         none = Estimate(None, None, None, 0, 0, 0, 0, "no class with enough cases")
-        return ClassMeans(none, none, none, (), tuple(left_out))
+        return ClassMeans(none if with_micro else None, none, none, (), tuple(left_out))
     classes = tuple(c for c, *_ in used)
     pairs = tuple(np.concatenate(part) for part in zip(*(column for _, *column in used), strict=True))
     counts = count_cases(pairs[0], patients[pairs[2]])
@@ -139,9 +144,12 @@ def _means(
     )
     total = in_draws.sum(axis=0)
     weighted = np.divide((in_draws * replicates).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
-    micro = replicates_of([pairs], patients, resamples, seed)[0]
+    micro = None
+    if with_micro:
+        draws = replicates_of([pairs], patients, resamples, seed)[0]
+        micro = _estimate(statistic(*pairs[:2]).value, draws, counts, level)
     return ClassMeans(
-        _estimate(statistic(*pairs[:2]).value, micro, counts, level),
+        micro,
         _estimate(values.mean(), replicates.mean(axis=0), counts, level),
         _estimate(positives @ values / positives.sum(), weighted, counts, level),
         classes,

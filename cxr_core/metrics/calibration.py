@@ -17,6 +17,7 @@ from scipy.special import logit
 from .estimate import Estimate
 from .intervals import count_patients
 from .logistic import logistic_lines, logistic_shifts
+from .logistic_step import one_step_replicates
 from .ranking import check_labels_and_scores, missing_class
 from .resampling import check_level, index_patients, multiplicities, percentile_interval
 
@@ -209,6 +210,8 @@ def recalibration(
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
+    *,
+    one_step: bool = False,
 ) -> Recalibration:
     """Return slope and intercepts of the outcome's log-odds over the predicted ones, with intervals.
 
@@ -219,6 +222,8 @@ def recalibration(
         labels: (n,) bool or 0/1.
         probabilities: (n,) in (0, 1).
         patients, resamples, seed, level, min_patients: as in :func:`.intervals.patient_bootstrap_auc`.
+        one_step: take one step of Newton's method in each resample, from the lines of all films, instead of
+            going on to its end: sums over each patient then do, whatever the number of films.
 
     Returns:
         Recalibration of Estimates, with the reasons of :func:`platt` and of the bootstrap.
@@ -227,7 +232,8 @@ def recalibration(
         ValueError: for other shapes or values.
 
     Source: Cox, Two further applications of a model for binary regression, Biometrika 45 (1958) 562-565;
-    Van Calster et al., Calibration: the Achilles heel of predictive analytics, BMC Medicine 17 (2019) 230.
+    Van Calster et al., Calibration: the Achilles heel of predictive analytics, BMC Medicine 17 (2019) 230;
+    Moulton and Zeger, Computational Statistics and Data Analysis 11 (1991) 53-63, for one step.
     """
     labels, probabilities = check_labels_and_scores(labels, probabilities)
     check_level(level)
@@ -244,7 +250,11 @@ def recalibration(
     number, which = index_patients(patients, len(labels))
     shift = logistic_shifts(labels, predicted, np.ones((len(labels), 1)))
     start, replicates = np.array([line.slope, line.intercept]), []
-    for drawn in multiplicities(number, resamples, seed, rows=_CACHED_ROWS * len(labels)):
+    if one_step:
+        replicates += [one_step_replicates(labels, predicted, which, fit, resamples, seed) for fit in (start, shift)]
+        replicates = [np.concatenate(replicates)]
+    chunks = () if one_step else multiplicities(number, resamples, seed, rows=_CACHED_ROWS * len(labels))
+    for drawn in chunks:
         weights = drawn[which]
         lines = logistic_lines(labels, predicted, weights, start)
         replicates.append(np.stack([*lines, logistic_shifts(labels, predicted, weights, shift)]))

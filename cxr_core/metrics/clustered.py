@@ -7,6 +7,7 @@ not hold of the truth is measured: ``python -m tests.soak.coverage``, table in d
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +15,12 @@ from scipy.special import stdtr, stdtrit
 
 from .delong import PairedTest, area_limits, no_spread, placements
 from .estimate import CLUSTERED, CLUSTERED_LOGIT, Estimate
-from .intervals import BOOTSTRAP_FROM, as_columns, count_cases, patient_bootstrap_auc, why_not
+from .intervals import BOOTSTRAP_FROM, as_columns, count_cases, why_not, with_percentiles
 from .ranking import check_labels_and_scores, roc_auc
+from .replicates import auc_replicates
 from .resampling import check_level, index_patients
 
-__all__ = ["auc_with_interval", "clustered_auc", "clustered_test"]
+__all__ = ["auc_of_columns", "auc_with_interval", "clustered_auc", "clustered_test"]
 
 PSEUDO_PATIENTS = 0.5
 """So many patients of no worth (an area of one half) move the middle of the interval of an area, not the area.
@@ -61,21 +63,53 @@ def auc_with_interval(
     Source: as the two.
     """
     columns = as_columns(labels, scores)
-    enough = [min(count_cases(column[0], patients)[2:]) >= bootstrap_from for column in columns]
-    bootstrapped = iter(())
-    if any(enough):
-        # together, so that patients are drawn once
-        many_labels, many_scores = (
-            np.stack([column[k] for column, yes in zip(columns, enough, strict=True) if yes], axis=1) for k in (0, 1)
-        )
-        bootstrapped = iter(
-            patient_bootstrap_auc(many_labels, many_scores, patients, resamples, seed, level, min_patients)
-        )
-    estimates = tuple(
-        next(bootstrapped) if yes else clustered_auc(*column, patients, level, min_patients)
-        for column, yes in zip(columns, enough, strict=True)
+    everyone = np.arange(len(np.asarray(labels)))
+    estimates = auc_of_columns(
+        [(*column, everyone) for column in columns],
+        patients,
+        resamples,
+        seed,
+        level,
+        min_patients,
+        bootstrap_from,
     )
     return estimates[0] if np.ndim(labels) == 1 else estimates
+
+
+def auc_of_columns(
+    columns: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.intp]]],
+    patients: ArrayLike,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    min_patients: int = 10,
+    bootstrap_from: int = BOOTSTRAP_FROM,
+) -> tuple[Estimate, ...]:
+    """Return :func:`auc_with_interval` of each of several classes or groups of films, all from the same resamples.
+
+    Args:
+        columns: labels (m,) bool, scores (m,) and the rows (m,) of ``patients`` that they are of.
+        patients: (n,) of whole numbers or strings. Of all of them, so a group has not the same number of
+            patients in every resample, as it would not have with other patients.
+        resamples, seed, level, min_patients, bootstrap_from: as in :func:`auc_with_interval`.
+
+    Raises:
+        ValueError: for other shapes or values.
+    """
+    check_level(level)
+    patients = index_patients(patients, len(np.asarray(patients)))[1]
+    estimates, todo = [], []
+    for labels, scores, rows in columns:
+        counts = count_cases(labels, patients[rows])
+        if min(counts[2:]) < bootstrap_from or why_not(counts, min_patients):
+            estimates.append(clustered_auc(labels, scores, patients[rows], level, min_patients))
+            continue
+        todo.append(len(estimates))
+        estimates.append(Estimate(roc_auc(labels, scores).value, None, None, *counts, None))
+    replicates = auc_replicates([columns[k] for k in todo], patients, resamples, seed)
+    for k, row in zip(todo, replicates, strict=True):
+        estimates[k] = with_percentiles(estimates[k], row, level)
+    return tuple(estimates)
 
 
 def clustered_auc(

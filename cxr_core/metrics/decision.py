@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike
 
 from .estimate import FROM_SHARES, Estimate
 from .intervals import BOOTSTRAP_FROM, count_cases
-from .operating import sensitivity_specificity
 from .ranking import check_labels_and_scores
-from .shares import patient_share
+from .shares import Share, patient_shares
 
 __all__ = ["AtThreshold", "ValuesAtPrevalence", "at_threshold", "values_at_prevalence"]
 
@@ -92,21 +91,19 @@ def at_threshold(
     intervals of shares as :func:`.shares.patient_share`, of ratios as :func:`_ratio_limits`.
     """
     labels, scores = check_labels_and_scores(labels, scores)
-    counts = count_cases(labels, patients)
-    options = {
-        "resamples": resamples,
-        "seed": seed,
-        "level": level,
-        "min_patients": min_patients,
-        "bootstrap_from": bootstrap_from,
-    }
-    sensitivity, specificity = sensitivity_specificity(labels, scores, threshold, patients, **options)
-    above = scores >= threshold
-    predictive = [
-        patient_share(event, patients, among, counts=counts, empty=f"no film {word}", words=words, **options)
+    if math.isnan(threshold):
+        raise ValueError("A threshold of NaN: a number is accepted.")
+    counts, above = count_cases(labels, patients), scores >= threshold
+    shares = [
+        Share(event, among, counts, f"no {word}", f"{word} patients")
+        for event, among, word in ((above, labels, "positive"), (~above, ~labels, "negative"))
+    ] + [
+        Share(event, among, counts, f"no film {word}", f"patients with a film {word}")
         for event, among, word in ((labels, above, "above"), (~labels, ~above, "below"))
-        for words in (f"patients with a film {word}",)
     ]
+    sensitivity, specificity, *predictive = patient_shares(
+        shares, patients, resamples, seed, level, min_patients, bootstrap_from
+    )
     return AtThreshold(
         float(threshold),
         *(int(np.sum(kind & called)) for kind, called in ((labels, above), (labels, ~above))),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-__all__ = ["logistic_lines", "logistic_shifts"]
+__all__ = ["logistic_lines", "logistic_shifts", "solve"]
 
 _STEPS = 40
 _SMALL_STEP = 1e-9
@@ -66,7 +66,7 @@ def _newton(design, labels, weights, start, offset) -> NDArray[np.float64]:
         gradient = observed - design @ weighted
         weighted *= 1 - chance
         step = np.clip(
-            _solve(dict(zip(pairs, products @ weighted, strict=True)), gradient), -_LARGEST_STEP, _LARGEST_STEP
+            solve(dict(zip(pairs, products @ weighted, strict=True)), gradient), -_LARGEST_STEP, _LARGEST_STEP
         )
         found = found + step
         if not (np.abs(step) > _SMALL_STEP).any():
@@ -75,7 +75,7 @@ def _newton(design, labels, weights, start, offset) -> NDArray[np.float64]:
     return found
 
 
-def _solve(matrix, right) -> NDArray[np.float64]:
+def solve(matrix, right) -> NDArray[np.float64]:
     """Solve the symmetric systems of one or two unknowns by Cramer's rule; NaN where one is singular."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if len(right) == 1:

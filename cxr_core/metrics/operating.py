@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .estimate import Estimate
 from .intervals import BOOTSTRAP_FROM, count_cases
 from .ranking import check_labels_and_scores
-from .shares import patient_share
+from .shares import Share, patient_share, patient_shares
 
 __all__ = [
     "sensitivity_specificity",
@@ -166,18 +166,12 @@ def sensitivity_specificity(
     if math.isnan(threshold):
         raise ValueError("A threshold of NaN: a number is accepted.")
     above = scores >= threshold
-    options = {
-        "counts": count_cases(labels, patients),
-        "resamples": resamples,
-        "seed": seed,
-        "level": level,
-        "min_patients": min_patients,
-        "bootstrap_from": bootstrap_from,
-    }
-    sensitivity, specificity = (
-        patient_share(event, patients, among, empty=f"no {word}", words=f"{word} patients", **options)
+    counts = count_cases(labels, patients)
+    shares = [
+        Share(event, among, counts, f"no {word}", f"{word} patients")
         for event, among, word in ((above, labels, "positive"), (~above, ~labels, "negative"))
-    )
+    ]
+    sensitivity, specificity = patient_shares(shares, patients, resamples, seed, level, min_patients, bootstrap_from)
     return sensitivity, specificity
 
 

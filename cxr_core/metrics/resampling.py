@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,11 +21,14 @@ __all__ = [
     "multiplicities",
     "patient_folds",
     "percentile_interval",
+    "resamples_for",
 ]
 
 # Where more resamples than this lack a class, those that are left say little about the others.
 LARGEST_DROPPED_SHARE = 0.05
 _CELLS = 2**21
+_KEPT_CELLS = 2**26
+_MOST, _FEWEST, _WORK = 2000, 400, 50_000_000
 
 
 def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.intp]]:
@@ -43,6 +47,11 @@ def index_patients(patients: ArrayLike, films: int) -> tuple[int, NDArray[np.int
     patients = np.asarray(patients)
     if patients.shape != (films,):
         raise ValueError(f"Patients of shape {patients.shape}: one for each film, shape ({films},), is accepted.")
+    if patients.dtype.kind in "iu" and films and patients.min() >= 0 and patients.max() < 4 * films:
+        # numbers already: this is asked for every number of a run
+        seen = np.zeros(int(patients.max()) + 1, dtype=bool)
+        seen[patients] = True
+        return int(seen.sum()), (np.cumsum(seen) - 1)[patients]
     values = patients.tolist()
     if any(value is None or value == "" or (isinstance(value, float) and math.isnan(value)) for value in values):
         raise ValueError("Films without a patient were found; films of unknown patients cannot be resampled.")
@@ -88,6 +97,18 @@ def patient_folds(patients: ArrayLike, folds: int, seed: int, labels: ArrayLike 
     return fold[which]
 
 
+def resamples_for(films: int) -> int:
+    """Return how many resamples are drawn where nobody says: 2,000 up to 25,000 films, 445 for 112,120.
+
+    So many that films times resamples stay under 50 million, and no fewer than 400. With 400, chance of the draws
+    moves an end of a 95 % interval by 0.13 standard errors, 3.4 % of the interval's width (a quantile's standard
+    deviation, sqrt(p (1 - p) / R) over the density there): with so many films, in the fourth decimal of an area.
+
+    Source: Efron and Tibshirani (1993), 19.3, for the error that is left by few resamples.
+    """
+    return int(min(max(_WORK // max(films, 1), _FEWEST), _MOST))
+
+
 def multiplicities(patients: int, resamples: int, seed: int, rows: int | None = None) -> Iterator[NDArray[np.float64]]:
     """Draw as many patients as there are, with replacement, again and again.
 
@@ -108,13 +129,37 @@ def multiplicities(patients: int, resamples: int, seed: int, rows: int | None = 
     """
     if patients < 1 or resamples < 1:
         raise ValueError(f"{patients} patients, {resamples} resamples: at least 1 of each is accepted.")
-    generator = np.random.default_rng(seed)
     width = max(1, _CELLS // max(patients, rows or 0))
+    if patients * resamples > _KEPT_CELLS:
+        yield from _draw(patients, resamples, seed, width)
+        return
+    kept = _kept_draws(patients, resamples, seed)
+    for start in range(0, resamples, width):
+        yield kept[:, start : start + width].astype(np.float64)
+
+
+def _draw(patients: int, resamples: int, seed: int, width: int) -> Iterator[NDArray[np.float64]]:
+    generator = np.random.default_rng(seed)
     for start in range(0, resamples, width):
         r = min(width, resamples - start)
         drawn = generator.integers(0, patients, size=(r, patients))
         cells = (drawn * r + np.arange(r)[:, None]).ravel()
         yield np.bincount(cells, minlength=patients * r).reshape(patients, r).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _kept_draws(patients: int, resamples: int, seed: int) -> NDArray[np.uint8]:
+    """Return (P, R) draws: a run has hundreds of numbers of the same draws, and drawing is most of the work.
+
+    One byte holds how often a patient is drawn: over 255 times, from 256 patients or more, comes once in 10^500.
+    """
+    kept = np.empty((patients, resamples), dtype=np.uint8)
+    done = 0
+    for drawn in _draw(patients, resamples, seed, max(1, _CELLS // patients)):
+        kept[:, done : done + drawn.shape[1]] = drawn
+        done += drawn.shape[1]
+    kept.flags.writeable = False
+    return kept
 
 
 def percentile_interval(replicates: NDArray[np.float64], level: float) -> tuple[float | None, float | None, str | None]:

@@ -10,15 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from numpy.typing import ArrayLike
 
 from .estimate import Estimate
 from .intervals import BOOTSTRAP_FROM, count_cases, why_not, with_percentiles
-from .operating import sensitivity_specificity
 from .ranking import check_labels_and_scores
-from .resampling import check_level, index_patients, multiplicities
-from .shares import patient_share
+from .resampling import check_level, index_patients, multiplicities, resamples_for
+from .shares import Share, patient_shares
 
 __all__ = ["CoveragePoint", "RiskCoverage", "risk_coverage"]
 
@@ -66,7 +64,7 @@ def risk_coverage(
     sureness: ArrayLike,
     patients: ArrayLike,
     coverages: ArrayLike = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
-    resamples: int = 1000,
+    resamples: int | None = None,
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
@@ -82,7 +80,8 @@ def risk_coverage(
             the same sureness are kept or withheld together.
         patients: (n,) of whole numbers or strings.
         coverages: shares of films to keep, each in (0, 1].
-        resamples, seed, level, min_patients, bootstrap_from: as in :func:`.shares.patient_share`.
+        resamples: None is :func:`.resampling.resamples_for` so many films.
+        seed, level, min_patients, bootstrap_from: as in :func:`.shares.patient_share`.
 
     Raises:
         ValueError: for other shapes or values.
@@ -101,52 +100,54 @@ def risk_coverage(
     coverages = np.asarray(coverages, dtype=np.float64)
     if coverages.ndim != 1 or not ((coverages > 0) & (coverages <= 1)).all():
         raise ValueError("Coverages beyond 0 and 1: (k,) shares over 0 and up to 1 are accepted.")
-    wrong = (scores >= threshold) != labels
-    options = {
-        "resamples": resamples,
-        "seed": seed,
-        "level": level,
-        "min_patients": min_patients,
-        "bootstrap_from": bootstrap_from,
-    }
-
-    def risk(kept: NDArray) -> Estimate:
-        counts = count_cases(labels[kept], patients[kept])
-        return patient_share(wrong, patients, kept, counts=counts, **options)
-
-    everyone = risk(np.ones(len(labels), dtype=bool))
-    points = []
+    resamples = resamples_for(len(labels)) if resamples is None else resamples
+    above = scores >= threshold
+    wrong = above != labels
+    limits = []
     for coverage in coverages if len(labels) else ():
         # A quotient of whole numbers rounds as the written share does, so 0.9 of 10 films are 9.
         last = int(np.searchsorted(np.arange(1, len(labels) + 1) / len(labels), coverage))
-        kept = sureness >= np.sort(sureness)[::-1][last]
-        pair = sensitivity_specificity(labels[kept], scores[kept], threshold, patients[kept], **options)
-        points.append(
-            CoveragePoint(float(kept.mean()), int(kept.sum()), int((labels & ~kept).sum()), risk(kept), *pair)
-        )
+        limits.append(sureness >= np.sort(sureness)[::-1][last])
+    shares = []
+    for kept in (np.ones(len(labels), dtype=bool), *limits):
+        counts = count_cases(labels[kept], patients[kept])
+        shares += [
+            Share(wrong, kept, counts),
+            Share(above, labels & kept, counts, "no positive", "positive patients"),
+            Share(~above, ~labels & kept, counts, "no negative", "negative patients"),
+        ]
+    found = patient_shares(shares, patients, resamples, seed, level, min_patients, bootstrap_from)
+    everyone = found[0]
+    points = [
+        CoveragePoint(float(kept.mean()), int(kept.sum()), int((labels & ~kept).sum()), *found[3 * k + 3 : 3 * k + 6])
+        for k, kept in enumerate(limits)
+    ]
     counts = count_cases(labels, patients)
     reason = why_not(counts, min_patients)
     if reason:
         return RiskCoverage(tuple(points), Estimate(None, None, None, *counts, reason), everyone)
-    levels, level_of = np.unique(-sureness, return_inverse=True)
-    films, errors = (
-        sparse.coo_array((weights, (level_of, which)), shape=(len(levels), number)).tocsr()
-        for weights in (np.ones(len(labels)), wrong.astype(np.float64))
-    )
-    everyone_once = np.ones((number, 1))
-    value = float(_area(films @ everyone_once, errors @ everyone_once)[0])
-    chunks = multiplicities(number, resamples, seed, rows=len(levels))
-    replicates = np.concatenate([_area(films @ drawn, errors @ drawn) for drawn in chunks])
-    return RiskCoverage(
-        tuple(points), with_percentiles(Estimate(value, None, None, *counts, None), replicates, level), everyone
-    )
+    order = np.argsort(-sureness, kind="stable")
+    # the last film of each level of sureness: its films enter at once
+    ends = np.flatnonzero(np.diff(sureness[order], append=-np.inf))
+    if len(ends) == len(order):
+        ends = slice(None)
+    of_films = which[order], wrong[order].astype(np.float64), ends
+    value = _area(np.ones(number), *of_films)
+    replicates = [
+        _area(times, *of_films)
+        for drawn in multiplicities(number, resamples, seed)
+        for times in np.ascontiguousarray(drawn.T)
+    ]
+    estimate = Estimate(value, None, None, *counts, None)
+    return RiskCoverage(tuple(points), with_percentiles(estimate, np.array(replicates), level), everyone)
 
 
-def _area(films: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (draws,) the mean risk over films kept, of (levels, draws) counts from the surest level down.
+def _area(times, which, wrong, ends) -> float:
+    """Return the mean risk over films kept, from the surest down, with each patient so many times.
 
     The films of one level enter at once, each at the risk of all that are as sure or surer.
     """
-    kept = np.cumsum(films, axis=0)
-    risk = np.divide(np.cumsum(errors, axis=0), kept, out=np.zeros_like(kept), where=kept > 0)
-    return (films * risk).sum(axis=0) / kept[-1]
+    films = times[which]
+    kept, errors = np.cumsum(films)[ends], np.cumsum(films * wrong)[ends]
+    risk = np.divide(errors, kept, out=np.zeros_like(kept), where=kept > 0)
+    return float((np.diff(kept, prepend=0.0) * risk).sum() / kept[-1])

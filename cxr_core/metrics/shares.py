@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +15,26 @@ from .intervals import BOOTSTRAP_FROM, check_labels, count_cases
 from .replicates import patient_sums, sum_replicates
 from .resampling import check_level, index_patients, percentile_interval
 
-__all__ = ["clustered_wilson", "patient_mean", "patient_share", "wilson"]
+__all__ = ["Share", "clustered_wilson", "patient_mean", "patient_share", "patient_shares", "wilson"]
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """A share to be found: of the films that are counted, those on which an event holds.
+
+    Attributes:
+        event: (n,) bool or 0/1.
+        among: (n,) bool, the films that are counted; None is all.
+        counts: of the Estimate, where they are not films with and without the event.
+        empty: the reason where no film is counted.
+        words: whom ``min_patients`` counts, for the reason.
+    """
+
+    event: ArrayLike
+    among: ArrayLike | None = None
+    counts: tuple[int, int, int, int] | None = None
+    empty: str = "no film"
+    words: str = "patients"
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> Estimate:
@@ -112,32 +133,68 @@ def patient_share(
     Source: Field and Welsh (2007), as in :mod:`.resampling`; Efron and Tibshirani (1993), chapter 13;
     :func:`clustered_wilson`; Wilson (1927).
     """
-    event = check_labels(event)
-    among = np.ones(len(event), dtype=bool) if among is None else check_labels(among)
+    share = Share(event, among, counts, empty, words)
+    return patient_shares([share], patients, resamples, seed, level, min_patients, bootstrap_from)[0]
+
+
+def patient_shares(
+    shares: Sequence[Share],
+    patients: ArrayLike,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    min_patients: int = 10,
+    bootstrap_from: int = BOOTSTRAP_FROM,
+) -> tuple[Estimate, ...]:
+    """Return :func:`patient_share` of each, all from the same resamples, which are gone through once.
+
+    Raises:
+        ValueError: for other shapes or values.
+    """
     check_level(level)
-    number, which = index_patients(patients, len(event))
-    if counts is None:
-        counts = count_cases(event[among], np.asarray(patients)[among])
-    films = np.bincount(which[among], minlength=number).astype(np.float64)
-    events = np.bincount(which[among & event], minlength=number).astype(np.float64)
+    todo, sums, estimates = [], [], []
+    for share in shares:
+        event = check_labels(share.event)
+        among = np.ones(len(event), dtype=bool) if share.among is None else check_labels(share.among)
+        number, which = index_patients(patients, len(event))
+        patients = which  # numbers in the order of the names: the same draws, and faster to look through
+        counts = share.counts or count_cases(event[among], which[among])
+        films = np.bincount(which[among], minlength=number).astype(np.float64)
+        events = np.bincount(which[among & event], minlength=number).astype(np.float64)
+        estimate = _without_resamples(events, films, counts, share, level, min_patients, bootstrap_from)
+        if estimate is None:
+            todo.append(len(estimates))
+            sums += [events, films]
+        estimates.append(estimate or counts)
+    if todo:
+        replicates = sum_replicates(np.stack(sums), resamples, seed)
+        for k, done, of in zip(todo, replicates[::2], replicates[1::2], strict=True):
+            events, films = sums[2 * todo.index(k)], sums[2 * todo.index(k) + 1]
+            share_of_draws = np.divide(done, of, out=np.full(len(of), np.nan), where=of > 0)
+            low, high, reason = percentile_interval(share_of_draws, level)
+            value, counts = float(events.sum() / films.sum()), estimates[k]
+            if reason == "too few cases":
+                reason = f"too few cases: {int((films > 0).sum())} {shares[k].words}"
+                value = None
+            estimates[k] = Estimate(value, low, high, *counts, reason, None if reason else PATIENT_BOOTSTRAP)
+    return tuple(estimates)
+
+
+def _without_resamples(events, films, counts, share: Share, level, min_patients, bootstrap_from) -> Estimate | None:
+    """Return the estimate from counts of each patient; None where the interval is one of resamples."""
     counted = films > 0
     trials = int(counted.sum())
     if not trials:
-        return Estimate(None, None, None, *counts, empty)
+        return Estimate(None, None, None, *counts, share.empty)
     if trials < min_patients:
-        return Estimate(None, None, None, *counts, f"too few cases: {trials} {words}")
+        return Estimate(None, None, None, *counts, f"too few cases: {trials} {share.words}")
     total, successes = int(films.sum()), int(events.sum())
     value = successes / total
     if total == trials or value in (0.0, 1.0):
         of_patients = wilson(successes if total == trials else int(value) * trials, trials, level)
         return Estimate(value, of_patients.low, of_patients.high, *counts, None, WILSON)
     if min((events > 0).sum(), (events < films).sum()) >= bootstrap_from:
-        done, of = sum_replicates(np.stack([events, films]), resamples, seed)
-        replicates = np.divide(done, of, out=np.full(len(of), np.nan), where=of > 0)
-        low, high, reason = percentile_interval(replicates, level)
-        if reason == "too few cases":
-            return Estimate(None, None, None, *counts, f"too few cases: {trials} {words}")
-        return Estimate(value, low, high, *counts, reason, None if reason else PATIENT_BOOTSTRAP)
+        return None
     if trials == 1:
         return Estimate(value, None, None, *counts, "no interval: one patient")
     low, high = clustered_wilson(events[counted], films[counted], level)

@@ -15,12 +15,12 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .clustered import auc_with_interval
+from .clustered import auc_of_columns
 from .estimate import FROM_GROUPS, Estimate
 from .intervals import BOOTSTRAP_FROM, count_cases
 from .ranking import check_labels_and_scores
-from .resampling import index_patients
-from .shares import patient_share
+from .resampling import index_patients, resamples_for
+from .shares import Share, patient_shares
 
 __all__ = ["UNKNOWN", "SubgroupRow", "age_bands", "subgroups"]
 
@@ -58,7 +58,7 @@ def subgroups(
     patients: ArrayLike,
     characteristics: Mapping[str, ArrayLike],
     crossings: int = 2,
-    resamples: int = 1000,
+    resamples: int | None = None,
     seed: int = 0,
     level: float = 0.95,
     min_patients: int = 10,
@@ -73,7 +73,8 @@ def subgroups(
         patients: (n,) of whole numbers or strings.
         characteristics: name to (n,) strings, such as the sex; an empty string is :data:`UNKNOWN`.
         crossings: how many characteristics are crossed at most; 1 for none.
-        resamples, seed, level, min_patients, bootstrap_from: as in :func:`.shares.patient_share`.
+        resamples: for all groups the same; None is :func:`.resampling.resamples_for` so many films.
+        seed, level, min_patients, bootstrap_from: as in :func:`.shares.patient_share`.
 
     Returns:
         The row of all films; then those of one characteristic, those of two and so on, each kind with the
@@ -88,33 +89,51 @@ def subgroups(
     labels, scores = check_labels_and_scores(labels, scores)
     if math.isnan(threshold):
         raise ValueError("A threshold of NaN: a number is accepted.")
+    resamples = resamples_for(len(labels)) if resamples is None else resamples
     # numbers in the order of the names: the same draws, and faster to look through
     patients, above = index_patients(patients, len(labels))[1], scores >= threshold
     names = {name: _names(name, values, len(labels)) for name, values in characteristics.items()}
-    options = {"seed": seed, "level": level, "min_patients": min_patients, "bootstrap_from": bootstrap_from}
-
-    def rate(event: NDArray, kind: NDArray, word: str, inside: NDArray) -> Estimate:
-        counts = count_cases(labels[inside], patients[inside])
-        words = {"empty": f"no {word}", "words": f"{word} patients"}
-        return patient_share(event, patients, kind & inside, resamples, counts=counts, **words, **options)
-
-    def row(group: tuple[tuple[str, str], ...], inside: NDArray) -> SubgroupRow:
-        missed = rate(~above, labels, "positive", inside)
-        return SubgroupRow(
-            group,
-            int(inside.sum()),
-            len(np.unique(patients[inside])),
-            missed,
-            _difference(missed, rate(~above, labels, "positive", ~inside)) if group else None,
-            rate(above, ~labels, "negative", inside),
-            auc_with_interval(labels[inside], scores[inside], patients[inside], resamples, **options),
-        )
-
-    rows = [row((), np.ones(len(labels), dtype=bool))]
+    groups = [((), np.ones(len(labels), dtype=bool))]
     for depth in range(1, crossings + 1):
-        found = [row(group, inside) for group, inside in _groups(names, depth, len(labels))]
-        rows += sorted(found, key=lambda r: -1.0 if (v := r.false_negative_rate.value) is None else v, reverse=True)
-    return tuple(rows)
+        groups += _groups(names, depth, len(labels))
+
+    def rate(event: NDArray, kind: NDArray, word: str, inside: NDArray) -> Share:
+        counts = count_cases(labels[inside], patients[inside])
+        return Share(event, kind & inside, counts, f"no {word}", f"{word} patients")
+
+    shares = [
+        share
+        for _, inside in groups
+        for share in (
+            rate(~above, labels, "positive", inside),
+            rate(~above, labels, "positive", ~inside),
+            rate(above, ~labels, "negative", inside),
+        )
+    ]
+    rows_of = [np.flatnonzero(inside) for _, inside in groups]
+    options = (resamples, seed, level, min_patients, bootstrap_from)
+    found = patient_shares(shares, patients, *options)
+    areas = auc_of_columns([(labels[rows], scores[rows], rows) for rows in rows_of], patients, *options)
+    table = [
+        SubgroupRow(
+            group,
+            len(rows),
+            len(np.unique(patients[rows])),
+            missed,
+            _difference(missed, elsewhere) if group else None,
+            false_positives,
+            area,
+        )
+        for (group, _), rows, missed, elsewhere, false_positives, area in zip(
+            groups, rows_of, found[::3], found[1::3], found[2::3], areas, strict=True
+        )
+    ]
+    return tuple(sorted(table, key=_depth_then_missed))
+
+
+def _depth_then_missed(row: SubgroupRow) -> tuple[int, float]:
+    missed = row.false_negative_rate.value
+    return len(row.group), math.inf if missed is None else -missed
 
 
 def age_bands(ages: ArrayLike, edges: tuple[int, ...] = (18, 40, 60, 80)) -> NDArray[np.str_]:
@@ -143,11 +162,17 @@ def _names(name: str, values: ArrayLike, films: int) -> NDArray[np.str_]:
 
 def _groups(names: Mapping[str, NDArray], depth: int, films: int) -> Iterator[tuple[tuple, NDArray[np.bool_]]]:
     """Yield every combination that has a film, and which films are in it."""
+    coded = {name: np.unique(values, return_inverse=True) for name, values in names.items()}
     for chosen in combinations(names, depth):
-        combined = np.stack([names[name] for name in chosen], axis=1)
-        distinct, which = np.unique(combined, axis=0, return_inverse=True)
-        for k, values in enumerate(distinct.tolist()):
-            yield tuple(zip(chosen, values, strict=True)), which.reshape(films) == k
+        # one number for each combination, counting up in the order of the names
+        crossed = np.zeros(films, dtype=np.intp)
+        for name in chosen:
+            distinct, code = coded[name]
+            crossed = crossed * len(distinct) + code
+        for number in np.unique(crossed):
+            inside = crossed == number
+            first = int(np.argmax(inside))
+            yield tuple((name, str(names[name][first])) for name in chosen), inside
 
 
 def _difference(one: Estimate, other: Estimate) -> Estimate:

@@ -138,7 +138,9 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     table = pa.table(columns).replace_schema_metadata({"notice": NOTICE, "films": str(films)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, compression="zstd")
+        # one row group, so one dictionary a column; scores differ film by film and gain nothing by one
+        in_dictionaries = [name for name, values in columns.items() if isinstance(values, pa.DictionaryArray)]
+        pq.write_table(table, path, len(table) or None, compression="zstd", use_dictionary=in_dictionaries)
     except OSError as error:
         raise PathUnusable(f"Run {path.parent.name}: its predictions cannot be written.") from error
 
@@ -157,16 +159,16 @@ def _of_table(table: pa.Table, films: int) -> Predictions:
     classes = table.num_rows // films if films else 0
 
     def numbers(name: str) -> np.ndarray:
-        return table[name].to_numpy().astype(np.float64).reshape(films, classes)
+        return table[name].to_numpy().astype(np.float64, copy=False).reshape(films, classes)
 
-    def words(name: str) -> np.ndarray:
+    def words(name: str, rows: slice) -> np.ndarray:
         column = table[name].combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        codes = column.indices.to_numpy().reshape(films, classes)
-        return np.array(column.dictionary.to_pylist(), dtype=str)[codes]
+        # the words of a million rows are those of a hundred thousand films, again and again
+        return np.array(column.dictionary.to_pylist(), dtype=str)[column.indices.to_numpy()[rows]]
 
     def said(name: str) -> np.ndarray:
-        return table[name].cast(pa.int8()).fill_null(-1).to_numpy().astype(np.int8).reshape(films, classes)
+        return table[name].cast(pa.int8()).fill_null(-1).to_numpy().reshape(films, classes)
 
     def of(prefix: str) -> dict[str, np.ndarray]:
         """Return what is said in the columns of a kind, by who says it."""
@@ -182,8 +184,8 @@ def _of_table(table: pa.Table, films: int) -> Predictions:
             np.stack([own[name][:, 0] == 1 for name in readers], axis=1) if own else None,
         )
     return Predictions(
-        **{field: words(name)[:, 0] for name, field in (_PER_FILM | _GROUPS).items()},
-        labels=words("label")[0],
+        **{field: words(name, slice(None, None, classes)) for name, field in (_PER_FILM | _GROUPS).items()},
+        labels=words("label", slice(classes)),
         scores=numbers("score"),
         probabilities=numbers("probability"),
         references=of(REFERENCE),

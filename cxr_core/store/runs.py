@@ -39,10 +39,21 @@ class StoredRun:
 
     def predictions(self) -> Predictions:
         """Return every prediction; raises PathUnusable where the file is not the one that was stored."""
-        path = self.folder / PREDICTIONS
-        if not path.is_file() or _sha256(path) != self.record.predictions_sha256:
-            raise PathUnusable(f"Run {self.record.id}: {PREDICTIONS} is missing or was changed since it was stored.")
-        return _read(path, self.record.predictions_sha256)
+        return _read(self._checked(PREDICTIONS, self.record.predictions_sha256), self.record.predictions_sha256)
+
+    def check(self) -> None:
+        """Raise PathUnusable where a file of the run is not the one that was stored."""
+        self._checked(PREDICTIONS, self.record.predictions_sha256)
+
+    def _checked(self, name: str, sha256: str) -> Path:
+        path = self.folder / name
+        try:
+            now = path.stat()
+            if _sha256_of(path, now.st_mtime_ns, now.st_size) == sha256:
+                return path
+        except OSError:
+            pass
+        raise PathUnusable(f"Run {self.record.id}: {name} is missing or was changed since it was stored.")
 
 
 @lru_cache(maxsize=4)
@@ -181,6 +192,12 @@ def _engine(url: str) -> Engine:
 
 def _record(fields: dict) -> RunRecord:
     return RunRecord(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+@lru_cache(maxsize=64)
+def _sha256_of(path: Path, _modified_ns: int, _size: int) -> str:
+    """Return the digest, found once in a process for as long as time and size stay what they are."""
+    return _sha256(path)
 
 
 def _sha256(path: Path) -> str:

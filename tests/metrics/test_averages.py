@@ -91,3 +91,10 @@ def test_other_input_is_refused():
         mean_auc(labels[:, 0], scores[:, 0], patients)
     with pytest.raises(ValueError, match="Known"):
         mean_auc(labels, scores, patients, np.ones(len(labels), dtype=bool))
+
+
+def test_micro_may_be_left_out():
+    labels, scores, patients = simulate()
+    whole, quick = (mean_auc(labels, scores, patients, resamples=50, micro=micro) for micro in (True, False))
+    assert quick.micro is None
+    assert (quick.macro, quick.weighted) == (whole.macro, whole.weighted)

@@ -15,7 +15,8 @@ from cxr_core.metrics import (
     recalibration,
 )
 from cxr_core.metrics.logistic import logistic_lines
-from cxr_core.metrics.resampling import multiplicities
+from cxr_core.metrics.logistic_step import one_step_replicates
+from cxr_core.metrics.resampling import index_patients, multiplicities
 
 
 def simulate(seed=0, patients=300, films=900, slope=0.7, intercept=-1.5):
@@ -201,3 +202,28 @@ def test_the_isotonic_curve_nears_the_known_one():
     labels, logits, _ = simulate(0, 8000, 20000)
     at = np.array([-1.5, 0.0, 1.0])
     np.testing.assert_allclose(isotonic(labels, logits).at(at), expit(0.7 * at - 1.5), atol=0.04)
+
+
+def test_one_step_is_a_step_of_each_resample_and_near_its_end():
+    random = np.random.default_rng(0)
+    patients = random.integers(0, 3000, 6000)
+    logits = random.normal(-2, 1, 6000)
+    labels = random.random(6000) < expit(1.2 * logits + 0.3)
+    full = recalibration(labels, expit(logits), patients, resamples=200, seed=1)
+    quick = recalibration(labels, expit(logits), patients, resamples=200, seed=1, one_step=True)
+    for name in ("slope", "intercept", "in_the_large"):
+        one, other = getattr(full, name), getattr(quick, name)
+        assert one.value == other.value
+        # of an interval's width, a twenty-fifth: about what other draws would move it by
+        width = one.high - one.low
+        assert [other.low, other.high] == pytest.approx([one.low, one.high], abs=width / 25)
+    # the first resample by hand: gradient and information of its films at the line of all films
+    fit = platt(labels, logits)
+    start = np.array([fit.slope, fit.intercept])
+    number, which = index_patients(patients, 6000)
+    times = np.concatenate(list(multiplicities(number, 200, 1)), axis=1)[which, 0]
+    chance, design = expit(fit.slope * logits + fit.intercept), np.stack([logits, np.ones(6000)])
+    information = (design * times * chance * (1 - chance)) @ design.T
+    step = np.linalg.solve(information, (design * times) @ (labels - chance))
+    replicates = one_step_replicates(labels, logits, which, start, 200, 1)
+    np.testing.assert_allclose(replicates[:, 0], start + step, rtol=0, atol=1e-10)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from cxr_core.metrics.resampling import index_patients, multiplicities, patient_folds, percentile_interval
+from cxr_core.metrics import resampling
+from cxr_core.metrics.resampling import (
+    index_patients,
+    multiplicities,
+    patient_folds,
+    percentile_interval,
+    resamples_for,
+)
 
 
 def drawn(*arguments, **keywords):
@@ -37,6 +44,17 @@ def test_narrow_chunks_draw_the_same():
     np.testing.assert_array_equal(np.concatenate(chunks, axis=1), drawn(9, 20, 3))
 
 
+def test_draws_that_are_too_many_to_keep_are_the_same(monkeypatch):
+    kept = drawn(300, 50, seed=2, rows=300_000)
+    monkeypatch.setattr(resampling, "_KEPT_CELLS", 0)
+    np.testing.assert_array_equal(drawn(300, 50, seed=2), kept)
+
+
+def test_so_many_resamples_as_films_allow():
+    drawn = {0: 2000, 60: 2000, 25_000: 2000, 50_000: 1000, 112_120: 445, 10**7: 400}
+    assert {films: resamples_for(films) for films in drawn} == drawn
+
+
 def test_the_seed_decides():
     assert (drawn(9, 20, seed=3) == drawn(9, 20, seed=3)).all()
     assert (drawn(9, 20, seed=3) != drawn(9, 20, seed=4)).any()
@@ -52,6 +70,14 @@ def test_patients_are_numbered_in_sorted_order():
     number, which = index_patients(["b", "a", "b", "c"], 4)
     assert number == 3
     assert which.tolist() == [1, 0, 1, 2]
+
+
+def test_patients_numbered_anyhow_are_the_same():
+    near, far = np.array([5, 2, 5, 9, 0]), np.array([5, 2, 5, 9, 0]) * 10**12
+    for numbers in (near, far, near - 7, near.astype(str), near.astype(float)):
+        number, which = index_patients(numbers, 5)
+        assert number == 4
+        assert which.tolist() == [2, 1, 2, 3, 0]
 
 
 @pytest.mark.parametrize(

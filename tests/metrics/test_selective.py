@@ -47,6 +47,31 @@ def test_area_equals_a_plain_loop_over_the_same_draws(step):
     assert [found.area.low, found.area.high] == pytest.approx(expected, abs=1e-12)
 
 
+def test_every_point_equals_a_plain_loop_over_the_same_draws():
+    labels, scores, sureness, patients = simulate(films=400, patients=120)
+    points = risk_coverage(
+        labels, scores, 0, sureness, patients, [0.5, 1.0], resamples=50, seed=4, bootstrap_from=10
+    ).points
+    number, which = index_patients(patients, len(labels))
+    times = np.concatenate(list(multiplicities(number, 50, 4)), axis=1).astype(int)
+    above = scores >= 0
+    for point in points:
+        kept = sureness >= np.sort(sureness)[::-1][point.films - 1]
+        found = []
+        for r in range(50):
+            weight = times[which, r] * kept
+            found.append(
+                [
+                    (weight * (above != labels)).sum() / weight.sum(),
+                    (weight * (above & labels)).sum() / (weight * labels).sum(),
+                    (weight * ~(above | labels)).sum() / (weight * ~labels).sum(),
+                ]
+            )
+        expected = np.quantile(found, [0.025, 0.975], axis=0).T
+        estimates = (point.risk, point.sensitivity, point.specificity)
+        np.testing.assert_allclose([(e.low, e.high) for e in estimates], expected, rtol=0, atol=1e-12)
+
+
 def test_films_of_the_same_sureness_stay_together():
     labels, scores, sureness, patients = simulate(step=0.5)
     for point in risk_coverage(labels, scores, 0, sureness, patients, [0.1, 0.3, 0.8]).points:

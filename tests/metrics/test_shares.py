@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from cxr_core.metrics import patient_mean, patient_share, wilson
+from cxr_core.metrics import Share, patient_mean, patient_share, patient_shares, wilson
 from cxr_core.metrics.shares import clustered_wilson
 
 
@@ -86,3 +86,25 @@ def test_a_mean_that_nothing_moves_or_nobody_carries():
     assert patient_mean([1, 2], [1, 1]).reason == "too few cases: 1 patients"
     with pytest.raises(ValueError, match="finite"):
         patient_mean([np.nan], [1])
+
+
+def test_shares_together_are_each_alone():
+    random = np.random.default_rng(5)
+    patients = random.integers(0, 500, 1500)
+    event, among = random.random(1500) < 0.5, random.random(1500) < 0.7
+    few = patients < 5
+    asked = [
+        Share(event, among),
+        Share(event, few, words="patients with it"),
+        Share(event, ~among, (1, 2, 3, 4)),
+        Share(event, few & ~few, empty="no film at all"),
+        Share(np.ones(1500, bool)),
+    ]
+    together = patient_shares(asked, patients, 60, 2)
+    for share, found in zip(asked, together, strict=True):
+        options = {"counts": share.counts, "empty": share.empty, "words": share.words}
+        assert found == patient_share(share.event, patients, share.among, 60, 2, **options)
+    assert together[0].method == "resampled patients, percentiles"
+    assert together[1].reason == "too few cases: 5 patients with it"
+    assert (together[2].positives, together[3].reason) == (1, "no film at all")
+    assert patient_shares([], patients) == ()

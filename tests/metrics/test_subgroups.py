@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 
 from cxr_core.metrics import age_bands, subgroups, wilson
+from cxr_core.metrics.resampling import index_patients, multiplicities
 
 
 def simulate(seed=0, films=600):
@@ -39,6 +40,28 @@ def test_rows_by_plain_counting():
             assert row.gap.low < row.gap.value < row.gap.high
         else:
             assert row.gap is None
+
+
+def test_every_group_equals_a_plain_loop_over_the_same_draws():
+    labels, scores, patients, characteristics = simulate(films=300)
+    rows = subgroups(labels, scores, 0.2, patients, characteristics, resamples=60, seed=3, bootstrap_from=1)
+    number, which = index_patients(patients, len(labels))
+    times = np.concatenate(list(multiplicities(number, 60, 3)), axis=1).astype(int)
+    above = scores >= 0.2
+    for row in rows:
+        inside = np.ones(len(labels), dtype=bool)
+        for name, value in row.group:
+            inside &= characteristics[name] == value
+        found = []
+        for r in range(60):
+            films = np.repeat(np.arange(len(labels)), times[which, r])
+            films = films[inside[films]]
+            truth, called = labels[films], above[films]
+            rates = (truth & ~called).sum() / truth.sum(), (~truth & called).sum() / (~truth).sum()
+            found.append([*rates, roc_auc_score(truth, scores[films])])
+        expected = np.quantile(found, [0.025, 0.975], axis=0).T
+        estimates = (row.false_negative_rate, row.false_positive_rate, row.auc)
+        np.testing.assert_allclose([(e.low, e.high) for e in estimates], expected, rtol=0, atol=1e-12)
 
 
 def test_those_missed_most_come_first_and_those_unknown_last():
