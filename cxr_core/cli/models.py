@@ -13,13 +13,16 @@ from ..model.card import Metric, Threshold, read_card
 from ..model.folder import CARD, find_model
 from ..model.words import calibration_words, curve_words, flagged_words, number_words, small_words
 from .import_model import import_model
+from .measure import measure
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="List models, show a model's card, verify a model's files, import weights of others.", no_args_is_help=True
+    help="List models, show a model's card, verify a model's files, import weights of others, measure one.",
+    no_args_is_help=True,
 )
 app.command("import")(import_model)
+app.command()(measure)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or a path to its folder.")]
 
@@ -100,6 +103,14 @@ def _words(card: ModelCard) -> str:
         lines.append(f"interval: {table.interval}")
         lines += [f"  {display_name(label):<28}{_metric(metric)}" for label, metric in table.per_label.items()]
         lines += [f"  {'Mean':<28}{_metric(table.mean)}"] if table.mean is not None else []
+    if card.readers:
+        lines += ["", "Single readers of the same films, each against the majority of the others"]
+    for label, points in card.readers.items():
+        lines.append(f"  {display_name(label)}")
+        lines += [
+            f"    {p.reader:<26}sensitivity {_metric(p.sensitivity)}, specificity {_share(p.specificity)}"
+            for p in points
+        ]
     for name, point in card.operating_points.items():
         lines += ["", f"Operating point {name}: {point.rule}, set on {point.films}"]
         lines += [f"held out: {point.held_out}"] if point.held_out else []
@@ -140,6 +151,13 @@ def _threshold(threshold: Threshold) -> str:
     for name, share in (("sensitivity", threshold.sensitivity), ("specificity", threshold.specificity)):
         words += f", {name} {number_words(share)}" if share is not None else ""
     return words
+
+
+def _share(metric: Metric) -> str:
+    """Return a number whose counts stand beside another already."""
+    if metric.value is None or metric.low is None or metric.high is None:
+        return _metric(metric)
+    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
 
 
 def _metric(metric: Metric) -> str:

@@ -6,6 +6,7 @@ A display has ``table()`` and ``chart()``; :func:`on_screen` draws a chart with 
 
 from .auc import AucDisplay
 from .calibration import CalibrationDisplay
+from .card_metrics import MetricDisplay
 from .comparison import ComparisonDisplay
 from .display import Display
 from .marks import Chart
@@ -27,6 +28,7 @@ __all__ = [
     "Chart",
     "ComparisonDisplay",
     "Display",
+    "MetricDisplay",
     "NetBenefitDisplay",
     "OperatingDisplay",
     "Outcome",

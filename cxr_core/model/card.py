@@ -27,6 +27,7 @@ __all__ = [
     "MetricTable",
     "ModelCard",
     "OperatingPoint",
+    "ReaderMetric",
     "Threshold",
     "TrainingRecord",
     "read_card",
@@ -127,6 +128,15 @@ class MetricTable:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ReaderMetric:
+    """What one reader of the same films found, against the majority of the other readers."""
+
+    reader: str
+    sensitivity: Metric
+    specificity: Metric
+
+
+@dataclass(frozen=True, config=STRICT)
 class Threshold:
     """The score at or over which a label is called above; null where ``reason`` says why.
 
@@ -207,6 +217,7 @@ class ModelCard:
     calibration: Calibration | None = None
     familiarity: Familiarity | None = None
     imported: Imported | None = None
+    readers: dict[str, tuple[ReaderMetric, ...]] = Field(default_factory=dict)
     schema: int = CARD_SCHEMA
 
     def operating_point(self, name: str = "default") -> OperatingPoint:

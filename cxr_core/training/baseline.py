@@ -7,6 +7,7 @@ AP and are ill, and many findings come with age.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,14 @@ OLDEST = 100.0
 """NIH's table has ages up to 414; they are cut here."""
 
 
+class Described(Protocol):
+    """Films whose age, sex and view are known or said not to be: a table, or the predictions of a run."""
+
+    ages: NDArray[np.float64]
+    sexes: NDArray[np.str_]
+    views: NDArray[np.str_]
+
+
 @dataclass(frozen=True)
 class Baseline:
     """Logistic regressions, one a label.
@@ -34,7 +43,7 @@ class Baseline:
     coefficients: NDArray[np.float64]
     mean_age: float
 
-    def log_odds(self, films: FilmTable) -> NDArray[np.float64]:
+    def log_odds(self, films: Described) -> NDArray[np.float64]:
         """Return (n, classes) float64 log-odds of the films' labels."""
         return _features(films, self.mean_age) @ self.coefficients
 
@@ -56,7 +65,7 @@ def fit_baseline(films: FilmTable, labels: NDArray[np.bool_]) -> Baseline:
     return Baseline(np.stack(columns, axis=1), mean_age)
 
 
-def _features(films: FilmTable, mean_age: float) -> NDArray[np.float64]:
+def _features(films: Described, mean_age: float) -> NDArray[np.float64]:
     ages = np.clip(films.ages, 0, OLDEST)
     age = (np.where(np.isfinite(ages), ages, mean_age) - 50) / 20
     male, ap = films.sexes == "M", films.views == "AP"

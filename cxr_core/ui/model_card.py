@@ -6,13 +6,16 @@ from html import escape
 
 import streamlit as st
 
+from ..displays import MetricDisplay
+from ..displays.card_metrics import metric_words
 from ..labels import display_name
 from ..model import ModelCard, list_models, open_model
 from ..model.card import Metric, MetricTable
 from ..model.words import calibration_words
 from .card_calibration import calibration_section, operating_point_section
+from .chart import show as show_display
 from .chrome import banner, demonstration_words, html
-from .figures import auc_figure, counts_figure
+from .figures import counts_figure
 from .tables import table
 
 __all__ = ["chosen_card", "show"]
@@ -41,8 +44,10 @@ def show(card: ModelCard) -> None:
         banner("Demonstration model.", demonstration_words(card))
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        for measured in card.metrics:
-            _metrics(measured)
+        for number, measured in enumerate(card.metrics):
+            _metrics(measured, number)
+        if card.readers:
+            _readers(card)
         if not card.metrics:
             html('<div class="sr-small">{words}</div>', words="No measure of how good it is came with this model.")
         if card.operating_points:
@@ -127,24 +132,40 @@ def _familiarity(card: ModelCard) -> str:
     )
 
 
-def _metrics(measured: MetricTable) -> None:
-    st.subheader(f"{measured.metric}, {measured.name}", anchor=False)
+def _metrics(measured: MetricTable, number: int) -> None:
     films = measured.films[:1].upper() + measured.films[1:]
     if measured.number_of_films is not None and measured.number_of_patients is not None:
         films = f"{measured.number_of_films:,} {measured.films} ({measured.number_of_patients:,} patients)"
+    display = MetricDisplay(measured)
+    show_display(display, f"card-metric-{number}")
     html(
-        '<div class="sr-small">{films}. Reference: {reference}. Interval: {interval}. 0.5 is chance.</div>',
+        '<div class="sr-small">{films}. Reference: {reference}. Interval: {interval}. Dotted: {rule}.</div>',
         films=films,
         reference=measured.reference,
         interval=measured.interval,
+        rule="chance" if measured.metric == "AUC" else "no difference",
     )
-    st.plotly_chart(auc_figure(measured), width="stretch", config={"displayModeBar": False})
-    few = [display_name(label) for label, metric in measured.per_label.items() if metric.value is None]
+    few = [display_name(label) for label in display.missing()]
     if few:
         html('<div class="sr-small">Too few cases to say: {few}.</div>', few=", ".join(few))
     with st.expander("As a table"):
         rows = [(display_name(label), *_metric_cells(metric)) for label, metric in measured.per_label.items()]
         table(("label", measured.metric, "95 % interval", "patients +", "patients −"), rows, numbers=4)
+
+
+def _readers(card: ModelCard) -> None:
+    st.subheader("Single readers of the same films", anchor=False)
+    html(
+        '<div class="sr-small">{words}</div>',
+        words="Each against the majority of the others; the page Readers draws them beside the model's curve.",
+    )
+    with st.expander("As a table"):
+        rows = [
+            (display_name(label), point.reader, metric_words(point.sensitivity), metric_words(point.specificity))
+            for label, points in card.readers.items()
+            for point in points
+        ]
+        table(("label", "reader", "sensitivity (95 %)", "specificity (95 %)"), rows)
 
 
 def _metric_cells(metric: Metric) -> tuple[str, str, str, str]:
