@@ -11,14 +11,15 @@ import typer
 
 from ..errors import WrongArguments
 from ..evaluation import evaluate as score_films
-from ..evaluation import gather_films, summarise
+from ..evaluation import gather_films
 from ..evaluation.films import patient_key
 from ..evaluation.identity import new_record, possibly_seen, run_id
 from ..model import shared_predictor
 from ..store import RunStore
 from ..training.splits import EMBEDDED_SPLIT, read_split
 from .progress import Steps
-from .runs import summary_words
+from .run_words import summary_words
+from .runs import with_progress
 
 __all__ = ["evaluate"]
 
@@ -47,7 +48,7 @@ def evaluate(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
 ) -> None:
-    """Score films, keep every prediction as a run, and print its AUC.
+    """Score films, keep every prediction as a run, and print its numbers.
 
     A run that was interrupted goes on with --resume and the same options, and ends as one that was not. Example:
 
@@ -92,10 +93,11 @@ def evaluate(
         split_sha256=chosen.sha256 if chosen else "",
         part=part,
         seen_in_training=possibly_seen(films.table.sources.tolist(), card),
+        point=card.operating_points.get("default"),
     )
     run = store.add(record, predictions)
     shutil.rmtree(work, ignore_errors=True)
-    print(summary_words(summarise(run.record, predictions)))
+    print(summary_words(with_progress(run)))
 
 
 def _of_part(parts: np.ndarray, part: str) -> np.ndarray:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..evaluation import RunSummary, summarise
+from ..evaluation import RunSummary, summary_of
 from ..evaluation.export import export_run
 from ..evaluation.outside import read_outside
 from ..evaluation.summary import times_words
 from ..labels import NOTICE, display_name
-from ..metrics import Estimate
-from ..store import RunStore
+from ..store import RunStore, StoredRun
+from .progress import Steps
+from .run_words import estimate_words, summary_words
 
-__all__ = ["app", "summary_words"]
+__all__ = ["app", "with_progress"]
 
 app = typer.Typer(help="List evaluation runs, show one, compare two, export one.", no_args_is_help=True)
 
@@ -26,7 +28,10 @@ Reference = Annotated[str | None, typer.Option(metavar="NAME", help="Who says wh
 @app.command("list")
 def list_() -> None:
     """Print each run: id, date, model, films, and how often the same films were evaluated before."""
-    for run in RunStore().list():
+    runs = RunStore().list()
+    if not runs:
+        print("No run is kept yet: `evaluate` makes one, `runs import` brings one.")
+    for run in runs:
         record = run.record
         before = f", evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
         films = f"{record.films:,} films of {record.patients:,} patients"
@@ -35,9 +40,8 @@ def list_() -> None:
 
 @app.command()
 def show(run: Run, reference: Reference = None) -> None:
-    """Print a run's AUC with intervals and counts."""
-    stored = RunStore().get(run)
-    print(summary_words(summarise(stored.record, stored.predictions(), reference)))
+    """Print a run's numbers with intervals and counts: ranking, probabilities, operating point, groups."""
+    print(summary_words(with_progress(RunStore().get(run), reference)))
 
 
 @app.command()
@@ -60,7 +64,8 @@ def compare(run: Run, other: Run, reference: Reference = None) -> None:
 def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")]) -> None:
     """Write a run's predictions and numbers as CSV and JSON."""
     stored = RunStore().get(run)
-    for path in export_run(stored, out):
+    summaries = [with_progress(stored, reference) for reference in stored.record.references]
+    for path in export_run(stored, summaries, out):
         print(path)
 
 
@@ -80,33 +85,17 @@ def import_(
     store = RunStore()
     predictions, record = read_outside(file, name=name, model=model, part=part, folder=store.folder)
     run = store.add(record, predictions)
-    print(summary_words(summarise(run.record, predictions)))
+    print(summary_words(with_progress(run)))
 
 
-def summary_words(summary: RunSummary) -> str:
-    """Return a run's numbers for a person at a terminal."""
-    record = summary.record
-    lines = [
-        f"{record.name} ({record.id})",
-        NOTICE,
-        f"Model {record.model_id}; {record.films:,} films of {record.patients:,} patients "
-        f"({', '.join(record.data)}, {record.part}); reference: {summary.reference}",
-        *(f"note: {note}" for note in summary.notes),
-        "AUC (95 % interval by patients):",
-        *(f"  {display_name(label):<20}{estimate_words(estimate)}" for label, estimate in summary.auc.items()),
-    ]
-    if summary.mean_auc is not None:
-        lines.append(f"  {'Mean of the labels':<20}{summary.mean_auc:.3f}")
-    return "\n".join(lines)
+def with_progress(run: StoredRun, reference: str | None = None) -> RunSummary:
+    """Return the numbers of a run, telling how far they are where that takes time."""
+    with ExitStack() as stack:
+        told: list[Steps] = []
 
+        def report(done: int, steps: int) -> None:
+            if not told:
+                told.append(stack.enter_context(Steps("Numbers of the run", steps)))
+            told[0].done(done)
 
-def estimate_words(estimate: Estimate, *, signed: bool = False) -> str:
-    """Return a number with its interval and counts, or why there is none."""
-    counts = f"{estimate.positive_patients} positive, {estimate.negative_patients} negative patients"
-    if estimate.value is None:
-        reason = estimate.reason or "not known"
-        return reason if "patients" in reason else f"{reason}; {counts}"
-    sign = "+" if signed else ""
-    if estimate.low is None:
-        return f"{estimate.value:{sign}.3f} (no interval: {estimate.reason}; {counts})"
-    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f}; {counts})"
+        return summary_of(run, reference, report)

@@ -2,8 +2,10 @@
 
 from .comparison import RunComparison, compare_runs
 from .films import Films, gather_films
+from .kept import summary_of
+from .outcomes import ANY_FINDING, outcomes, reader_outcomes
 from .scoring import evaluate
-from .summary import ANY_FINDING, RunSummary, outcomes, reader_outcomes, run_notes, summarise
+from .summary import RunSummary, summarise
 
 __all__ = [
     "ANY_FINDING",
@@ -15,6 +17,6 @@ __all__ = [
     "gather_films",
     "outcomes",
     "reader_outcomes",
-    "run_notes",
     "summarise",
+    "summary_of",
 ]

@@ -9,7 +9,8 @@ import numpy as np
 from ..errors import WrongArguments
 from ..metrics import ModelComparison, auc_difference, clustered_test, holm
 from ..store import RunRecord, StoredRun
-from .summary import outcomes, run_notes
+from .outcomes import outcomes
+from .summary import notes_of
 
 __all__ = ["RunComparison", "compare_runs"]
 
@@ -65,6 +66,6 @@ def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None) -
         label: ModelComparison(*pair, one_adjusted)
         for (label, pair), one_adjusted in zip(found.items(), adjusted, strict=True)
     }
-    notes = {note for run in (one, two) for note in run_notes(run.record)}
+    notes = {note for run in (one, two) for note in notes_of(run.record)}
     named = reference or next(iter(ours.references))
     return RunComparison(one.record, two.record, named, len(first), differences, tuple(sorted(notes)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ..errors import PathUnusable
 from ..labels import NOTICE
 from ..metrics import Estimate
 from ..store import StoredRun
-from .summary import RunSummary, summarise
+from .summary import RunSummary
 
 __all__ = ["export_run", "summary_csv"]
 
@@ -23,20 +24,27 @@ METRIC_COLUMNS = (
     "reference",
     "metric",
     "label",
+    "group",
+    "threshold",
     *(field.name for field in fields(Estimate)),
     "notes",
     "notice",
 )
 
 
-def export_run(run: StoredRun, folder: Path) -> tuple[Path, ...]:
+def export_run(run: StoredRun, summaries: Sequence[RunSummary], folder: Path) -> tuple[Path, ...]:
     """Write ``metrics.csv``, ``metrics.json``, ``predictions.csv`` and ``run.json``; return what was written.
 
-    Every file carries the notice and what must be said of the run. Raises PathUnusable where the folder cannot be
-    written.
+    Every file carries the notice and what must be said of the run.
+
+    Args:
+        run: of the store.
+        summaries: its numbers, against one reference or several.
+        folder: to write to.
+
+    Raises:
+        PathUnusable: the folder cannot be written.
     """
-    predictions = run.predictions()
-    summaries = [summarise(run.record, predictions, reference) for reference in predictions.references]
     texts = {
         "metrics.csv": "".join(summary_csv(summary, header=not number) for number, summary in enumerate(summaries)),
         "metrics.json": json.dumps([asdict(summary) | {"notice": NOTICE} for summary in summaries], indent=1) + "\n",
@@ -55,7 +63,7 @@ def export_run(run: StoredRun, folder: Path) -> tuple[Path, ...]:
 
 
 def summary_csv(summary: RunSummary, *, header: bool = True) -> str:
-    """Return one line a label with its AUC, interval, counts and reason."""
+    """Return one line a number: metric, label, group, value, interval, counts and reason."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, METRIC_COLUMNS, lineterminator="\n")
     if header:
@@ -63,12 +71,12 @@ def summary_csv(summary: RunSummary, *, header: bool = True) -> str:
     common = {
         "run": summary.record.id,
         "reference": summary.reference,
-        "metric": "auc",
         "notes": "; ".join(summary.notes),
         "notice": NOTICE,
     }
-    for label, estimate in summary.auc.items():
-        writer.writerow(common | {"label": label} | asdict(estimate))
+    for number in summary.numbers():
+        named = {key: getattr(number, key) for key in ("metric", "label", "group", "threshold")}
+        writer.writerow(common | named | asdict(number.estimate))
     return stream.getvalue()
 
 

@@ -11,7 +11,8 @@ from importlib.metadata import version
 import numpy as np
 
 from ..errors import WrongArguments
-from ..model import ModelCard
+from ..model import ModelCard, OperatingPoint
+from ..model.findings import usable_threshold
 from ..store import Predictions, RunRecord
 from ..store.predictions import fingerprint
 
@@ -57,6 +58,7 @@ def new_record(
     split_sha256: str = "",
     part: str = "all",
     seen_in_training: bool = False,
+    point: OperatingPoint | None = None,
 ) -> RunRecord:
     """Return the record of predictions that were just made."""
     found = {}
@@ -82,5 +84,13 @@ def new_record(
         labels=tuple(predictions.labels.tolist()),
         references=tuple(predictions.references),
         seen_in_training=seen_in_training,
+        operating_point=point.name if point else "",
+        thresholds=_thresholds(point) if point else {},
         versions={"python": platform.python_version()} | found,
     )
+
+
+def _thresholds(point: OperatingPoint) -> dict[str, float]:
+    """Return the thresholds that readings use: those that enough patients stand behind."""
+    usable = {label: usable_threshold(point, label) for label in point.thresholds}
+    return {label: value for label, value in usable.items() if value is not None}

@@ -11,7 +11,7 @@ from ..errors import PathUnusable
 from ..store import Predictions, RunRecord
 from .films import patient_digests, patient_key
 from .identity import new_record
-from .summary import ANY_FINDING
+from .outcomes import ANY_FINDING
 
 __all__ = ["read_outside"]
 

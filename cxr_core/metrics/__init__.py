@@ -54,10 +54,11 @@ from .resampling import patient_folds, resamples_for
 from .roc_band import RocBand, roc_band
 from .selective import CoveragePoint, RiskCoverage, risk_coverage
 from .shares import Share, patient_mean, patient_share, patient_shares, wilson
-from .subgroups import SubgroupRow, age_bands, subgroups
+from .subgroups import UNKNOWN, SubgroupRow, age_bands, subgroups
 
 __all__ = [
     "BOOTSTRAP_FROM",
+    "UNKNOWN",
     "Agreement",
     "AtThreshold",
     "BrierParts",

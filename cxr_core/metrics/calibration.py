@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import logit
 
-from .estimate import Estimate
+from .estimate import PATIENT_BOOTSTRAP, Estimate
 from .intervals import count_patients
 from .logistic import logistic_lines, logistic_shifts
 from .logistic_step import one_step_replicates
@@ -261,7 +261,8 @@ def recalibration(
     estimates = []
     for value, row in zip((*start.tolist(), float(shift[0])), np.concatenate(replicates, axis=1), strict=True):
         low, high, why = percentile_interval(row, level)
-        estimates.append(Estimate(value, low, high, *counts, few if why == "too few cases" else why))
+        why = few if why == "too few cases" else why
+        estimates.append(Estimate(value, low, high, *counts, why, None if why else PATIENT_BOOTSTRAP))
     return Recalibration(*estimates)
 
 

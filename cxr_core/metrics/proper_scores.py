@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .estimate import Estimate
+from .estimate import PATIENT_BOOTSTRAP, Estimate
 from .intervals import count_patients
 from .ranking import check_labels_and_scores, missing_class
 from .resampling import check_level, index_patients, multiplicities, percentile_interval
@@ -117,7 +117,7 @@ def patient_bootstrap_mean(
     # every patient has a film, so no resample is without
     replicates = [(sums @ drawn) / (films @ drawn) for drawn in multiplicities(number, resamples, seed)]
     low, high, why = percentile_interval(np.concatenate(replicates), level)
-    return Estimate(float(values.mean()), low, high, *counts, why)
+    return Estimate(float(values.mean()), low, high, *counts, why, None if why else PATIENT_BOOTSTRAP)
 
 
 def _squared(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.float64]:

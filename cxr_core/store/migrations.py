@@ -31,6 +31,10 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (runs_table, evaluations_
 """In order; one that was released is never changed, only followed."""
 
 
+_LOCK = 5_302_117
+"""Of PostgreSQL's advisory locks the one that is this program's; any number that others do not use."""
+
+
 def migrate(engine: Engine) -> tuple[str, ...]:
     """Bring a database up to date and return the names of the steps that were done.
 
@@ -41,6 +45,8 @@ def migrate(engine: Engine) -> tuple[str, ...]:
         if engine.dialect.name == "sqlite":
             # two programs that open a new store at once: one waits here, and then finds it done
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
         if not inspect(connection).has_table("migrations"):
             connection.execute(text("CREATE TABLE migrations (name VARCHAR(80) PRIMARY KEY)"))
         done = {name for (name,) in connection.execute(text("SELECT name FROM migrations"))}

@@ -30,6 +30,9 @@ class RunRecord:
         seen_in_training: True where the card lists the data set as training data and the films are not of
             the part that was held out.
         predictions_sha256: of the Parquet file.
+        operating_point: name of the card's operating point whose thresholds are kept; empty where none is.
+        thresholds: of the score, for each label that the card calls above or below; the model need not be there
+            to ask what they do.
         versions: of the programs that made it.
     """
 
@@ -51,4 +54,6 @@ class RunRecord:
     evaluated_before: int = 0
     seen_in_training: bool = False
     predictions_sha256: str = ""
+    operating_point: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

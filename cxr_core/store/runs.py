@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import PathUnusable, WrongArguments
@@ -80,7 +80,11 @@ class RunStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             migrate(self._engine)
         except (OSError, SQLAlchemyError) as error:
+            self.close()
             raise PathUnusable("The store of runs cannot be opened. Check SECOND_READ_DATABASE_URL.") from error
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give its connections back."""
@@ -118,7 +122,7 @@ class RunStore:
         write_predictions(predictions, part / PREDICTIONS)
         sha256 = _sha256(part / PREDICTIONS)
         try:
-            with self._transaction() as connection:
+            with self._transaction(writing=True) as connection:
                 here = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
                 if here or final.exists() or any(run.record.id == record.id for run in self._of_project()):
                     raise WrongArguments(f"Run {record.id}: there is one of this name. Give another name.")
@@ -161,12 +165,15 @@ class RunStore:
         return tuple(StoredRun(_record(json.loads(path.read_text(encoding="utf-8"))), path.parent) for path in found)
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
                 if self._engine.dialect.name == "sqlite":
                     # a writer waits for another instead of failing when it comes to write
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
+                elif writing and self._engine.dialect.name == "postgresql":
+                    # two writers would each count without the other's row; readers do not wait
+                    connection.exec_driver_sql("LOCK TABLE runs IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
         except SQLAlchemyError as error:
             raise PathUnusable("The store of runs cannot be read or written just now. Try again.") from error
@@ -174,9 +181,17 @@ class RunStore:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS} if url.startswith("sqlite") else {})
+        address = make_url(url)
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        waits = {"sqlite": {"timeout": WAIT_SECONDS}, "postgresql": {"connect_timeout": WAIT_SECONDS}}
+        # a server may have closed a connection that waits in the pool
+        engine = create_engine(
+            address, connect_args=waits.get(address.get_backend_name(), {}), pool_pre_ping=not url.startswith("sqlite")
+        )
     except ImportError as error:
-        raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {error.name}.") from error
+        package = {"psycopg": "'psycopg[binary]'"}.get(error.name, error.name)
+        raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {package}.") from error
     except SQLAlchemyError as error:
         # the address may hold a password: nothing of it is quoted
         raise PathUnusable("SECOND_READ_DATABASE_URL is no address of a database that can be opened here.") from error

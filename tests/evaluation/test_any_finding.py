@@ -6,8 +6,7 @@ import pytest
 
 from cxr_core.cli.main import main
 from cxr_core.errors import PathUnusable
-from cxr_core.evaluation import gather_films, summarise
-from cxr_core.evaluation.summary import ANY_FINDING, outcomes, reader_outcomes
+from cxr_core.evaluation import ANY_FINDING, gather_films, outcomes, reader_outcomes, summarise
 from cxr_core.labels import LABELS
 from cxr_core.metrics import reader_points, roc_auc
 from cxr_core.settings import settings

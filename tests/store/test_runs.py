@@ -1,8 +1,11 @@
+import json
 import multiprocessing
-import sqlite3
+import os
+import uuid
+from dataclasses import asdict
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, make_url, text
 
 from cxr_core.errors import PathUnusable, WrongArguments
 from cxr_core.store import RunStore
@@ -10,18 +13,47 @@ from cxr_core.store.migrations import MIGRATIONS, migrate
 from tests.runs import made_up, record_of
 from tests.store.test_predictions import same
 
+SERVER = os.environ.get("SECOND_READ_TEST_DATABASE_URL")
+"""A PostgreSQL to run the same tests against, such as ``postgresql+psycopg://reader@127.0.0.1/postgres``."""
+
+
+@pytest.fixture(params=["sqlite", "server"] if SERVER else ["sqlite"])
+def url(request, tmp_path):
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        (tmp_path / "runs").mkdir()
+        yield f"sqlite:///{tmp_path / 'runs' / 'second-read.sqlite'}"
+        return
+    schema = f"test_{uuid.uuid4().hex}"
+    server = create_engine(SERVER)
+    with server.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    own = make_url(SERVER).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield own.render_as_string(hide_password=False)
+    with server.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    server.dispose()
+
 
 @pytest.fixture
-def store(tmp_path):
-    store = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+def store(url, tmp_path):
+    store = RunStore(url, tmp_path / "runs", tmp_path / "none")
     yield store
     store.close()
 
 
-def test_a_run_is_kept_and_found_by_its_beginning(store, tmp_path):
+def execute(url, *statements):
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_run_is_kept_and_found_by_its_beginning(store, url, tmp_path):
     predictions = made_up()
-    kept = store.add(record_of(predictions), predictions)
-    again = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+    kept = store.add(record_of(predictions, thresholds={"Mass": 0.25}, operating_point="default"), predictions)
+    again = RunStore(url, tmp_path / "runs", tmp_path / "none")
     found = again.get("a-r")
     again.close()
     assert found.record == kept.record
@@ -59,75 +91,94 @@ def test_predictions_that_were_changed_are_refused(store):
         store.get("a-run").predictions()
 
 
-def _write(folder, number, barrier):
+def _write(url, folder, number, barrier):
     predictions = made_up(seed=0)
     barrier.wait()
-    store = RunStore(folder=folder, embedded=folder / "none")
+    store = RunStore(url, folder, folder / "none")
     for i in range(5):
         store.add(record_of(predictions, f"writer-{number}-{i}"), predictions)
     store.close()
 
 
-def test_two_writers_at_once_lose_nothing_from_a_new_store_on(tmp_path):
+def test_two_writers_at_once_lose_nothing_from_a_new_store_on(url, tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
-    writers = [context.Process(target=_write, args=(tmp_path / "runs", n, barrier)) for n in range(2)]
+    writers = [context.Process(target=_write, args=(url, tmp_path / "runs", n, barrier)) for n in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(120)
     assert [writer.exitcode for writer in writers] == [0, 0]
-    store = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
+    store = RunStore(url, tmp_path / "runs", tmp_path / "none")
     runs = store.list()
     store.close()
     assert len(runs) == 10
     assert sorted(run.record.evaluated_before for run in runs) == list(range(10))
 
 
-def test_a_store_of_the_previous_version_migrates_and_keeps_its_runs(tmp_path):
+def test_a_store_of_the_previous_version_migrates_and_keeps_its_runs(url, tmp_path):
     folder = tmp_path / "runs"
-    store = RunStore(folder=folder, embedded=tmp_path / "none")
+    store = RunStore(url, folder, tmp_path / "none")
     predictions = made_up()
     store.add(record_of(predictions), predictions)
     store.close()
     # as it was before the last step
-    with sqlite3.connect(folder / "second-read.sqlite") as old:
-        old.execute("DROP INDEX runs_by_films")
-        old.execute("DELETE FROM migrations WHERE name = ?", (MIGRATIONS[-1].__name__,))
-    old.close()
-    engine = create_engine(f"sqlite:///{folder / 'second-read.sqlite'}")
+    execute(url, "DROP INDEX runs_by_films", f"DELETE FROM migrations WHERE name = '{MIGRATIONS[-1].__name__}'")
+    engine = create_engine(url)
     assert migrate(engine) == (MIGRATIONS[-1].__name__,)
     assert migrate(engine) == ()
     engine.dispose()
-    store = RunStore(folder=folder, embedded=tmp_path / "none")
+    store = RunStore(url, folder, tmp_path / "none")
     same(predictions, store.get("a-run").predictions())
     store.close()
 
 
-def test_a_step_that_fails_leaves_nothing(tmp_path, monkeypatch):
+def test_a_record_of_before_thresholds_were_kept_is_read(url, store, tmp_path):
+    predictions = made_up()
+    kept = store.add(record_of(predictions, thresholds={"Mass": 0.25}, operating_point="default"), predictions)
+    fields = {key: value for key, value in asdict(kept.record).items() if key not in ("thresholds", "operating_point")}
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET record = :record"), {"record": json.dumps(fields)})
+    engine.dispose()
+    found = store.get("a-run").record
+    assert (found.operating_point, found.thresholds) == ("", {})
+
+
+def test_a_step_that_fails_leaves_nothing(url, tmp_path, monkeypatch):
     def broken(connection):
         connection.execute(text("CREATE TABLE half (id INTEGER)"))
         raise RuntimeError
 
     folder = tmp_path / "runs"
-    RunStore(folder=folder, embedded=tmp_path / "none").close()
+    RunStore(url, folder, tmp_path / "none").close()
     monkeypatch.setattr("cxr_core.store.migrations.MIGRATIONS", (*MIGRATIONS, broken))
     with pytest.raises(RuntimeError):
-        RunStore(folder=folder, embedded=tmp_path / "none")
-    with sqlite3.connect(folder / "second-read.sqlite") as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    database.close()
-    assert tables == {"runs", "migrations"}
+        RunStore(url, folder, tmp_path / "none")
+    engine = create_engine(url)
+    assert set(inspect(engine).get_table_names()) == {"runs", "migrations"}
+    engine.dispose()
 
 
-def test_a_newer_store_is_refused_with_words(tmp_path):
+def test_a_newer_store_is_refused_with_words(url, tmp_path):
     folder = tmp_path / "runs"
-    RunStore(folder=folder, embedded=tmp_path / "none").close()
-    with sqlite3.connect(folder / "second-read.sqlite") as database:
-        database.execute("INSERT INTO migrations VALUES ('of_the_future')")
-    database.close()
+    RunStore(url, folder, tmp_path / "none").close()
+    execute(url, "INSERT INTO migrations VALUES ('of_the_future')")
     with pytest.raises(PathUnusable, match=r"newer than this program: it has of_the_future\. Use the version"):
-        RunStore(folder=folder, embedded=tmp_path / "none")
+        RunStore(url, folder, tmp_path / "none")
+
+
+def test_a_file_is_read_once_and_again_when_it_changed(store, monkeypatch):
+    predictions = made_up()
+    run = store.add(record_of(predictions), predictions)
+    path = run.folder / "predictions.parquet"
+    run.check()
+    monkeypatch.setattr("cxr_core.store.runs._sha256", lambda path: "another")
+    run.check()
+    now = path.stat()
+    os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns + 1))
+    with pytest.raises(PathUnusable, match="changed since it was stored"):
+        run.check()
 
 
 def test_an_address_that_cannot_be_opened_is_one_line_without_its_password(tmp_path):

@@ -1,0 +1,103 @@
+"""A run's numbers for a person at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..evaluation import ANY_FINDING, RunSummary
+from ..labels import NOTICE, display_name
+from ..metrics import Estimate
+
+__all__ = ["estimate_words", "summary_words"]
+
+
+def summary_words(summary: RunSummary) -> str:
+    """Return the numbers of a run, a section each kind."""
+    record = summary.record
+    return "\n".join(
+        [
+            f"{record.name} ({record.id})",
+            NOTICE,
+            f"Model {record.model_id}; {record.films:,} films of {record.patients:,} patients "
+            f"({', '.join(record.data)}, {record.part}); reference: {summary.reference}",
+            *(f"note: {note}" for note in summary.notes),
+            "Intervals: 95 %, by patients.",
+            *_ranking(summary),
+            *_probabilities(summary),
+            *_operating_point(summary),
+        ]
+    )
+
+
+def _ranking(summary: RunSummary) -> Iterator[str]:
+    yield "AUC:"
+    for label, numbers in summary.labels.items():
+        yield _line(label, estimate_words(numbers.auc))
+    mean = summary.mean_auc
+    yield f"Mean AUC of {len(mean.labels)} labels:"
+    yield _line("each the same", _words(mean.macro))
+    yield _line("by positive films", _words(mean.weighted))
+    for label, reason in mean.left_out:
+        yield f"  left out: {display_name(label)}, {reason}"
+    yield "Average precision, beside the prevalence that chance would give:"
+    for label, numbers in summary.labels.items():
+        yield _line(label, f"{_words(numbers.average_precision)}; {_words(numbers.prevalence)}")
+    yield f"AUC of {ANY_FINDING.lower()} by group:"
+    for group in summary.groups:
+        yield _line(f"{group.characteristic}: {group.group}", estimate_words(group.auc))
+
+
+def _probabilities(summary: RunSummary) -> Iterator[str]:
+    known = {label: numbers for label, numbers in summary.labels.items() if numbers.brier is not None}
+    if not known:
+        yield "Probabilities: none, the model's card allows none."
+        return
+    yield "Probabilities: Brier score; slope and intercept of the outcome over them (1 and 0 where right):"
+    for label, numbers in known.items():
+        slope, intercept = numbers.calibration.slope, numbers.calibration.intercept
+        yield _line(label, "; ".join(map(_words, (numbers.brier, slope, intercept))))
+
+
+def _operating_point(summary: RunSummary) -> Iterator[str]:
+    if summary.flagged_without_findings is None:
+        yield "Operating point: none is kept with this run."
+        return
+    yield f"Operating point {summary.record.operating_point}: threshold; sensitivity; specificity; PPV; NPV:"
+    for label, numbers in summary.labels.items():
+        point = numbers.operating
+        if point is None:
+            yield _line(label, "not evaluated")
+            continue
+        threshold = "any label above" if label == ANY_FINDING else f"{point.threshold:.3f}"
+        shares = (
+            point.sensitivity,
+            point.specificity,
+            point.positive_predictive_value,
+            point.negative_predictive_value,
+        )
+        yield _line(label, "; ".join([threshold, *map(_words, shares)]))
+    yield _line("Films without findings that are flagged", _words(summary.flagged_without_findings))
+
+
+def _line(name: str, words: str) -> str:
+    return f"  {display_name(name):<20}{words}" if len(name) < 20 else f"  {name}: {words}"
+
+
+def _words(estimate: Estimate) -> str:
+    """Return a number and its interval where the counts stand in another line, or why there is none."""
+    if estimate.value is None:
+        return estimate.reason
+    limits = "no interval" if estimate.low is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return f"{estimate.value:.3f} ({limits})"
+
+
+def estimate_words(estimate: Estimate, *, signed: bool = False) -> str:
+    """Return a number with its interval and counts, or why there is none."""
+    counts = f"{estimate.positive_patients} positive, {estimate.negative_patients} negative patients"
+    if estimate.value is None:
+        reason = estimate.reason or "not known"
+        return reason if "patients" in reason else f"{reason}; {counts}"
+    sign = "+" if signed else ""
+    if estimate.low is None:
+        return f"{estimate.value:{sign}.3f} (no interval: {estimate.reason}; {counts})"
+    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f}; {counts})"
