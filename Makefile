@@ -12,8 +12,8 @@ help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
-	@echo "make bench  print the figures of docs/performance.md and docs/training.md"
-	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training"
+	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
+	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training; try the intervals"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -31,12 +31,14 @@ bench: $(VENV)/.dev
 	$(RUN) -m tests.bench.page
 	$(RUN) -m tests.bench.training
 	$(RUN) -m tests.bench.statistics
+	$(RUN) -m tests.bench.opening
 
 soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations
 	$(RUN) -m tests.soak.memory
 	$(RUN) -m tests.soak.gate
 	$(RUN) -m tests.soak.killed
+	$(RUN) -m tests.soak.coverage
 
 clean:
 	rm -rf $(VENV) runs build

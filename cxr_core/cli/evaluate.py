@@ -12,6 +12,7 @@ import typer
 from ..errors import WrongArguments
 from ..evaluation import evaluate as score_films
 from ..evaluation import gather_films
+from ..evaluation.boxes import read_boxes
 from ..evaluation.films import patient_key
 from ..evaluation.identity import new_record, possibly_seen, run_id
 from ..model import shared_predictor
@@ -41,6 +42,9 @@ def evaluate(
     readers: Annotated[Path | None, typer.Option(metavar="CSV", help="Single readers' answers.")] = None,
     facts: Annotated[
         list[Path] | None, typer.Option(metavar="CSV", help="NIH's table, for age, sex and view of the films.")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Boxes in NIH's layout, to see where the maps point.")
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What the run is called.")] = None,
     keep_patients: Annotated[
@@ -72,13 +76,16 @@ def evaluate(
         films = films.select(_of_part(chosen.part_of(films.table.patients), part))
     elif part != "all":
         raise WrongArguments(f"Part {part!r}: give the --split that it is a part of.")
+    drawn = None if boxes is None else read_boxes(boxes)
     name = name or f"{predictor.card.id} on {', '.join(sorted(set(films.table.sources.tolist())))} {part}"
     work = store.folder / f"{run_id(name)}.scoring"
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
+    if drawn is not None and not set(drawn) & set(films.table.names.tolist()):
+        raise WrongArguments(f"Boxes {boxes}: none is of a film that is evaluated. Give the boxes of these films.")
     with Steps("Scoring films", len(films.table)) as steps:
-        predictions, unreadable = score_films(
-            predictor, films, work, resume=resume, report=lambda done, _: steps.done(done)
+        predictions, unreadable, localisation = score_films(
+            predictor, films, work, resume=resume, report=lambda done, _: steps.done(done), boxes=drawn
         )
         if unreadable:
             steps.say(f"{unreadable} files could not be read and are left out.")
@@ -95,7 +102,7 @@ def evaluate(
         seen_in_training=possibly_seen(films.table.sources.tolist(), card),
         point=card.operating_points.get("default"),
     )
-    run = store.add(record, predictions)
+    run = store.add(record, predictions, localisation)
     shutil.rmtree(work, ignore_errors=True)
     print(summary_words(with_progress(run)))
 

@@ -25,6 +25,7 @@ def summary_words(summary: RunSummary) -> str:
             *_ranking(summary),
             *_probabilities(summary),
             *_operating_point(summary),
+            *_boxes(summary),
         ]
     )
 
@@ -77,6 +78,20 @@ def _operating_point(summary: RunSummary) -> Iterator[str]:
         )
         yield _line(label, "; ".join([threshold, *map(_words, shares)]))
     yield _line("Films without findings that are flagged", _words(summary.flagged_without_findings))
+
+
+def _boxes(summary: RunSummary) -> Iterator[str]:
+    if not summary.boxes:
+        return
+    yield "Maps and boxes: strongest cell in a box; the same for the centre of the film; the gain:"
+    for label, boxes in summary.boxes.items():
+        rates = (boxes.hit_rate, boxes.centre_hit_rate, boxes.gain)
+        blank = f"; {boxes.blank} maps are blank" if boxes.blank else ""
+        yield _line(label, f"{'; '.join(map(_words, rates))}; {boxes.boxed} films{blank}")
+    yield "Overlap of map and boxes (intersection over union) by share of full colour; of a centre as large:"
+    for label, boxes in summary.boxes.items():
+        for threshold, overlap, centre in zip(boxes.thresholds, boxes.overlap, boxes.centre_overlap, strict=True):
+            yield _line(label, f"{threshold:.1f}: {_words(overlap)}; {_words(centre)}")
 
 
 def _line(name: str, words: str) -> str:

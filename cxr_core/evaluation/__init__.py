@@ -3,9 +3,10 @@
 from .comparison import RunComparison, compare_runs
 from .films import Films, gather_films
 from .kept import summary_of
+from .numbers import RunSummary
 from .outcomes import ANY_FINDING, outcomes, reader_outcomes
 from .scoring import evaluate
-from .summary import RunSummary, summarise
+from .summary import summarise
 
 __all__ = [
     "ANY_FINDING",

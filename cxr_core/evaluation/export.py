@@ -14,8 +14,8 @@ import numpy as np
 from ..errors import PathUnusable
 from ..labels import NOTICE
 from ..metrics import Estimate
-from ..store import StoredRun
-from .summary import RunSummary
+from ..store import Localisation, StoredRun
+from .numbers import RunSummary
 
 __all__ = ["export_run", "summary_csv"]
 
@@ -35,7 +35,8 @@ METRIC_COLUMNS = (
 def export_run(run: StoredRun, summaries: Sequence[RunSummary], folder: Path) -> tuple[Path, ...]:
     """Write ``metrics.csv``, ``metrics.json``, ``predictions.csv`` and ``run.json``; return what was written.
 
-    Every file carries the notice and what must be said of the run.
+    A run with boxes also gets ``localisation.csv``, one row a film and boxed label. Every file carries the notice
+    and what must be said of the run.
 
     Args:
         run: of the store.
@@ -51,6 +52,9 @@ def export_run(run: StoredRun, summaries: Sequence[RunSummary], folder: Path) ->
         "run.json": json.dumps(asdict(run.record) | {"notice": NOTICE, "notes": summaries[0].notes}, indent=1) + "\n",
         "predictions.csv": _predictions_csv(run, summaries[0].notes),
     }
+    localisation = run.localisation()
+    if localisation is not None:
+        texts["localisation.csv"] = _localisation_csv(localisation, summaries[0].notes)
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +111,36 @@ def _predictions_csv(run: StoredRun, notes: tuple[str, ...]) -> str:
             said = {name: "" if said[i, c] < 0 else int(said[i, c]) for name, said in references.items()}
             numbers = {"score": float(p.scores[i, c]), "probability": _or_empty(p.probabilities[i, c])}
             writer.writerow(film | {"label": label} | numbers | said)
+    return stream.getvalue()
+
+
+def _localisation_csv(localisation: Localisation, notes: tuple[str, ...]) -> str:
+    stream = io.StringIO()
+    by_threshold = {
+        f"{name} at {threshold:g}": getattr(localisation, name)[:, t]
+        for name in ("overlap", "centre_overlap", "marked")
+        for t, threshold in enumerate(localisation.thresholds.tolist())
+    }
+    columns = ["image", "patient", "label", "boxes", "strongest_x", "strongest_y", "hit", "centre_hit"]
+    writer = csv.DictWriter(stream, [*columns, *by_threshold, "notes", "notice"], lineterminator="\n")
+    writer.writeheader()
+    for row in range(len(localisation)):
+        x, y = localisation.strongest[row]
+        writer.writerow(
+            {
+                "image": localisation.images[row],
+                "patient": localisation.patients[row],
+                "label": localisation.labels[row],
+                "boxes": json.dumps(localisation.boxes[row].tolist()),
+                "strongest_x": _or_empty(x),
+                "strongest_y": _or_empty(y),
+                "hit": int(localisation.hits[row]),
+                "centre_hit": int(localisation.centre_hits[row]),
+                "notes": "; ".join(notes),
+                "notice": NOTICE,
+            }
+            | {name: float(values[row]) for name, values in by_threshold.items()}
+        )
     return stream.getvalue()
 
 

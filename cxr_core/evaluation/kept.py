@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from .. import metrics
 from ..settings import settings
 from ..store import StoredRun
-from .summary import RunSummary, summarise
+from .numbers import RunSummary
+from .summary import summarise
 
 __all__ = ["FOLDER", "summary_of"]
 
@@ -51,7 +52,7 @@ def summary_of(
     try:
         return _ADAPTER.validate_json(path.read_bytes())
     except (OSError, ValidationError):
-        summary = summarise(run.record, run.predictions(), reference, report=report)
+        summary = summarise(run.record, run.predictions(), reference, localisation=run.localisation(), report=report)
     _keep(path, summary)
     return summary
 
@@ -76,7 +77,6 @@ def _key(run: StoredRun, reference: str | None) -> str:
 @lru_cache(maxsize=1)
 def _source() -> list[str]:
     """Return what made the numbers: the source of metrics and summary, and the versions of what they rest on."""
-    own = Path(__file__).parent
-    files = [*sorted(Path(metrics.__file__).parent.glob("*.py")), own / "summary.py", own / "outcomes.py"]
+    files = sorted([*Path(metrics.__file__).parent.glob("*.py"), *Path(__file__).parent.glob("*.py")])
     digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
     return [digest, version("numpy"), version("scipy")]

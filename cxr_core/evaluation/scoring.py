@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,15 +15,31 @@ from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph, read_radiograph
 from ..model import Predictor
 from ..model.findings import find
-from ..store import Predictions, ReaderAnswers
+from ..model.predictor import class_maps
+from ..store import Localisation, Predictions, ReaderAnswers
+from .boxes import THRESHOLDS, Boxes, look_at_boxes
 from .films import Films
 
-__all__ = ["CHUNK", "evaluate"]
+__all__ = ["CHUNK", "Evaluated", "evaluate"]
 
 CHUNK = 64
 """Films that are scored between two writes: what an interruption may cost."""
 
 _AHEAD = 8
+
+
+class Evaluated(NamedTuple):
+    """What came of an evaluation.
+
+    Attributes:
+        predictions: of the films that could be read.
+        unreadable: how many could not; they are left out.
+        localisation: where maps point beside boxes; None where no boxes were given.
+    """
+
+    predictions: Predictions
+    unreadable: int
+    localisation: Localisation | None
 
 
 def evaluate(
@@ -32,7 +49,8 @@ def evaluate(
     *,
     resume: bool = False,
     report: Callable[[int, int], None] = lambda done, films: None,
-) -> tuple[Predictions, int]:
+    boxes: Boxes | None = None,
+) -> Evaluated:
     """Score films.
 
     The gate is asked but not obeyed: a film that it refuses is scored, and its verdict kept, so that a run is
@@ -45,9 +63,7 @@ def evaluate(
             again.
         resume: go on.
         report: called with the films done and their number.
-
-    Returns:
-        The predictions, and how many files could not be read: those are left out.
+        boxes: of :func:`.boxes.read_boxes`; with them it is kept where the maps point.
 
     Raises:
         WrongArguments: with ``resume``, the work folder is of another model or of other films.
@@ -58,6 +74,7 @@ def evaluate(
         "card": hashlib.sha256((predictor.folder.path / "card.json").read_bytes()).hexdigest(),
         "engine": predictor.engine.name,
         "films": hashlib.sha256("\n".join(films.table.names.tolist()).encode()).hexdigest(),
+        "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest(),
     }
     _begin(work, plan, resume)
     count = len(films.table)
@@ -66,10 +83,11 @@ def evaluate(
         for start in starts:
             path = work / f"chunk-{start:07d}.npz"
             if not path.is_file():
-                paths = films.table.paths[start : start + CHUNK]
-                _write(path, _scored(predictor, list(paths), threads))
+                part = slice(start, start + CHUNK)
+                of_films = [(boxes or {}).get(name, {}) for name in films.table.names[part].tolist()]
+                _write(path, _scored(predictor, list(films.table.paths[part]), of_films, threads))
             report(min(start + CHUNK, count), count)
-    return _gathered(work, starts, films, predictor.card.labels)
+    return _gathered(work, starts, films, predictor.card.labels, boxes is not None)
 
 
 def _begin(work: Path, plan: dict[str, str], resume: bool) -> None:
@@ -108,8 +126,12 @@ def _read_ahead(paths: list[Path], threads: ThreadPoolExecutor) -> Iterator[Radi
         yield film
 
 
-def _scored(predictor: Predictor, paths: list[Path], threads: ThreadPoolExecutor) -> dict[str, np.ndarray]:
-    classes = len(predictor.card.labels)
+def _scored(
+    predictor: Predictor, paths: list[Path], boxes: list[Mapping], threads: ThreadPoolExecutor
+) -> dict[str, np.ndarray]:
+    card = predictor.card
+    classes = len(card.labels)
+    looks = []
     scores = np.full((len(paths), classes), np.nan)
     probabilities = np.full((len(paths), classes), np.nan)
     sha256 = np.full(len(paths), "", dtype="U64")
@@ -117,11 +139,34 @@ def _scored(predictor: Predictor, paths: list[Path], threads: ThreadPoolExecutor
     for row, film in enumerate(_read_ahead(paths, threads)):
         if film is None:
             continue
-        findings = find(predictor.card, predictor.infer(film)[0].logits[0], predictor.card.operating_point())
+        inference, placement = predictor.infer(film)
+        findings = find(card, inference.logits[0], card.operating_point())
         scores[row] = [finding.score for finding in findings]
         probabilities[row] = [np.nan if f.probability is None else f.probability for f in findings]
         sha256[row], quality[row] = film.sha256, film.quality.status
-    return {"scores": scores, "probabilities": probabilities, "sha256": sha256, "quality": quality}
+        if boxes[row]:
+            maps = dict(zip(card.labels, class_maps(inference.features[0], predictor.engine.head), strict=True))
+            looks += [(row, *look) for look in look_at_boxes(maps, card.map_anchors, boxes[row], placement)]
+    films = {"scores": scores, "probabilities": probabilities, "sha256": sha256, "quality": quality}
+    return films | _of_looks(looks)
+
+
+def _of_looks(looks: list[tuple]) -> dict[str, np.ndarray]:
+    """Return looks at boxes as arrays: m looks at boxes of all."""
+    by_threshold = (len(looks), len(THRESHOLDS))
+    return {
+        "look_row": np.array([row for row, *_ in looks], dtype=np.intp),
+        "look_label": np.array([label for _, label, *_ in looks], dtype="U60"),
+        "look_boxes": np.array([len(drawn) for _, _, drawn, *_ in looks], dtype=np.intp),
+        "boxes": np.concatenate([np.zeros((0, 4)), *(drawn for _, _, drawn, *_ in looks)]),
+        "strongest": np.array([at for *_, at, _ in looks], dtype=np.float64).reshape(-1, 2),
+        "hit": np.array([look.hit for *_, look in looks], dtype=bool),
+        "centre": np.array([look.centre for *_, look in looks], dtype=bool),
+        **{
+            name: np.array([getattr(look, name) for *_, look in looks], dtype=np.float64).reshape(by_threshold)
+            for name in ("overlap", "centre_overlap", "marked")
+        },
+    }
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -134,8 +179,10 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         raise PathUnusable(f"Work folder {path.parent.name}: cannot be written.") from error
 
 
-def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...]) -> tuple[Predictions, int]:
+def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...], boxed: bool) -> Evaluated:
     chunks = [dict(np.load(work / f"chunk-{start:07d}.npz")) for start in starts]
+    for start, chunk in zip(starts, chunks, strict=True):
+        chunk["look_row"] += start
     found = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
     kept = found["quality"] != "unreadable"
     table = films.table.select(kept)
@@ -167,4 +214,18 @@ def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...]) 
         readers=readers,
         any_finding={name: said[kept] for name, said in films.any_finding.items()},
     )
-    return predictions, int((~kept).sum())
+    localisation = None
+    if boxed:
+        rows = found["look_row"]
+        localisation = Localisation(
+            images=films.table.names[rows],
+            patients=films.patients[rows],
+            labels=found["look_label"],
+            boxes=tuple(np.split(found["boxes"], np.cumsum(found["look_boxes"])[:-1]) if len(rows) else ()),
+            strongest=found["strongest"],
+            hits=found["hit"],
+            centre_hits=found["centre"],
+            thresholds=np.array(THRESHOLDS),
+            **{name: found[name] for name in ("overlap", "centre_overlap", "marked")},
+        )
+    return Evaluated(predictions, int((~kept).sum()), localisation)

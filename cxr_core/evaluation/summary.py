@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,7 @@ from numpy.typing import NDArray
 from ..metrics import (
     BOOTSTRAP_FROM,
     UNKNOWN,
-    AtThreshold,
     Estimate,
-    Recalibration,
     Share,
     age_bands,
     at_threshold,
@@ -25,20 +22,12 @@ from ..metrics import (
     recalibration,
     resamples_for,
 )
-from ..store import Predictions, RunRecord
+from ..store import Localisation, Predictions, RunRecord
+from .boxes import box_numbers
+from .numbers import GroupNumber, LabelNumbers, MeanAuc, RunSummary
 from .outcomes import ANY_FINDING, outcomes
 
-__all__ = [
-    "SEEN_IN_TRAINING",
-    "GroupNumber",
-    "LabelNumbers",
-    "MeanAuc",
-    "Number",
-    "RunSummary",
-    "notes_of",
-    "summarise",
-    "times_words",
-]
+__all__ = ["SEEN_IN_TRAINING", "notes_of", "summarise", "times_words"]
 
 SEEN_IN_TRAINING = "images possibly seen in training"
 """Stands on every figure and export of a run on a data set that the model's card lists as training data."""
@@ -49,136 +38,12 @@ ONE_STEP_FROM = 10_000
 _LEAST_PROBABILITY = 1e-6
 
 
-@dataclass(frozen=True)
-class LabelNumbers:
-    """The numbers of one label, or of any finding.
-
-    Attributes:
-        prevalence: the share of films that are positive.
-        auc: area under the ROC curve.
-        average_precision: to be read beside ``prevalence``, which chance alone would give.
-        brier: of the probabilities; None where the card allows none.
-        calibration: slope and intercepts of the outcome over the probabilities; None likewise.
-        operating: what the threshold that the run keeps does; None where it keeps none. Of any finding: a film is
-            above where any label is.
-    """
-
-    prevalence: Estimate
-    auc: Estimate
-    average_precision: Estimate
-    brier: Estimate | None
-    calibration: Recalibration | None
-    operating: AtThreshold | None
-
-
-@dataclass(frozen=True)
-class MeanAuc:
-    """The mean AUC over the labels that have enough cases, any finding not among them.
-
-    Attributes:
-        macro: each label weighs the same.
-        weighted: by the number of positive films.
-        labels: that are in it.
-        left_out: (label, reason) of the others.
-    """
-
-    macro: Estimate
-    weighted: Estimate
-    labels: tuple[str, ...]
-    left_out: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class GroupNumber:
-    """The AUC of any finding among the films of one group, such as ``view`` ``PA``."""
-
-    characteristic: str
-    group: str
-    auc: Estimate
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number by name: what is printed and what is exported, line by line.
-
-    Attributes:
-        metric: such as ``auc`` or ``sensitivity``.
-        label: empty for a number of all labels.
-        group: such as ``view: PA``; empty for all films.
-        threshold: of the score, where the number has one.
-        estimate: value, interval, counts.
-    """
-
-    metric: str
-    label: str
-    group: str
-    threshold: float | None
-    estimate: Estimate
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """The numbers of a run against one reference.
-
-    Attributes:
-        record: of the run.
-        reference: who says what the films show.
-        labels: of each label that the reference knows, and of :data:`.outcomes.ANY_FINDING`.
-        mean_auc: over the labels.
-        flagged_without_findings: of the films without findings the share on which any label is above its
-            threshold; None where the run keeps no threshold.
-        groups: AUC of any finding by view, sex and age band.
-        resamples: of patients, behind every interval that is of resamples.
-        notes: what must stand beside every number.
-    """
-
-    record: RunRecord
-    reference: str
-    labels: dict[str, LabelNumbers]
-    mean_auc: MeanAuc
-    flagged_without_findings: Estimate | None
-    groups: tuple[GroupNumber, ...]
-    resamples: int
-    notes: tuple[str, ...]
-
-    @property
-    def auc(self) -> dict[str, Estimate]:
-        """The area of each label and of any finding."""
-        return {label: numbers.auc for label, numbers in self.labels.items()}
-
-    def numbers(self) -> Iterator[Number]:
-        """Yield every number of the summary."""
-        for metric in ("auc", "prevalence", "average_precision", "brier"):
-            for label, numbers in self.labels.items():
-                if getattr(numbers, metric) is not None:
-                    yield Number(metric, label, "", None, getattr(numbers, metric))
-        for label, numbers in self.labels.items():
-            if numbers.calibration is not None:
-                yield Number("calibration_slope", label, "", None, numbers.calibration.slope)
-                yield Number("calibration_intercept", label, "", None, numbers.calibration.intercept)
-        for label, numbers in self.labels.items():
-            if (point := numbers.operating) is not None:
-                threshold = None if label == ANY_FINDING else point.threshold
-                for metric, estimate in (
-                    ("sensitivity", point.sensitivity),
-                    ("specificity", point.specificity),
-                    ("ppv", point.positive_predictive_value),
-                    ("npv", point.negative_predictive_value),
-                ):
-                    yield Number(metric, label, "", threshold, estimate)
-        yield Number("macro_auc", "", "", None, self.mean_auc.macro)
-        yield Number("weighted_auc", "", "", None, self.mean_auc.weighted)
-        if self.flagged_without_findings is not None:
-            yield Number("flagged_without_findings", "", "", None, self.flagged_without_findings)
-        for group in self.groups:
-            yield Number("auc", ANY_FINDING, f"{group.characteristic}: {group.group}", None, group.auc)
-
-
 def summarise(
     record: RunRecord,
     predictions: Predictions,
     reference: str | None = None,
     resamples: int | None = None,
+    localisation: Localisation | None = None,
     report: Callable[[int, int], None] = lambda done, steps: None,
 ) -> RunSummary:
     """Return the numbers of a run.
@@ -187,6 +52,7 @@ def summarise(
         record, predictions: of the run.
         reference: one of the run's; the first by default.
         resamples: of patients, for intervals; None is :func:`.metrics.resamples_for` so many films.
+        localisation: of the run, where it has one.
         report: called with the steps done and their number.
 
     Raises:
@@ -227,6 +93,7 @@ def summarise(
             GroupNumber(characteristic, group, auc)
             for (characteristic, group, _), auc in zip(groups, areas[len(known) :], strict=True)
         ),
+        {} if localisation is None else box_numbers(localisation, resamples),
         resamples,
         notes_of(record),
     )

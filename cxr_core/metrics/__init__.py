@@ -18,7 +18,17 @@ from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_p
 from .delong import PairedTest, delong_auc, delong_test
 from .estimate import Estimate
 from .intervals import BOOTSTRAP_FROM, count_patients, patient_bootstrap, patient_bootstrap_auc
-from .localisation import OverlapCurve, PointingGame, box_coverage, overlap_by_threshold, pointing_game
+from .localisation import (
+    Look,
+    OverlapCurve,
+    PointingGame,
+    box_coverage,
+    look_at,
+    overlap_by_threshold,
+    overlap_of,
+    pointing_game,
+    pointing_game_of,
+)
 from .net_benefit import DecisionCurve, OutcomeHistogram, decision_curve, outcome_histogram
 from .operating import (
     sensitivity_specificity,
@@ -69,6 +79,7 @@ __all__ = [
     "DecisionCurve",
     "Estimate",
     "IsotonicFit",
+    "Look",
     "ModelComparison",
     "OutcomeHistogram",
     "OverlapCurve",
@@ -110,11 +121,13 @@ __all__ = [
     "isotonic_replicates",
     "log_loss",
     "log_loss_difference",
+    "look_at",
     "majority_of_others",
     "mean_auc",
     "mean_average_precision",
     "outcome_histogram",
     "overlap_by_threshold",
+    "overlap_of",
     "patient_bootstrap",
     "patient_bootstrap_auc",
     "patient_bootstrap_average_precision",
@@ -126,6 +139,7 @@ __all__ = [
     "platt",
     "platt_replicates",
     "pointing_game",
+    "pointing_game_of",
     "precision_recall_curve",
     "reader_agreement",
     "reader_points",

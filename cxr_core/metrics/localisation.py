@@ -18,7 +18,39 @@ from numpy.typing import ArrayLike, NDArray
 from .estimate import Estimate
 from .shares import patient_mean, patient_share
 
-__all__ = ["OverlapCurve", "PointingGame", "box_coverage", "overlap_by_threshold", "pointing_game"]
+__all__ = [
+    "Look",
+    "OverlapCurve",
+    "PointingGame",
+    "box_coverage",
+    "look_at",
+    "overlap_by_threshold",
+    "overlap_of",
+    "pointing_game",
+    "pointing_game_of",
+]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One map and its boxes.
+
+    Attributes:
+        strongest: (x, y) of the centre of the strongest cell, the first of several; None where all cells are
+            the same.
+        hit: whether it lies in a box; of equally strong cells at least half.
+        centre: whether the centre of the map does.
+        overlap: intersection over union of marked cells and boxes, by threshold.
+        centre_overlap: the same of a rectangle in the centre that is as large as what is marked.
+        marked: the share of the map that is marked.
+    """
+
+    strongest: tuple[float, float] | None
+    hit: bool
+    centre: bool
+    overlap: tuple[float, ...]
+    centre_overlap: tuple[float, ...]
+    marked: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -83,17 +115,29 @@ def pointing_game(
     Vision 126 (2018) 1084-1102; Saporta et al., Nature Machine Intelligence 4 (2022) 867-878.
     """
     maps, boxes = _check(maps, boxes)
-    rows, columns = maps.shape[1:]
-    hits, centre = np.zeros(len(maps), dtype=bool), np.zeros(len(maps), dtype=bool)
-    blank = 0
-    for k, (cells, around) in enumerate(zip(maps, boxes, strict=True)):
-        centre[k] = _inside(np.array([[columns / 2, rows / 2]]), around, tolerance).any()
-        if cells.min() == cells.max():
-            blank += 1
-            continue
-        strongest = np.argwhere(cells == cells.max())[:, ::-1] + 0.5
-        hits[k] = _inside(strongest, around, tolerance).mean() >= 0.5
-    options = {"resamples": resamples, "seed": seed, "level": level, "min_patients": min_patients}
+    seen = [look_at(cells, around, (), tolerance) for cells, around in zip(maps, boxes, strict=True)]
+    return pointing_game_of(
+        [one.hit for one in seen],
+        [one.centre for one in seen],
+        sum(one.strongest is None for one in seen),
+        patients,
+        resamples=resamples,
+        seed=seed,
+        level=level,
+        min_patients=min_patients,
+    )
+
+
+def pointing_game_of(hits: ArrayLike, centre: ArrayLike, blank: int, patients: ArrayLike, **options) -> PointingGame:
+    """Return :func:`pointing_game` of what was found film by film.
+
+    Args:
+        hits, centre: (n,) bool, as in :class:`Look`.
+        blank: how many maps were blank.
+        patients: (n,) of whole numbers or strings.
+        options: as in :func:`pointing_game`.
+    """
+    hits, centre = np.asarray(hits, dtype=bool), np.asarray(centre, dtype=bool)
     return PointingGame(
         patient_share(hits, patients, **options),
         patient_share(centre, patients, **options),
@@ -132,27 +176,64 @@ def overlap_by_threshold(
     thresholds = np.asarray(thresholds, dtype=np.float64)
     if thresholds.ndim != 1 or not np.isfinite(thresholds).all():
         raise ValueError(f"Thresholds of shape {thresholds.shape}: (k,) finite numbers are accepted.")
-    rows, columns = maps.shape[1:]
-    overlap, centre, marked = (np.zeros((len(thresholds), len(maps))) for _ in range(3))
-    for k, (cells, around) in enumerate(zip(maps, boxes, strict=True)):
-        covered, whole = box_coverage(around, rows, columns), _area(around)
-        for t, threshold in enumerate(thresholds):
-            chosen = cells >= threshold
-            area = float(chosen.sum())
-            common = float(covered[chosen].sum())
-            overlap[t, k] = common / (area + whole - common)
-            marked[t, k] = area / (rows * columns)
-            half = np.array([columns, rows]) * np.sqrt(marked[t, k]) / 2
-            middle = np.array([columns, rows]) / 2
-            inside = _area(np.clip(around, np.tile(middle - half, 2), np.tile(middle + half, 2)))
-            centre[t, k] = inside / (area + whole - inside)
+    seen = [look_at(cells, around, thresholds) for cells, around in zip(maps, boxes, strict=True)]
+    overlap, centre, marked = (
+        np.array([getattr(one, name) for one in seen]).reshape(len(seen), len(thresholds))
+        for name in ("overlap", "centre_overlap", "marked")
+    )
     options = {"resamples": resamples, "seed": seed, "level": level, "min_patients": min_patients}
+    return overlap_of(thresholds, overlap, centre, marked, patients, **options)
+
+
+def overlap_of(
+    thresholds: ArrayLike, overlap: ArrayLike, centre: ArrayLike, marked: ArrayLike, patients: ArrayLike, **options
+) -> OverlapCurve:
+    """Return :func:`overlap_by_threshold` of what was found film by film.
+
+    Args:
+        thresholds: (k,).
+        overlap, centre, marked: (n, k), as in :class:`Look`.
+        patients: (n,) of whole numbers or strings.
+        options: as in :func:`overlap_by_threshold`.
+    """
+    thresholds, marked = np.asarray(thresholds, dtype=np.float64), np.asarray(marked, dtype=np.float64)
     overlap_estimates, centre_estimates = (
-        tuple(patient_mean(row, patients, lowest=0, highest=1, **options) for row in table)
+        tuple(patient_mean(column, patients, lowest=0, highest=1, **options) for column in np.asarray(table).T)
         for table in (overlap, centre)
     )
-    share = marked.mean(axis=1) if len(maps) else np.zeros(len(thresholds))
+    share = marked.mean(axis=0) if len(marked) else np.zeros(len(thresholds))
     return OverlapCurve(thresholds, overlap_estimates, centre_estimates, share)
+
+
+def look_at(cells: NDArray, boxes: NDArray, thresholds: ArrayLike, tolerance: float = 0.0) -> Look:
+    """Return what one map shows of the boxes of its film and label.
+
+    Args:
+        cells: (rows, columns) finite.
+        boxes: (k, 4) of left, top, right, bottom, on the map's grid.
+        thresholds: (t,), in the unit of the map.
+        tolerance: as in :func:`pointing_game`.
+    """
+    rows, columns = cells.shape
+    size = np.array([columns, rows])
+    strongest, hit = None, False
+    if cells.min() < cells.max():
+        places = np.argwhere(cells == cells.max())[:, ::-1] + 0.5
+        hit = bool(_inside(places, boxes, tolerance).mean() >= 0.5)
+        strongest = (float(places[0, 0]), float(places[0, 1]))
+    covered, whole = box_coverage(boxes, rows, columns), _area(boxes)
+    overlap, centre, marked = [], [], []
+    for threshold in np.asarray(thresholds, dtype=np.float64):
+        chosen = cells >= threshold
+        area = float(chosen.sum())
+        common = float(covered[chosen].sum())
+        overlap.append(common / (area + whole - common))
+        marked.append(area / (rows * columns))
+        half = size * np.sqrt(marked[-1]) / 2
+        inside = _area(np.clip(boxes, np.tile(size / 2 - half, 2), np.tile(size / 2 + half, 2)))
+        centre.append(inside / (area + whole - inside))
+    at_centre = bool(_inside(size[None] / 2, boxes, tolerance).any())
+    return Look(strongest, hit, at_centre, tuple(overlap), tuple(centre), tuple(marked))
 
 
 def box_coverage(boxes: ArrayLike, rows: int, columns: int) -> NDArray[np.float64]:

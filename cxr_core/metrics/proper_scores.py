@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from .estimate import PATIENT_BOOTSTRAP, Estimate
 from .intervals import count_patients
 from .ranking import check_labels_and_scores, missing_class
-from .resampling import check_level, index_patients, multiplicities, percentile_interval
+from .replicates import patient_sums, sum_replicates
+from .resampling import check_level, index_patients, percentile_interval
 
 __all__ = [
     "brier_difference",
@@ -113,10 +114,9 @@ def patient_bootstrap_mean(
     if reason is not None:
         return Estimate(None, None, None, *counts, reason)
     number, which = index_patients(patients, len(labels))
-    sums, films = np.bincount(which, weights=values, minlength=number), np.bincount(which, minlength=number)
     # every patient has a film, so no resample is without
-    replicates = [(sums @ drawn) / (films @ drawn) for drawn in multiplicities(number, resamples, seed)]
-    low, high, why = percentile_interval(np.concatenate(replicates), level)
+    done, of = sum_replicates(patient_sums(np.stack([values, np.ones(len(values))]), which, number), resamples, seed)
+    low, high, why = percentile_interval(done / of, level)
     return Estimate(float(values.mean()), low, high, *counts, why, None if why else PATIENT_BOOTSTRAP)
 
 

@@ -16,7 +16,7 @@ from .resampling import index_patients, multiplicities
 
 __all__ = ["auc_replicates", "average_precision_replicates", "patient_sums", "sum_replicates"]
 
-_DENSE = 0.25
+_DENSE, _FEW_ROWS = 0.25, 8
 
 Column = tuple[NDArray[np.bool_], NDArray[np.float64]] | tuple[NDArray[np.bool_], NDArray[np.float64], NDArray]
 
@@ -63,8 +63,9 @@ def sum_replicates(sums: NDArray[np.float64], resamples: int, seed: int) -> NDAr
         resamples, seed: as in :func:`.resampling.multiplicities`.
     """
     chunks = multiplicities(sums.shape[1], resamples, seed, rows=len(sums))
-    if np.count_nonzero(sums) < _DENSE * sums.size:
-        # counts of one label in one group are nought for most patients
+    if len(sums) <= _FEW_ROWS or np.count_nonzero(sums) < _DENSE * sums.size:
+        # counts of one label in one group are nought for most patients; and the threads of a dense product wait
+        # for one another longer than a few rows take
         sums = sparse.csr_array(sums)
     return np.concatenate([sums @ drawn for drawn in chunks], axis=1)
 

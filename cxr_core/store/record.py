@@ -33,6 +33,7 @@ class RunRecord:
         operating_point: name of the card's operating point whose thresholds are kept; empty where none is.
         thresholds: of the score, for each label that the card calls above or below; the model need not be there
             to ask what they do.
+        localisation_sha256: of the Parquet file of where the maps point; empty where no box was given.
         versions: of the programs that made it.
     """
 
@@ -56,4 +57,5 @@ class RunRecord:
     predictions_sha256: str = ""
     operating_point: str = ""
     thresholds: dict[str, float] = field(default_factory=dict)
+    localisation_sha256: str = ""
     versions: dict[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import PathUnusable, WrongArguments
 from ..settings import settings
+from .localisation import Localisation, read_localisation, write_localisation
 from .migrations import migrate
 from .predictions import Predictions, read_predictions, write_predictions
 from .record import RunRecord
@@ -26,6 +27,7 @@ EMBEDDED = Path(__file__).with_name("embedded")
 """Runs that come with the project: numbers, no images."""
 
 PREDICTIONS = "predictions.parquet"
+LOCALISATION = "localisation.parquet"
 RECORD = "run.json"
 WAIT_SECONDS = 30
 
@@ -44,6 +46,14 @@ class StoredRun:
     def check(self) -> None:
         """Raise PathUnusable where a file of the run is not the one that was stored."""
         self._checked(PREDICTIONS, self.record.predictions_sha256)
+        if self.record.localisation_sha256:
+            self._checked(LOCALISATION, self.record.localisation_sha256)
+
+    def localisation(self) -> Localisation | None:
+        """Return where the maps point, or None where no box was given; raises as :meth:`predictions`."""
+        if not self.record.localisation_sha256:
+            return None
+        return read_localisation(self._checked(LOCALISATION, self.record.localisation_sha256))
 
     def _checked(self, name: str, sha256: str) -> Path:
         path = self.folder / name
@@ -107,7 +117,7 @@ class RunStore:
         known = ", ".join(one.record.id for one in found or runs) or "none"
         raise WrongArguments(f"Run {run!r}: {'several begin so' if found else 'no such run'}. Found: {known}.")
 
-    def add(self, record: RunRecord, predictions: Predictions) -> StoredRun:
+    def add(self, record: RunRecord, predictions: Predictions, localisation: Localisation | None = None) -> StoredRun:
         """Keep a run.
 
         The predictions are written first and the row last: what has a row is whole. How often the films were
@@ -120,14 +130,17 @@ class RunStore:
         final, part = self.folder / record.id, self.folder / f"{record.id}.writing"
         shutil.rmtree(part, ignore_errors=True)
         write_predictions(predictions, part / PREDICTIONS)
-        sha256 = _sha256(part / PREDICTIONS)
+        record = replace(record, predictions_sha256=_sha256(part / PREDICTIONS))
+        if localisation is not None:
+            write_localisation(localisation, part / LOCALISATION)
+            record = replace(record, localisation_sha256=_sha256(part / LOCALISATION))
         try:
             with self._transaction(writing=True) as connection:
                 here = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
                 if here or final.exists() or any(run.record.id == record.id for run in self._of_project()):
                     raise WrongArguments(f"Run {record.id}: there is one of this name. Give another name.")
                 before = self._evaluations(connection, record.data_sha256)
-                record = replace(record, predictions_sha256=sha256, evaluated_before=before)
+                record = replace(record, evaluated_before=before)
                 (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
                 connection.execute(
                     text("INSERT INTO runs VALUES (:id, :created, :model_id, :data_sha256, :part, :record)"),

@@ -50,7 +50,7 @@ def test_the_scores_of_a_run_are_those_of_predict(made_up_set, runs, capsys):
 def test_an_interrupted_run_goes_on_and_is_equal(made_up_set, predictor, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "CHUNK", 6)
     films = films_of(made_up_set)
-    whole, _ = evaluate(predictor, films, tmp_path / "whole")
+    whole, *_ = evaluate(predictor, films, tmp_path / "whole")
 
     class Stop(Exception):
         pass
@@ -66,7 +66,7 @@ def test_an_interrupted_run_goes_on_and_is_equal(made_up_set, predictor, tmp_pat
     scored = []
     real = predictor.infer
     monkeypatch.setattr(predictor, "infer", lambda film: scored.append(film) or real(film))
-    continued, _ = evaluate(predictor, films, tmp_path / "cut", resume=True)
+    continued, *_ = evaluate(predictor, films, tmp_path / "cut", resume=True)
     assert len(scored) == 20 - 12
     np.testing.assert_array_equal(continued.scores, whole.scores)
     np.testing.assert_array_equal(continued.images, whole.images)
@@ -83,7 +83,7 @@ def test_going_on_with_another_evaluation_is_refused(made_up_set, predictor, tmp
 
 
 def test_a_file_that_cannot_be_read_is_left_out_and_counted(made_up_set, predictor, tmp_path):
-    predictions, unreadable = evaluate(predictor, films_of(made_up_set, "with_broken.csv"), tmp_path / "work")
+    predictions, unreadable, _ = evaluate(predictor, films_of(made_up_set, "with_broken.csv"), tmp_path / "work")
     assert (len(predictions), unreadable) == (20, 1)
     assert "00000099_000.png" not in predictions.images
 
