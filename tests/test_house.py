@@ -36,7 +36,7 @@ def test_every_setting_and_command_is_documented():
         "train",
         "evaluate",
         "runs",
-        "calibrate",
+        "describe",
         "split",
         "models",
         "bench",

@@ -10,7 +10,7 @@ from typer._click.exceptions import ClickException  # typer brings its own click
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from . import bench, calibrate, evaluate, models, predict, render, runs, split, train, train_gate
+from . import bench, calibrate, describe, evaluate, models, predict, render, runs, split, train, train_gate
 
 __all__ = ["app", "main"]
 
@@ -33,6 +33,7 @@ app.command("train")(train.train)
 app.command("train-gate")(train_gate.train_gate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("describe")(describe.describe)
 app.command("split")(split.split)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")

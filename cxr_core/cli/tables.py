@@ -10,7 +10,16 @@ from ..training.columns import parse_columns
 from ..training.splits import EMBEDDED_SPLIT, Split, official_split, read_names, read_split
 from ..training.table import FilmTable, read_table
 
-__all__ = ["COLUMNS_HELP", "LISTS_HELP", "MAP_LABEL_HELP", "OFFICIAL_VALIDATION", "chosen_split", "official", "pairs"]
+__all__ = [
+    "COLUMNS_HELP",
+    "LISTS_HELP",
+    "MAP_LABEL_HELP",
+    "OFFICIAL_VALIDATION",
+    "chosen_split",
+    "official",
+    "pairs",
+    "test_sets",
+]
 
 COLUMNS_HELP = (
     "What the columns of a table are: image=,patient= and labels= (or one for each of the 14 labels, with 0 and 1; "
@@ -43,6 +52,17 @@ def pairs(
     return FilmTable.join(
         [read_table(table, folder, known) for table, folder, known in zip(tables, folders, maps, strict=True)]
     )
+
+
+def test_sets(images: Sequence[Path] | None, tables: Sequence[Path] | None) -> dict[str, FilmTable]:
+    """Return sets of films that are only measured on, by the name of their folder."""
+    images, tables = images or [], tables or []
+    if len(images) != len(tables):
+        raise WrongArguments("Give one --test-table for each --test-images.")
+    return {
+        folder.parent.name if folder.name == "images" else folder.name: pairs([folder], [csv])
+        for folder, csv in zip(images, tables, strict=True)
+    }
 
 
 def official(films: FilmTable, lists: Path, validation_share: float = OFFICIAL_VALIDATION, seed: int = 0) -> Split:

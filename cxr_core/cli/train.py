@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 from ..duration import duration
-from ..errors import WrongArguments
 from ..model.card import ModelCard
 from .calibrate import check_sampling
 from .inputs import write
 from .progress import LINE_SECONDS
-from .tables import COLUMNS_HELP, LISTS_HELP, MAP_LABEL_HELP, chosen_split, pairs
+from .tables import COLUMNS_HELP, LISTS_HELP, MAP_LABEL_HELP, chosen_split, pairs, test_sets
 
 __all__ = ["train"]
 
@@ -127,18 +126,13 @@ def train(
         average=average,
         precision=precision,
     )
-    if len(test_images or []) != len(test_table or []):
-        raise WrongArguments("Give one --test-table for each --test-images.")
-    tests = {}
-    for folder, csv in zip(test_images or [], test_table or [], strict=True):
-        tests[folder.parent.name if folder.name == "images" else folder.name] = pairs([folder], [csv])
     films = pairs(images, table, columns, map_label)
     recipe = Recipe(
         id=out.resolve().name,
         films=films,
         split=chosen_split(split, films, lists or table[0].parent),
         plan=plan,
-        tests=tests,
+        tests=test_sets(test_images, test_table),
         initialisation=init,
         version=version,
         calibrate_on=tuple(calibrate_on or ()),

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation
 from .calibration import Calibration, check_calibration
+from .data_summary import DataSummary
 from .measure import STRICT, Counts, Metric
 from .schooling import LossBalance, StageEnd
 
@@ -69,7 +70,8 @@ class TrainingRecord:
     """What the weights have seen, and how; null is what was not published with imported weights.
 
     ``datasets`` begins each name with that of its source, such as ``NIH ChestX-ray14``: a run on one of them
-    is marked "images possibly seen in training".
+    is marked "images possibly seen in training". ``summary`` is null on a card of before there was one; the command
+    ``describe`` completes it.
     """
 
     datasets: tuple[str, ...]
@@ -91,6 +93,7 @@ class TrainingRecord:
     average: float = 0.0  # decay of the moving average of the weights; 0: none
     precision: str = "float32"
     near_duplicates: str | None = None
+    summary: DataSummary | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

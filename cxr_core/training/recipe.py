@@ -30,7 +30,6 @@ from .calibrate import (
     Scored,
     auc_table,
     calibrated,
-    count_labels,
     score_films,
 )
 from .checkpoint import check_resumable
@@ -45,6 +44,7 @@ from .record import training_record
 from .sample import Origin
 from .splits import PARTS, Split
 from .steps import devices, precision
+from .summary import summarise_films
 from .table import MINED, FilmTable
 
 __all__ = ["Machine", "Recipe", "Watcher", "train_model"]
@@ -197,7 +197,9 @@ def train_model(
     tests = recipe.tests | ({"test": of["test"]} if recipe.measure_test else {})
     for name, table in tests.items():
         metrics.append(_auc_table(score(table, name), name, "films of test patients"))
+    summary = summarise_films({part: of[part] for part in PARTS} | tests)
     record = training_record(recipe.plan, recipe.split, of, history, clearance.words)
+    record = replace(record, summary=summary)
     card = ModelCard(
         id=recipe.id,
         version=recipe.version,
@@ -214,8 +216,7 @@ def train_model(
             transfer_learned=recipe.initialisation != "random",
         ),
         training=record,
-        counts={part: count_labels(of[part]) for part in PARTS if len(of[part])}
-        | {name: count_labels(table) for name, table in tests.items()},
+        counts={name: part.per_label for name, part in summary.parts.items()},
         weights_sha256=file_sha256(folder / WEIGHTS),
         operating_points={},
         map_anchors={},

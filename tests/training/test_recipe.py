@@ -64,6 +64,12 @@ def test_the_card_tells_what_happened(trained, recipe):
     # two test patients carry no AUC
     assert all(metric.value is None for metric in card.metrics[1].per_label.values())
     assert card.counts["train"]["Mass"].positive_films == recipe.films.labels[parts == "train", 4].sum()
+    summary = card.training.summary
+    assert list(summary.parts) == ["train", "validation", "test", "made-up-test"]
+    assert summary.parts["train"].patients == card.training.patients
+    shared = {(pair.one, pair.other): pair.patients for pair in summary.shared}
+    assert shared["train", "validation"] == shared["train", "test"] == 0
+    assert shared["test", "made-up-test"] == 2
 
 
 def test_the_card_tells_how(trained, recipe):
