@@ -20,23 +20,36 @@ from .readers import AgreementDisplay, ReadersDisplay
 from .roc import RocDisplay
 from .screen import on_screen
 from .subgroups import SubgroupDisplay
+from .training_balance import BalanceDisplay
+from .training_counts import CountsDisplay
+from .training_log import LogDisplay
+from .training_patients import PatientsDisplay
+from .training_people import AgesDisplay, SexesAndViewsDisplay
+from .training_together import TogetherDisplay
 
 __all__ = [
+    "AgesDisplay",
     "AgreementDisplay",
     "AucDisplay",
+    "BalanceDisplay",
     "CalibrationDisplay",
     "Chart",
     "ComparisonDisplay",
+    "CountsDisplay",
     "Display",
+    "LogDisplay",
     "MetricDisplay",
     "NetBenefitDisplay",
     "OperatingDisplay",
     "Outcome",
     "OutcomeDisplay",
+    "PatientsDisplay",
     "PrecisionRecallDisplay",
     "ReadersDisplay",
     "RocDisplay",
+    "SexesAndViewsDisplay",
     "SubgroupDisplay",
+    "TogetherDisplay",
     "as_png",
     "as_svg",
     "on_paper",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import TrainingRefused
 
-__all__ = ["LOSSES", "ClassWeights", "class_weights", "loss_shares"]
+__all__ = ["LOSSES", "ClassWeights", "class_weights", "class_weights_of", "contributions", "loss_shares"]
 
 LOSSES = ("weighted", "plain")
 
@@ -33,9 +33,13 @@ def class_weights(labels: np.ndarray, loss: str = "weighted") -> ClassWeights:
     """
     if labels.ndim != 2 or len(labels) == 0:
         raise TrainingRefused("There is no training film: class weights cannot be computed.")
+    return class_weights_of(labels.mean(axis=0, dtype=np.float64), loss)
+
+
+def class_weights_of(frequency: np.ndarray, loss: str = "weighted") -> ClassWeights:
+    """Return the weights of :func:`class_weights` from (classes,) shares of films that are positive."""
     if loss == "plain":
-        return ClassWeights(np.ones(labels.shape[1]), np.ones(labels.shape[1]))
-    frequency = labels.mean(axis=0, dtype=np.float64)
+        return ClassWeights(np.ones(len(frequency)), np.ones(len(frequency)))
     return ClassWeights(positive=1.0 - frequency, negative=frequency)
 
 
@@ -49,6 +53,10 @@ def loss_shares(labels: np.ndarray, weights: ClassWeights) -> np.ndarray:
     Returns:
         (classes, 4) float64: positives before, negatives before, positives after, negatives after.
     """
-    frequency = labels.mean(axis=0, dtype=np.float64)
+    return contributions(labels.mean(axis=0, dtype=np.float64), weights)
+
+
+def contributions(frequency: np.ndarray, weights: ClassWeights) -> np.ndarray:
+    """Return :func:`loss_shares` from (classes,) shares of films that are positive."""
     before = np.stack([frequency, 1 - frequency], axis=1)
     return np.concatenate([before, before * np.stack([weights.positive, weights.negative], axis=1)], axis=1)
