@@ -134,6 +134,7 @@ class Axis:
         log: logarithmic.
         percent: shares are written in percent.
         names: categories, in order (from the bottom up on a y axis); empty for a numeric axis.
+        bare: nothing is written along it, since the panel below has the same.
     """
 
     title: str = ""
@@ -142,6 +143,7 @@ class Axis:
     log: bool = False
     percent: bool = False
     names: tuple[str, ...] = ()
+    bare: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -185,7 +185,9 @@ def _axis(axes: Axes, axis: Axis, which: str, size: float) -> None:
         from matplotlib.ticker import PercentFormatter
 
         getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))
-    if which == "x" and (axis.names or any(len(t.get_text()) > 6 for t in axes.get_xticklabels())):
+    if axis.bare:
+        axes.tick_params(axis=which, **{"labelbottom" if which == "x" else "labelleft": False})
+    elif which == "x" and (axis.names or any(len(t.get_text()) > 6 for t in axes.get_xticklabels())):
         axes.tick_params(axis="x", rotation=90 if len(axis.names) > 6 else 0)
 
 

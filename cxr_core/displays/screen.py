@@ -226,6 +226,8 @@ def _axis(axis: Axis, *, small: bool, ticks: int = 7) -> dict:
     if axis.percent:
         asked |= {"tickformat": ".0%", "tickangle": 0}
         asked |= {"tickvals": [0, 0.5, 1]} if small else {"nticks": ticks}
+    if axis.bare:
+        asked["showticklabels"] = False
     return asked
 
 

@@ -61,9 +61,9 @@ class BalanceDisplay:
         return pd.DataFrame(rows, columns=["label", *columns, "positive_share_before", "positive_share_after"])
 
     def chart(self) -> Chart:
-        """Return two panels, before and after; the label with most positives first."""
+        """Return two panels of contributions, before and after; the label with most positives first."""
         order = sorted(self.balance, key=lambda label: -self.balance[label].positive_before)
-        after = "b: after weighting" if self.weighted else "b: after, with a loss that is not weighted"
+        after = "b: after weighting" if self.weighted is not False else "b: not weighted"
         panels = (self._panel(order, "before", "a: before weighting"), self._panel(order, "after", after))
         told = "; ".join(
             f"{display_name(label)} {_percent(self.balance[label], 'before')} before, "
@@ -76,14 +76,14 @@ class BalanceDisplay:
             alt=f"Bars of the contributions to the loss. Share of the positives: {told}."
             if order
             else "The balance of the loss is not known.",
-            height=285,
+            height=250,
             notes=("where every film loses the same, as in a network that knows nothing",),
         )
 
     def _panel(self, order: list[str], when: str, title: str) -> Panel:
-        x = Axis(names=tuple(display_name(label) for label in order))
+        x = Axis(names=tuple(display_name(label) for label in order), bare=when == "before")
         if not order:
-            return Panel(x, Axis(), (), title, _NOTHING)
+            return Panel(x, Axis(title), words=_NOTHING)
         bars = []
         for kind, colour in (("positive", ORANGE), ("negative", BLUE)):
             values = np.array([getattr(self.balance[label], f"{kind}_{when}") for label in order])
@@ -92,7 +92,7 @@ class BalanceDisplay:
                 for name, label, value in zip(x.names, order, values, strict=True)
             )
             bars.append(Bars(x.names, values, f"{kind} films", colour, hover))
-        return Panel(x, Axis("contribution"), tuple(bars), title)
+        return Panel(x, Axis(title), tuple(bars))
 
 
 def _share(of: LossBalance, when: str, kind: str = "positive") -> float:

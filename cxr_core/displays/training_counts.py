@@ -50,7 +50,7 @@ class CountsDisplay:
             "Films and patients of each label",
             (self._panel(order, "films"), self._panel(order, "patients")),
             alt=f"Bars of positive films of each label and part, on a logarithmic axis. {told}.",
-            height=300,
+            height=260,
             notes=("a patient is positive where any film is",),
         )
 
@@ -66,7 +66,7 @@ class CountsDisplay:
         # from a half on, so that a bar of one is seen
         axis = Axis(f"positive {what}", 0.5, 2.0 * highest, log=True)
         empty = "" if order else "The card has no counts of labels."
-        return Panel(Axis(names=names), axis, tuple(bars) if order else (), words=empty)
+        return Panel(Axis(names=names, bare=what == "films"), axis, tuple(bars) if order else (), words=empty)
 
 
 def colours_of(parts: Mapping[str, object], beside: str = "") -> tuple[str, ...]:

@@ -105,6 +105,16 @@ class SexesAndViewsDisplay:
         ]
         return pd.DataFrame(rows, columns=["part", "what", "value", "films", "share"])
 
+    def left_out(self) -> tuple[str, ...]:
+        """Say of which parts nothing is known: they are not drawn."""
+        fields = {"sex": "sexes", "view": "views"}
+        return tuple(
+            f"{name}: {what} not known of {part.films:,} films"
+            for what, field in fields.items()
+            for name, part in self.parts.items()
+            if set(getattr(part, field)) == {""}
+        )
+
     def chart(self) -> Chart:
         """Return a panel of sexes and one of views: the share of the films of each part."""
         table = self.table()
@@ -115,13 +125,18 @@ class SexesAndViewsDisplay:
             alt=f"Bars of films by sex and view. {told}.",
             columns=2,
             height=300,
+            notes=self.left_out(),
         )
 
     def _panel(self, table: pd.DataFrame, what: str) -> Panel:
         found = table[table["what"] == what]
+        known = set(found.loc[found["value"] != UNKNOWN, "part"])
+        found = found[found["part"].isin(known)]
         names = tuple(sorted(set(found["value"]), key=lambda word: (word == UNKNOWN, word)))
         bars = []
         for part, colour in zip(self.parts, colours_of(self.parts, self.beside), strict=True):
+            if part not in known:
+                continue
             own = found[found["part"] == part].set_index("value")
             films = [int(own["films"].get(name, 0)) for name in names]
             share = np.array([count / self.parts[part].films for count in films])

@@ -18,7 +18,7 @@ from .chrome import banner, demonstration_words, html
 from .figures import counts_figure
 from .tables import table
 
-__all__ = ["chosen_card", "show"]
+__all__ = ["chosen_card", "show", "training_facts"]
 
 
 def chosen_card(served: ModelCard) -> ModelCard:
@@ -80,7 +80,7 @@ def _facts(card: ModelCard) -> None:
         "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
         f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
-        **_training(card),
+        **training_facts(card),
         "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),
         "Full colour of maps": card.map_anchor_rule,
@@ -98,7 +98,7 @@ def _origin(card: ModelCard) -> dict[str, str]:
     }
 
 
-def _training(card: ModelCard) -> dict[str, str]:
+def training_facts(card: ModelCard) -> dict[str, str]:
     """Return what is known of the training; what was not published is left out, and the films' number said to be."""
     training = card.training
     datasets = "; ".join(training.datasets) or "not stated"
