@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     model: str = Field(default="second-read-mini", description="Id of the model that serves by default.")
     engine: Literal["openvino", "tensorflow"] = Field(default="openvino", description="Engine that serves by default.")
     runs: Path = Field(default=PROJECT / "runs", description="Folder that keeps evaluation runs.")
+    images: Path | None = Field(
+        default=None, description="Folder of the images of runs, for the page Failures; a run keeps no image."
+    )
     database_url: str | None = Field(
         default=None,
         repr=False,

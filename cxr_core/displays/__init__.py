@@ -9,6 +9,7 @@ from .calibration import CalibrationDisplay
 from .card_metrics import MetricDisplay
 from .comparison import ComparisonDisplay
 from .display import Display
+from .failures import FailuresDisplay
 from .marks import Chart
 from .net_benefit import NetBenefitDisplay
 from .operating import OperatingDisplay
@@ -37,6 +38,7 @@ __all__ = [
     "ComparisonDisplay",
     "CountsDisplay",
     "Display",
+    "FailuresDisplay",
     "LogDisplay",
     "MetricDisplay",
     "NetBenefitDisplay",

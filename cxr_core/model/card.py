@@ -86,7 +86,7 @@ class TrainingRecord:
     horizontal_flip: bool | None = None
     loss: str | None = None
     seed: int | None = None
-    history: tuple[dict[str, float], ...] = ()
+    history: tuple[dict[str, float | None], ...] = ()  # null: not a number, as the AUC of no positives
     balance: dict[str, LossBalance] = Field(default_factory=dict)
     patience: int = 0  # epochs; 0: no early stopping, and no stage_ends
     stage_ends: tuple[StageEnd, ...] = ()

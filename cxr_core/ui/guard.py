@@ -25,6 +25,7 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("readers", "Readers", ":material/groups:"),
     ("compare", "Compare", ":material/compare_arrows:"),
     ("subgroups", "Subgroups", ":material/diversity_3:"),
+    ("failures", "Failures", ":material/error:"),
     ("training_data", "Training data", ":material/dataset:"),
 )
 """Stem of the script in ``pages/``, title, icon; the first one is the front page."""

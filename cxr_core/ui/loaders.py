@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ..errors import CxrError
 from ..imaging import PREPARATION_VERSION, Radiograph, decoder_apart
-from ..model import Predictor, Reading, reassessed, shared_predictor
+from ..model import Predictor, Reading, list_models, reassessed, shared_predictor
+from ..model.card import read_card
+from ..model.folder import CARD
 from ..reading import read_film
 from ..settings import settings
 from .pixels import film_bytes
 from .worklist import Film
 
-__all__ = ["film_message", "predictor", "radiograph_and_reading"]
+__all__ = ["film_message", "predictor", "predictor_of", "radiograph_and_reading"]
 
 _KEPT = 3  # decoded films per session; one of 2048 x 2048 holds some 35 MB
 
@@ -23,6 +26,18 @@ _KEPT = 3  # decoded films per session; one of 2048 x 2048 holds some 35 MB
 def predictor() -> Predictor:
     """Return the process' one predictor for the model of the settings; raises ModelUnusable."""
     return _predictor(settings().model, settings().engine)
+
+
+def predictor_of(weights_sha256: str) -> Predictor | None:
+    """Return the predictor of the model that has these weights; None where none is here, or it cannot be used."""
+    for path in list_models() if weights_sha256 else ():
+        try:
+            if read_card(path / CARD).weights_sha256 == weights_sha256:
+                return _predictor(path.name, settings().engine)
+        except CxrError:
+            # the page Model says why
+            continue
+    return None
 
 
 @st.cache_resource(show_spinner="Checking and loading the model")

@@ -40,7 +40,7 @@ def training_data(card: ModelCard) -> None:
     """Draw everything that is known of the films behind a model."""
     whole = read_summary().parts[WHOLE]
     html(
-        '<div class="sr-lead"><h1>Training data</h1><p>What {title} ({id}, version {version}) was made from.</p></div>',
+        '<div class="sr-head"><h2>Training data</h2><span>{title}; {id}, version {version}</span></div>',
         title=card.title,
         id=card.id,
         version=card.version,
@@ -71,68 +71,61 @@ def _trained_here(card: ModelCard, whole: PartSummary) -> None:
     summary = card.training.summary
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        st.subheader("Balance of the loss", anchor=False)
+        show(BalanceDisplay.of(card), "balance")
         _small(
-            "The paper's figures 3.4.1.a and b. Where every film loses the same, the rare positives of a label hardly "
-            "count; weighted with the share of the other kind, both kinds count the same."
+            "The paper's figures 3.4.1.a and b. The rare positives of a label hardly count in a plain loss; weighted "
+            "with the share of the other kind, both kinds count the same."
         )
-        show(BalanceDisplay.of(card), key="balance")
+        show(LogDisplay.of(card.training), "log")
+        _small(
+            "Losses of two stages do not compare: they are of films of another size. The AUC has no interval; how good "
+            "the model is stands on its page."
+        )
     with right:
         st.subheader("What it was made from", anchor=False)
         _facts(card)
         _patients(card)
     beside = st.toggle(f"Beside it: {NIH}", value=True, key="training-beside", persist_state="session")
     other = NIH if beside else ""
-    st.subheader("Films and patients of each label", anchor=False)
     counts = dict(card.counts)
     if beside:
         counts[NIH] = whole.per_label
-    show(CountsDisplay(counts, other), key="counts")
-    _together(card, whole, beside=beside)
-    st.subheader("Age, sex and view", anchor=False)
+    show(CountsDisplay(counts, other), "counts")
     if summary is None:
-        _small(_LATER.format(what="ages, sexes and views", model=card.id))
-    else:
-        _people(dict(summary.parts) | ({NIH: whole} if beside else {}), other)
-    st.subheader("How the training went", anchor=False)
-    _small(
-        "Stage by stage. Losses of two stages do not compare: they are of films of another size. The AUC has no "
-        "interval; how good the model is stands on its page."
-    )
-    show(LogDisplay.of(card.training), key="log")
-
-
-def _together(card: ModelCard, whole: PartSummary, *, beside: bool) -> None:
-    st.subheader("Labels that go together", anchor=False)
-    summary = card.training.summary
-    if summary is None:
-        _small(_LATER.format(what="which labels go together", model=card.id))
+        _small(_LATER.format(what="which labels go together, ages, sexes and views", model=card.id))
         return
+    _together(summary.parts, whole if beside else None)
+    _people(dict(summary.parts) | ({NIH: whole} if beside else {}), other)
+
+
+def _together(parts: dict[str, PartSummary], whole: PartSummary | None) -> None:
+    places = st.columns(2, gap="large") if whole is not None else [st.container()]
+    with places[0]:
+        name = st.selectbox(
+            "Labels that go together, in the part", list(parts), key="training-together", persist_state="session"
+        )
+        show(TogetherDisplay(name, parts[name]), "together")
+    if whole is not None:
+        with places[1]:
+            # as high as the choice on the other side
+            st.html('<div style="height: 4.2rem"></div>')
+            show(TogetherDisplay(NIH, whole), "together-nih")
     _small(
         "Of the films with the row's label, how many have the column's too; the fuller the colour, the larger their "
-        "share. On the diagonal the films with that label alone, beside the name all films with it."
+        "share. Beside the name all films with the label."
     )
-    name = st.selectbox("Part", list(summary.parts), key="training-together", persist_state="session")
-    places = st.columns(2, gap="medium") if beside else [st.container()]
-    for place, (title, part) in zip(places, ((name, summary.parts[name]), (NIH, whole)), strict=False):
-        with place:
-            html('<div class="sr-small"><b>{title}</b>, {films:} films</div>', title=title, films=f"{part.films:,}")
-            show(TogetherDisplay(title, part), key=f"together-{'nih' if title == NIH else 'own'}")
 
 
 def _people(parts: dict[str, PartSummary], beside: str) -> None:
-    ages, groups = AgesDisplay(parts, beside), SexesAndViewsDisplay(parts, beside)
-    left, right = st.columns([1.2, 1], gap="medium")
-    for place, display, key in ((left, ages, "ages"), (right, groups, "people")):
-        with place:
-            show(display, key=key)
-            if display.left_out():
-                _small("; ".join(display.left_out()) + ".")
+    left, right = st.columns([1.2, 1], gap="large")
+    with left:
+        show(AgesDisplay(parts, beside), "ages")
+    with right:
+        show(SexesAndViewsDisplay(parts, beside), "people")
 
 
 def _patients(card: ModelCard) -> None:
     """Show that no patient is on both sides, by counts: the card's, or those of the split file it was made with."""
-    st.subheader("No patient on both sides", anchor=False)
     summary, split = card.training.summary, None
     if card.training.split_sha256 is not None:
         embedded = read_split(EMBEDDED_SPLIT)
@@ -145,10 +138,10 @@ def _patients(card: ModelCard) -> None:
     if crossing:
         words = "; ".join(f"{one} and {other}: {number:,}" for (one, other), number in crossing.items())
         banner("Patients are on both sides.", f"What is measured there flatters the model. {words}.")
-    show(display, key="patients")
+    show(display, "patients")
     learned = sum(bool({"train", "validation"} & set(pair)) for pair in display.shared)
     words = [
-        f"On the diagonal the patients of a part, beside it those that two parts share; {display.source}.",
+        "On the diagonal the patients of a part, beside it those that two parts share.",
         f"{sum(crossing.values()):,} patients are shared in the {learned} pairs with a part that learns or chooses.",
     ]
     if summary is not None and split is not None:
@@ -168,8 +161,8 @@ def _nih(whole: PartSummary, *, alone: bool) -> None:
         "describe --table Data_Entry_2017_v2020.csv --split none --out nih_table.json"
     )
     if alone:
-        show(CountsDisplay({NIH: whole.per_label}, NIH), key="nih-counts")
-        show(TogetherDisplay(NIH, whole), key="nih-together")
+        show(CountsDisplay({NIH: whole.per_label}, NIH), "nih-counts")
+        show(TogetherDisplay(NIH, whole), "nih-together")
         _people({NIH: whole}, NIH)
 
 
