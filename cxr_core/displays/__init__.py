@@ -10,6 +10,7 @@ from .card_metrics import MetricDisplay
 from .comparison import ComparisonDisplay
 from .display import Display
 from .failures import FailuresDisplay
+from .localisation import HitsDisplay, OverlapDisplay
 from .marks import Chart
 from .net_benefit import NetBenefitDisplay
 from .operating import OperatingDisplay
@@ -39,12 +40,14 @@ __all__ = [
     "CountsDisplay",
     "Display",
     "FailuresDisplay",
+    "HitsDisplay",
     "LogDisplay",
     "MetricDisplay",
     "NetBenefitDisplay",
     "OperatingDisplay",
     "Outcome",
     "OutcomeDisplay",
+    "OverlapDisplay",
     "PatientsDisplay",
     "PrecisionRecallDisplay",
     "ReadersDisplay",

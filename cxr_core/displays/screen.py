@@ -33,7 +33,7 @@ def on_screen(chart: Chart) -> go.Figure:
         vertical_spacing=min(_ROW_GAP / height, 1 / max(rows - 1, 1) * 0.9),
         horizontal_spacing=_COLUMN_GAP if columns > 1 else 0,
     )
-    figure.update_annotations(font={"size": 11.5 if chart.small else 13, "color": _TEXT})
+    figure.update_annotations(font={"size": 10.5 if chart.small else 13, "color": _TEXT})
     if chart.small and len(chart.panels) == 1:
         # over the whole width: over the axes alone a long name would not fit
         figure.update_annotations(x=0, xref="paper", xanchor="left", xshift=-32)
@@ -44,7 +44,9 @@ def on_screen(chart: Chart) -> go.Figure:
             _draw(figure, mark, panel, where, named)
         if panel.words:
             _write(figure, panel.words, number)
-        figure.update_xaxes(**_axis(panel.x, small=chart.small, ticks=7 if columns == 1 else 4), **where)
+        figure.update_xaxes(
+            **_axis(panel.x, small=chart.small, ticks=7 if columns == 1 else 4), automargin=True, **where
+        )
         figure.update_yaxes(**_axis(panel.y, small=chart.small), automargin=True, **where)
         if not panel.marks:
             figure.update_xaxes(visible=False, **where)

@@ -17,6 +17,7 @@ from ..displays import (
     PrecisionRecallDisplay,
     RocDisplay,
 )
+from ..displays.display import estimate_words
 from ..labels import display_name
 from .chart import numbers_table, show, show_apart
 from .chrome import html
@@ -35,8 +36,18 @@ def all_classes(run: RunOnPage) -> None:
         areas = AucDisplay.of(run.summary)
         show(areas, "auc")
         mean = run.summary.mean_auc
-        if mean is not None:
-            html('<div class="sr-small">Mean of the labels: <b>{mean}</b></div>', mean=f"{mean:.3f}")
+        html(
+            '<div class="sr-small">{words}.</div>',
+            words=f"Mean AUC of {len(mean.labels)} labels: {estimate_words(mean.macro)}; "
+            f"weighted by their positive films: {estimate_words(mean.weighted)}",
+        )
+        flagged = run.summary.flagged_without_findings
+        if flagged is not None:
+            html(
+                '<div class="sr-small">{words}.</div>',
+                words="Of films without findings on which any label is above its operating point: "
+                + estimate_words(flagged, percent=True),
+            )
         missing(areas)
     with right:
         small_rocs(run, width=172)

@@ -26,6 +26,7 @@ PAGES: tuple[tuple[str, str, str], ...] = (
     ("compare", "Compare", ":material/compare_arrows:"),
     ("subgroups", "Subgroups", ":material/diversity_3:"),
     ("failures", "Failures", ":material/error:"),
+    ("localisation", "Localisation", ":material/center_focus_strong:"),
     ("training_data", "Training data", ":material/dataset:"),
 )
 """Stem of the script in ``pages/``, title, icon; the first one is the front page."""

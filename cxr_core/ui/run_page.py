@@ -9,12 +9,9 @@ from html import escape
 import streamlit as st
 
 from ..displays import Outcome, outcomes_of
-from ..errors import CxrError
-from ..evaluation import ANY_FINDING, RunSummary, summarise
+from ..evaluation import ANY_FINDING, RunSummary, summary_of
 from ..evaluation.summary import times_words
 from ..labels import display_name
-from ..model import list_models, open_model
-from ..model.findings import usable_threshold
 from ..store import Predictions, RunRecord, RunStore, StoredRun
 from .chrome import banner, html
 
@@ -33,20 +30,22 @@ class RunOnPage:
         predictions: of the run.
         summary: its numbers against the chosen reference.
         outcomes: each class that the reference says anything of, any finding last.
-        thresholds: the default operating point of its model, on the scale of the score, of the labels that it
-            evaluates; empty where the model is not here with the same weights.
     """
 
     stored: StoredRun
     predictions: Predictions
     summary: RunSummary
     outcomes: dict[str, Outcome]
-    thresholds: dict[str, float]
 
     @property
     def record(self) -> RunRecord:
         """Of the run."""
         return self.stored.record
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Operating point that the run keeps, on the scale of the score, of the labels that have one."""
+        return self.record.thresholds
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -138,29 +137,14 @@ def _loaded(run: str, sha256: str, reference: str, _stored: StoredRun) -> RunOnP
     return RunOnPage(
         _stored,
         predictions,
-        summarise(_stored.record, predictions, reference),
+        summary_of(_stored, reference),
         outcomes_of(predictions, reference),
-        _thresholds(_stored.record),
     )
 
 
 @st.cache_resource(max_entries=300, show_spinner="Computing; this is kept")
 def _computed(key: tuple[str, str, str], name: str, more: tuple, _make: Callable[[], object]):
     return _make()
-
-
-def _thresholds(record: RunRecord) -> dict[str, float]:
-    for path in list_models():
-        try:
-            card = open_model(path.name).card
-        except CxrError:
-            # a model that cannot be used has no say here; the page Model says why
-            continue
-        if card.weights_sha256 == record.model_sha256 and card.operating_points:
-            point = card.operating_point()
-            values = {label: usable_threshold(point, label) for label in card.labels}
-            return {label: value for label, value in values.items() if value is not None}
-    return {}
 
 
 def _no_run() -> None:

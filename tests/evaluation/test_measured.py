@@ -26,11 +26,11 @@ def card():
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
     rng = np.random.default_rng(4)
-    rows = [
-        (f"t{i}.png", "|".join(label for label in LABELS if rng.random() < 0.2) or "No Finding", i, rng.integers(20, 90),
-         rng.choice(["M", "F"]), rng.choice(["PA", "AP"]))
-        for i in range(300)
-    ]  # fmt: skip
+    rows = []
+    for i in range(300):
+        found = [label for label in LABELS if rng.random() < 0.2]
+        age, sex, view = rng.integers(20, 90), rng.choice(["M", "F"]), rng.choice(["PA", "AP"])
+        rows.append((f"t{i}.png", "|".join(found) or "No Finding", i, age, sex, view))
     columns = ["Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"]
     path = tmp_path_factory.mktemp("table") / "table.csv"
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
