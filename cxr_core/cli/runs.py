@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from ..errors import PathUnusable
 from ..evaluation import RunSummary, summary_of
 from ..evaluation.export import export_run
 from ..evaluation.outside import read_outside
 from ..evaluation.summary import times_words
 from ..labels import NOTICE, display_name
+from ..model.folder import card_of
+from ..report.model_card import model_card_markdown
 from ..store import RunStore, StoredRun
 from .progress import Steps
 from .run_words import estimate_words, summary_words
@@ -62,10 +65,21 @@ def compare(run: Run, other: Run, reference: Reference = None) -> None:
 
 @app.command()
 def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")]) -> None:
-    """Write a run's predictions and numbers as CSV and JSON."""
+    """Write a run's predictions and numbers as CSV and JSON, a report of it as HTML, and a model card."""
+    from ..displays import run_report
+
     stored = RunStore().get(run)
     summaries = [with_progress(stored, reference) for reference in stored.record.references]
-    for path in export_run(stored, summaries, out):
+    paths = [*export_run(stored, summaries, out)]
+    card = card_of(stored.record.model_sha256)
+    with Steps("Drawing", len(summaries)) as steps:
+        for number, summary in enumerate(summaries):
+            # one file a reference: numbers of two do not belong on one page
+            kind = "" if not number else f"-{number + 1}"
+            paths.append(_write(out / f"report{kind}.html", run_report(stored.predictions(), summary)))
+            paths.append(_write(out / f"model-card{kind}.md", model_card_markdown(card, summary)))
+            steps.done(number + 1)
+    for path in paths:
         print(path)
 
 
@@ -86,6 +100,14 @@ def import_(
     predictions, record = read_outside(file, name=name, model=model, part=part, folder=store.folder)
     run = store.add(record, predictions)
     print(summary_words(with_progress(run)))
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PathUnusable(f"Output {path.parent}: cannot be written.") from error
+    return path
 
 
 def with_progress(run: StoredRun, reference: str | None = None) -> RunSummary:

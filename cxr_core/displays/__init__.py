@@ -20,6 +20,7 @@ from .paper import as_png, as_svg, on_paper
 from .precision_recall import PrecisionRecallDisplay
 from .readers import AgreementDisplay, ReadersDisplay
 from .roc import RocDisplay
+from .run_report import run_report
 from .screen import on_screen
 from .subgroups import SubgroupDisplay
 from .training_balance import BalanceDisplay
@@ -61,4 +62,5 @@ __all__ = [
     "on_screen",
     "outcome_of",
     "outcomes_of",
+    "run_report",
 ]

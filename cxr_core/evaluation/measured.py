@@ -15,7 +15,7 @@ from ..model.card import Counts, Metric, MetricTable, ModelCard, ReaderMetric
 from ..store import Predictions, StoredRun
 from ..training.baseline import fit_baseline
 from ..training.table import FilmTable
-from .summary import outcomes, reader_outcomes
+from .outcomes import outcomes, reader_outcomes
 
 __all__ = ["AGE_SEX_VIEW", "INTERVAL", "measured_card"]
 

@@ -18,6 +18,7 @@ __all__ = [
     "SUMS",
     "WEIGHTS",
     "ModelFolder",
+    "card_of",
     "file_sha256",
     "find_model",
     "list_models",
@@ -80,6 +81,18 @@ def find_model(model: str) -> Path:
 def list_models() -> list[Path]:
     """Return the model folders of ``SECOND_READ_HOME``, by name."""
     return sorted(card.parent for card in settings().home.glob(f"*/{CARD}"))
+
+
+def card_of(weights_sha256: str) -> ModelCard | None:
+    """Return the card of the model that has these weights; None where none is here, or none that can be read."""
+    for path in list_models() if weights_sha256 else ():
+        try:
+            card = read_card(path / CARD)
+        except ModelUnusable:
+            continue
+        if card.weights_sha256 == weights_sha256:
+            return card
+    return None
 
 
 def open_model(model: str) -> ModelFolder:

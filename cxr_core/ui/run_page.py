@@ -8,10 +8,12 @@ from html import escape
 
 import streamlit as st
 
-from ..displays import Outcome, outcomes_of
+from ..displays import Outcome, outcomes_of, run_report
 from ..evaluation import ANY_FINDING, RunSummary, summary_of
 from ..evaluation.summary import times_words
 from ..labels import display_name
+from ..model.folder import card_of
+from ..report.model_card import model_card_markdown
 from ..store import Predictions, RunRecord, RunStore, StoredRun
 from .chrome import banner, html
 
@@ -113,6 +115,17 @@ def heading(run: RunOnPage, title: str) -> None:
         words=f"{record.model_id}, weights {record.model_sha256[:12] or 'not known'}; {record.films:,} films of "
         f"{record.patients:,} patients; {', '.join(record.data)}, {record.part}; {record.created[:10]}{before}",
     )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        stem = f"second-read-{record.id}"
+        st.download_button(
+            "Report, HTML", lambda: run_report(run.predictions, run.summary), f"{stem}.html", "text/html",
+            on_click="ignore", type="tertiary", icon=":material/description:", key="run-report",
+        )  # fmt: skip
+        st.download_button(
+            "Model card, Markdown", lambda: model_card_markdown(card_of(record.model_sha256), run.summary),
+            f"{stem}.md", "text/markdown", on_click="ignore", type="tertiary", icon=":material/article:",
+            key="run-model-card",
+        )  # fmt: skip
     if record.seen_in_training:
         banner("Images possibly seen in training.", "These numbers say nothing of films that the model has not seen.")
 

@@ -1,0 +1,74 @@
+"""The report of a run holds its numbers and figures and asks for nothing from elsewhere; so does the model card."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cxr_core.displays import run_report
+from cxr_core.displays.display import estimate_words
+from cxr_core.labels import LABELS, NOTICE, display_name
+from cxr_core.model import open_model
+from cxr_core.report.model_card import model_card_markdown
+
+
+class Page(HTMLParser):
+    """Collects the text, the tags, and whatever an element would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.tags, self.fetched = [], [], []
+        self.feed(text)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.fetched += [
+            value
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href", "data", "srcset") and not (value or "").startswith("#")
+        ]
+
+
+@pytest.fixture(scope="module")
+def page(predictions, summary):
+    return Page(run_report(predictions, summary))
+
+
+def test_the_report_holds_every_area_and_the_notice(page, summary):
+    words = " ".join(page.words)
+    assert NOTICE in words
+    for label, auc in summary.auc.items():
+        assert display_name(label) in words
+        assert estimate_words(auc) in words
+    assert "Single readers" in words
+    assert page.tags.count("svg") >= 2
+
+
+def test_the_report_fetches_nothing_and_runs_nothing(page, predictions, summary):
+    assert page.fetched == []
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert not re.search(r"@import|url\(\s*['\"]?http", run_report(predictions, summary))
+
+
+def test_a_name_from_outside_stays_text(predictions, summary):
+    import dataclasses
+
+    record = dataclasses.replace(summary.record, name="<img src=x onerror=alert(1)>")
+    page = Page(run_report(predictions, dataclasses.replace(summary, record=record)))
+    assert "img" not in page.tags
+
+
+def test_the_model_card_holds_the_runs_numbers_and_the_cards_limits(summary):
+    card = open_model("second-read-mini").card
+    text = model_card_markdown(card, summary)
+    assert NOTICE in text
+    for limit in card.limits:
+        assert limit in text
+    for label in LABELS:
+        auc = summary.auc[label]
+        assert f"| {display_name(label)} | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) |" in text
+    assert "The model is not here" in model_card_markdown(None, summary)
