@@ -17,10 +17,10 @@ from ..evaluation.films import patient_key
 from ..evaluation.identity import new_record, possibly_seen, run_id
 from ..model import shared_predictor
 from ..store import RunStore
-from ..training.splits import EMBEDDED_SPLIT, read_split
 from .progress import Steps
 from .run_words import summary_words
 from .runs import with_progress
+from .tables import LISTS_HELP, chosen_split
 
 __all__ = ["evaluate"]
 
@@ -33,8 +33,10 @@ def evaluate(
     model: Annotated[str | None, typer.Option(metavar="ID", help="Model to evaluate.")] = None,
     engine: Annotated[str | None, typer.Option(metavar="openvino|tensorflow", help="Engine to run it on.")] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="embedded|FILE", help="Split, where only a part of the films is meant.")
+        str | None,
+        typer.Option(metavar="embedded|official|FILE", help="Split, where only a part of the films is meant."),
     ] = None,
+    lists: Annotated[Path | None, typer.Option(metavar="DIR", help=LISTS_HELP)] = None,
     part: Annotated[str, typer.Option(metavar="train|validation|test|all", help="Part of the split.")] = "all",
     reference: Annotated[
         list[str] | None, typer.Option(metavar="NAME=CSV", help="Another who says what the same films show.")
@@ -72,7 +74,7 @@ def evaluate(
     )
     chosen = None
     if split is not None:
-        chosen = read_split(EMBEDDED_SPLIT if split == "embedded" else Path(split))
+        chosen = chosen_split(split, films.table, lists or table[0].parent)
         films = films.select(_of_part(chosen.part_of(films.table.patients), part))
     elif part != "all":
         raise WrongArguments(f"Part {part!r}: give the --split that it is a part of.")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..evaluation import ANY_FINDING, RunSummary
+from ..evaluation.published import Published, comparable
 from ..labels import display_name
 from ..metrics import Estimate
 from .display import counts_words, estimate_columns, estimate_words, limits, words_of
-from .marks import BLUE, Axis, Chart, Dots, Panel, Rule
+from .marks import BLUE, GREEN, ORANGE, PINK, Axis, Chart, Dots, Panel, Rule
 
 __all__ = ["AucDisplay"]
 
@@ -23,20 +24,30 @@ class AucDisplay:
         auc: Estimate of each label.
         notes: what must stand beside the numbers.
         data: names of the data sets.
+        published: of others on the same split's test films; empty where the run is on other films.
     """
 
     auc: dict[str, Estimate]
     notes: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
 
     @classmethod
     def of(cls, summary: RunSummary) -> AucDisplay:
         """Take the numbers from a run's summary."""
-        return cls(summary.auc, summary.notes, summary.record.data)
+        return cls(summary.auc, summary.notes, summary.record.data, comparable(summary.record))
 
     def table(self) -> pd.DataFrame:
         """Return one row a label."""
-        return pd.DataFrame([{"label": label} | estimate_columns(auc) for label, auc in self.auc.items()])
+        others = {published.name: published.auc for published in self.published}
+        return pd.DataFrame(
+            [
+                {"label": label}
+                | estimate_columns(auc)
+                | {f"published: {name}": values.get(label) for name, values in others.items()}
+                for label, auc in self.auc.items()
+            ]
+        )
 
     def missing(self) -> dict[str, str]:
         """Return the labels that have no value, and why."""
@@ -57,6 +68,10 @@ class AucDisplay:
             words=(),
             **ends,
         )
+        published = [
+            _published(other, colour, [label for label, _ in known], names)
+            for other, colour in zip(self.published, (ORANGE, GREEN, PINK), strict=False)
+        ]
         lowest = min([0.45, *(float(low) for low in ends["low"] if low == low)])
         told = "; ".join(f"{display_name(label)} {estimate_words(auc)}, {counts_words(auc)}" for label, auc in known)
         return Chart(
@@ -65,7 +80,7 @@ class AucDisplay:
                 Panel(
                     Axis("area under the ROC curve", lowest - 0.03, 1.01),
                     Axis("", names=names),
-                    (Rule("x", 0.5, "chance"), dots),
+                    (Rule("x", 0.5, "chance"), *published, dots),
                     words="" if known else "No label has enough cases for an AUC.",
                 ),
             ),
@@ -73,3 +88,15 @@ class AucDisplay:
             height=90 + 27 * max(3, len(known)),
             notes=self.notes,
         )
+
+
+def _published(other: Published, colour: str, labels: list[str], names: tuple[str, ...]) -> Dots:
+    both = [(label, name) for label, name in zip(labels, names, strict=True) if label in other.auc]
+    return Dots(
+        tuple(other.auc[label] for label, _ in both),
+        tuple(name for _, name in both),
+        f"{other.name}, as published",
+        colour,
+        "diamond",
+        hover=tuple(f"{other.name}, {display_name(label)}: {other.auc[label]:.3f}" for label, _ in both),
+    )
