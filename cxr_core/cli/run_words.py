@@ -33,16 +33,16 @@ def summary_words(summary: RunSummary) -> str:
 def _ranking(summary: RunSummary) -> Iterator[str]:
     yield "AUC:"
     for label, numbers in summary.labels.items():
-        yield _line(label, estimate_words(numbers.auc))
+        yield _line(display_name(label), estimate_words(numbers.auc))
     mean = summary.mean_auc
     yield f"Mean AUC of {len(mean.labels)} labels:"
-    yield _line("each the same", _words(mean.macro))
-    yield _line("by positive films", _words(mean.weighted))
-    for label, reason in mean.left_out:
-        yield f"  left out: {display_name(label)}, {reason}"
+    yield _line("Each the same", _words(mean.macro))
+    yield _line("By positive films", _words(mean.weighted))
+    if mean.left_out:
+        yield f"  too few cases, left out: {', '.join(display_name(label) for label, _ in mean.left_out)}"
     yield "Average precision, beside the prevalence that chance would give:"
     for label, numbers in summary.labels.items():
-        yield _line(label, f"{_words(numbers.average_precision)}; {_words(numbers.prevalence)}")
+        yield _line(display_name(label), _row(numbers.average_precision, numbers.prevalence))
     yield f"AUC of {ANY_FINDING.lower()} by group:"
     for group in summary.groups:
         yield _line(f"{group.characteristic}: {group.group}", estimate_words(group.auc))
@@ -56,7 +56,7 @@ def _probabilities(summary: RunSummary) -> Iterator[str]:
     yield "Probabilities: Brier score; slope and intercept of the outcome over them (1 and 0 where right):"
     for label, numbers in known.items():
         slope, intercept = numbers.calibration.slope, numbers.calibration.intercept
-        yield _line(label, "; ".join(map(_words, (numbers.brier, slope, intercept))))
+        yield _line(display_name(label), _row(numbers.brier, slope, intercept))
 
 
 def _operating_point(summary: RunSummary) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _operating_point(summary: RunSummary) -> Iterator[str]:
     for label, numbers in summary.labels.items():
         point = numbers.operating
         if point is None:
-            yield _line(label, "not evaluated")
+            yield _line(display_name(label), "not evaluated")
             continue
         threshold = "any label above" if label == ANY_FINDING else f"{point.threshold:.3f}"
         shares = (
@@ -76,7 +76,7 @@ def _operating_point(summary: RunSummary) -> Iterator[str]:
             point.positive_predictive_value,
             point.negative_predictive_value,
         )
-        yield _line(label, "; ".join([threshold, *map(_words, shares)]))
+        yield _line(display_name(label), f"{threshold}; {_row(*shares)}")
     yield _line("Films without findings that are flagged", _words(summary.flagged_without_findings))
 
 
@@ -87,21 +87,30 @@ def _boxes(summary: RunSummary) -> Iterator[str]:
     for label, boxes in summary.boxes.items():
         rates = (boxes.hit_rate, boxes.centre_hit_rate, boxes.gain)
         blank = f"; {boxes.blank} maps are blank" if boxes.blank else ""
-        yield _line(label, f"{'; '.join(map(_words, rates))}; {boxes.boxed} films{blank}")
-    yield "Overlap of map and boxes (intersection over union) by share of full colour; of a centre as large:"
-    for label, boxes in summary.boxes.items():
-        for threshold, overlap, centre in zip(boxes.thresholds, boxes.overlap, boxes.centre_overlap, strict=True):
-            yield _line(label, f"{threshold:.1f}: {_words(overlap)}; {_words(centre)}")
+        yield _line(display_name(label), f"{_row(*rates)}; {boxes.boxed} films{blank}")
+    label, boxes = list(summary.boxes.items())[-1]
+    yield (
+        f"{display_name(label)}: overlap of map and boxes (intersection over union) by share of full colour; that of a "
+        "centre as large; single labels are in the export:"
+    )
+    for threshold, overlap, centre in zip(boxes.thresholds, boxes.overlap, boxes.centre_overlap, strict=True):
+        yield _line(f"{threshold:.1f}", _row(overlap, centre))
 
 
 def _line(name: str, words: str) -> str:
-    return f"  {display_name(name):<20}{words}" if len(name) < 20 else f"  {name}: {words}"
+    return f"  {name:<20}{words}" if len(name) < 20 else f"  {name}: {words}"
+
+
+def _row(*estimates: Estimate) -> str:
+    """Return numbers side by side, or once why there is none of them."""
+    words = [_words(estimate) for estimate in estimates]
+    return words[0] if len(set(words)) == 1 and estimates[0].value is None else "; ".join(words)
 
 
 def _words(estimate: Estimate) -> str:
     """Return a number and its interval where the counts stand in another line, or why there is none."""
     if estimate.value is None:
-        return estimate.reason
+        return estimate.reason.partition(":")[0]
     limits = "no interval" if estimate.low is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
     return f"{estimate.value:.3f} ({limits})"
 

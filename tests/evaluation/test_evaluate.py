@@ -112,7 +112,7 @@ def test_patients_are_keyed_digests_unless_they_are_public(made_up_set, runs, ca
 def printed(row):
     """A number of the export as the command prints it."""
     if not row["value"]:
-        return row["reason"]
+        return row["reason"].partition(":")[0]
     limits = f"{float(row['low']):.3f} to {float(row['high']):.3f}" if row["low"] else "no interval"
     return f"{float(row['value']):.3f} ({limits}"
 
