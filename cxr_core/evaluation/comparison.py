@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import WrongArguments
-from ..metrics import ModelComparison, auc_difference, clustered_test, holm
+from ..metrics import ModelComparison, compare_models
 from ..store import RunRecord, StoredRun
 from .outcomes import outcomes
 from .summary import notes_of
@@ -54,18 +54,13 @@ def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None) -
         if label not in other_labels or not said.any():
             continue
         rows, other_rows = first[said], second[said]
-        arrays = (
+        found[label] = (
             truth[rows, c] == 1,
             scores[rows, c],
             others[other_rows, other_labels.index(label)],
             patients[rows],
         )
-        found[label] = auc_difference(*arrays), clustered_test(*arrays).p_value
-    adjusted = holm([p_value for _, p_value in found.values()])
-    differences = {
-        label: ModelComparison(*pair, one_adjusted)
-        for (label, pair), one_adjusted in zip(found.items(), adjusted, strict=True)
-    }
+    differences = dict(zip(found, compare_models(list(found.values())), strict=True))
     notes = {note for run in (one, two) for note in notes_of(run.record)}
     named = reference or next(iter(ours.references))
     return RunComparison(one.record, two.record, named, len(first), differences, tuple(sorted(notes)))

@@ -17,7 +17,7 @@ from .comparison import ModelComparison, auc_difference, compare_models, holm
 from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_prevalence
 from .delong import PairedTest, delong_auc, delong_test
 from .estimate import Estimate
-from .intervals import BOOTSTRAP_FROM, count_patients, patient_bootstrap, patient_bootstrap_auc
+from .intervals import BOOTSTRAP_FROM, count_cases, count_patients, patient_bootstrap, patient_bootstrap_auc
 from .localisation import (
     Look,
     OverlapCurve,
@@ -48,7 +48,6 @@ from .proper_scores import (
     brier_loss,
     log_loss,
     log_loss_difference,
-    patient_bootstrap_mean,
 )
 from .ranking import RocCurve, roc_auc, roc_curve
 from .readers import ReaderPoint, majority_of_others, reader_points
@@ -111,6 +110,7 @@ __all__ = [
     "clustered_test",
     "cohen_kappa",
     "compare_models",
+    "count_cases",
     "count_patients",
     "decision_curve",
     "delong_auc",
@@ -131,7 +131,6 @@ __all__ = [
     "patient_bootstrap",
     "patient_bootstrap_auc",
     "patient_bootstrap_average_precision",
-    "patient_bootstrap_mean",
     "patient_folds",
     "patient_mean",
     "patient_share",

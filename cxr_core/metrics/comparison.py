@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .clustered import clustered_test
 from .estimate import Estimate
-from .intervals import BOOTSTRAP_FROM, as_columns, count_cases, why_not, with_percentiles
+from .intervals import BOOTSTRAP_FROM, count_cases, why_not, with_percentiles
 from .ranking import check_labels_and_scores, roc_auc
 from .replicates import auc_replicates
 
@@ -80,14 +80,13 @@ def auc_difference(
 
 
 def compare_models(
-    labels: ArrayLike, scores: ArrayLike, others: ArrayLike, patients: ArrayLike, **options
+    classes: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]], **options
 ) -> tuple[ModelComparison, ...]:
     """Compare two models on every class, with p-values adjusted for there being several.
 
     Args:
-        labels: (n, classes) bool or 0/1.
-        scores, others: (n, classes) finite each.
-        patients: (n,) of whole numbers or strings.
+        classes: labels, scores, others and patients of each, as in :func:`auc_difference`. A class has its own films:
+            those of which something is known.
         options: as in :func:`auc_difference`.
 
     Raises:
@@ -95,12 +94,9 @@ def compare_models(
 
     Source: :func:`auc_difference` for intervals, :func:`.clustered.clustered_test` for p-values, :func:`holm`.
     """
-    columns, other_columns = as_columns(labels, scores), as_columns(labels, others)
     level, min_patients = options.get("level", 0.95), options.get("min_patients", 10)
-    differences, p_values = [], []
-    for (truth, ours), (_, theirs) in zip(columns, other_columns, strict=True):
-        differences.append(auc_difference(truth, ours, theirs, patients, **options))
-        p_values.append(clustered_test(truth, ours, theirs, patients, level, min_patients).p_value)
+    differences = [auc_difference(*one, **options) for one in classes]
+    p_values = [clustered_test(*one, level, min_patients).p_value for one in classes]
     return tuple(ModelComparison(*row) for row in zip(differences, p_values, holm(p_values), strict=True))
 
 

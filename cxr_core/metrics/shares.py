@@ -212,6 +212,7 @@ def patient_mean(
     *,
     lowest: float = -math.inf,
     highest: float = math.inf,
+    counts: tuple[int, int, int, int] | None = None,
 ) -> Estimate:
     """Return the mean of a number over films.
 
@@ -224,10 +225,11 @@ def patient_mean(
         bootstrap_from: patients from which percentiles are used; below, the spread between patients with
             Student's quantile.
         lowest, highest: what the number cannot go beyond; the interval is cut there.
+        counts: of the Estimate, where the number has to do with a label.
 
     Returns:
-        Estimate that counts all films as positive. Value None with reason ``"no film"`` or ``"too few cases:
-        3 patients"``.
+        Estimate that counts all films as positive where no other counts are given. Value None with reason ``"no
+        film"`` or ``"too few cases: 3 patients"``.
 
     Raises:
         ValueError: for other shapes or values.
@@ -240,7 +242,7 @@ def patient_mean(
         raise ValueError(f"Values of shape {values.shape}: (n,) finite numbers are accepted.")
     check_level(level)
     number, which = index_patients(patients, len(values))
-    counts = (len(values), 0, number, 0)
+    counts = counts or (len(values), 0, number, 0)
     if number < max(min_patients, 1):
         return Estimate(None, None, None, *counts, f"too few cases: {number} patients" if number else "no film")
     sums = patient_sums(np.stack([values, np.ones(len(values))]), which, number)

@@ -41,23 +41,32 @@ def migrate(engine: Engine) -> tuple[str, ...]:
     Raises:
         PathUnusable: a step is recorded that this version does not know: the store is newer.
     """
+    with engine.connect() as connection:
+        # a store that is only read must not be written to for that
+        if not _todo(connection):
+            return ()
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             # two programs that open a new store at once: one waits here, and then finds it done
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
+        todo = _todo(connection)
         if not inspect(connection).has_table("migrations"):
             connection.execute(text("CREATE TABLE migrations (name VARCHAR(80) PRIMARY KEY)"))
-        done = {name for (name,) in connection.execute(text("SELECT name FROM migrations"))}
-        known = {step.__name__ for step in MIGRATIONS}
-        if done - known:
-            raise PathUnusable(
-                f"The store of runs is newer than this program: it has {', '.join(sorted(done - known))}. "
-                "Use the version that wrote it, or another SECOND_READ_DATABASE_URL."
-            )
-        todo = [step for step in MIGRATIONS if step.__name__ not in done]
         for step in todo:
             step(connection)
             connection.execute(text("INSERT INTO migrations (name) VALUES (:name)"), {"name": step.__name__})
         return tuple(step.__name__ for step in todo)
+
+
+def _todo(connection: Connection) -> list[Callable[[Connection], None]]:
+    if not inspect(connection).has_table("migrations"):
+        return list(MIGRATIONS)
+    done = {name for (name,) in connection.execute(text("SELECT name FROM migrations"))}
+    if newer := done - {step.__name__ for step in MIGRATIONS}:
+        raise PathUnusable(
+            f"The store of runs is newer than this program: it has {', '.join(sorted(newer))}. "
+            "Use the version that wrote it, or another SECOND_READ_DATABASE_URL."
+        )
+    return [step for step in MIGRATIONS if step.__name__ not in done]

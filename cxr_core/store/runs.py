@@ -182,8 +182,9 @@ class RunStore:
         try:
             with self._engine.begin() as connection:
                 if self._engine.dialect.name == "sqlite":
-                    # a writer waits for another instead of failing when it comes to write
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    # a writer waits for another instead of failing when it comes to write; who reads may have no
+                    # leave to write
+                    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
                 elif writing and self._engine.dialect.name == "postgresql":
                     # two writers would each count without the other's row; readers do not wait
                     connection.exec_driver_sql("LOCK TABLE runs IN SHARE ROW EXCLUSIVE MODE")

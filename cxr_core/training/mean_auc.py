@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..metrics import count_patients, roc_auc
-from ..metrics.intervals import auc_replicates
-from ..metrics.resampling import percentile_interval
+from ..metrics import count_cases, mean_auc
 from ..model.card import Counts, Metric
 
 __all__ = ["mean_auc_metric"]
@@ -36,15 +34,13 @@ def mean_auc_metric(
         A Metric; its counts are of films with any of those labels and films with none. ``reason`` says how
         many labels it is the mean of, where that is not all of them.
     """
-    enough = [c for c in range(labels.shape[1]) if min(count_patients(labels[:, c], patients)) >= min_patients]
-    found = labels[:, enough].any(axis=1)
-    counts = Counts(int(found.sum()), int((~found).sum()), *count_patients(found, patients))
-    if not enough:
+    mean = mean_auc(labels, scores, patients, None, resamples, seed, min_patients=min_patients, micro=False)
+    found = np.asarray(labels, dtype=bool)[:, list(mean.classes)].any(axis=1)
+    counts = Counts(*count_cases(found, patients))
+    if not mean.classes:
         return Metric(None, None, None, counts, f"no label with {min_patients} positive and negative patients")
-    value = float(np.mean([roc_auc(labels[:, c], scores[:, c]).value for c in enough]))
-    columns = [(labels[:, c].astype(bool), scores[:, c].astype(np.float64)) for c in enough]
-    low, high, reason = percentile_interval(auc_replicates(columns, patients, resamples, seed).mean(axis=0), 0.95)
-    if len(enough) < labels.shape[1]:
-        of = f"mean of {len(enough)} of {labels.shape[1]} labels"
+    reason = mean.macro.reason
+    if mean.left_out:
+        of = f"mean of {len(mean.classes)} of {labels.shape[1]} labels"
         reason = of if reason is None else f"{of}; {reason}"
-    return Metric(value, low, high, counts, reason)
+    return Metric(mean.macro.value, mean.macro.low, mean.macro.high, counts, reason)

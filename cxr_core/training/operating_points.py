@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import (
-    patient_bootstrap_mean,
     patient_folds,
+    patient_mean,
     sensitivity_specificity,
     share_flagged,
     threshold_at_sensitivity,
@@ -161,7 +161,7 @@ def _point(rule, sample: Sample, columns, reasons, films, resamples, seed) -> Op
         flagged, patients = flagged[clear], sample.patients[clear]
         return metric_of(share_flagged(flagged, patients, **options), flagged, patients)
 
-    per_film = patient_bootstrap_mean(above.sum(axis=1), None, sample.patients, **options)
+    per_film = patient_mean(above.sum(axis=1), sample.patients, lowest=0, **options)
     return OperatingPoint(
         name=rule.name,
         rule=rule.words,

@@ -90,9 +90,13 @@ def test_holm_calls_different_what_the_step_down_rule_does():
 
 def test_models_are_compared_on_every_class():
     labels, good, worse, patients = drawn(7)
-    table = np.stack([labels, patients < 4, labels], axis=1)
-    ours, theirs = np.stack([good] * 3, axis=1), np.stack([worse, worse, good], axis=1)
-    better, few, same = compare_models(table, ours, theirs, patients, resamples=200)
+    half = patients % 2 == 0
+    classes = [
+        (labels, good, worse, patients),
+        (patients < 4, good, worse, patients),
+        tuple(array[half] for array in (labels, good, good, patients)),
+    ]
+    better, few, same = compare_models(classes, resamples=200)
     assert better.difference == auc_difference(labels, good, worse, patients, resamples=200)
     assert better.p_value == clustered_test(labels, good, worse, patients).p_value
     # the only test there is: the second has too few cases, the third no spread

@@ -11,7 +11,7 @@ from cxr_core.metrics import (
     log_loss,
     log_loss_difference,
     patient_bootstrap,
-    patient_bootstrap_mean,
+    patient_mean,
 )
 
 
@@ -47,7 +47,7 @@ def test_certain_and_wrong_is_dear_but_not_infinite():
 
 def test_intervals_equal_the_plain_loop():
     labels, probabilities, patients = simulate()
-    ours = brier_loss(labels, probabilities, patients, resamples=200, seed=4)
+    ours = brier_loss(labels, probabilities, patients, resamples=200, seed=4, bootstrap_from=0)
     plain = patient_bootstrap(
         lambda y, p: np.mean((p - y) ** 2), labels, probabilities, patients=patients, resamples=200, seed=4
     )
@@ -71,21 +71,21 @@ def test_no_difference_has_no_interval():
     labels, probabilities, patients = simulate(2)
     same = brier_difference(labels, probabilities, probabilities, patients)
     assert (same.value, same.low) == (0, None)
-    assert "every resample" in same.reason
+    assert same.reason == "no interval: no spread between patients"
 
 
 def test_few_cases_and_wrong_values():
     assert brier_loss(np.arange(40) < 3, np.full(40, 0.5), np.arange(40)).reason.startswith("too few cases: 3 positive")
-    assert patient_bootstrap_mean([1.0], [0], ["a"]).reason == "no positive"
-    assert patient_bootstrap_mean([1.0], None, ["a"]).reason == "too few cases: 1 patients"
+    assert brier_loss([0], [1.0], ["a"]).reason == "no positive"
     for wrong in ([0.5, 1.1], [-0.1, 0.5]):
         with pytest.raises(ValueError, match="beyond 0 and 1"):
             brier_loss([0, 1], wrong, [1, 2])
 
 
-def test_a_mean_needs_no_label():
-    values, patients = np.arange(60.0) % 4, np.arange(60) // 2
-    found = patient_bootstrap_mean(values, None, patients)
-    assert found.value == 1.5
-    assert found.low < 1.5 < found.high
-    assert (found.positives, found.negatives, found.positive_patients) == (60, 0, 30)
+def test_with_few_patients_the_interval_is_that_of_their_spread():
+    labels, probabilities, patients = simulate()
+    found = brier_loss(labels, probabilities, patients)
+    mean = patient_mean((probabilities - labels) ** 2, patients)
+    assert (found.value, found.low, found.high) == (mean.value, mean.low, mean.high)
+    assert found.method == "clustered by patient"
+    assert (found.positives, found.negatives) == (labels.sum(), (~labels).sum())

@@ -82,6 +82,21 @@ def test_how_often_the_same_films_were_evaluated_is_counted_by_any_model(store):
     assert counts == [0, 0, 1, 2]
 
 
+def test_a_store_that_cannot_be_written_is_read(tmp_path):
+    folder, predictions = tmp_path / "runs", made_up()
+    store = RunStore(folder=folder, embedded=tmp_path / "none")
+    kept = store.add(record_of(predictions), predictions)
+    store.close()
+    # a folder's mode would not stop an administrator
+    store = RunStore(f"sqlite:///file:{folder}/second-read.sqlite?mode=ro&uri=true", folder, tmp_path / "none")
+    assert store.get("a-run") == kept
+    assert store.evaluations(kept.record.data_sha256) == 1
+    with pytest.raises(PathUnusable, match="cannot be read or written just now"):
+        store.add(record_of(predictions, "another"), predictions)
+    store.close()
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["a-run"]
+
+
 def test_predictions_that_were_changed_are_refused(store):
     predictions = made_up()
     run = store.add(record_of(predictions), predictions)
