@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def clock(what: str, call) -> float:
-    """Print how long a call takes and return the seconds of the processor, which others on the machine do not add to."""
+    """Print the time a call takes; return seconds of the processor, to which others on the machine add nothing."""
     start, processor = time.perf_counter(), time.process_time()
     call()
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
