@@ -19,6 +19,8 @@ __all__ = ["FailuresDisplay"]
 _KINDS = (("false alarm", "false_alarms"), ("miss", "misses"))
 """In the order of the panels of :class:`.OutcomeDisplay`: negatives, positives."""
 
+_PLURAL = {"false alarm": "false alarms", "miss": "misses"}
+
 
 @dataclass(frozen=True, eq=False)
 class FailuresDisplay:
@@ -79,10 +81,12 @@ class FailuresDisplay:
         for panel, (kind, field) in zip(chart.panels, _KINDS, strict=True):
             scores = self.outcome.scores[getattr(self.failures, field)]
             hover = tuple(f"{kind} {rank}: score {score:.3f}" for rank, score in enumerate(scores, 1))
-            dots = Dots(scores, np.zeros(len(scores)), "films below" if len(scores) else "", RED, "cross", hover=hover)
+            dots = Dots(scores, np.zeros(len(scores)), "films listed" if len(scores) else "", RED, "cross", hover=hover)
             panels.append(replace(panel, marks=(*panel.marks, dots)))
             if len(scores):
-                told.append(f"The {len(scores)} worst {kind}s have scores of {scores.min():.3f} to {scores.max():.3f}.")
+                told.append(
+                    f"The {len(scores)} worst {_PLURAL[kind]} have scores of {scores.min():.3f} to {scores.max():.3f}."
+                )
         return replace(chart, panels=tuple(panels), alt=" ".join([chart.alt, *told]))
 
     def _film(self, row: int) -> dict[str, object]:

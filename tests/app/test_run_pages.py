@@ -17,7 +17,7 @@ from cxr_core.store import RunStore
 from tests.runs import made_up, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = ("admin", "evaluation", "readers", "compare", "subgroups")
+PAGES = ("admin", "evaluation", "readers", "compare", "subgroups", "failures")
 
 
 def without_positives(predictions, column):
