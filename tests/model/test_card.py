@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -17,6 +18,13 @@ def card():
 def test_it_comes_back_as_it_was_written(card, tmp_path):
     write_card(card, tmp_path / "card.json")
     assert read_card(tmp_path / "card.json") == card
+
+
+def test_an_epoch_without_an_auc_does_not_make_the_card_unreadable(card, tmp_path):
+    history = ({"stage": 0.0, "step": 1.0, "loss": 0.1, "validation_auc": float("nan")},)
+    training = dataclasses.replace(card.training, history=history)
+    write_card(dataclasses.replace(card, training=training), tmp_path / "card.json")
+    assert read_card(tmp_path / "card.json").training.history[0]["validation_auc"] is None
 
 
 @pytest.mark.parametrize(
