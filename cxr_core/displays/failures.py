@@ -58,7 +58,7 @@ class FailuresDisplay:
         return cls(scores, worst_failures(outcome.truth, outcome.scores, most), films, threshold, names, notes)
 
     def table(self) -> pd.DataFrame:
-        """Return one row a film: kind, rank, film, age, sex, view, score, operating point, what else it shows."""
+        """Return one row a film: kind, rank, film, age (90: and over), sex, view, score, operating point, what else."""
         rows = []
         for kind, field in reversed(_KINDS):
             for rank, row in enumerate(getattr(self.failures, field), 1):
@@ -95,7 +95,8 @@ class FailuresDisplay:
         score = float(self.outcome.scores[row])
         film = {
             "film": films.sha256[at][:12],
-            "age": None if np.isnan(films.ages[at]) else float(films.ages[at]),
+            # 90 and over are one, as of a film on the front page
+            "age": None if np.isnan(films.ages[at]) else min(float(films.ages[at]), 90.0),
             "sex": films.sexes[at],
             "view": films.views[at],
             "score": score,

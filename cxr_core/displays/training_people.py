@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..model.data_summary import AGE_YEARS, OLDEST, PartSummary
+from ..model.data_summary import AGE_EDGES, OLDEST, PartSummary
 from .marks import Axis, Bars, Chart, Line, Panel
 from .training_counts import colours_of
 
 __all__ = ["AgesDisplay", "SexesAndViewsDisplay"]
 
 UNKNOWN = "not known"
+
+_BINS = (*(f"{low} to {low + 4} years" for low in AGE_EDGES[:-2]), f"{AGE_EDGES[-2]} years and over")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class AgesDisplay:
         rows = []
         for name, part in self.parts.items():
             for k, films in enumerate(part.ages.films):
-                rows.append((name, k * AGE_YEARS, (k + 1) * AGE_YEARS, films, films / (_known(part) or np.nan), ""))
+                rows.append((name, *AGE_EDGES[k : k + 2], films, films / (_known(part) or np.nan), ""))
             rows.append((name, OLDEST, None, part.ages.beyond, None, "errors of the table"))
             rows.append((name, None, None, part.ages.unknown, None, UNKNOWN))
         return pd.DataFrame(rows, columns=["part", "from_years", "to_under_years", "films", "share", "words"])
@@ -42,27 +44,27 @@ class AgesDisplay:
     def chart(self) -> Chart:
         """Return a staircase for each part: the share of its films in each five years."""
         known = {name: part for name, part in self.parts.items() if _known(part)}
-        last = max((np.flatnonzero(part.ages.films)[-1] for part in known.values()), default=0) + 2
-        start = np.arange(last + 1, dtype=np.float64) * AGE_YEARS
+        # the last bin, 90 and over, is drawn as wide as the others
+        start = np.array([*AGE_EDGES[:-1], 2 * AGE_EDGES[-2] - AGE_EDGES[-3]], dtype=np.float64)
         lines, told = [], []
         for name, colour in zip(self.parts, colours_of(self.parts, self.beside), strict=True):
             if name not in known:
                 continue
-            films = np.array([*self.parts[name].ages.films, 0, 0][: last + 1])
+            films = np.array([*self.parts[name].ages.films, 0])
             share = films / _known(known[name])
             hover = tuple(
-                f"{name}, {year:.0f} to {year + AGE_YEARS - 1:.0f} years: {count:,} films, {part:.1%}"
-                for year, count, part in zip(start, films, share, strict=True)
+                f"{name}, {words}: {count:,} films, {part:.1%}"
+                for words, count, part in zip((*_BINS, ""), films, share, strict=True)
             )
             lines.append(Line(start, share, name, colour, "dash" if name == self.beside else "solid", hover=hover,
                               steps=True))  # fmt: skip
-            median = start[np.searchsorted(np.cumsum(films), films.sum() / 2)]
-            told.append(f"{name}: {films.sum():,} films, median in the five years from {median:.0f}")
+            median = _BINS[np.searchsorted(np.cumsum(films), films.sum() / 2)]
+            told.append(f"{name}: {films.sum():,} films, median among {median}")
         return Chart(
             "Age",
             (
                 Panel(
-                    Axis("years", 0, float(start[-1])),
+                    Axis("years; the last step is 90 and over", 0, float(start[-1])),
                     Axis("share of films", percent=True),
                     tuple(lines),
                     words="" if lines else "No age is known.",

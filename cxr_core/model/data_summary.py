@@ -11,7 +11,7 @@ from ..errors import PathUnusable
 from .measure import STRICT, Counts
 
 __all__ = [
-    "AGE_YEARS",
+    "AGE_EDGES",
     "NIH_TABLE",
     "OLDEST",
     "WHOLE",
@@ -31,19 +31,19 @@ https://nihcc.app.box.com/v/ChestXray-NIHCC (Wang et al., CVPR 2017, doi 10.1109
 WHOLE = "all"
 """Name of the one part of tables that are not split."""
 
-AGE_YEARS = 5
-"""Width of a bin of ages."""
-
 OLDEST = 120
 """An age beyond this is an error of the table."""
+
+AGE_EDGES = (*range(0, 91, 5), OLDEST)
+"""Edges of the bins of ages, in years: 90 and over are one, since few are so old that one might be told from it."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class AgeCounts:
     """Films by the patient's age on the day of the film.
 
-    ``films[k]`` have ages from 5 k to under 5 (k + 1) years, the last bin 120 itself too; ``beyond`` are older than
-    120 years, which is an error of the table; ``unknown`` have no age that could be read.
+    ``films[k]`` have ages from ``AGE_EDGES[k]`` to under the next, the last bin 120 itself too; ``beyond`` are older
+    than 120 years, which is an error of the table; ``unknown`` have no age that could be read.
     """
 
     films: tuple[int, ...]

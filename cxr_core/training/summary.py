@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..model.data_summary import AGE_YEARS, OLDEST, AgeCounts, DataSummary, PartSummary, SharedPatients
+from ..model.data_summary import AGE_EDGES, OLDEST, AgeCounts, DataSummary, PartSummary, SharedPatients
 from .calibrate import count_labels
 from .table import FilmTable
 
@@ -50,7 +50,7 @@ def _part(films: FilmTable, patients: int) -> PartSummary:
 
 
 def _ages(ages: np.ndarray) -> AgeCounts:
-    films, _ = np.histogram(ages[~np.isnan(ages)], np.arange(0, OLDEST + 1, AGE_YEARS))
+    films, _ = np.histogram(ages[~np.isnan(ages)], AGE_EDGES)
     return AgeCounts(tuple(films.tolist()), int((ages > OLDEST).sum()), int(np.isnan(ages).sum()))
 
 

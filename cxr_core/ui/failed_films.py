@@ -63,6 +63,11 @@ def failed_films(run: RunOnPage, display: FailuresDisplay, model: Predictor | No
     elif label not in model.card.labels:
         _small(f"{display_name(label)} has no map of its own.")
         model = None
+    if model is not None:
+        _small(
+            f"Full colour of the map of {display_name(label).lower()}: {model.card.map_anchors[label]:.2g} logit units "
+            "on every film."
+        )
     every, films = display.rows(), run.predictions
     try:
         found = find_originals(films.images[every].tolist(), films.sha256[every].tolist(), folder)
@@ -124,8 +129,7 @@ def _pictures(
         return _Pictures(_jpeg(_small_copy(render8(read_radiograph(_data, sha256=digest, decoder=decoder_apart())))))
     radiograph, reading = radiograph_and_reading(Film(digest, "", _data, read_anyway=READ_ANYWAY), _model)
     grey, heat = _small_copy(render8(radiograph)), heat_map(reading, _label, _model.card)
-    words = f"{strongest_place(heat)}; full colour: {heat.anchor:.2g} logit units"
-    return _Pictures(_jpeg(grey), _jpeg(overlay(grey, heat)), words, reading.finding(_label).score)
+    return _Pictures(_jpeg(grey), _jpeg(overlay(grey, heat)), strongest_place(heat), reading.finding(_label).score)
 
 
 def _small_copy(grey: np.ndarray) -> np.ndarray:
@@ -155,7 +159,7 @@ def _pair(title: str, score: float, pictures: _Pictures | str, label: str) -> No
         f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         for data, alt in images
     )
-    words = f"{caption}. {pictures.words}" if pictures.words else caption
+    words = f"{caption}; {pictures.words}" if pictures.words else caption
     st.html(f'<figure class="sr-pair"><div>{drawn}</div><figcaption>{escape(words)}</figcaption></figure>')
 
 

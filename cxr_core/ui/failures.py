@@ -74,7 +74,7 @@ def _table(display: FailuresDisplay, kind: str) -> None:
     for film in frame.itertuples():
         side = f" ({film.called} {small_words(film.operating_point)})" if film.called else ""
         known = film.image if display.names else film.film or "not known"
-        age = "" if film.age is None or film.age != film.age else f"{film.age:.0f}"
+        age = "" if film.age is None or film.age != film.age else f"{film.age:.0f}" + ("+" if film.age == 90 else "")
         cells = (str(film.rank), small_words(film.score) + side, age, film.sex, film.view, film.also, known)
         rows.append(tuple(escape(cell) for cell in cells))
     table(("", "score (operating point)", "age", "sex", "view", "shows too", "film"), rows, numbers=2)

@@ -56,11 +56,11 @@ def test_every_number_is_that_of_a_loop_over_films():
     assert summary.views == {word: sum(films.views[i] == word for i in rows) for word in ("AP", "PA")}
 
 
-def test_ages_are_in_bins_of_five_years_and_those_beyond_120_are_errors():
+def test_ages_are_in_bins_of_five_years_ninety_and_over_are_one_and_beyond_120_are_errors():
     films = made_up_films(6)
     films = dataclasses.replace(films, ages=np.array([0, 4.9, 5, 120, 121, np.nan]))
     ages = summarise_films({"train": films}).parts["train"].ages
-    assert ages.films == (2, 1, *[0] * 21, 1)
+    assert ages.films == (2, 1, *[0] * 16, 1)
     assert (ages.beyond, ages.unknown) == (1, 1)
 
 
@@ -167,5 +167,6 @@ def test_the_numbers_of_the_whole_of_nih_are_those_of_its_table(shared):
     assert whole.without_findings == (frame["Finding Labels"] == "No Finding").sum()
     assert whole.ages.beyond == (frame["Patient Age"] > 120).sum()
     assert whole.ages.films[8] == frame["Patient Age"].between(40, 44).sum()
+    assert whole.ages.films[18] == frame["Patient Age"].between(90, 120).sum()
     assert whole.views == frame["View Position"].value_counts().to_dict()
     assert whole.sexes == frame["Patient Gender"].value_counts().to_dict()
