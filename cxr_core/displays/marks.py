@@ -187,6 +187,6 @@ class Chart:
 
     def apart(self) -> tuple[Chart, ...]:
         """Return a chart of each panel by itself, for where there is no room for several in a row."""
-        return tuple(
-            replace(self, title=panel.title or self.title, panels=(panel,), columns=1) for panel in self.panels
-        )
+        # what a panel below would have said, each says for itself
+        panels = [replace(one, x=replace(one.x, bare=False), y=replace(one.y, bare=False)) for one in self.panels]
+        return tuple(replace(self, title=one.title or self.title, panels=(one,), columns=1) for one in panels)

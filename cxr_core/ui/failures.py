@@ -30,7 +30,7 @@ def failures(run: RunOnPage) -> None:
     model = predictor_of(run.record.model_sha256)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         outcome = chosen_label(run)
-        threshold = _threshold(model, outcome)
+        threshold = _threshold(run, model, outcome)
         most = st.selectbox(
             "Films of each kind", [3, 6, 12], index=1, key="failures-most", persist_state="session", width=150
         )
@@ -41,6 +41,8 @@ def failures(run: RunOnPage) -> None:
         outcome, run.predictions, most=most, threshold=threshold, names=names, notes=run.summary.notes
     )
     show(display, f"failures-{outcome.label}")
+    if threshold is None:
+        _small(f"No operating point of {outcome.name.lower()} is known for this run.")
     _small(
         "A miss is positive and a false alarm negative for the reference, which may itself be wrong: look before you "
         "blame the model. The worst films come first whether or not they are on the wrong side of the operating point."
@@ -52,12 +54,14 @@ def failures(run: RunOnPage) -> None:
     failed_films(run, display, model)
 
 
-def _threshold(model: Predictor | None, outcome: Outcome) -> float | None:
-    """Draw the choice of an operating point, and return its threshold; None where the class has none."""
+def _threshold(run: RunOnPage, model: Predictor | None, outcome: Outcome) -> float | None:
+    """Draw the choice of an operating point, and return its threshold; None where the class has none.
+
+    Where the model is not here, the one that the run keeps is all there is.
+    """
     points = {} if model is None else model.card.operating_points
     if not points:
-        _small("No operating point: the model of this run is not here." if model is None else "No operating point.")
-        return None
+        return run.thresholds.get(outcome.label)
     name = st.selectbox("Operating point", list(points), key="failures-point", persist_state="session", width=230)
     if outcome.label not in points[name].thresholds:
         return None

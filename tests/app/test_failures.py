@@ -108,7 +108,7 @@ def test_films_stand_without_and_with_the_map_and_another_file_of_the_name_is_no
 def test_a_run_of_others_has_films_and_no_maps(app):
     page = app(images_at_hand=True, model_sha256="", engine="imported")
     assert "so there are no maps" in words(page)
-    assert "No operating point: the model of this run is not here." in words(page)
+    assert "No operating point of mass is known for this run." in words(page)
     assert [alt.split(":")[0] for alt in alts(page)] == ["Miss 1", "Miss 2", "False alarm 2"]
 
 
@@ -122,6 +122,12 @@ def test_without_images_there_are_words_and_tables_and_a_folder_that_is_none_is_
     page.text_input(key="failures-folder").set_value("/no/such/folder").run()
     assert not page.exception
     assert "not a folder" in words(page)
+
+
+def test_without_its_model_a_run_has_the_operating_point_that_it_keeps(app):
+    page = app(images_at_hand=False, model_sha256="", thresholds={"Mass": 0.5})
+    assert "0.20 (below 0.50)" in words(page)
+    assert "0.80 (above 0.50)" in words(page)
 
 
 def test_names_of_files_are_shown_only_where_they_are_asked_for(app):

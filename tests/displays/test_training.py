@@ -213,6 +213,8 @@ def test_an_axis_that_the_panel_below_writes_is_bare_on_both(card):
     chart = BalanceDisplay.of(card).chart()
     assert on_screen(chart).layout.xaxis.showticklabels is False
     assert on_screen(chart).layout.xaxis2.showticklabels is None
+    # by itself, each panel writes its own
+    assert [on_screen(part).layout.xaxis.showticklabels for part in chart.apart()] == [None, None]
     svg = as_svg(chart).decode()
     assert svg.count(f">{display_name('Pleural_Thickening')}<") == 1
     assert all(isinstance(mark, Bars) for panel in chart.panels for mark in panel.marks)
