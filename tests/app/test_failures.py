@@ -25,7 +25,7 @@ def app(monkeypatch, tmp_path):
     images = tmp_path / "images" / "below"
     images.mkdir(parents=True)
     films = made_up(4, labels=("Mass", "Effusion"))
-    files = [phantom_png(96, 84, seed=i) for i in range(4)]
+    files = [phantom_png(96 + 2 * i, 84) for i in range(4)]
     for name, data in zip(films.images, files, strict=True):
         (images / name).write_bytes(data)
     digests = [hashlib.sha256(data).hexdigest() for data in files]
@@ -40,7 +40,7 @@ def app(monkeypatch, tmp_path):
         any_finding={},
     )
     # the film of the worst false alarm
-    (images / films.images[2]).write_bytes(phantom_png(96, 84, seed=99))
+    (images / films.images[2]).write_bytes(phantom_png(120, 84))
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("SECOND_READ_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(RunStore.__init__, "__defaults__", (None, None, tmp_path / "none"))
