@@ -31,6 +31,7 @@ bench: $(VENV)/.dev
 	$(RUN) -m tests.bench.page
 	$(RUN) -m tests.bench.training
 	$(RUN) -m tests.bench.statistics
+	$(RUN) -m tests.bench.operating_point
 	$(RUN) -m tests.bench.opening
 
 soak: $(VENV)/.dev

@@ -1,0 +1,96 @@
+"""The pages of a run in Chromium: nothing overlaps at either width, figures and report open by themselves."""
+
+import pytest
+
+from cxr_core.labels import NOTICE
+from cxr_core.store import RunStore
+from tests.browser import browsing, serving
+from tests.runs import made_up, record_of
+
+pytestmark = pytest.mark.e2e
+
+PAGES = ("admin", "evaluation", "readers", "subgroups")
+
+OVERLAPS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot =>
+  ['.xtick text', '.ytick text', '.legendtext'].flatMap(kind => {
+    const boxes = [...plot.querySelectorAll(kind)].map(t => [t.textContent, t.getBoundingClientRect()])
+      .filter(([, b]) => b.width > 0)
+    return boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) =>
+      a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2)
+      .map(([other]) => one + ' / ' + other))
+  }))"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    store = RunStore(folder=folder)
+    predictions = made_up(400, readers=5)
+    thresholds = dict.fromkeys(predictions.labels.tolist()[:10], 0.35)
+    store.add(record_of(predictions, thresholds=thresholds, operating_point="default"), predictions)
+    store.close()
+    with serving(SECOND_READ_RUNS=str(folder)) as served:
+        yield served
+
+
+def open_run(page, address, name):
+    page.goto(f"{address}/{name}")
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    if page.locator("text=a run: second-read-mini").count() == 0:
+        # runs that come with the project may stand first
+        page.locator("[data-testid=stSelectbox]").first.click()
+        page.locator("[role=option]", has_text="a run: second-read-mini").first.click()
+        page.wait_for_selector("text=a run: second-read-mini")
+    # Streamlit dims what it is drawing anew
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+    page.wait_for_timeout(700)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_no_page_overflows_and_no_label_lies_on_another(chromium, address, size):
+    with browsing(chromium, *size) as page:
+        for name in PAGES:
+            open_run(page, address, name)
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+            assert page.evaluate(OVERLAPS) == [], name
+            assert NOTICE in page.locator(".sr-notice").inner_text()
+            for plot in page.locator("[data-testid=stPlotlyChart]").all():
+                assert plot.evaluate("p => !!p.closest('[aria-label]') || !!p.querySelector('[aria-label]')"), name
+
+
+def test_a_figure_as_svg_and_the_report_open_without_a_network(chromium, address, tmp_path):
+    with browsing(chromium) as page:
+        open_run(page, address, "evaluation")
+        page.locator("button", has_text="Take along").first.click()
+        with page.expect_download() as waited:
+            page.locator("button", has_text="Figure, SVG").first.click()
+        waited.value.save_as(tmp_path / "auc.svg")
+        page.keyboard.press("Escape")
+        with page.expect_download() as waited:
+            page.locator("button", has_text="Report, HTML").click()
+        waited.value.save_as(tmp_path / "report.html")
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"file://{tmp_path / 'auc.svg'}")
+        assert page.evaluate("document.documentElement.nodeName") == "svg"
+        assert "AUC of each label" in page.evaluate("document.documentElement.textContent")
+        page.goto(f"file://{tmp_path / 'report.html'}")
+        assert page.locator("figure svg").count() >= 2
+        assert NOTICE in page.locator("body").inner_text()
+        assert all(url.startswith("file:") for url in asked), asked
+
+
+def test_the_mouse_moves_the_operating_point_and_the_numbers_beside_it(chromium, address):
+    with browsing(chromium) as page:
+        open_run(page, address, "evaluation")
+        row = page.locator("tr", has_text="sensitivity").filter(has_not_text="specificity").first
+        before = row.inner_text()
+        slider = page.locator("[data-testid=stSlider] [role=slider]")
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] - 160, box["y"] + box["height"] / 2, steps=8)
+        page.mouse.up()
+        moved = "r => r.innerText.startsWith('sensitivity') && r.innerText !== before"
+        page.wait_for_function(f"before => [...document.querySelectorAll('tr')].some({moved})", arg=before)
