@@ -54,7 +54,7 @@ def app(monkeypatch, tmp_path):
         store = RunStore()
         store.add(record_of(films, "a-run", **record), films)
         store.close()
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=900)
         app.switch_page("pages/failures.py").run()
         app.selectbox(key="label").set_value("Mass").run()
         assert not app.exception
@@ -94,9 +94,9 @@ def test_films_stand_without_and_with_the_map_and_another_file_of_the_name_is_no
     ]
     assert all("with the map of Mass" in alt for alt in shown[1::2])
     said = words(page)
-    assert "False alarm 1: score 0.80. Not shown: the file of its name has other bytes" in said
+    assert "False alarm 1: score 0.800. Not shown: the file of its name has other bytes" in said
     # the made-up scores are not the model's
-    assert "Miss 1: score 0.20, read again now" in said
+    assert "Miss 1: score 0.200, read again now" in said
     page.selectbox(key="failures-point").set_value("youden").run()
     assert not page.exception
     page.selectbox(key="label").set_value("Any finding").run()
@@ -126,8 +126,8 @@ def test_without_images_there_are_words_and_tables_and_a_folder_that_is_none_is_
 
 def test_without_its_model_a_run_has_the_operating_point_that_it_keeps(app):
     page = app(images_at_hand=False, model_sha256="", thresholds={"Mass": 0.5})
-    assert "0.20 (below 0.50)" in words(page)
-    assert "0.80 (above 0.50)" in words(page)
+    assert "0.200 (below 0.500)" in words(page)
+    assert "0.800 (above 0.500)" in words(page)
 
 
 def test_names_of_files_are_shown_only_where_they_are_asked_for(app):
