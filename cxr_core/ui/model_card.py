@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from ..displays import MetricDisplay
+from ..displays import CountsDisplay, MetricDisplay
 from ..displays.card_metrics import metric_words
 from ..labels import display_name
 from ..model import ModelCard, list_models, open_model
@@ -15,7 +15,6 @@ from ..model.words import calibration_words
 from .card_calibration import calibration_section, operating_point_section
 from .chart import show as show_display
 from .chrome import banner, demonstration_words, html
-from .figures import counts_figure
 from .tables import table
 
 __all__ = ["chosen_card", "show", "training_facts"]
@@ -62,8 +61,7 @@ def show(card: ModelCard) -> None:
         st.subheader("Of single labels", anchor=False)
         _list(tuple(f"{display_name(label)}: {words}" for label, words in card.caveats.items()))
     if card.counts:
-        st.subheader("Films and patients of each label", anchor=False)
-        st.plotly_chart(counts_figure(card), width="stretch", config={"displayModeBar": False})
+        show_display(CountsDisplay(card.counts), "card-counts")
         _counts(card)
     st.subheader("Files and sources", anchor=False)
     table(("file", "SHA-256"), [(name, f"<code>{digest}</code>") for name, digest in card.files.items()])
