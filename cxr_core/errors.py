@@ -7,6 +7,7 @@ a path that the user did not type, or a library's own words about the content of
 from __future__ import annotations
 
 __all__ = [
+    "AuditUnwritable",
     "CxrError",
     "InputRefused",
     "ModelUnusable",
@@ -40,6 +41,10 @@ class InputRefused(CxrError):
 
 class ModelUnusable(CxrError):
     """A model folder is missing, changed, incomplete, or bound to other weights."""
+
+
+class AuditUnwritable(CxrError):
+    """The audit trail cannot be written or read: what must stand in it is not done."""
 
 
 class PathUnusable(CxrError):

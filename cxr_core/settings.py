@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -23,6 +24,14 @@ from .errors import WrongArguments
 __all__ = ["Settings", "settings"]
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Names with commas between, or a list in the settings file."""
 
 
 class Settings(BaseSettings):
@@ -61,6 +70,16 @@ class Settings(BaseSettings):
         description="How many times a zip may grow: films shrink to a half or a quarter, a bomb to a thousandth.",
     )
     max_files: int = Field(default=500, ge=1, description="Most files that one drop on the page may hold.")
+    role_claim: str | None = Field(
+        default=None,
+        description="Claim of the ID token that says reader, reviewer or admin; dots lead into nested claims.",
+    )
+    readers: Names = Field(default=(), description="Verified e-mail addresses and subjects of readers.")
+    reviewers: Names = Field(default=(), description="The same, of reviewers.")
+    admins: Names = Field(default=(), description="The same, of administrators.")
+    audit: Path | None = Field(
+        default=None, description="File of the audit trail; by default audit.jsonl in the folder of runs."
+    )
 
     @classmethod
     def settings_customise_sources(

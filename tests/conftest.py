@@ -7,6 +7,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
 REQUIRED = {name.strip() for name in os.environ.get("SECOND_READ_REQUIRE", "").split(",") if name.strip()}
+
+# what tests do belongs in no real audit trail; a server or command that a test starts inherits this
+os.environ["SECOND_READ_AUDIT"] = str(Path(tempfile.mkdtemp(prefix="second-read-tests-")) / "audit.jsonl")
 
 
 def missing(name: str, words: str):
@@ -134,3 +138,15 @@ def imported(tmp_path_factory) -> Path:
     assert not state.running
     file.unlink()
     return folder
+
+
+@pytest.fixture
+def trail(monkeypatch, tmp_path) -> Path:
+    """The file of an audit trail of this test alone; it is not there yet."""
+    from cxr_core.settings import settings
+
+    file = tmp_path / "audit" / "audit.jsonl"
+    monkeypatch.setenv("SECOND_READ_AUDIT", str(file))
+    settings.cache_clear()
+    yield file
+    settings.cache_clear()

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 
 import typer
 
+from ..access import asked_by, audit
 from ..errors import TrainingRefused, WrongArguments
 from ..labels import display_name
 from ..model.calibration import Sampling
@@ -58,6 +59,8 @@ def calibrate(
       python -m cxr_core calibrate --model second-read-mini --images nih/images --table nih/Data_Entry_2017.csv
       --sampling consecutive
     """
+    if (problem := audit.problem()) is not None:
+        raise problem
     films, how = pairs(images, table), check_sampling(sampling)
     if split == "none":
         origin = Origin("films of patients new to the model", how)
@@ -70,6 +73,7 @@ def calibrate(
     with _Parts() as parts_done:
         done = recalibrate(model, films, origin, seed=seed, report=parts_done.report)
     card, calibration = done.card, done.card.calibration
+    audit.note(asked_by(), "model-change", "calibrate", model=card.weights_sha256)
     print(f"{model}: {calibration_words(card)}.")
     if done.unreadable:
         print(f"{done.unreadable} films could not be read and were left out.")

@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from ..access import asked_by, audit
 from ..errors import WrongArguments
 from ..evaluation import evaluate as score_films
 from ..evaluation import gather_films
@@ -105,6 +106,7 @@ def evaluate(
         point=card.operating_points.get("default"),
     )
     run = store.add(record, predictions, localisation)
+    audit.note(asked_by(), "evaluation", run=run.record.id, model=card.weights_sha256)
     shutil.rmtree(work, ignore_errors=True)
     print(summary_words(with_progress(run)))
 

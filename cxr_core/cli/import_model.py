@@ -16,12 +16,13 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..duration import duration
-from ..errors import PathUnusable, WeightsRefused, WrongArguments
+from ..errors import AuditUnwritable, PathUnusable, WeightsRefused, WrongArguments
 from ..labels import LABELS
-from ..model.card import Imported
+from ..model.card import Imported, read_card
 from ..model.download import download
-from ..model.folder import file_sha256
+from ..model.folder import CARD, file_sha256
 from ..model.published import Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
 from ..settings import settings
@@ -72,6 +73,9 @@ def import_model(
     if json_progress:
         # a program that asks it to end means Ctrl-C: what was written so far is deleted
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # before a download is made for nothing
+    if (problem := audit.problem()) is not None:
+        raise problem
     kind, _, name = source.partition(":")
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise WrongArguments("--sha256: 64 hexadecimal digits are needed.")
@@ -96,7 +100,17 @@ def import_model(
             f"Source {source[:80]!r}: unknown. Accepted: torchxrayvision:NAME, such as "
             "torchxrayvision:densenet121-res224-all, and keras:FILE."
         )
+    _keep_in_the_trail(folder)
     print(f"{folder}: imported and checked; see: python -m cxr_core models show {folder}")
+
+
+def _keep_in_the_trail(folder: Path) -> None:
+    try:
+        audit.record(asked_by(), "model-import", model=read_card(folder / CARD).weights_sha256)
+    except AuditUnwritable:
+        # no model without its line
+        shutil.rmtree(folder)
+        raise
 
 
 def _folder(out: Path | None, name: str) -> Path:

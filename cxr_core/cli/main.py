@@ -10,7 +10,7 @@ from typer._click.exceptions import ClickException  # typer brings its own click
 
 from ..errors import CxrError
 from ..labels import NOTICE
-from . import bench, calibrate, describe, evaluate, models, predict, render, runs, split, train, train_gate
+from . import audit, bench, calibrate, describe, evaluate, models, predict, render, runs, split, train, train_gate
 
 __all__ = ["app", "main"]
 
@@ -35,6 +35,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("describe")(describe.describe)
 app.command("split")(split.split)
+app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(runs.app, name="runs")

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
@@ -111,6 +112,8 @@ def predict(
                 steps.say(f"{name}: {refusal}")
                 lines.put(form.refusal(name, hashlib.sha256(data).hexdigest(), str(refusal)))
             else:
+                if reading.quality.override:
+                    audit.note(asked_by(), "override", films=[reading.sha256], model=card.weights_sha256)
                 lines.put(form.reading(name, reading))
                 stem = stems[number] or _told_apart(file, reading)
                 if reading.findings:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..errors import PathUnusable
 from ..evaluation import RunSummary, summary_of
 from ..evaluation.export import export_run
@@ -69,6 +70,8 @@ def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Fo
     from ..displays import run_report
 
     stored = RunStore().get(run)
+    # first, since what is not in the trail must not leave
+    audit.record(asked_by(), "export", "run", run=stored.record.id, model=stored.record.model_sha256)
     summaries = [with_progress(stored, reference) for reference in stored.record.references]
     paths = [*export_run(stored, summaries, out)]
     card = card_of(stored.record.model_sha256)
@@ -97,8 +100,9 @@ def import_(
     `truth: Any finding`, whether the film is abnormal at all. Patients are kept as keyed digests.
     """
     store = RunStore()
-    predictions, record = read_outside(file, name=name, model=model, part=part, folder=store.folder)
-    run = store.add(record, predictions)
+    predictions, made = read_outside(file, name=name, model=model, part=part, folder=store.folder)
+    run = store.add(made, predictions)
+    audit.note(asked_by(), "evaluation", "imported", run=run.record.id)
     print(summary_words(with_progress(run)))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ..access import Role, Visitor, audit
 from ..errors import CxrError
 from ..labels import NOTICE
 from ..model import ModelCard
@@ -19,7 +20,6 @@ __all__ = [
     "html",
     "imported_words",
     "refusal",
-    "served_here_only",
     "stop_with",
 ]
 
@@ -36,22 +36,25 @@ def html(template: str, **values: object) -> None:
     st.html(template.format(**{name: escape(str(value)) for name, value in values.items()}))
 
 
-def frame() -> None:
+def frame(someone: Visitor) -> None:
     """Draw what stands on every page: the looks, the name, and the notice, always in sight."""
     st.logo(str(_ASSETS / "logo.svg"), size="large")
     st.html(f"<style>{asset('page.css')}</style>")
     html(
         '<div class="sr-notice" role="note"><b>{notice}</b><span>{mode}</span></div>',
         notice=NOTICE,
-        mode="Local single-user mode: no sign-in, this machine only"
-        if served_here_only()
-        else "No sign-in: whoever reaches this address sees this page",
+        mode=_mode(someone),
     )
+    if someone.may(Role.ADMIN) and audit.problem() is not None:
+        banner("The audit trail cannot be written.", "Films are read all the same; imports and exports are refused.")
 
 
-def served_here_only() -> bool:
-    """Return whether the server listens to this machine alone."""
-    return st.get_option("server.address") in ("127.0.0.1", "localhost", "::1")
+def _mode(someone: Visitor) -> str:
+    if someone.standing == "local":
+        return f"Local single-user mode: no sign-in, this machine only, role {someone.role}"
+    if someone.standing == "signed_in":
+        return f"Signed in: {someone.name}, role {someone.role}"
+    return f"Signed in: {someone.name}, no role" if someone.standing == "no_role" else "Nobody is signed in"
 
 
 def stop_with(error: CxrError) -> None:

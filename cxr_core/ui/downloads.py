@@ -9,6 +9,7 @@ from ..imaging import Radiograph, render8
 from ..labels import display_name
 from ..model import ModelCard, Reading
 from ..report import reading_json, readings_csv, sheet_png
+from .audited import audited
 from .worklist import Film, Worklist
 
 __all__ = ["downloads"]
@@ -24,25 +25,47 @@ def downloads(film: Film, radiograph: Radiograph, reading: Reading, card: ModelC
     stem = f"second-read-{film.digest[:12]}"
     readings = [(f.name, f.reading) for f in films.films.values() if f.reading is not None]
     every = f" of {len(readings)} films" if len(readings) > 1 else ""
+    model = card.weights_sha256
+    digests = [r.sha256 for _, r in readings]
     with st.expander("Take along"):
         one, two = st.columns(2)
-        _button(one, f"Findings{every}, CSV", lambda: readings_csv(readings), f"{stem}.csv", "text/csv")
+        _button(
+            one,
+            f"Findings{every}, CSV",
+            audited(lambda: readings_csv(readings), "findings-csv", films=digests, model=model),
+            f"{stem}.csv",
+            "text/csv",
+        )
         _button(
             two,
             f"Findings{every}, JSON",
-            lambda: "".join(reading_json(name, r) + "\n" for name, r in readings),
+            audited(
+                lambda: "".join(reading_json(name, r) + "\n" for name, r in readings),
+                "findings-json",
+                films=digests,
+                model=model,
+            ),
             f"{stem}.jsonl",
             "application/jsonl",
         )
         _button(
             one,
             f"Overlay: {display_name(label)}, PNG",
-            lambda: overlay_png(render8(radiograph), heat_map(reading, label, card)),
+            audited(
+                lambda: overlay_png(render8(radiograph), heat_map(reading, label, card)),
+                "overlay-png",
+                films=[film.digest],
+                model=model,
+            ),
             f"{stem}-{label}.png",
             "image/png",
         )
         _button(
-            two, "Sheet of four findings, PNG", lambda: sheet_png(radiograph, reading, card), f"{stem}.png", "image/png"
+            two,
+            "Sheet of four findings, PNG",
+            audited(lambda: sheet_png(radiograph, reading, card), "sheet-png", films=[film.digest], model=model),
+            f"{stem}.png",
+            "image/png",
         )
 
 

@@ -1,65 +1,87 @@
-"""The door of every page.
+"""The door of every page: which pages there are, for whom, and who comes in.
 
-Until ``st.navigation`` has run once in the process, Streamlit answers a first request to ``/model`` by
-running that page without ``app.py``: without its settings, and without whatever it checks. So the first
-statement of every page is :func:`guard`, which sends such a request around by the front door.
+``app.py`` lets a visitor in page by page (:func:`enter`, :func:`admit`). Until ``st.navigation`` has run once in the
+process, though, Streamlit answers a first request to ``/model`` by running that page without ``app.py``, and so
+without its checks. So the first statement of every page is :func:`guard`, which goes on only in a run that
+``app.py`` has let in, and sends any other around by the front door.
+
+A callback and a fragment run without ``app.py`` and without their page's first statement. What one of them
+changes for others, it asks :func:`cxr_core.ui.visitor.may` for.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
-from .chrome import served_here_only
+from ..access import Role, Visitor
+from .door import refuse, welcome
+from .visitor import may_administer, visitor
 
-__all__ = ["PAGES", "enter", "guard", "may_administer"]
+__all__ = ["PAGES", "Screen", "admit", "enter", "guard", "may_administer"]
 
-ENTERED = "entered"
 
-PAGES: tuple[tuple[str, str, str], ...] = (
-    ("second_opinion", "Second opinion", ":material/radiology:"),
-    ("model", "Model", ":material/description:"),
-    ("admin", "Admin", ":material/dashboard:"),
-    ("evaluation", "Evaluation", ":material/monitoring:"),
-    ("readers", "Readers", ":material/groups:"),
-    ("compare", "Compare", ":material/compare_arrows:"),
-    ("subgroups", "Subgroups", ":material/diversity_3:"),
-    ("failures", "Failures", ":material/error:"),
-    ("localisation", "Localisation", ":material/center_focus_strong:"),
-    ("training_data", "Training data", ":material/dataset:"),
+class Screen(NamedTuple):
+    """A page: stem of its script in ``pages/``, title, icon, and the least role that may see it."""
+
+    stem: str
+    title: str
+    icon: str
+    role: Role
+
+
+PAGES: tuple[Screen, ...] = (
+    Screen("second_opinion", "Second opinion", ":material/radiology:", Role.READER),
+    Screen("model", "Model", ":material/description:", Role.READER),
+    Screen("admin", "Admin", ":material/dashboard:", Role.REVIEWER),
+    Screen("evaluation", "Evaluation", ":material/monitoring:", Role.REVIEWER),
+    Screen("readers", "Readers", ":material/groups:", Role.REVIEWER),
+    Screen("compare", "Compare", ":material/compare_arrows:", Role.REVIEWER),
+    Screen("subgroups", "Subgroups", ":material/diversity_3:", Role.REVIEWER),
+    Screen("failures", "Failures", ":material/error:", Role.REVIEWER),
+    Screen("localisation", "Localisation", ":material/center_focus_strong:", Role.REVIEWER),
+    Screen("training_data", "Training data", ":material/dataset:", Role.REVIEWER),
 )
-"""Stem of the script in ``pages/``, title, icon; the first one is the front page."""
+"""Every page, in the order of the navigation; the first one is the front page."""
 
 _FOLDER = Path(__file__).resolve().parents[2] / "pages"
+_ADMITTED = "admitted"
 
 
-def enter():
-    """Declare the pages and return the one that was asked for; called by ``app.py`` alone."""
-    st.session_state[ENTERED] = True
-    return _navigation()
+def enter(someone: Visitor):
+    """Declare the pages and return the one that was asked for; the navigation shows those that the visitor may see."""
+    seen = [screen for screen in PAGES if someone.may(screen.role)]
+    pages = [
+        st.Page(
+            _FOLDER / f"{screen.stem}.py",
+            title=screen.title,
+            icon=screen.icon,
+            url_path=screen.stem,
+            default=screen == PAGES[0],
+            # known, so that asking for it gets an answer, but not offered
+            visibility="visible" if screen in seen else "hidden",
+        )
+        for screen in PAGES
+    ]
+    return st.navigation(pages, position="top" if seen else "hidden")
+
+
+def admit(someone: Visitor, page) -> None:
+    """Let the visitor on to the page, for this one run; else show the sign-in or why not, and stop."""
+    # the front page's url_path is empty
+    screen = next((screen for screen in PAGES if screen.stem == page.url_path), PAGES[0])
+    welcome(someone)
+    if not someone.may(screen.role):
+        refuse(someone, screen.title, screen.stem, screen.role)
+        st.stop()
+    st.session_state[_ADMITTED] = True
 
 
 def guard() -> None:
-    """Stop a page that ``app.py`` did not start, and start it through ``app.py``."""
-    if st.session_state.get(ENTERED):
+    """Stop a page that ``app.py`` did not let in, and start it through ``app.py``."""
+    if st.session_state.pop(_ADMITTED, False):
         return
-    _navigation()
+    enter(visitor())
     st.rerun()
-
-
-def may_administer() -> bool:
-    """Return whether this session may change what is served.
-
-    There are no roles yet: whoever sits at this machine may, and nobody may where others reach the server.
-    """
-    return served_here_only()
-
-
-def _navigation():
-    first = PAGES[0][0]
-    pages = [
-        st.Page(_FOLDER / f"{stem}.py", title=title, icon=icon, url_path=stem, default=stem == first)
-        for stem, title, icon in PAGES
-    ]
-    return st.navigation(pages, position="top")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from ..access import LOCAL, Visitor, on_behalf_of
 
 __all__ = ["ImportJob", "ImportState"]
 
@@ -41,13 +44,19 @@ class ImportState:
 class ImportJob:
     """Starts at once; ``state`` may be asked from any thread."""
 
-    def __init__(self, arguments: Sequence[str], upload: TemporaryDirectory | None = None) -> None:
-        """Run ``models import`` with these arguments; ``upload`` is a folder that is deleted at the end."""
+    def __init__(
+        self, arguments: Sequence[str], upload: TemporaryDirectory | None = None, asked_by: Visitor = LOCAL
+    ) -> None:
+        """Run ``models import`` with these arguments, for a visitor.
+
+        ``upload`` is a folder that is deleted at the end.
+        """
         self.state = ImportState()
         self._upload = upload
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "cxr_core", "models", "import", "--json-progress", *arguments],
             cwd=_PROJECT,
+            env=os.environ | on_behalf_of(asked_by),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

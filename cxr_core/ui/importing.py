@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
+from ..access import audit
 from ..model.published import PUBLISHED
 from ..settings import settings
 from .chrome import banner, html, refusal
-from .guard import may_administer
 from .import_job import ImportJob
+from .visitor import may_administer, visitor
 
 __all__ = ["import_panel"]
 
@@ -72,6 +73,8 @@ def _form(board: _Board) -> None:
         refusal("Not imported", ("A name is needed: letters, digits, dot, - and _.",))
     elif keras and file is None:
         refusal("Not imported", ("The weights file is needed.",))
+    elif (problem := audit.problem()) is not None:
+        refusal("Not imported", (str(problem),))
     else:
         arguments = ["--out", str((settings().home / name).resolve())]
         arguments += ["--sha256", sha256.strip()] if sha256.strip() else []
@@ -82,8 +85,13 @@ def _form(board: _Board) -> None:
         else:
             arguments += ["--file", str(kept)] if kept is not None else []
             arguments.append(PUBLISHED[chosen].source)
-        board.job, board.name = ImportJob(arguments, upload), name
+        board.job, board.name = ImportJob(arguments, upload, visitor()), name
         st.rerun()
+
+
+def _stop(job: ImportJob) -> None:
+    if may_administer():
+        job.stop()
 
 
 def _kept(file) -> tuple[TemporaryDirectory | None, Path | None]:
@@ -98,11 +106,14 @@ def _kept(file) -> tuple[TemporaryDirectory | None, Path | None]:
 
 
 def _progress(board: _Board) -> None:
+    # a fragment runs without the guard of its page
+    if not may_administer():
+        st.rerun()
     state = board.job.state
     if state.running:
         words = state.step + (f", {state.left}" if state.left else "")
         st.progress(state.share or 0.0, words)
-        st.button("Stop the import", key="import-stop", on_click=board.job.stop)
+        st.button("Stop the import", key="import-stop", on_click=_stop, args=(board.job,))
         return
     if state.error:
         refusal(f"{board.name} was not imported", (state.error,))

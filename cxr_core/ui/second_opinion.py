@@ -7,18 +7,20 @@ from html import escape
 
 import streamlit as st
 
+from ..access import audit
 from ..duration import duration
 from ..errors import InputRefused
 from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
-from .chrome import banner, demonstration_words, html, imported_words, refusal, served_here_only
+from .chrome import banner, demonstration_words, html, imported_words, refusal
 from .downloads import downloads
 from .findings import findings_list
 from .loaders import radiograph_and_reading
 from .strip import film_strip
 from .terms import terms
 from .viewer import film_viewer
+from .visitor import served_here_only, visitor
 from .worklist import Film, Worklist
 
 __all__ = ["chute", "opinion", "picture", "read_chosen", "read_waiting"]
@@ -178,7 +180,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
         refusal("The gate refuses this film", reading.quality.reasons)
         if reading.quality.turned:
             _turn(film, reading.quality.turned)
-        _override(film)
+        _override(film, card)
         return
     _distrust(reading)
     terms(card, films)
@@ -227,12 +229,13 @@ def _turned(film: Film, quarters: int) -> None:
     film.quarter_turns, film.status = (film.quarter_turns + quarters) % 4, "waiting"
 
 
-def _override(film: Film) -> None:
+def _override(film: Film, card: ModelCard) -> None:
     with st.form(f"override-{film.digest[:12]}"):
         reason = st.text_input("Why shall it be read all the same? The reason is kept in the reading.", max_chars=200)
         if st.form_submit_button("Read anyway"):
             if reason.strip():
                 film.read_anyway, film.status = reason.strip(), "waiting"
+                audit.note(visitor(), "override", films=[film.digest], model=card.weights_sha256)
                 st.rerun()
             st.warning("A reason is needed.")
 

@@ -1,0 +1,21 @@
+"""Who may see and do what, and the trail of what was done: ``audit.record`` and ``audit.note`` write to it."""
+
+from . import audit
+from .behalf import asked_by, on_behalf_of
+from .roles import Grant, Role, role_of
+from .visitor import LOCAL, Visitor, asked_from_here, closed, signed_out, visitor_of
+
+__all__ = [
+    "LOCAL",
+    "Grant",
+    "Role",
+    "Visitor",
+    "asked_by",
+    "asked_from_here",
+    "audit",
+    "closed",
+    "on_behalf_of",
+    "role_of",
+    "signed_out",
+    "visitor_of",
+]

@@ -1,0 +1,49 @@
+"""A download stands in the audit trail, and is made only for whom it was offered to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..access import Role, audit
+from ..errors import CxrError
+from .visitor import visitor
+
+__all__ = ["audited"]
+
+
+def audited(
+    make: Callable[[], Any],
+    detail: str,
+    *,
+    films: Iterable[str] = (),
+    model: str = "",
+    run: str = "",
+    role: Role = Role.READER,
+    required: bool = False,
+) -> Callable[[], Any]:
+    """Wrap what makes a download, for ``st.download_button``.
+
+    Streamlit makes a download in a thread of its own, long after the page was drawn, and knows nobody there: so who
+    takes it is asked now, and at the press of the button whether that person still may.
+
+    Args:
+        make: returns the file's content.
+        detail: what it is, in the program's own words, such as ``findings-csv``.
+        films, model, run: digests, as in :class:`cxr_core.access.Event`.
+        role: the least that is needed.
+        required: refuse the download where the trail cannot be written; a reader's own findings are not refused.
+
+    Returns:
+        What makes the download, or raises CxrError, which the page shows as a failed download.
+    """
+    someone = visitor()
+    films = tuple(films)
+
+    def made() -> Any:
+        if not someone.may(role):
+            raise CxrError("The sign-in has ended: nothing is made. Sign in again.")
+        (audit.record if required else audit.note)(someone, "export", detail, films=films, model=model, run=run)
+        return make()
+
+    return made

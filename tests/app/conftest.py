@@ -1,0 +1,62 @@
+"""People who are signed in, in Streamlit's own test driver."""
+
+import time
+from pathlib import Path
+
+import pytest
+import streamlit
+from streamlit.testing.v1 import AppTest
+
+from cxr_core.settings import settings
+from cxr_core.ui import visitor
+
+PROJECT = Path(__file__).resolve().parents[2]
+AUTH = {
+    "redirect_uri": "http://127.0.0.1:8501/oauth2callback",
+    "cookie_secret": "0123456789" * 4,
+    "client_id": "second-read",
+    "client_secret": "secret",
+    "server_metadata_url": "http://127.0.0.1:9400/.well-known/openid-configuration",
+}
+
+
+def person(roles=None, **claims):
+    """Claims as Streamlit gives them of a person who is signed in."""
+    return {
+        "is_logged_in": True,
+        "sub": "subject-1",
+        "iss": "https://id.example.org",
+        "name": "Ann Other",
+        "exp": time.time() + 3600,
+        "roles": roles,
+    } | claims
+
+
+PEOPLE = {
+    "nobody": {"is_logged_in": False},
+    "expired": person("admin", exp=time.time() - 1),
+    "no_role": person(),
+    "reader": person("reader"),
+    "reviewer": person(["other", "reviewer"]),
+    "admin": person("admin"),
+}
+
+
+@pytest.fixture
+def app_of(monkeypatch, trail):
+    """Open the app for one of :data:`PEOPLE`, or other claims, on a server with sign-in; ``local`` without."""
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("SECOND_READ_ROLE_CLAIM", "roles")
+    settings.cache_clear()
+    streamlit.config.set_option("client.showErrorDetails", "full")
+
+    def open_app(who, auth=AUTH) -> AppTest:
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+        if who != "local":
+            app.secrets["auth"] = auth
+            app.user = dict(PEOPLE[who] if isinstance(who, str) else who)
+        return app
+
+    yield open_app
+    visitor._SIGN_IN_SEEN.clear()
+    settings.cache_clear()
