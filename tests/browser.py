@@ -21,34 +21,46 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 @contextlib.contextmanager
-def serving(**environment: str) -> Iterator[str]:
-    """Serve the app until the end of the block; gives its address."""
+def serving(*options: str, **environment: str) -> Iterator[str]:
+    """Serve the app with options of Streamlit until the end of the block; gives its address."""
+    port = free_port()
+    command = ["streamlit", "run", "app.py", "--server.port", str(port), *options]
+    # the status alone is no sign of health
+    with running(command, f"http://127.0.0.1:{port}", "/_stcore/health", b"ok", **environment) as address:
+        yield address
+
+
+def free_port() -> int:
+    """Return a port that nobody listens to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(module: list[str], address: str, path: str, sign: bytes, **environment: str) -> Iterator[str]:
+    """Run a module of Python that serves an address, from when its path answers with the sign on."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        [sys.executable, "-m", *module],
         cwd=PROJECT,
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(address, server)
+        _wait_for(f"{address}{path}", sign, server)
         yield address
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _wait_for(address: str, server: subprocess.Popen) -> None:
+def _wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
     for _ in range(240):
         if server.poll() is not None:
             raise RuntimeError("the server ended before it answered")
         with contextlib.suppress(OSError):
-            # the status alone is no sign of health
-            if urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).read() == b"ok":
+            if sign in urllib.request.urlopen(url, timeout=2).read():
                 return
         time.sleep(0.25)
     raise RuntimeError("the server did not answer within a minute")
