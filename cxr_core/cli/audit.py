@@ -31,7 +31,7 @@ def audit(
     if not events:
         print(f"No event{f' since {since}' if since else ''} in {trail.path()}.")
     if broken:
-        typer.echo(f"{broken} lines of {trail.path()} could not be read.", err=True)
+        typer.echo(f"{broken} line{'s' * (broken > 1)} of {trail.path()} could not be read.", err=True)
 
 
 def event_words(event: trail.Event) -> str:

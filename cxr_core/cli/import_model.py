@@ -20,9 +20,9 @@ from ..access import asked_by, audit
 from ..duration import duration
 from ..errors import AuditUnwritable, PathUnusable, WeightsRefused, WrongArguments
 from ..labels import LABELS
-from ..model.card import Imported, read_card
+from ..model.card import Imported, ModelCard
 from ..model.download import download
-from ..model.folder import CARD, file_sha256
+from ..model.folder import file_sha256
 from ..model.published import Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
 from ..settings import settings
@@ -85,7 +85,7 @@ def import_model(
             raise WrongArguments("--labels and --size are for keras:FILE; these weights have their own.")
         published = find_published(name)
         folder = _folder(out, published.name)
-        _import_published(published, folder, file, sha256, keep, tell)
+        made = _import_published(published, folder, file, sha256, keep, tell)
     elif kind == "keras" and name:
         if file is not None or keep is not None:
             raise WrongArguments("keras:FILE names the file already: leave out --file and --keep.")
@@ -94,19 +94,19 @@ def import_model(
         folder = _folder(
             out, re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name.partition(".")[0]).strip("-.") or "keras"
         )
-        _import_keras(Path(name), _labels(labels), size, folder, sha256, tell)
+        made = _import_keras(Path(name), _labels(labels), size, folder, sha256, tell)
     else:
         raise WrongArguments(
             f"Source {source[:80]!r}: unknown. Accepted: torchxrayvision:NAME, such as "
             "torchxrayvision:densenet121-res224-all, and keras:FILE."
         )
-    _keep_in_the_trail(folder)
+    _keep_in_the_trail(made, folder)
     print(f"{folder}: imported and checked; see: python -m cxr_core models show {folder}")
 
 
-def _keep_in_the_trail(folder: Path) -> None:
+def _keep_in_the_trail(made: ModelCard, folder: Path) -> None:
     try:
-        audit.record(asked_by(), "model-import", model=read_card(folder / CARD).weights_sha256)
+        audit.record(asked_by(), "model-import", model=made.weights_sha256)
     except AuditUnwritable:
         # no model without its line
         shutil.rmtree(folder)
@@ -137,7 +137,7 @@ def _labels(text: str | None) -> tuple[str, ...]:
 
 def _import_published(
     published: Published, folder: Path, file: Path | None, sha256: str | None, keep: Path | None, tell: _Teller
-) -> None:
+) -> ModelCard:
     with tempfile.TemporaryDirectory(prefix="second-read-") as temporary:
         path = file
         if path is None:
@@ -158,12 +158,12 @@ def _import_published(
         weights = read_weights(path)
         imported = Imported(published.source, f"{path.name} ({weights.form})", weights.sha256, checked, published.url)
         training = _training()
-        training.import_published(published, weights, imported, folder, report=tell.step)
+        return training.import_published(published, weights, imported, folder, report=tell.step)
 
 
 def _import_keras(
     file: Path, labels: tuple[str, ...], size: int, folder: Path, sha256: str | None, tell: _Teller
-) -> None:
+) -> ModelCard:
     if not file.is_file():
         raise WeightsRefused(f"Weights {file}: no such file.")
     found = file_sha256(file)
@@ -171,7 +171,7 @@ def _import_keras(
         raise WeightsRefused(f"Weights {file.name}: SHA-256 is {found}, not the one given. It is not the file meant.")
     checked = "the SHA-256 given at the import" if sha256 else "nothing: none was given at the import"
     imported = Imported(f"keras:{file.name}", f"{file.name} (Keras HDF5)", found, checked)
-    _training().import_keras(file, labels, size, imported, folder, report=tell.step)
+    return _training().import_keras(file, labels, size, imported, folder, report=tell.step)
 
 
 def _check(path: Path, published: Published, sha256: str | None) -> str:

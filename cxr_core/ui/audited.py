@@ -32,7 +32,8 @@ def audited(
         detail: what it is, in the program's own words, such as ``findings-csv``.
         films, model, run: digests, as in :class:`cxr_core.access.Event`.
         role: the least that is needed.
-        required: refuse the download where the trail cannot be written; a reader's own findings are not refused.
+        required: refuse the download where the trail cannot be written; so it is for what is taken out of a run,
+            and not for the findings of a reader's own films.
 
     Returns:
         What makes the download, or raises CxrError, which the page shows as a failed download.

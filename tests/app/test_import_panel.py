@@ -7,6 +7,7 @@ import pytest
 import streamlit
 from streamlit.testing.v1 import AppTest
 
+from cxr_core.access import LOCAL
 from cxr_core.ui import import_job, importing
 from cxr_core.ui.import_job import ImportJob, ImportState
 from tests.model.weights import reference as ref
@@ -44,11 +45,29 @@ def test_it_is_offered_on_this_machine_only(app, monkeypatch):
     assert not [box for box in app.selectbox if box.label == "Weights"]
 
 
-def test_nobody_is_an_administrator_where_others_reach_the_server(monkeypatch):
-    from cxr_core.ui import guard
+@pytest.mark.parametrize(("who", "sees"), [("reader", False), ("reviewer", False), ("admin", True), ("local", True)])
+def test_it_is_offered_to_administrators_alone(app_of, who, sees):
+    app = app_of(who).switch_page("pages/model.py").run()
+    assert not app.exception
+    assert bool([box for box in app.selectbox if box.label == "Weights"]) == sees
 
-    monkeypatch.setattr(guard, "served_here_only", lambda: False)
-    assert not guard.may_administer()
+
+def test_what_must_stand_in_the_trail_is_refused_where_it_cannot(app_of, trail, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", None)
+    trail.parent.write_text("a file where the folder should be")
+    app = app_of("admin").switch_page("pages/model.py").run()
+    assert "The audit trail cannot be written." in text(app)
+    import_button(app).click().run()
+    assert not app.exception
+    assert "SECOND_READ_AUDIT" in text(app)
+
+
+def test_a_sign_in_that_ended_stops_no_import(app_of, monkeypatch):
+    """A callback and a fragment run before any guard."""
+    monkeypatch.setattr(importing, "may_administer", lambda: False)
+    job = Told([])
+    importing._stop(job)
+    assert not job.stopped
 
 
 def test_a_refusal_of_the_command_is_shown_as_one_line(app, tmp_path, monkeypatch):
@@ -79,8 +98,9 @@ def test_a_refusal_of_the_command_is_shown_as_one_line(app, tmp_path, monkeypatc
 class Told(ImportJob):
     """A job whose state a test says."""
 
-    def __init__(self, arguments, upload=None):
+    def __init__(self, arguments, upload=None, asked_by=None):
         self.arguments, self.state, self.stopped, self.upload = arguments, ImportState(), False, upload
+        self.asked_by = asked_by
         Told.last = self
 
     def stop(self):
@@ -95,6 +115,7 @@ def test_progress_time_left_stop_and_the_end(app, monkeypatch):
     import_button(app).click().run()
     assert not app.exception
     assert Told.last.arguments[-1] == "torchxrayvision:densenet121-res224-chex"
+    assert Told.last.asked_by == LOCAL
     assert Told.last.arguments[:2] == ["--out", str(PROJECT / "model_weights" / "chexpert")]
     assert Told.last.arguments[2:4] == ["--sha256", "a" * 64]
     Told.last.state = ImportState("Downloading, 7.0 MB of 28.4 MB", 0.25, "0:12 left")

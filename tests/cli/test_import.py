@@ -12,11 +12,14 @@ import pytest
 
 from cxr_core.cli import import_model as module
 from cxr_core.cli.main import main
+from cxr_core.model.card import read_card
+from cxr_core.model.folder import find_model
 from cxr_core.model.published import PUBLISHED
 from tests.model.weights import reference as ref
 
 SOURCE = "torchxrayvision:nih"
 TINY = ref.HERE / "tiny_zip.pt"
+CARD = read_card(find_model("second-read-mini") / "card.json")
 DIGEST = hashlib.sha256(TINY.read_bytes()).hexdigest()
 
 
@@ -29,9 +32,11 @@ class Converter:
     def import_published(self, published, weights, imported, folder, *, report):
         report("Building the network")
         self.given.append((published, weights, imported, folder))
+        return CARD
 
     def import_keras(self, file, labels, size, imported, folder, *, report):
         self.given.append((file, labels, size, imported, folder))
+        return CARD
 
 
 @pytest.fixture

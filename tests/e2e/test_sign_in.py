@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cxr_core.ui.guard import PAGES
 from tests.browser import browsing, free_port, running, serving
 
 pytestmark = pytest.mark.e2e
@@ -17,6 +18,7 @@ PEOPLE = {
     "subject-admin": {"name": "Bob Admin", "email": "bob@example.org", "email_verified": True},
     "subject-nobody": {"name": "Eve Nobody", "email": "eve@example.org", "rights": {"elsewhere": ["admin"]}},
 }
+TITLES = [screen.title for screen in PAGES]
 SECRETS = """
 [auth]
 redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
@@ -87,7 +89,7 @@ def sign_out(page, address):
 
 def offered(page) -> list[str]:
     """Pages that the navigation offers."""
-    return [title for title in ("Second opinion", "Model") if page.get_by_role("link", name=title).count()]
+    return [title for title in TITLES if page.get_by_role("link", name=title).count()]
 
 
 def events(guarded, subject):
@@ -113,12 +115,14 @@ def test_a_reader_signs_in_reads_and_signs_out(guarded, browser):
     browser.goto(f"{guarded.address}/model")
     browser.wait_for_selector("text=What it is")
     assert browser.locator("text=Import a model").count() == 0
+    browser.goto(f"{guarded.address}/evaluation")
+    browser.wait_for_selector("text=It needs the role reviewer; you are signed in as reader.")
     browser.get_by_role("button", name="Ann Reader · reader").click()
     browser.wait_for_selector("text=Signed in until")
     sign_out(browser, guarded.address)
     browser.goto(f"{guarded.address}/model")
     browser.wait_for_selector("text=Sign in to go on.")
-    assert {what for what, _ in events(guarded, "subject-reader")} == {"sign-in", "sign-out"}
+    assert {what for what, _ in events(guarded, "subject-reader")} == {"sign-in", "refusal", "sign-out"}
     trail = guarded.trail.read_text()
     assert "Ann" not in trail
     assert "example.org" not in trail
@@ -127,6 +131,7 @@ def test_a_reader_signs_in_reads_and_signs_out(guarded, browser):
 def test_an_administrator_of_the_list_is_offered_the_import(guarded, browser):
     sign_in(browser, guarded.address, "subject-admin")
     browser.wait_for_selector("text=Signed in: Bob Admin, role admin")
+    assert offered(browser) == TITLES
     browser.goto(f"{guarded.address}/model")
     browser.wait_for_selector("text=Import a model")
 
