@@ -77,6 +77,8 @@ def test_a_readers_work_goes_on_without_a_trail(app_of, offered, trail):
 def test_an_override_says_who_which_film_and_which_model_but_not_why(app_of):
     data = phantom_dicom(256, 224, Modality="CT")
     app = drop(app_of("reader").run(), ("ct.dcm", data))
+    next(button for button in app.button if button.label == "Read anyway").click().run()
+    assert "A reason is needed." in [warning.value for warning in app.warning]
     app.text_input[0].set_value("the tag of Mr Smith is wrong")
     next(button for button in app.button if button.label == "Read anyway").click().run()
     assert not app.exception
