@@ -55,7 +55,7 @@ def _sign_in(someone: Visitor) -> None:
     if someone.standing == "expired":
         _lead("Sign in again", "Your sign-in has ended, as it does after the time that the provider sets.")
     else:
-        _lead("Second Read", "A second opinion on a chest X-ray. Sign in to go on.")
+        _lead("Sign in", "Second Read gives a second opinion on a chest X-ray. Sign in to go on.")
     for provider in providers():
         words = "Sign in" if provider is None else f"Sign in with {provider}"
         st.button(

@@ -51,7 +51,7 @@ def app_of(monkeypatch, trail):
     streamlit.config.set_option("client.showErrorDetails", "full")
 
     def open_app(who, auth=AUTH) -> AppTest:
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
         if who != "local":
             app.secrets["auth"] = auth
             app.user = dict(PEOPLE[who] if isinstance(who, str) else who)
