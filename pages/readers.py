@@ -2,7 +2,7 @@
 
 from cxr_core.ui.guard import guard
 
-guard()
+guard(__file__)
 
 from cxr_core.errors import CxrError  # noqa: E402
 from cxr_core.ui import readers as screen  # noqa: E402

@@ -2,7 +2,7 @@
 
 from cxr_core.ui.guard import guard
 
-guard()
+guard(__file__)
 
 import streamlit as st  # noqa: E402
 

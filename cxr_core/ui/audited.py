@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import streamlit as st
+
 from ..access import Role, audit
 from ..errors import CxrError
 from .visitor import visitor
 
-__all__ = ["audited"]
+__all__ = ["about_run", "audited"]
+
+_RUN = "run of the page"
+
+
+def about_run(run: str) -> None:
+    """Say of which run the rest of this page is; empty where it is of none."""
+    st.session_state[_RUN] = run
 
 
 def audited(
@@ -18,7 +27,7 @@ def audited(
     *,
     films: Iterable[str] = (),
     model: str = "",
-    run: str = "",
+    run: str | None = None,
     role: Role = Role.READER,
     required: bool = False,
 ) -> Callable[[], Any]:
@@ -30,7 +39,8 @@ def audited(
     Args:
         make: returns the file's content.
         detail: what it is, in the program's own words, such as ``findings-csv``.
-        films, model, run: digests, as in :class:`cxr_core.access.Event`.
+        films, model, run: digests, as in :class:`cxr_core.access.audit.Event`; by default the run that the page
+            is of.
         role: the least that is needed.
         required: refuse the download where the trail cannot be written; so it is for what is taken out of a run,
             and not for the findings of a reader's own films.
@@ -39,7 +49,7 @@ def audited(
         What makes the download, or raises CxrError, which the page shows as a failed download.
     """
     someone = visitor()
-    films = tuple(films)
+    films, run = tuple(films), st.session_state.get(_RUN, "") if run is None else run
 
     def made() -> Any:
         if not someone.may(role):

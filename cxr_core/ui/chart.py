@@ -55,7 +55,6 @@ def _head(display: Display, chart: Chart, key: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
         st.html(f'<h3 class="sr-chart">{escape(chart.title)}</h3>', width="content")
         take = st.popover("Take along", type="tertiary", icon=":material/download:", key=f"{key}-take")
-    run = st.session_state.get("run", "")  # where the page's choice of a run is kept
     with take:
         for words, name, mime, make in (
             ("Numbers, CSV", "csv", "text/csv", lambda: _csv(display, chart)),
@@ -64,7 +63,7 @@ def _head(display: Display, chart: Chart, key: str) -> None:
         ):
             st.download_button(
                 words,
-                audited(make, f"figure-{key}-{name}", run=run, required=True),
+                audited(make, f"figure-{key}-{name}", required=True),
                 file_name=f"{key}.{name}",
                 mime=mime,
                 on_click="ignore",

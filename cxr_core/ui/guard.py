@@ -2,8 +2,8 @@
 
 ``app.py`` lets a visitor in page by page (:func:`enter`, :func:`admit`). Until ``st.navigation`` has run once in the
 process, though, Streamlit answers a first request to ``/model`` by running that page without ``app.py``, and so
-without its checks. So the first statement of every page is :func:`guard`, which goes on only in a run that
-``app.py`` has let in, and sends any other around by the front door.
+without its checks. So the first statement of every page is :func:`guard`, which asks for the role once more, and
+sends a session that did not come in by the front door around to it.
 
 A callback and a fragment run without ``app.py`` and without their page's first statement. What one of them
 changes for others, it asks :func:`cxr_core.ui.visitor.may` for.
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from ..access import Role, Visitor
+from .audited import about_run
 from .door import refuse, welcome
 from .visitor import may_administer, visitor
 
@@ -69,19 +70,26 @@ def enter(someone: Visitor):
 
 
 def admit(someone: Visitor, page) -> None:
-    """Let the visitor on to the page, for this one run; else show the sign-in or why not, and stop."""
+    """Let the visitor on to the page; else show the sign-in or why not, and stop."""
     # the front page's url_path is empty
     screen = next((screen for screen in PAGES if screen.stem == page.url_path), PAGES[0])
     welcome(someone)
     if not someone.may(screen.role):
         refuse(someone, screen.title, screen.stem, screen.role)
         st.stop()
+    about_run("")
     st.session_state[_ADMITTED] = True
 
 
-def guard() -> None:
-    """Stop a page that ``app.py`` did not let in, and start it through ``app.py``."""
-    if st.session_state.pop(_ADMITTED, False):
+def guard(script: str) -> None:
+    """Stop a page that ``app.py`` did not start, or whose role the visitor has not, and go to the front door.
+
+    Args:
+        script: the page's own ``__file__``.
+    """
+    screen = next(screen for screen in PAGES if screen.stem == Path(script).stem)
+    someone = visitor()
+    if st.session_state.get(_ADMITTED) and someone.may(screen.role):
         return
-    enter(visitor())
+    enter(someone)
     st.rerun()

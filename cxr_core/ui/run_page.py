@@ -15,6 +15,7 @@ from ..labels import display_name
 from ..model.folder import card_of
 from ..report.model_card import model_card_markdown
 from ..store import Predictions, RunRecord, RunStore, StoredRun
+from .audited import about_run, audited
 from .chrome import banner, html
 
 __all__ = ["RunOnPage", "chosen_label", "chosen_run", "computed", "heading", "other_run"]
@@ -69,6 +70,7 @@ def chosen_run() -> RunOnPage:
             width=520,
         )  # fmt: skip
         stored = runs[run]
+        about_run(run)
         reference = st.selectbox(
             "Reference: who says what the films show", stored.record.references, key=f"reference-{run}",
             persist_state="session", width=330,
@@ -118,11 +120,20 @@ def heading(run: RunOnPage, title: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         stem = f"second-read-{record.id}"
         st.download_button(
-            "Report, HTML", lambda: run_report(run.predictions, run.summary), f"{stem}.html", "text/html",
-            on_click="ignore", type="tertiary", icon=":material/description:", key="run-report",
+            "Report, HTML",
+            audited(
+                lambda: run_report(run.predictions, run.summary), "run-report",
+                model=record.model_sha256, required=True,
+            ),
+            f"{stem}.html", "text/html", on_click="ignore", type="tertiary", icon=":material/description:",
+            key="run-report",
         )  # fmt: skip
         st.download_button(
-            "Model card, Markdown", lambda: model_card_markdown(card_of(record.model_sha256), run.summary),
+            "Model card, Markdown",
+            audited(
+                lambda: model_card_markdown(card_of(record.model_sha256), run.summary), "model-card",
+                model=record.model_sha256, required=True,
+            ),
             f"{stem}.md", "text/markdown", on_click="ignore", type="tertiary", icon=":material/article:",
             key="run-model-card",
         )  # fmt: skip

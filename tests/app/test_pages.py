@@ -58,7 +58,7 @@ def test_the_first_statement_of_every_page_is_the_guard(page):
     docstring, first, second = tree.body[:3]
     assert isinstance(docstring, ast.Expr)
     assert ast.unparse(first) == "from cxr_core.ui.guard import guard"
-    assert ast.unparse(second) == "guard()"
+    assert ast.unparse(second) == "guard(__file__)"
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
 
 
