@@ -19,7 +19,7 @@ app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
 
 test: $(VENV)/.dev
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
