@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLSLossless
 
 from ..explain import heat_maps
 from ..imaging import phantom, phantom_dicom, prepare, read_radiograph, render8
-from ..model import class_maps, shared_predictor
+from ..model import class_maps, prepare_film, shared_predictor
 from ..reading import read_film
 from ..report import heatmaps_npz
 
@@ -31,15 +31,16 @@ def bench(
     predictor = shared_predictor(model, "openvino")
     data = phantom_dicom(2048, 1792)
     film = read_radiograph(data)
-    reading = predictor.read(film)
-    prepared = prepare(film.display, predictor.card.input.preparation())[0][None]
+    preparation = predictor.card.input.preparation()
+    reading = predictor.read(prepare_film(film, preparation))
+    prepared = prepare(film.display, preparation)[0][None]
     answer = predictor.engine.infer(prepared)
     engine = _median(lambda: predictor.engine.infer(prepared), runs)
     print(f"median of {runs} runs, phantom of 2048 x 1792 pixels in 12 bits, model {predictor.card.id}")
     print(f"one forward pass, OpenVINO: {1000 * engine:.1f} ms = 1")
     parts: dict[str, Callable[[], object]] = {
         "bytes to radiograph": lambda: read_radiograph(data),
-        "radiograph to input": lambda: prepare(film.display, predictor.card.input.preparation()),
+        "radiograph to input": lambda: prepare(film.display, preparation),
         "14 class maps": lambda: class_maps(answer.features[0], predictor.engine.head),
         "14 heat maps": lambda: heat_maps(reading, predictor.card),
         "maps to npz": lambda: heatmaps_npz(reading, predictor.card),

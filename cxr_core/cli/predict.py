@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..access import asked_by, audit
+from ..archive import InputFile, as_text, collect
 from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..imaging import Radiograph
 from ..labels import NOTICE, display_name
@@ -27,7 +27,8 @@ from ..report import (
     sheet_png,
 )
 from ..training.table import read_reference
-from .inputs import InputFile, collect, make_folder, output_stems, write
+from .archive import HowToRead, read_archive
+from .inputs import make_folder, output_stems, write
 from .progress import Steps
 
 __all__ = ["predict"]
@@ -67,6 +68,16 @@ def predict(
         Path | None, typer.Option(metavar="CSV", help="Reference labels by image name, marked on the sheets.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")] = None,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Read a whole archive into Parquet parts in this folder.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an archive that was interrupted.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processes that decode ahead of the engine of an archive.")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="ray[:ADDRESS]", help="Read the archive on a Ray cluster, or one made here.")
+    ] = None,
 ) -> int:
     """Read chest X-rays and print a score for each pathology that the model knows.
 
@@ -78,9 +89,20 @@ def predict(
       python -m cxr_core predict study/ --json --out readings.jsonl --heatmaps maps/ --sheet sheets/
 
       python -m cxr_core predict study/ --operating-point sensitivity-0.90 --prevalence Effusion=0.05,Mass=0.01
+
+      python -m cxr_core predict /archive/2025 --archive readings/2025 --resume
     """
     if json and csv:
         raise WrongArguments("Give --json or --csv, not both.")
+    if archive is not None:
+        if json or csv or any(path is not None for path in (heatmaps, sheet, table, out)):
+            raise WrongArguments(
+                "--archive writes Parquet: no --json, --csv, --out, --heatmaps, --sheet, --table with it."
+            )
+        how = HowToRead(operating_point, _prevalence(prevalence), read_anyway, upright)
+        return read_archive(paths, archive, model, engine, how, resume=resume, workers=workers, on=on)
+    if resume or workers or on:
+        raise WrongArguments("--resume, --workers and --on are for an archive: give --archive DIR.")
     files = collect(paths)
     reference = read_reference(table) if table else None
     for folder in (heatmaps, sheet):
@@ -96,7 +118,7 @@ def predict(
     with _Lines(out) as lines, Steps("Reading films", len(files)) as steps:
         lines.put(form.head)
         for number, file in enumerate(files):
-            name, data = _as_text(file.path), b""
+            name, data = as_text(file.path), b""
             try:
                 data = file.read()
                 radiograph, reading = read_film(
@@ -139,11 +161,6 @@ def _prevalence(text: str | None) -> dict[str, float] | float | None:
         raise WrongArguments(
             f"Prevalence {text!r}: a share such as 0.02 is accepted, or LABEL=SHARE with commas between."
         ) from error
-
-
-def _as_text(path: Path) -> str:
-    """Return a path as text that can be written, also where its bytes are no UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _told_apart(file: InputFile, reading: Reading) -> Path:

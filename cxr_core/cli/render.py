@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from PIL import Image
 
+from ..archive import collect
 from ..explain import png
 from ..imaging import read_radiograph, render8
-from .inputs import collect, write
+from .inputs import write
 
 __all__ = ["render"]
 

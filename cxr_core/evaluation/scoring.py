@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from ..errors import InputRefused, PathUnusable, WrongArguments
-from ..imaging import Radiograph, read_radiograph
-from ..model import Predictor
+from ..archive import FilmPipeline, InputFile, Parts, Refusal, default_workers
+from ..imaging import Placement
+from ..model import Finding, ModelCard, Predictor, PreparedFilm
 from ..model.findings import find
 from ..model.predictor import class_maps
 from ..store import Localisation, Predictions, ReaderAnswers
@@ -25,7 +27,33 @@ __all__ = ["CHUNK", "Evaluated", "evaluate"]
 CHUNK = 64
 """Films that are scored between two writes: what an interruption may cost."""
 
-_AHEAD = 8
+FEW = 100
+"""So few films are prepared in this process: others would take longer to start."""
+
+TABLE = "scores"
+LOOK_CURVES = ("overlap", "centre_overlap", "marked")
+NUMBERS = pa.list_(pa.float64())
+LOOK = pa.struct(
+    [
+        ("label", pa.string()),
+        ("boxes", pa.list_(NUMBERS)),
+        ("strongest", NUMBERS),
+        ("hit", pa.bool_()),
+        ("centre", pa.bool_()),
+        *((name, NUMBERS) for name in LOOK_CURVES),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("sha256", pa.string()),
+        ("quality", pa.string()),
+        ("scores", NUMBERS),
+        ("probabilities", NUMBERS),
+        ("looks", pa.list_(LOOK)),
+    ]
+)
+UNREADABLE = "unreadable"
 
 
 class Evaluated(NamedTuple):
@@ -59,7 +87,7 @@ def evaluate(
     Args:
         predictor: the model.
         films: what is scored; their order is kept.
-        work: gets one file for every :data:`CHUNK` films. With ``resume`` those that are there are not scored
+        work: gets one part for every :data:`CHUNK` films. With ``resume`` those that are there are not scored
             again.
         resume: go on.
         report: called with the films done and their number.
@@ -69,6 +97,8 @@ def evaluate(
         WrongArguments: with ``resume``, the work folder is of another model or of other films.
         PathUnusable: the work folder cannot be written.
     """
+    if not resume:
+        shutil.rmtree(work / TABLE, ignore_errors=True)
     plan = {
         "model": predictor.card.weights_sha256,
         "card": hashlib.sha256((predictor.folder.path / "card.json").read_bytes()).hexdigest(),
@@ -76,115 +106,72 @@ def evaluate(
         "films": hashlib.sha256("\n".join(films.table.names.tolist()).encode()).hexdigest(),
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest(),
     }
-    _begin(work, plan, resume)
     count = len(films.table)
-    starts = range(0, count, CHUNK)
-    with ThreadPoolExecutor(2) as threads:
-        for start in starts:
-            path = work / f"chunk-{start:07d}.npz"
-            if not path.is_file():
-                part = slice(start, start + CHUNK)
-                of_films = [(boxes or {}).get(name, {}) for name in films.table.names[part].tolist()]
-                _write(path, _scored(predictor, list(films.table.paths[part]), of_films, threads))
-            report(min(start + CHUNK, count), count)
-    return _gathered(work, starts, films, predictor.card.labels, boxes is not None)
+    with Parts(work, {TABLE: SCHEMA}, plan, resume=resume, films=CHUNK) as parts:
+        done = {row["row"] for row in parts.distinct(TABLE, ["row"])}
+        left = [
+            (row, InputFile(path, Path(path.name))) for row, path in enumerate(films.table.paths) if row not in done
+        ]
+        workers = 0 if len(left) < FEW else default_workers()
+        options = {"read_anyway": "it is evaluated", "other_windows": False}
+        answer = partial(_score, maps=boxes is not None)
+        with FilmPipeline(predictor, workers=workers, **options) as pipeline:
+            for number, (row, found) in enumerate(pipeline.run(left, answer), start=count - len(left) + 1):
+                drawn = (boxes or {}).get(str(films.table.names[row]), {})
+                parts.put(TABLE, [{"row": row, **_columns(found, predictor.card, drawn)}])
+                report(number, count)
+        parts.write()
+        return _gathered(parts.table(TABLE).sort_by("row"), films, predictor.card.labels, boxes is not None)
 
 
-def _begin(work: Path, plan: dict[str, str], resume: bool) -> None:
-    path = work / "plan.json"
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        if resume and path.is_file():
-            before = json.loads(path.read_text())
-            if before != plan:
-                changed = ", ".join(key for key in plan if before.get(key) != plan[key])
-                raise WrongArguments(f"The evaluation to go on with is another one: {changed} differ. Start it anew.")
-            return
-        for old in work.glob("chunk-*"):
-            old.unlink()
-        path.write_text(json.dumps(plan))
-    except (OSError, ValueError) as error:
-        raise PathUnusable(f"Work folder {work.name}: cannot be written or read.") from error
+@dataclass(frozen=True)
+class _Scored:
+    sha256: str
+    quality: str
+    findings: tuple[Finding, ...]
+    placement: Placement
+    maps: np.ndarray | None
 
 
-def _read_ahead(paths: list[Path], threads: ThreadPoolExecutor) -> Iterator[Radiograph | None]:
-    """Yield each film, or None where its file is refused, decoded ahead of whoever asks."""
-
-    def read(path: Path) -> Radiograph | None:
-        try:
-            film = read_radiograph(path.read_bytes())
-            film.display, film.quality  # noqa: B018 - computed here, beside the network
-        except (InputRefused, OSError):
-            return None
-        return film
-
-    waiting: list[Future[Radiograph | None]] = [threads.submit(read, path) for path in paths[:_AHEAD]]
-    for number in range(len(paths)):
-        film = waiting.pop(0).result()
-        if number + _AHEAD < len(paths):
-            waiting.append(threads.submit(read, paths[number + _AHEAD]))
-        yield film
+def _score(film: PreparedFilm, predictor: Predictor, *, maps: bool) -> _Scored:
+    inference = predictor.infer(film)
+    findings = find(predictor.card, inference.logits[0], predictor.card.operating_point())
+    of_classes = class_maps(inference.features[0], predictor.engine.head) if maps else None
+    return _Scored(film.sha256, film.quality.status, findings, film.placement, of_classes)
 
 
-def _scored(
-    predictor: Predictor, paths: list[Path], boxes: list[Mapping], threads: ThreadPoolExecutor
-) -> dict[str, np.ndarray]:
-    card = predictor.card
-    classes = len(card.labels)
+def _columns(found: _Scored | Refusal, card: ModelCard, drawn: Mapping[str, np.ndarray]) -> dict[str, object]:
+    """Return the row of a film, but for its number; ``drawn`` are its boxes, by label."""
+    if isinstance(found, Refusal):
+        nothing = [np.nan] * len(card.labels)
+        return {"sha256": "", "quality": UNREADABLE, "scores": nothing, "probabilities": nothing, "looks": []}
     looks = []
-    scores = np.full((len(paths), classes), np.nan)
-    probabilities = np.full((len(paths), classes), np.nan)
-    sha256 = np.full(len(paths), "", dtype="U64")
-    quality = np.full(len(paths), "unreadable", dtype="U10")
-    for row, film in enumerate(_read_ahead(paths, threads)):
-        if film is None:
-            continue
-        inference, placement = predictor.infer(film)
-        findings = find(card, inference.logits[0], card.operating_point())
-        scores[row] = [finding.score for finding in findings]
-        probabilities[row] = [np.nan if f.probability is None else f.probability for f in findings]
-        sha256[row], quality[row] = film.sha256, film.quality.status
-        if boxes[row]:
-            maps = dict(zip(card.labels, class_maps(inference.features[0], predictor.engine.head), strict=True))
-            looks += [(row, *look) for look in look_at_boxes(maps, card.map_anchors, boxes[row], placement)]
-    films = {"scores": scores, "probabilities": probabilities, "sha256": sha256, "quality": quality}
-    return films | _of_looks(looks)
-
-
-def _of_looks(looks: list[tuple]) -> dict[str, np.ndarray]:
-    """Return looks at boxes as arrays: m looks at boxes of all."""
-    by_threshold = (len(looks), len(THRESHOLDS))
+    if drawn:
+        maps = dict(zip(card.labels, found.maps, strict=True))
+        looks = look_at_boxes(maps, card.map_anchors, drawn, found.placement)
     return {
-        "look_row": np.array([row for row, *_ in looks], dtype=np.intp),
-        "look_label": np.array([label for _, label, *_ in looks], dtype="U60"),
-        "look_boxes": np.array([len(drawn) for _, _, drawn, *_ in looks], dtype=np.intp),
-        "boxes": np.concatenate([np.zeros((0, 4)), *(drawn for _, _, drawn, *_ in looks)]),
-        "strongest": np.array([at for *_, at, _ in looks], dtype=np.float64).reshape(-1, 2),
-        "hit": np.array([look.hit for *_, look in looks], dtype=bool),
-        "centre": np.array([look.centre for *_, look in looks], dtype=bool),
-        **{
-            name: np.array([getattr(look, name) for *_, look in looks], dtype=np.float64).reshape(by_threshold)
-            for name in ("overlap", "centre_overlap", "marked")
-        },
+        "sha256": found.sha256,
+        "quality": found.quality,
+        "scores": [finding.score for finding in found.findings],
+        "probabilities": [np.nan if f.probability is None else f.probability for f in found.findings],
+        "looks": [
+            {
+                "label": label,
+                "boxes": boxes.tolist(),
+                "strongest": strongest.tolist(),
+                "hit": bool(look.hit),
+                "centre": bool(look.centre),
+                **{name: np.asarray(getattr(look, name), float).tolist() for name in LOOK_CURVES},
+            }
+            for label, boxes, strongest, look in looks
+        ],
     }
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    part = path.with_suffix(".part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
-    except OSError as error:
-        raise PathUnusable(f"Work folder {path.parent.name}: cannot be written.") from error
-
-
-def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...], boxed: bool) -> Evaluated:
-    chunks = [dict(np.load(work / f"chunk-{start:07d}.npz")) for start in starts]
-    for start, chunk in zip(starts, chunks, strict=True):
-        chunk["look_row"] += start
-    found = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
-    kept = found["quality"] != "unreadable"
+def _gathered(found: pa.Table, films: Films, labels: tuple[str, ...], boxed: bool) -> Evaluated:
+    """Return the predictions of a table with a row a film, in their order."""
+    quality = np.array(found["quality"].to_pylist(), dtype="U10")
+    kept = quality != UNREADABLE
     table = films.table.select(kept)
     # a model's labels, of which a reference may know some and not others
     column = {label: c for c, label in enumerate(films.labels)}
@@ -194,38 +181,53 @@ def _gathered(work: Path, starts: range, films: Films, labels: tuple[str, ...], 
         chosen = said[kept][..., np.maximum(known, 0)]
         return np.where(known >= 0, chosen, missing).astype(said.dtype)
 
+    def numbers(name: str) -> np.ndarray:
+        return np.array(found[name].to_pylist(), dtype=np.float64).reshape(len(kept), len(labels))[kept]
+
     readers = films.readers
     if readers is not None:
         own = None if readers.any_finding is None else readers.any_finding[kept]
         readers = ReaderAnswers(readers.readers, of_labels(readers.answers, 0), own)
     predictions = Predictions(
         images=table.names,
-        sha256=found["sha256"][kept],
+        sha256=np.array(found["sha256"].to_pylist(), dtype="U64")[kept],
         patients=films.patients[kept],
         labels=np.array(labels),
-        scores=found["scores"][kept],
-        probabilities=found["probabilities"][kept],
+        scores=numbers("scores"),
+        probabilities=numbers("probabilities"),
         references={name: of_labels(said, -1) for name, said in films.references.items()},
         ages=table.ages,
         sexes=table.sexes,
         views=table.views,
         sources=table.sources,
-        quality=found["quality"][kept],
+        quality=quality[kept],
         readers=readers,
         any_finding={name: said[kept] for name, said in films.any_finding.items()},
     )
-    localisation = None
-    if boxed:
-        rows = found["look_row"]
-        localisation = Localisation(
-            images=films.table.names[rows],
-            patients=films.patients[rows],
-            labels=found["look_label"],
-            boxes=tuple(np.split(found["boxes"], np.cumsum(found["look_boxes"])[:-1]) if len(rows) else ()),
-            strongest=found["strongest"],
-            hits=found["hit"],
-            centre_hits=found["centre"],
-            thresholds=np.array(THRESHOLDS),
-            **{name: found[name] for name in ("overlap", "centre_overlap", "marked")},
-        )
+    localisation = _localisation(found, films) if boxed else None
     return Evaluated(predictions, int((~kept).sum()), localisation)
+
+
+def _localisation(found: pa.Table, films: Films) -> Localisation:
+    """Return where maps point beside boxes, in the order of the films."""
+    by_row = zip(found["row"].to_pylist(), found["looks"].to_pylist(), strict=True)
+    rows, looks = [], []
+    for row, of_film in by_row:
+        rows += [row] * len(of_film)
+        looks += of_film
+
+    def column(name: str, width: int) -> np.ndarray:
+        return np.array([look[name] for look in looks], dtype=np.float64).reshape(len(looks), width)
+
+    films_of = np.array(rows, dtype=np.intp)
+    return Localisation(
+        images=films.table.names[films_of],
+        patients=films.patients[films_of],
+        labels=np.array([look["label"] for look in looks], dtype="U60"),
+        boxes=tuple(np.array(look["boxes"], dtype=np.float64).reshape(-1, 4) for look in looks),
+        strongest=column("strongest", 2),
+        hits=np.array([look["hit"] for look in looks], dtype=bool),
+        centre_hits=np.array([look["centre"] for look in looks], dtype=bool),
+        thresholds=np.array(THRESHOLDS),
+        **{name: column(name, len(THRESHOLDS)) for name in LOOK_CURVES},
+    )

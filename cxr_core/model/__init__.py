@@ -5,6 +5,7 @@ from .card import Metric, ModelCard, OperatingPoint, read_card, write_card
 from .findings import Finding, Reading, log_odds, reassessed
 from .folder import ModelFolder, list_models, open_model
 from .predictor import Predictor, class_maps, shared_predictor
+from .prepared import PreparedFilm, prepare_film
 
 __all__ = [
     "Finding",
@@ -13,12 +14,14 @@ __all__ = [
     "ModelFolder",
     "OperatingPoint",
     "Predictor",
+    "PreparedFilm",
     "Reading",
     "assumed_prevalence",
     "class_maps",
     "list_models",
     "log_odds",
     "open_model",
+    "prepare_film",
     "read_card",
     "reassessed",
     "shared_predictor",

@@ -33,22 +33,30 @@ class Inference:
 
 
 class Engine(Protocol):
-    """Runs a network. Safe to call from several threads."""
+    """Runs a network. Safe to call from several threads.
+
+    ``requests`` is how many films it works on at a time; a further one waits.
+    """
 
     name: str
     head: Head
+    requests: int
 
     def infer(self, films: np.ndarray) -> Inference:
         """Run (n, size, size, 1) float32 films in [0, 1] forward, once."""
         ...
 
 
-def open_engine(folder: ModelFolder, name: str) -> Engine:
-    """Return an engine for a checked model folder; its library is imported only here."""
+def open_engine(folder: ModelFolder, name: str, *, throughput: bool = False) -> Engine:
+    """Return an engine for a checked model folder; its library is imported only here.
+
+    With ``throughput`` the cores work on films of their own instead of together on one: each film takes longer and
+    many take less, most of all where other programs take part of a core. The answers are the same bits.
+    """
     if name == "openvino":
         from .openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(folder)
+        return OpenVinoEngine(folder, throughput=throughput)
     if name == "tensorflow":
         from .tensorflow_engine import TensorFlowEngine
 

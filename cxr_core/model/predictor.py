@@ -9,13 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..imaging import Placement, Quality, Radiograph, prepare
+from ..imaging import Quality
 from ..settings import settings
 from .calibration import assumed_prevalence
 from .engines import Engine, Head, Inference, open_engine
 from .familiarity import FAMILIARITY, load_reference
-from .findings import Reading, find, image_facts
+from .findings import Reading, find
 from .folder import ModelFolder, open_model
+from .prepared import PreparedFilm
 
 __all__ = ["Predictor", "class_maps", "shared_predictor"]
 
@@ -52,14 +53,13 @@ class Predictor:
         if folder.card.familiarity is not None:
             self._reference = load_reference(folder.path / FAMILIARITY, folder.card.weights_sha256)
 
-    def infer(self, radiograph: Radiograph) -> tuple[Inference, Placement]:
-        """Prepare one film and run the network."""
-        film, placement = prepare(radiograph.display, self.card.input.preparation())
-        return self.engine.infer(film[None]), placement
+    def infer(self, film: PreparedFilm) -> Inference:
+        """Run the network on one film that has an input."""
+        return self.engine.infer(film.pixels[None])
 
     def read(
         self,
-        radiograph: Radiograph,
+        film: PreparedFilm,
         operating_point: str = "default",
         prevalence: Mapping[str, float] | float | None = None,
     ) -> Reading:
@@ -68,7 +68,7 @@ class Predictor:
         A film whose quality is ``refused`` and not overridden gets a reading without findings.
 
         Args:
-            radiograph: the film.
+            film: prepared for this model.
             operating_point: name of one of the card's.
             prevalence: assumed by the user, as in :func:`.calibration.assumed_prevalence`.
 
@@ -77,17 +77,15 @@ class Predictor:
         """
         point = self.card.operating_point(operating_point)
         assumed = assumed_prevalence(self.card.calibration, prevalence)
-        quality = radiograph.quality
-        refused = quality.status == "refused" and quality.override is None
-        findings, maps, placement = (), NO_MAPS, None
-        if not refused:
-            inference, placement = self.infer(radiograph)
+        quality, findings, maps = film.quality, (), NO_MAPS
+        if film.pixels is not None:
+            inference = self.infer(film)
             findings = find(self.card, inference.logits[0], point, assumed)
             maps = class_maps(inference.features[0], self.engine.head)
             quality = self._with_familiarity(quality, inference)
         return Reading(
-            sha256=radiograph.sha256,
-            image=image_facts(radiograph),
+            sha256=film.sha256,
+            image=film.image,
             quality=quality,
             model_id=self.card.id,
             model_sha256=self.card.weights_sha256,
@@ -95,7 +93,7 @@ class Predictor:
             operating_point=operating_point,
             findings=findings,
             class_maps=maps,
-            placement=placement,
+            placement=film.placement,
             prevalence=assumed,
             flagged_without_findings=point.flagged_without_findings,
         )
@@ -120,16 +118,17 @@ class Predictor:
 _loading = threading.Lock()
 
 
-def shared_predictor(model: str | None = None, engine: str | None = None) -> Predictor:
+def shared_predictor(model: str | None = None, engine: str | None = None, *, throughput: bool = False) -> Predictor:
     """Return the process' one predictor for a model and an engine (by default, those of the settings).
 
     The first call checks the folder and compiles the graph; threads that ask meanwhile wait for it.
+    ``throughput`` is for many films: see :func:`.engines.open_engine`.
     """
     with _loading:
-        return _load(model or settings().model, engine or settings().engine)
+        return _load(model or settings().model, engine or settings().engine, throughput)
 
 
 @lru_cache(maxsize=2)
-def _load(model: str, engine: str) -> Predictor:
+def _load(model: str, engine: str, throughput: bool) -> Predictor:
     folder = open_model(model)
-    return Predictor(folder, open_engine(folder, engine))
+    return Predictor(folder, open_engine(folder, engine, throughput=throughput))

@@ -17,6 +17,7 @@ class TensorFlowEngine:
     """One compiled function from films to feature map and logits."""
 
     name = "tensorflow"
+    requests = 2
 
     def __init__(self, folder: ModelFolder) -> None:
         architecture = folder.card.architecture

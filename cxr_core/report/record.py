@@ -5,13 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..labels import NOTICE
 from ..model import Metric, Reading
 
-__all__ = ["CSV_COLUMNS", "SCHEMA", "reading_json", "reading_record", "readings_csv", "refusal_json", "refusals_csv"]
+__all__ = [
+    "CSV_COLUMNS",
+    "SCHEMA",
+    "reading_json",
+    "reading_record",
+    "reading_rows",
+    "readings_csv",
+    "refusal_json",
+    "refusal_row",
+    "refusals_csv",
+]
 
 SCHEMA = 1
 
@@ -120,54 +130,65 @@ def refusal_json(
     )
 
 
+def reading_rows(file: str, reading: Reading) -> list[dict[str, Any]]:
+    """Return a reading as rows of :data:`CSV_COLUMNS`, one a finding; numbers are those of the JSON.
+
+    A film without findings has one row, without a label. What is null is None.
+    """
+    flagged = _share(reading.flagged_without_findings)
+    common = {
+        "file": file,
+        "sha256": reading.sha256,
+        "model": reading.model_id,
+        "model_sha256": reading.model_sha256,
+        "engine": reading.engine,
+        "operating_point": reading.operating_point,
+        "quality": reading.quality.status,
+        "reasons": "; ".join(reading.quality.reasons),
+        "override": reading.quality.override,
+        "notice": NOTICE,
+        "flagged_without_findings": flagged and flagged["share"],
+    }
+    rows = [
+        common
+        | {
+            "label": finding.label,
+            "score": finding.score,
+            "probability": finding.probability,
+            "interval_low": finding.interval and finding.interval[0],
+            "interval_high": finding.interval and finding.interval[1],
+            "threshold": finding.threshold,
+            "state": finding.state,
+            "assumed_prevalence": (reading.prevalence or {}).get(finding.label),
+        }
+        for finding in reading.findings
+    ]
+    return rows or [common]
+
+
+def refusal_row(file: str, sha256: str, reason: str) -> dict[str, Any]:
+    """Return the row of a file that could not be decoded."""
+    return {"file": file, "sha256": sha256, "quality": "refused", "reasons": reason, "notice": NOTICE}
+
+
 def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True) -> str:
     """Return readings as CSV with :data:`CSV_COLUMNS`; numbers are those of the JSON."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
-    if header:
-        writer.writeheader()
-    for file, reading in readings:
-        flagged = _share(reading.flagged_without_findings)
-        common = {
-            "file": _no_formula(file),
-            "sha256": reading.sha256,
-            "model": reading.model_id,
-            "model_sha256": reading.model_sha256,
-            "engine": reading.engine,
-            "operating_point": reading.operating_point,
-            "quality": reading.quality.status,
-            "reasons": "; ".join(reading.quality.reasons),
-            "override": _no_formula(reading.quality.override or ""),
-            "notice": NOTICE,
-            "flagged_without_findings": flagged and flagged["share"],
-        }
-        if not reading.findings:
-            writer.writerow(common)
-        for finding in reading.findings:
-            low, high = finding.interval or (None, None)
-            writer.writerow(
-                common
-                | {
-                    "label": finding.label,
-                    "score": finding.score,
-                    "probability": finding.probability,
-                    "interval_low": low,
-                    "interval_high": high,
-                    "threshold": finding.threshold,
-                    "state": finding.state,
-                    "assumed_prevalence": (reading.prevalence or {}).get(finding.label),
-                }
-            )
-    return stream.getvalue()
+    return _csv((row for file, reading in readings for row in reading_rows(file, reading)), header=header)
 
 
 def refusals_csv(refusals: Sequence[tuple[str, str, str]]) -> str:
     """Return lines for files that could not be decoded: (file, sha256, reason) of each."""
+    return _csv((refusal_row(*refusal) for refusal in refusals), header=False)
+
+
+def _csv(rows: Iterable[Mapping[str, Any]], *, header: bool) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
-    for file, sha256, reason in refusals:
-        row = {"file": _no_formula(file), "sha256": sha256, "quality": "refused", "reasons": reason, "notice": NOTICE}
-        writer.writerow(row)
+    if header:
+        writer.writeheader()
+    for row in rows:
+        override = row.get("override")
+        writer.writerow({**row, "file": _no_formula(row["file"]), "override": override and _no_formula(override)})
     return stream.getvalue()
 
 

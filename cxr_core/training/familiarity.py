@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..imaging import read_radiograph
-from ..model import ModelCard, Predictor, open_model, write_card
+from ..model import ModelCard, open_model, write_card
 from ..model.card import Familiarity
 from ..model.engines import open_engine
 from ..model.familiarity import FAMILIARITY, fit_reference, save_reference
 from ..model.folder import CARD, file_sha256, write_sums
-from .dataset import epoch_order
+from .dataset import epoch_order, load_film
 from .table import FilmTable
 
 __all__ = ["add_familiarity"]
@@ -41,13 +40,13 @@ def add_familiarity(
         report: called with the films done and their number.
     """
     opened = open_model(str(folder))
-    predictor = Predictor(opened, open_engine(opened, "openvino"))
+    engine, preparation = open_engine(opened, "openvino"), opened.card.input.preparation()
     known, held = (table.select(epoch_order(len(table), seed, 0)[:MOST_FILMS]) for table in (train, validation))
 
     def pooled(films: FilmTable, before: int) -> np.ndarray:
         rows = []
         for path in films.paths:
-            inference, _ = predictor.infer(read_radiograph(path.read_bytes()))
+            inference = engine.infer(load_film(path, preparation)[None])
             rows.append(inference.features[0].mean(axis=(0, 1)))
             report(before + len(rows), len(known) + len(held))
         return np.stack(rows)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxr_core.cli.inputs import collect, output_stems
+from cxr_core.archive import collect
+from cxr_core.cli.inputs import output_stems
 from cxr_core.cli.main import app, main
 from cxr_core.imaging import phantom_png
 from cxr_core.model.card import read_card

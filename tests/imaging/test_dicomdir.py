@@ -5,7 +5,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.fileset import FileSet
 
-from cxr_core.cli.inputs import collect
+from cxr_core.archive import collect
 from cxr_core.cli.main import main
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import is_directory, listed_files, phantom_dicom
