@@ -1,9 +1,10 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
 ``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``, ``proc``,
-``shared``. A required thing that is missing fails; another skips, and says so.
+``ray``, ``shared``. A required thing that is missing fails; another skips, and says so.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -69,6 +70,13 @@ def proc(tmp_path_factory):
         return out
 
     return numbers
+
+
+@pytest.fixture(scope="session")
+def ray() -> None:
+    """Ray is installed; not imported here, where warnings are errors and a cluster would be one for all tests."""
+    if importlib.util.find_spec("ray") is None:
+        missing("ray", "Ray is not installed (requirements-ray.txt)")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.special import expit
 
-from cxr_core.imaging import phantom
+from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.labels import LABELS, NO_FINDING
 from cxr_core.model import write_card
 from cxr_core.model.folder import CARD, open_model, write_sums
@@ -57,6 +57,31 @@ def made_up_dataset(
         csv.writer(file).writerows([COLUMNS, *rows])
     assert {"Effusion", "Mass"} <= set(LABELS)
     return images, folder / "table.csv"
+
+
+def mixed_films(folder: Path, count: int, side: int = 64) -> None:
+    """Write an archive of PNG and DICOM files in three folders, and among every 16 of them three that are refused.
+
+    Of 16 files one is text, one is cut short, one is a CT; one has two windows. None has the bytes of another.
+    """
+    for number in range(count):
+        path = folder / f"year {number % 3}" / f"{number:05d}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        film = phantom(side, side - 8, seed=number)
+        kind = number % 16
+        if kind == 5:
+            path.with_suffix(".txt").write_text(f"no film {number}")
+        elif kind == 7:
+            path.with_suffix(".dcm").write_bytes(phantom_dicom(values=film)[: 3000 + number])
+        elif kind == 9:
+            path.with_suffix(".dcm").write_bytes(phantom_dicom(values=film, Modality="CT"))
+        elif kind == 11:
+            windows = {"WindowCenter": [2048, 1700], "WindowWidth": [4096, 2800]}
+            path.with_suffix(".dcm").write_bytes(phantom_dicom(values=film, **windows))
+        elif number % 2:
+            path.with_suffix(".dcm").write_bytes(phantom_dicom(values=film))
+        else:
+            Image.fromarray((film >> 4).astype(np.uint8)).save(path.with_suffix(".png"))
 
 
 SLOPE, INTERCEPT = 0.8, -1.0

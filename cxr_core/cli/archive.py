@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..archive import FilmPipeline, InputFile, Parts, Refusal, as_text, default_workers, walk
+from ..archive import FILMS_PER_PART, FilmPipeline, InputFile, Parts, Refusal, as_text, default_workers, walk
 from ..errors import PathUnusable, WrongArguments
 from ..model import Predictor, Reading, assumed_prevalence, shared_predictor
 from ..reading import read_prepared
@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("modified_ns", pa.int64()),
     ]
 )
+PART = FILMS_PER_PART
 INPUT_REFUSED = 3
 
 
@@ -83,7 +84,8 @@ def read_archive(
     predictor = shared_predictor(model, engine, throughput=True)
     predictor.card.operating_point(how.operating_point)
     assumed_prevalence(predictor.card.calibration, how.prevalence)
-    with Parts(folder, {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how), resume=resume) as parts:
+    tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how)
+    with Parts(folder, tables, plan, resume=resume, films=PART) as parts:
         done = _Done(parts)
         left = _left(paths, done)
         parts.drop("file", done.changed)

@@ -32,7 +32,7 @@ class OpenVinoEngine:
             graph = core.read_model(folder.graph)
             self.head = _head(graph, len(folder.card.labels))
             # some processors default to less than float32, and the states would move with them
-            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": os.cpu_count() or 1}
+            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": _threads()}
             if throughput:
                 options["PERFORMANCE_HINT"] = "THROUGHPUT"
             compiled = core.compile_model(graph, "CPU", options)
@@ -53,6 +53,12 @@ class OpenVinoEngine:
             return Inference(answer[self._features].copy(), answer[self._logits].copy())
         finally:
             self._requests.put(request)
+
+
+def _threads() -> int:
+    """Return how many threads to use: all cores, or what this process was told to be content with."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdigit() and int(told) else os.cpu_count() or 1
 
 
 def _head(graph: openvino.Model, classes: int) -> Head:

@@ -12,6 +12,7 @@ from cxr_core.errors import PathUnusable
 from cxr_core.evaluation import evaluate, gather_films, scoring
 from cxr_core.evaluation.boxes import ALL_BOXES, BOX_SIDE, THRESHOLDS, box_numbers, read_boxes
 from cxr_core.imaging import read_radiograph
+from cxr_core.model import prepare_film
 from cxr_core.settings import settings
 from cxr_core.store import Localisation, RunStore
 
@@ -47,7 +48,8 @@ def found(films, boxes_csv, predictor, tmp_path_factory):
 def drawn_map(predictor, made_up_set, image, label):
     """The map of one film in shares of full colour, and its grid on the film."""
     film = read_radiograph((made_up_set / "images" / image).read_bytes())
-    reading = predictor.read(replace(film, override="a test"))
+    preparation = predictor.card.input.preparation()
+    reading = predictor.read(prepare_film(replace(film, override="a test"), preparation))
     cells = np.maximum(reading.class_maps[predictor.card.labels.index(label)], 0) / predictor.card.map_anchors[label]
     return cells, reading.placement.to_original(*cells.shape)
 

@@ -59,6 +59,14 @@ def test_threads_do_not_get_each_others_film(predictor, films):
         np.testing.assert_array_equal(one, other)
 
 
+def test_an_engine_for_many_films_gives_the_same_bits(predictor, films):
+    many = open_engine(open_model("second-read-mini"), "openvino", throughput=True)
+    for film in films[:10]:
+        one, other = predictor.engine.infer(film[None]), many.infer(film[None])
+        np.testing.assert_array_equal(one.logits, other.logits)
+        np.testing.assert_array_equal(one.features, other.features)
+
+
 def test_an_unknown_engine_is_named():
     from cxr_core.errors import WrongArguments
 

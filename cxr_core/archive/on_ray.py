@@ -1,0 +1,138 @@
+"""The same pipeline on a Ray cluster. Ray Data gives out the films, starts again what dies, and bounds what waits.
+
+Every machine of a cluster has the project, the archive and the model folder at the same paths: one image, one shared
+folder. Only paths go out and answers come back.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import pickle
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from ..errors import CxrError, WrongArguments
+from ..model import Predictor, shared_predictor
+from .listing import InputFile
+from .pipeline import Answer, FilmPipeline, Refusal
+
+__all__ = ["ClusterUnusable", "run_on_ray"]
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+PROJECT = Path(__file__).resolve().parents[2]
+BLOCK = 64
+"""Films that a reader is given at a time, and begins again where it dies."""
+WAVE = 20_000
+"""Films of one dataset: their paths are in memory, and readers are started once for each."""
+READER_CPUS = 2
+"""Cores of a reader: on more, a second reader does more than a wider one."""
+
+
+class ClusterUnusable(CxrError):
+    """Ray cannot be reached, or ends the run."""
+
+
+def run_on_ray(
+    films: Iterable[tuple[K, InputFile]],
+    predictor: Predictor,
+    answer: Answer[T],
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    **options: Any,
+) -> Iterator[tuple[K, T | Refusal]]:
+    """Yield (key, answer) of each (key, file) in no order, as :meth:`.pipeline.FilmPipeline.run` does on one machine.
+
+    Args:
+        films: files on a disk that all machines share.
+        predictor: names the model; each reader opens its own.
+        answer: what is asked of the model for each film; picklable, as its results are.
+        address: of a running cluster, as ``ray.init`` takes it; None starts one on this machine.
+        workers: readers, each with an engine and a process that prepares films; by default as many as there are cores
+            for.
+        options: of :func:`.pipeline.prepared`.
+
+    Raises:
+        WrongArguments: Ray is not installed.
+        ClusterUnusable: the cluster cannot be reached, or gives up.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise WrongArguments("--on ray needs Ray: pip install -r requirements-ray.txt") from error
+    source = iter(films)
+    try:
+        _connect(address)
+        cores = int(ray.cluster_resources().get("CPU", 1))
+        readers = workers or max(1, cores // READER_CPUS)
+        model = str(predictor.folder.path.resolve()), predictor.engine.name
+        while wave := list(itertools.islice(source, WAVE)):
+            keys = dict(enumerate(key for key, _ in wave))
+            answers = ray.data.from_arrow(_blocks(wave)).map_batches(
+                _Reader,
+                fn_constructor_args=(*model, answer, options),
+                compute=ray.data.ActorPoolStrategy(size=min(readers, -(-len(wave) // BLOCK))),
+                batch_format="pyarrow",
+                num_cpus=min(READER_CPUS, max(1, cores // readers)),
+            )
+            for block in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                for number, pickled in zip(*block.to_pydict().values(), strict=True):
+                    yield keys.pop(number), pickle.loads(pickled)  # noqa: S301 - of a reader of ours
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise ClusterUnusable(
+            f"Ray{' at ' + address if address else ''}: {type(error).__name__}. Are all machines up, with the project, "
+            "the archive and the model at the same paths? What was read is kept: go on with --resume."
+        ) from error
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    paths = [str(PROJECT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        # a database's address may hold a password, and readers have no use for it
+        if name.startswith("SECOND_READ_") and name != "SECOND_READ_DATABASE_URL"
+    }
+    environment = {"env_vars": settings | {"PYTHONPATH": os.pathsep.join(paths)}}
+    own = {} if address else {"include_dashboard": False}
+    ray.init(
+        address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
+    )
+
+
+def _blocks(wave: list[tuple[Any, InputFile]]) -> list[pa.Table]:
+    """Return the files of a wave, numbered, :data:`BLOCK` a table."""
+    paths = [os.fsencode(file.path.absolute()) for _, file in wave]
+    rows = pa.table({"number": pa.array(range(len(wave)), pa.int64()), "path": pa.array(paths, pa.binary())})
+    return [rows.slice(start, BLOCK) for start in range(0, len(wave), BLOCK)]
+
+
+class _Reader:
+    """An engine with its pipeline, kept by one worker of the cluster."""
+
+    def __init__(self, model: str, engine: str, answer: Answer[Any], options: dict[str, Any]) -> None:
+        self._answer = answer
+        self._pipeline = FilmPipeline(shared_predictor(model, engine, throughput=True), workers=1, **options)
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Return (number, pickled answer) of each (number, path)."""
+        files = ((row["number"], Path(os.fsdecode(row["path"]))) for row in block.to_pylist())
+        films = ((number, InputFile(path, Path(path.name))) for number, path in files)
+        # in the order of the films: a block that is read again comes out the same
+        answers = dict(sorted(self._pipeline.run(films, self._answer)))
+        pickled = [pickle.dumps(answer) for answer in answers.values()]
+        return pa.table({"number": pa.array(list(answers), pa.int64()), "answer": pa.array(pickled, pa.binary())})

@@ -1,0 +1,63 @@
+"""The archive on a Ray cluster of this machine: the rows are those of the local pipeline, whatever is killed."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from cxr_core.cli.main import main
+from tests.archives import parts, started, table, wait_for_parts
+from tests.films import mixed_films
+
+READER = b"_Reader"
+
+
+def below(pid: int) -> dict[int, bytes]:
+    """Return the processes that a process has started, and those that they have, with their titles."""
+    parents, titles = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            titles[int(path.name)] = (path / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+    found, new = set(), {pid}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new} - found
+        found |= new
+    return {child: titles[child] for child in found}
+
+
+@pytest.mark.slow
+def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray, tmp_path, capsys):
+    films, local, out = tmp_path / "films", tmp_path / "local", tmp_path / "ray"
+    mixed_films(films, 60)
+    assert main(["predict", str(films), "--archive", str(local), "--workers", "2"]) == 3
+    capsys.readouterr()
+    process = started(films, out, "--on", "ray", "--workers", "2", part=5)
+    wait_for_parts(process, out, 1)
+    readers = [child for child, title in below(process.pid).items() if READER in title]
+    while not readers and process.poll() is None:
+        time.sleep(0.05)
+        readers = [child for child, title in below(process.pid).items() if READER in title]
+    os.kill(readers[0], signal.SIGKILL)
+    at_kill = parts(out)
+    said, err = process.communicate()
+    assert process.returncode == 3, err
+    assert "Traceback" not in err
+    assert at_kill < parts(out)
+    assert "films read" in said
+    for name in ("findings", "refused"):
+        assert table(out, name).equals(table(local, name))
+    assert table(out).num_rows > 40 * 14
+
+
+def test_where_ray_is_not_installed_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
+    import sys
+
+    mixed_films(tmp_path / "films", 1)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["predict", str(tmp_path / "films"), "--archive", str(tmp_path / "out"), "--on", "ray"]) == 2
+    assert "pip install -r requirements-ray.txt" in capsys.readouterr().err
