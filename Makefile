@@ -13,7 +13,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
-	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training; try the intervals"
+	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; try the intervals"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py

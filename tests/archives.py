@@ -65,5 +65,7 @@ def wait_until_gone(group: int, seconds: float = 60) -> bool:
 
 
 def table(out: Path, name: str = "findings") -> pa.Table:
-    """Return the rows of an archive's table, in the order of files and labels."""
+    """Return the rows of an archive's table, in the order of files and labels; of none, an empty one."""
+    if not any((out / name).glob("[0-9]*.parquet")):
+        return pa.table({})
     return pq.read_table(out / name).sort_by([("file", "ascending"), ("label", "ascending")]).replace_schema_metadata()
