@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pydicom.dataset import Dataset
 from streamlit.testing.v1 import AppTest
@@ -74,10 +75,15 @@ def test_nothing_of_a_patient_is_in_what_the_command_writes(study, tmp_path, cap
         assert main(["predict", str(study), "--csv", "--out", "out.csv"]) == 3
         assert main(["predict", str(few), "--heatmaps", "maps", "--sheet", "sheets"]) == 3
         main(["predict", str(study), "--read-anyway", "a test"])
+        assert main(["predict", str(few), "--archive", "archive", "--workers", "1"]) == 3
     out, err = capfd.readouterr()
     assert_clean(out.encode(), err.encode(), caplog.text.encode())
     written = [path for path in tmp_path.rglob("*") if path.is_file() and few not in path.parents]
     assert len(written) > 60
+    for table in ("findings", "refused"):
+        rows = pq.read_table(f"archive/{table}")
+        assert rows.num_rows
+        assert_clean(str(rows.to_pylist()).encode())
     for path in written:
         assert_clean(str(path.relative_to(tmp_path)).encode(), path.read_bytes())
 

@@ -85,7 +85,7 @@ def run_on_ray(
             for block in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 for number, pickled in zip(*block.to_pydict().values(), strict=True):
                     yield keys.pop(number), pickle.loads(pickled)  # noqa: S301 - of a reader of ours
-    except (ray.exceptions.RayError, ConnectionError) as error:
+    except ray.exceptions.RayError as error:
         raise ClusterUnusable(
             f"Ray{' at ' + address if address else ''}: {type(error).__name__}. Are all machines up, with the project, "
             "the archive and the model at the same paths? What was read is kept: go on with --resume."
@@ -109,9 +109,15 @@ def _connect(address: str | None) -> None:
     }
     environment = {"env_vars": settings | {"PYTHONPATH": os.pathsep.join(paths)}}
     own = {} if address else {"include_dashboard": False}
-    ray.init(
-        address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
-    )
+    try:
+        ray.init(
+            address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
+        )
+    except Exception as error:  # Ray raises no family of its own where a node is late, which is after 30 s
+        raise ClusterUnusable(
+            f"Ray{' at ' + address if address else ''} cannot be reached, or did not start in time. Check the address, "
+            "and that the machine is not too busy; then go on with --resume."
+        ) from error
 
 
 def _blocks(wave: list[tuple[Any, InputFile]]) -> list[pa.Table]:

@@ -64,7 +64,7 @@ def evaluate(
     if len(images) != len(table):
         raise WrongArguments(f"{len(images)} folders of images and {len(table)} tables: give one table a folder.")
     store = RunStore()
-    predictor = shared_predictor(model, engine)
+    predictor = shared_predictor(model, engine, throughput=True)
     films = gather_films(
         images,
         table,
