@@ -14,11 +14,14 @@ import pyarrow.parquet as pq
 
 PROJECT = Path(__file__).resolve().parent.parent
 CODE = """
+import signal
 import sys
 from cxr_core.archive import on_ray
 from cxr_core.cli import archive
 from cxr_core.cli.main import main
 
+# tests that are run in the background of a shell inherit that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 archive.PART = on_ray.BLOCK = int(sys.argv[1])
 sys.exit(main(sys.argv[2:]))
 """

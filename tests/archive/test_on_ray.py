@@ -1,13 +1,18 @@
 """The archive on a Ray cluster of this machine: the rows are those of the local pipeline, whatever is killed."""
 
 import os
+import pickle
 import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cxr_core.archive import FilmPipeline, InputFile, Refusal
+from cxr_core.archive.on_ray import _blocks, _Reader
 from cxr_core.cli.main import main
+from cxr_core.reading import read_prepared
 from tests.archives import parts, started, table, wait_for_parts
 from tests.films import mixed_films
 
@@ -28,6 +33,26 @@ def below(pid: int) -> dict[int, bytes]:
         new = {child for child, parent in parents.items() if parent in new} - found
         found |= new
     return {child: titles[child] for child in found}
+
+
+def test_a_reader_answers_a_block_as_the_local_pipeline_does(predictor, tmp_path):
+    mixed_films(tmp_path, 16)
+    films = [(number, InputFile(path, path)) for number, path in enumerate(sorted(tmp_path.rglob("*.*")))]
+    with FilmPipeline(predictor, workers=0, upright=True) as pipeline:
+        local = dict(pipeline.run(films, read_prepared))
+    blocks = _blocks(films)
+    assert [block.num_rows for block in blocks] == [16]
+    reader = _Reader(str(predictor.folder.path), "openvino", read_prepared, {"upright": True})
+    for _ in range(2):
+        # a block that is given again comes out the same, in the same order
+        found = reader(blocks[0]).to_pydict()
+        assert found["number"] == list(range(16))
+        for number, pickled in zip(*found.values(), strict=True):
+            answer = pickle.loads(pickled)
+            assert repr(answer) == repr(local[number])
+            if not isinstance(answer, Refusal):
+                np.testing.assert_array_equal(answer.class_maps, local[number].class_maps)
+    reader._pipeline.__exit__()
 
 
 @pytest.mark.slow
