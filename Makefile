@@ -39,6 +39,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.memory
 	$(RUN) -m tests.soak.gate
 	$(RUN) -m tests.soak.killed
+	$(RUN) -m tests.soak.archive
 	$(RUN) -m tests.soak.coverage
 
 clean:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -85,17 +86,21 @@ def read_archive(
     predictor.card.operating_point(how.operating_point)
     assumed_prevalence(predictor.card.calibration, how.prevalence)
     tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how)
-    with Parts(folder, tables, plan, resume=resume, films=PART) as parts:
-        done = _Done(parts)
-        left = _left(paths, done)
-        parts.drop("file", done.changed)
-        with Steps("Reading films", left) as steps:
-            films = ((seen, file) for seen, file in _listed(paths) if not done.has(seen))
-            for number, (seen, answer) in enumerate(_answers(films, predictor, how, workers, on), start=1):
-                _keep(parts, seen, answer, steps)
-                steps.done(number)
-        parts.write()
-        read, refused = (sum(1 for _ in parts.distinct(table, ["file"])) for table in (FINDINGS, REFUSED))
+    try:
+        with Parts(folder, tables, plan, resume=resume, films=PART) as parts:
+            done = _Done(parts)
+            left = _left(paths, done)
+            parts.drop("file", done.changed)
+            with Steps("Reading films", left) as steps:
+                films = ((seen, file) for seen, file in _listed(paths) if not done.has(seen))
+                for number, (seen, answer) in enumerate(_answers(films, predictor, how, workers, on), start=1):
+                    _keep(parts, seen, answer, steps)
+                    steps.done(number)
+            parts.write()
+            read, refused = (sum(1 for _ in parts.distinct(table, ["file"])) for table in (FINDINGS, REFUSED))
+    except KeyboardInterrupt:
+        print("Stopped. What was read is kept: go on with --resume.", file=sys.stderr)
+        raise
     print(f"{read} films read, {refused} refused: {folder / FINDINGS}, {folder / REFUSED}")
     return INPUT_REFUSED if refused else 0
 

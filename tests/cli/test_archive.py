@@ -72,7 +72,7 @@ def test_killed_twice_and_stopped_once_it_ends_as_if_nothing_had_been(films, pla
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "Error: Stopped."
+    assert err.splitlines()[-1] == "Stopped. What was read is kept: go on with --resume."
     assert "Traceback" not in err
     process = started(films, out, *options, "--resume", part=2)
     said, _ = process.communicate()
