@@ -203,7 +203,7 @@ def by_dcmtk(ds, option: str) -> bytes:
         return target.read_bytes()
 
 
-MODALITIES = RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES
+MODALITIES = sorted(RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES)
 
 
 @pytest.mark.parametrize("word", [*MODALITIES, "SECOND_READ_MAX_FILE_MB", "SECOND_READ_MAX_MEGAPIXELS", "on NIH"])
