@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..errors import WrongArguments
 from ..model.data_summary import WHOLE, DataSummary, summary_json
 from ..training.describe import describe_model
@@ -53,6 +54,8 @@ def describe(
     """
     if (model is None) == (out is None):
         raise WrongArguments("Give --model, whose card is completed, or --out, where the numbers are written.")
+    if model is not None and (problem := audit.problem()) is not None:
+        raise problem
     films, tests = pairs(images, table, columns, map_label), test_sets(test_images, test_table)
     tables = dict(_digest(path) for path in (*table, *(test_table or ())))
     if split == "none":
@@ -64,7 +67,8 @@ def describe(
         of = chosen.part_of(films.patients)
         summary = summarise_films({part: films.select(of == part) for part in PARTS} | tests, tables)
         if model is not None:
-            describe_model(model, summary, chosen)
+            card = describe_model(model, summary, chosen)
+            audit.note(asked_by(), "model-change", "describe", model=card.weights_sha256)
     if out is not None:
         write(out, summary_json(summary))
     _tell(summary)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..errors import PathUnusable, WrongArguments
 from ..evaluation.measured import measured_card
 from ..model import open_model, write_card
@@ -39,6 +40,8 @@ def measure(
 
       python -m cxr_core models measure second-read-mini --run experts --run validation --table Data_Entry_2017.csv
     """
+    if (problem := audit.problem()) is not None:
+        raise problem
     folder = open_model(model)
     store = RunStore()
     training = None
@@ -54,6 +57,7 @@ def measure(
         write_sums(folder.path)
     except OSError as error:
         raise PathUnusable(f"Model folder {model}: cannot be written.") from error
+    audit.note(asked_by(), "model-change", "measure", model=card.weights_sha256)
     for measured in card.metrics:
         known = sum(metric.value is not None for metric in measured.per_label.values())
         print(f"{measured.name}, {measured.reference}: {measured.metric} of {known} labels")

@@ -44,9 +44,9 @@ def on_screen(chart: Chart) -> go.Figure:
             _draw(figure, mark, panel, where, named)
         if panel.words:
             _write(figure, panel.words, number)
-        figure.update_xaxes(
-            **_axis(panel.x, small=chart.small, ticks=7 if columns == 1 else 4), automargin=True, **where
-        )
+        # a name up the side leaves little room beside it
+        ticks = 7 if columns == 1 and not panel.y.names else 3
+        figure.update_xaxes(**_axis(panel.x, small=chart.small, ticks=ticks), automargin=True, **where)
         figure.update_yaxes(**_axis(panel.y, small=chart.small), automargin=True, **where)
         if not panel.marks:
             figure.update_xaxes(visible=False, **where)

@@ -91,7 +91,7 @@ def test_page_command_and_export_show_the_same_numbers(app, tmp_path, capsys):
     run = keep("a-run", predictions, model_sha256="")
     show("a-run")
     printed = capsys.readouterr().out
-    export_run(run, tmp_path / "out")
+    export_run(run, [summarise(run.record, predictions)], tmp_path / "out")
     exported = (tmp_path / "out" / "metrics.csv").read_text()
     app.switch_page("pages/evaluation.py").run()
     assert not app.exception

@@ -1,3 +1,6 @@
+import sys
+import types
+
 import pytest
 
 from cxr_core.archive.workers import Lost, Workers, WorkersUnusable
@@ -5,8 +8,10 @@ from tests.jobs import Unloadable, doubled
 
 
 @pytest.fixture
-def workers():
+def workers(monkeypatch):
     """Two processes that double."""
+    # a page that was tested in this process before is its main module still, and a new process would run it
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
     workers = Workers(doubled, 2, seconds=4)
     yield workers
     workers.close()
