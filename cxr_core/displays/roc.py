@@ -125,8 +125,10 @@ class RocDisplay:
         x = Axis("" if several else "1 - specificity", **share)
         y = Axis("" if several else "sensitivity", **share)
         title = f"{display_name(label)} · {_short(auc)}" if several else ""
-        if curve.reason:
-            return Panel(x, y, (Rule("diagonal"),), title, f"{curve.reason}: no curve")
+        if curve.reason or auc.value is None:
+            # a staircase of two films would look like a curve
+            words = f"{curve.reason}: no curve" if curve.reason else str(auc.reason)
+            return Panel(x, y, (), title, words)
         rate, sensitivity, thresholds = thinned(curve)
         hover = tuple(
             f"score at or over {t:.3f}<br>sensitivity {s:.1%}, specificity {1 - r:.1%}"

@@ -24,26 +24,30 @@ def on_screen(chart: Chart) -> go.Figure:
     """Return the chart as a plotly figure, for a dark page of any width."""
     columns = min(chart.columns, len(chart.panels)) or 1
     rows = max(1, math.ceil(len(chart.panels) / columns))
+    alone = chart.small and len(chart.panels) == 1
     drawn = any(panel.marks for panel in chart.panels)
     height = rows * chart.height if drawn else _WORDS_ALONE
     figure = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=[panel.title for panel in chart.panels],
+        subplot_titles=None if alone else [panel.title for panel in chart.panels],
         vertical_spacing=min(_ROW_GAP / height, 1 / max(rows - 1, 1) * 0.9),
         horizontal_spacing=_COLUMN_GAP if columns > 1 else 0,
     )
     figure.update_annotations(font={"size": 10.5 if chart.small else 13, "color": _TEXT})
-    if chart.small and len(chart.panels) == 1:
+    if alone:
         # over the whole width: over the axes alone a long name would not fit
-        figure.update_annotations(x=0, xref="paper", xanchor="left", xshift=-32)
+        figure.update_layout(
+            title={"text": chart.panels[0].title, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"}
+        )
+        figure.update_layout(title_font={"size": 11, "color": _TEXT})
     named: set[str] = set()
     for number, panel in enumerate(chart.panels):
         where = {"row": number // columns + 1, "col": number % columns + 1}
         for mark in panel.marks:
             _draw(figure, mark, panel, where, named)
         if panel.words:
-            _write(figure, panel.words, number)
+            _write(figure, panel.words, number, small=chart.small)
         # a name up the side leaves little room beside it
         ticks = 7 if columns == 1 and not panel.y.names else 3
         figure.update_xaxes(**_axis(panel.x, small=chart.small, ticks=ticks), automargin=True, **where)
@@ -185,20 +189,20 @@ def _interval(mark: Dots) -> dict:
     return {f"error_{mark.across}": bar}
 
 
-def _write(figure: go.Figure, words: str, number: int) -> None:
+def _write(figure: go.Figure, words: str, number: int, *, small: bool) -> None:
     suffix = "" if number == 0 else str(number + 1)
     figure.add_annotation(
-        text="<br>".join(_wrapped(words)),
+        text="<br>".join(_wrapped(words, 17 if small else 34)),
         x=0.5,
         y=0.5,
         xref=f"x{suffix} domain",
         yref=f"y{suffix} domain",
         showarrow=False,
-        font={"color": _QUIET},
+        font={"color": _QUIET, "size": 10 if small else 13},
     )
 
 
-def _wrapped(words: str, width: int = 34) -> list[str]:
+def _wrapped(words: str, width: int) -> list[str]:
     lines = [""]
     for word in words.split():
         if len(lines[-1]) + len(word) > width and lines[-1]:

@@ -29,7 +29,7 @@ def overview(run: RunOnPage) -> None:
     """Draw the curves, the areas, and what positives and negatives weighed in the training of the run's model."""
     left, right = st.columns([1.35, 1], gap="large")
     with left:
-        small_rocs(run, width=148)
+        small_rocs(run, width=138)
     with right:
         areas = AucDisplay.of(run.summary)
         show(areas, "auc")

@@ -8,7 +8,9 @@ import sklearn.metrics
 from cxr_core.displays import RocDisplay, outcomes_of
 from cxr_core.displays.marks import Dots, Line
 from cxr_core.displays.roc import thinned
+from cxr_core.evaluation import summarise
 from cxr_core.metrics import reader_points, roc_curve
+from tests.runs import record_of
 
 
 def test_the_table_holds_the_curve_of_scikit_learn(predictions, summary):
@@ -62,3 +64,14 @@ def test_a_class_without_positives_has_words_instead_of_a_curve(predictions, sum
     assert display.chart().panels[0].words == "no positive: no curve"
     assert not any(isinstance(mark, Line) for mark in display.chart().panels[0].marks)
     assert display.table().empty
+
+
+def test_too_few_cases_have_words_instead_of_a_curve(predictions):
+    few = predictions.references["mined"].copy()
+    few[:, 2] = 0
+    few[:4, 2] = 1
+    run = dataclasses.replace(predictions, references={"mined": few})
+    display = RocDisplay.of([outcomes_of(run)["Effusion"]], summarise(record_of(run), run, resamples=50))
+    panel = display.chart().panels[0]
+    assert panel.words.startswith("too few cases: 2 positive")
+    assert not any(isinstance(mark, Line) for mark in panel.marks)
