@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -182,14 +183,17 @@ class _Worker:
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Start a process that Ctrl-C does not reach: the one that started it ends it, in order."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handles = threading.current_thread() is threading.main_thread()
+    # a new process keeps both: that the signal is ignored, and, where this thread may not say so, that it waits
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if handles else None
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        if handles:
+            signal.signal(signal.SIGINT, before)
 
 
 def _work(connection: Connection, job: Callable[[Any], Any]) -> None:

@@ -100,10 +100,10 @@ def test_page_command_and_export_show_the_same_numbers(app, tmp_path, capsys):
     for label, auc in summary.auc.items():
         assert estimate_words(auc) in printed
         if auc.value is None:
-            assert f"a-run,mined,auc,{label},,," in exported
+            assert f"a-run,mined,auc,{label},,,,," in exported
             assert f"{label}: {auc.reason}" in words(app)
             continue
-        assert f"a-run,mined,auc,{label},{auc.value!r},{auc.low!r},{auc.high!r}," in exported
+        assert f"a-run,mined,auc,{label},,,{auc.value!r},{auc.low!r},{auc.high!r}," in exported
         assert f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})" in drawn
     sensitivity = OperatingDisplay.at(outcomes_of(predictions)["Infiltration"], app.select_slider[0].value)
     assert sensitivity.numbers()["sensitivity"] in words(app)
