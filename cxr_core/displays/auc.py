@@ -23,19 +23,17 @@ class AucDisplay:
     Attributes:
         auc: Estimate of each label.
         notes: what must stand beside the numbers.
-        data: names of the data sets.
         published: of others on the same split's test films; empty where the run is on other films.
     """
 
     auc: dict[str, Estimate]
     notes: tuple[str, ...] = ()
-    data: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
 
     @classmethod
     def of(cls, summary: RunSummary) -> AucDisplay:
         """Take the numbers from a run's summary."""
-        return cls(summary.auc, summary.notes, summary.record.data, comparable(summary.record))
+        return cls(summary.auc, summary.notes, comparable(summary.record))
 
     def table(self) -> pd.DataFrame:
         """Return one row a label."""
@@ -80,12 +78,13 @@ class AucDisplay:
                 Panel(
                     Axis("area under the ROC curve", lowest - 0.03, 1.01),
                     Axis("", names=names),
-                    (Rule("x", 0.5, "chance"), *published, dots),
+                    (Rule("x", 0.5), *published, dots),
                     words="" if known else "No label has enough cases for an AUC.",
                 ),
             ),
             alt=f"Dot plot of the area under the ROC curve with intervals. {told}." if told else "No AUC is known.",
             height=90 + 27 * max(3, len(known)),
+            caption="In brackets: patients with any film that shows it. Dotted: chance.",
             notes=self.notes,
         )
 

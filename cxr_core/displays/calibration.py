@@ -107,7 +107,7 @@ class CalibrationDisplay:
         told = "; ".join(f"{what} {words}" for what, words in self.numbers().items())
         return Chart(
             title,
-            (Panel(*axes, (Rule("diagonal"), dots), square=True),),
+            (Panel(*axes, (Rule("diagonal"), dots)),),
             alt=f"Calibration curve of {name}. {told}.",
             notes=self.notes,
         )

@@ -42,7 +42,7 @@ class ComparisonDisplay:
         c = self.comparison
         known = [(label, found) for label, found in c.differences.items() if found.difference.value is not None][::-1]
         names = tuple(display_name(label) for label, _ in known)
-        marks: list = [Rule("x", 0.0, "no difference")]
+        marks: list = [Rule("x", 0.0)]
         for differs, name, colour in ((True, "differs (Holm, p < 0.05)", BLUE), (False, "not told apart", GREY)):
             own = [(label, f) for label, f in known if _differs(f) == differs]
             if own:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ..evaluation.words import counts_words, estimate_words
 from ..metrics import Estimate
 from .marks import Chart
 
@@ -37,34 +40,14 @@ def estimate_columns(estimate: Estimate, prefix: str = "") -> dict[str, object]:
     }
 
 
-def limits(estimates: list[Estimate]) -> dict[str, list[float]]:
-    """Return low and high of estimates for a mark: the value itself where there is no interval, NaN where none."""
-    import numpy as np
+def limits(estimates: list[Estimate]) -> dict[str, NDArray[np.float64]]:
+    """Return low and high of estimates for a mark, (k,) each; NaN where there is no interval."""
 
     def end(estimate: Estimate, name: str) -> float:
         number = getattr(estimate, name)
         return number if number is not None else np.nan
 
     return {name: np.array([end(e, name) for e in estimates], dtype=np.float64) for name in ("low", "high")}
-
-
-def counts_words(estimate: Estimate) -> str:
-    """Return how many cases a number rests on."""
-    return f"{estimate.positive_patients:,} positive, {estimate.negative_patients:,} negative patients"
-
-
-def estimate_words(estimate: Estimate, *, percent: bool = False, signed: bool = False) -> str:
-    """Return a number with its interval, or why there is none."""
-
-    def number(value: float) -> str:
-        sign = "+" if signed else ""
-        return f"{value:{sign}.1%}" if percent else f"{value:{sign}.3f}"
-
-    if estimate.value is None:
-        return estimate.reason or "not known"
-    if estimate.low is None or estimate.high is None:
-        return f"{number(estimate.value)} (no interval: {estimate.reason})"
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
 
 
 def words_of(name: str, estimate: Estimate, *, percent: bool = False) -> str:

@@ -81,6 +81,7 @@ class HitsDisplay:
             ),
             alt=f"Hit rates of the maps beside always pointing at the centre. {told}.",
             height=100 + 34 * max(3, len(names)),
+            caption="In brackets: films with a box of it.",
             notes=self.notes,
         )
 

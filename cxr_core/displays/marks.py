@@ -121,7 +121,6 @@ class Rule:
 
     along: Literal["x", "y", "diagonal"]
     at: float = 0.0
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,6 @@ class Panel:
     marks: tuple[Line | Dots | Bars | Cells | Rule, ...] = ()
     title: str = ""
     words: str = ""
-    square: bool = False
     stacked: bool = False
 
 

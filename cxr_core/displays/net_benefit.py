@@ -84,12 +84,13 @@ class NetBenefitDisplay:
                     x,
                     y,
                     (
-                        Rule("y", 0.0, "acting on none"),
+                        Rule("y", 0.0),
                         Line(thresholds, everyone, "acting on every film", GREY, "dash"),
                         Line(thresholds, model, "acting on the model", BLUE, hover=hover, **ends),
                     ),
                 ),
             ),
             alt=f"Decision curve of {name}: net benefit of acting on the model, on every film, and on none.",
+            caption="Dotted: acting on no film.",
             notes=self.notes,
         )

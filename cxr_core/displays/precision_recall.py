@@ -77,7 +77,7 @@ class PrecisionRecallDisplay:
             for t, r, p in zip(thresholds, recall, precision, strict=True)
         )
         told = f"average precision {estimate_words(self.average_precision)}; {counts_words(self.average_precision)}"
-        marks = (Rule("y", self.prevalence, "chance"), Line(recall, precision, hover=hover, steps=True))
+        marks = (Rule("y", self.prevalence), Line(recall, precision, hover=hover, steps=True))
         return Chart(
             title,
             (Panel(x, y, marks),),

@@ -144,7 +144,7 @@ class RocDisplay:
             marks.append(self._operating_point(curve, self.thresholds[label], named=not several))
         for name, point in self.readers:
             marks.append(_reader(name, point))
-        return Panel(x, y, tuple(marks), title, square=True)
+        return Panel(x, y, tuple(marks), title)
 
     def _operating_point(self, curve: RocCurve, threshold: float, *, named: bool) -> Dots:
         at = max(0, int(np.searchsorted(-curve.thresholds, -threshold, side="right")) - 1)

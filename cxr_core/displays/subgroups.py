@@ -114,6 +114,7 @@ class SubgroupDisplay:
             columns=3,
             same_rows=True,
             height=110 + 25 * max(3, len(names)),
+            caption="In brackets: films of the group that show it, of which the missed are a share.",
             notes=self.notes,
         )
 

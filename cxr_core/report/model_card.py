@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..evaluation import RunSummary
+from ..evaluation.words import estimate_words
 from ..labels import NOTICE, display_name
-from ..metrics import Estimate
 from ..model import ModelCard
 from ..model.words import calibration_words, flagged_words
 
@@ -67,13 +67,23 @@ def _evaluation(summary: RunSummary) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for label, numbers in summary.labels.items():
         point = numbers.operating
-        shares = ("not evaluated",) * 2 if point is None else (_words(point.sensitivity), _words(point.specificity))
+        shares = (
+            ("not evaluated",) * 2
+            if point is None
+            else (estimate_words(point.sensitivity), estimate_words(point.specificity))
+        )
         auc = numbers.auc
-        cells = (display_name(label), _words(auc), *shares, f"{auc.positive_patients:,}", f"{auc.negative_patients:,}")
+        cells = (
+            display_name(label),
+            estimate_words(auc),
+            *shares,
+            f"{auc.positive_patients:,}",
+            f"{auc.negative_patients:,}",
+        )
         yield f"| {' | '.join(cells)} |"
-    yield f"\nMean AUC of {len(summary.mean_auc.labels)} labels: {_words(summary.mean_auc.macro)}."
+    yield f"\nMean AUC of {len(summary.mean_auc.labels)} labels: {estimate_words(summary.mean_auc.macro)}."
     for group in summary.groups:
-        yield f"- AUC of any finding, {group.characteristic} {group.group}: {_words(group.auc)}"
+        yield f"- AUC of any finding, {group.characteristic} {group.group}: {estimate_words(group.auc)}"
 
 
 def _limits(card: ModelCard | None) -> Iterator[str]:
@@ -87,11 +97,3 @@ def _limits(card: ModelCard | None) -> Iterator[str]:
     yield "\n## Sources\n"
     for citation in card.citations:
         yield f"- {citation}"
-
-
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return estimate.reason or "not known"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f} (no interval: {estimate.reason})"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -135,6 +135,13 @@ def _operating(run: RunOnPage, outcome: Outcome, roc: RocDisplay) -> None:
         display = OperatingDisplay.at(outcome, threshold, percent / 100 or None, run.summary.notes)
         show(display, f"operating-{outcome.label}")
         numbers_table(display.numbers())
+        if threshold != run.thresholds.get(outcome.label):
+            html(
+                '<div class="sr-small sr-assumed">{words}</div>',
+                words="This point was set by hand on the films that measure it: its numbers are too good, and their "
+                "intervals hold nothing of that choice. To keep one, set it on validation patients: "
+                "python -m cxr_core calibrate.",
+            )
     with left:
         show(replace(roc, thresholds={outcome.label: threshold}), f"roc-{outcome.label}")
 

@@ -90,11 +90,12 @@ def other_run(first: RunOnPage) -> StoredRun | None:
     return runs[run]
 
 
-def chosen_label(run: RunOnPage, words: str = "Label") -> Outcome:
+def chosen_label(run: RunOnPage) -> Outcome:
     """Draw the choice of a class, the commonest first and any finding last; returns it."""
     labels = sorted(run.outcomes, key=lambda label: (label == ANY_FINDING, -int(run.outcomes[label].truth.sum())))
     label = st.selectbox(
-        words, labels, format_func=lambda one: f"{display_name(one)} ({int(run.outcomes[one].truth.sum()):,})",
+        "Label (films that show it)", labels,
+        format_func=lambda one: f"{display_name(one)} ({int(run.outcomes[one].truth.sum()):,})",
         key="label", persist_state="session", width=300,
     )  # fmt: skip
     return run.outcomes[label]
