@@ -19,7 +19,9 @@ __all__ = ["app"]
 
 app = typer.Typer(
     help="List models, show a model's card, verify a model's files, import weights of others, measure one.",
+    add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.command("import")(import_model)
 app.command()(measure)

@@ -24,9 +24,7 @@ from ..report import (
     readings_csv,
     refusal_json,
     refusals_csv,
-    sheet_png,
 )
-from ..training.table import read_reference
 from .archive import HowToRead, read_archive
 from .inputs import make_folder, output_stems, write
 from .progress import Steps
@@ -104,7 +102,7 @@ def predict(
     if resume or workers or on:
         raise WrongArguments("--resume, --workers and --on are for an archive: give --archive DIR.")
     files = collect(paths)
-    reference = read_reference(table) if table else None
+    reference = _reference(table) if table else None
     for folder in (heatmaps, sheet):
         if folder is not None:
             make_folder(folder)
@@ -148,6 +146,13 @@ def predict(
     return REFUSED if refused else 0
 
 
+def _reference(table: Path) -> dict[str, tuple[str, ...]]:
+    # brings pandas, likewise
+    from ..training.table import read_reference
+
+    return read_reference(table)
+
+
 def _prevalence(text: str | None) -> dict[str, float] | float | None:
     """Return a share for all labels, or those of single labels; raises WrongArguments for other words."""
     if text is None:
@@ -182,6 +187,9 @@ def _write_pictures(
         for label, png in overlay_pngs(radiograph, reading, card).items():
             write(heatmaps / stem.with_name(f"{stem.name}_{label}.png"), png)
     if sheets is not None:
+        # brings matplotlib, which a command without sheets need not wait for
+        from ..report.sheet import sheet_png
+
         png = sheet_png(radiograph, reading, card, reference=reference)
         write(sheets / stem.with_name(f"{stem.name}.png"), png)
 

@@ -23,7 +23,12 @@ from .run_words import estimate_words, summary_words
 
 __all__ = ["app", "with_progress"]
 
-app = typer.Typer(help="List evaluation runs, show one, compare two, export one.", no_args_is_help=True)
+app = typer.Typer(
+    help="List evaluation runs, show one, compare two, export one.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it.")]
 Reference = Annotated[str | None, typer.Option(metavar="NAME", help="Who says what the films show.")]

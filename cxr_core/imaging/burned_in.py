@@ -14,10 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from .marker_words import marker_word
 
@@ -43,7 +40,6 @@ WIDE_UPRIGHT, STROKES_UPRIGHT = 4.0, 6
 
 _MOST_MARKS = 500
 _MOST_LINES_READ = 6
-_LOOSELY_WIDE = 1.5
 
 
 @dataclass(frozen=True)
@@ -99,16 +95,15 @@ def burned_in(grey: np.ndarray) -> BurnedIn:
     """
     bright, dark = _strokes(grey)
     marks = _marks(bright)
-    lines = [line for line in _lines(bright, marks) if line.is_text(WIDE, STROKES)]
+    lines = _lines(bright, marks, WIDE, STROKES)
     # what is dark beside bright letters is their rim
-    dim = [line for line in _lines(dark, _marks(dark)) if line.is_text(WIDE, STROKES)]
+    dim = _lines(dark, _marks(dark), WIDE, STROKES)
     lines += [line for line in dim if not any(map(line.overlaps, lines))]
-    if len(lines) <= _MOST_LINES_READ:
+    if 0 < len(lines) <= _MOST_LINES_READ:
         # a line that was found by its rim has bright letters too
-        pictures = [Image.fromarray(ink.astype(np.float32)) for ink in (grey, 255 - grey)]
+        pictures = grey, 255 - grey
         lines = [line for line in lines if all(_width_of_names(p, line) >= WIDE * line.height for p in pictures)]
-    upright = _lines(bright.T, marks[:, (2, 3, 0, 1)])
-    lines += [line for line in upright if line.is_text(WIDE_UPRIGHT, STROKES_UPRIGHT)]
+    lines += _lines(bright.T, marks[:, (2, 3, 0, 1)], WIDE_UPRIGHT, STROKES_UPRIGHT)
     return BurnedIn(len(lines), sum(line.area for line in lines) / grey.size)
 
 
@@ -123,13 +118,13 @@ def _strokes(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _by_fives(grey: np.ndarray, extreme: np.ufunc) -> np.ndarray:
     """Return the extreme of each 5 x 5 neighbourhood; many times faster than SciPy's filter."""
-    for _ in range(2):
-        padded = np.pad(grey, ((2, 2), (0, 0)), mode="edge")
-        twos = extreme(padded[:-1], padded[1:])
-        fours = extreme(twos[:-2], twos[2:])
-        # transposed, so that the second pass does the other axis and puts it back
-        grey = np.ascontiguousarray(extreme(fours[:-1], padded[4:]).T)
-    return grey
+    padded = np.pad(grey, 2, mode="edge")
+    twos = extreme(padded[:-1], padded[1:])
+    fours = extreme(twos[:-2], twos[2:])
+    rows = extreme(fours[:-1], padded[4:])
+    twos = extreme(rows[:, :-1], rows[:, 1:])
+    fours = extreme(twos[:, :-2], twos[:, 2:])
+    return extreme(fours[:, :-1], rows[:, 4:])
 
 
 def _marks(strokes: np.ndarray) -> np.ndarray:
@@ -147,19 +142,31 @@ def _marks(strokes: np.ndarray) -> np.ndarray:
     return boxes[kept]
 
 
-def _lines(strokes: np.ndarray, marks: np.ndarray) -> list[_Line]:
-    """Gather marks of about one height that stand side by side; what is far from a line's shape is left out."""
+def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) -> list[_Line]:
+    """Gather marks of about one height that stand side by side, and keep what looks like text."""
     heights, widths = marks[:, 1] - marks[:, 0], marks[:, 3] - marks[:, 2]
     marks = marks[(heights >= 3) & (heights <= TALLEST * len(strokes)) & (widths <= 16 * heights)]
     if not len(marks):
         return []
-    count, line_of = connected_components(coo_array(_side_by_side(marks)), directed=False)
-    first = np.full((count, 4), np.iinfo(int).max)
-    last = np.zeros((count, 4), dtype=int)
-    np.minimum.at(first, line_of, marks)
-    np.maximum.at(last, line_of, marks)
-    high, wide = last[:, 1] - first[:, 0], last[:, 3] - first[:, 2]
-    return [_line(strokes, marks[line_of == number]) for number in np.flatnonzero(wide >= _LOOSELY_WIDE * high)]
+    line_of = _joined(_side_by_side(marks))
+    left, right, lowest = np.full(len(marks), np.inf), np.full(len(marks), -np.inf), np.full(len(marks), np.inf)
+    np.minimum.at(left, line_of, marks[:, 2])
+    np.maximum.at(right, line_of, marks[:, 3])
+    np.minimum.at(lowest, line_of, marks[:, 1] - marks[:, 0])
+    # a letter's height is no less than the lowest: most groups are too narrow, whatever it is
+    likely = np.flatnonzero(right - left >= wide * lowest)
+    lines = (_line(strokes, marks[line_of == number]) for number in likely)
+    return [line for line in lines if line.is_text(wide, crossed)]
+
+
+def _joined(near: np.ndarray) -> np.ndarray:
+    """Return for each mark the first one that it hangs together with, by (n, n) bool; they are few."""
+    first = np.arange(len(near))
+    while True:
+        before, first = first, np.minimum(first, np.where(near, first, len(near)).min(axis=1))
+        first = first[first]
+        if np.array_equal(first, before):
+            return first
 
 
 def _side_by_side(marks: np.ndarray) -> np.ndarray:
@@ -192,7 +199,7 @@ def _line(strokes: np.ndarray, marks: np.ndarray) -> _Line:
     )
 
 
-def _width_of_names(picture: Image.Image, line: _Line) -> int:
+def _width_of_names(picture: np.ndarray, line: _Line) -> int:
     """Return the width of what is no marker word: nothing, where the whole line is one."""
     if marker_word(picture, line.box):
         return 0

@@ -24,13 +24,22 @@ _LEAST_AT_FIRST = 0.15
 _COVERED = 0.8
 _ROWS, _COLUMNS = 10, 6
 _LETTER_WIDTHS = (0.4, 1.1)
+_MOST_MOVES = 12
+_MOVES = np.array(
+    [
+        [by * (edge in moved) for edge in range(4)]
+        for moved in ((0,), (1,), (2,), (3,), (0, 2), (1, 3))
+        for by in (-1, 1)
+    ]
+)
+"""Of left, top, right and bottom: each edge out and in, and both edges of an axis together."""
 
 
-def marker_word(grey: Image.Image, box: tuple[int, int, int, int]) -> str | None:
+def marker_word(grey: np.ndarray, box: tuple[int, int, int, int]) -> str | None:
     """Return the word of :data:`WORDS` that a line looks like, or None.
 
     Args:
-        grey: a picture of mode F with the letters bright.
+        grey: (rows, columns), a picture with the letters bright.
         box: left, top, right, bottom of the line, about as tight as its letters.
     """
     left, top, right, bottom = box
@@ -44,40 +53,58 @@ def marker_word(grey: Image.Image, box: tuple[int, int, int, int]) -> str | None
     return found
 
 
-def _fitted(grey: Image.Image, box: tuple[int, int, int, int], drawn: np.ndarray) -> tuple[float, list[float]]:
+def _fitted(grey: np.ndarray, box: tuple[int, int, int, int], drawn: np.ndarray) -> tuple[float, np.ndarray]:
     """Move the edges of the box as long as the likeness grows: roughly at first, then by a pixel and by half."""
-    left, top, right, bottom = box
     # the first or last letter may be too faint to be part of the line, and an outline be taken for letters
-    steps = (0.0, 2.0, -2.0, -0.7 * (bottom - top))
-    starts = [
-        [left + start, top + inset, right - stop, bottom - inset]
-        for inset in (0.0, 1.5)
-        for start in steps
-        for stop in steps
-    ]
-    likeness, at = max((_likeness(grey, start, drawn), start) for start in starts)
+    steps = (0.0, 2.0, -2.0, -0.7 * (box[3] - box[1]))
+    starts = [(start, inset, -stop, -inset) for inset in (0.0, 1.5) for start in steps for stop in steps]
+    likeness, at = _likest(grey, np.array(box) + np.array(starts), drawn)
     if likeness < _LEAST_AT_FIRST:
         return likeness, at
     for step in (1.0, 0.5):
-        for _ in range(6):
-            before = likeness
-            for moved in ((0,), (1,), (2,), (3,), (0, 2), (1, 3)):
-                for by in (-step, step):
-                    tried = [edge + by * (number in moved) for number, edge in enumerate(at)]
-                    value = _likeness(grey, tried, drawn)
-                    if value > likeness:
-                        likeness, at = value, tried
-            if likeness == before:
+        for _ in range(_MOST_MOVES):
+            better, moved = _likest(grey, at + step * _MOVES, drawn)
+            if better <= likeness:
                 break
+            likeness, at = better, moved
     return likeness, at
 
 
-def _likeness(grey: Image.Image, box: list[float], drawn: np.ndarray) -> float:
-    left, top, right, bottom = box
-    if left < 0 or top < 0 or right > grey.width or bottom > grey.height or right - left < 8 or bottom - top < 3:
-        return -1.0
-    cut = grey.resize(drawn.shape[::-1], Image.Resampling.BILINEAR, box=(left, top, right, bottom))
-    return float((_normed(np.asarray(cut)) * drawn).sum())
+def _likest(grey: np.ndarray, boxes: np.ndarray, drawn: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the greatest likeness of a word to what (n, 4) boxes hold, -1 where none is fit, and its box."""
+    left, top, right, bottom = boxes.T
+    rows, columns = grey.shape
+    inside = (left >= 0) & (top >= 0) & (right <= columns) & (bottom <= rows)
+    boxes = boxes[inside & (right - left >= 8) & (bottom - top >= 3)]
+    if not len(boxes):
+        return -1.0, np.zeros(4)
+    left, top, right, bottom = boxes.T
+    # what lies a sample beyond the boxes has a share in them
+    first_row, last_row = max(0, int(top.min()) - 8), min(rows, int(bottom.max()) + 8)
+    first, last = max(0, int(left.min()) - 8), min(columns, int(right.max()) + 8)
+    patch = grey[first_row:last_row, first:last].astype(np.float32)
+    down = _samples(top - first_row, bottom - first_row, drawn.shape[0], patch.shape[0])
+    across = _samples(left - first, right - first, drawn.shape[1], patch.shape[1])
+    cuts = (down @ patch) @ across.transpose(0, 2, 1)
+    cuts -= cuts.mean(axis=(1, 2), keepdims=True)
+    lengths = np.maximum(np.sqrt((cuts**2).sum(axis=(1, 2))), 1e-6)
+    likenesses = (cuts * drawn).sum(axis=(1, 2)) / lengths
+    best = int(likenesses.argmax())
+    return float(likenesses[best]), boxes[best]
+
+
+def _samples(start: np.ndarray, stop: np.ndarray, count: int, length: int) -> np.ndarray:
+    """Return (n, count, length) float32 weights that bring start to stop of a line to ``count`` samples.
+
+    An antialiasing triangle filter, as Pillow's BILINEAR; what lies outside the line has no weight.
+    """
+    start, stop = (edges.astype(np.float32)[:, None, None] for edges in (start, stop))
+    scale = (stop - start) / np.float32(count)
+    centres = start + (np.arange(count, dtype=np.float32)[:, None] + np.float32(0.5)) * scale
+    away = np.arange(length, dtype=np.float32) + np.float32(0.5) - centres
+    away /= np.maximum(scale, 1)
+    weights = np.maximum(1 - np.abs(away), 0)
+    return weights / weights.sum(axis=2, keepdims=True)
 
 
 @lru_cache(maxsize=len(WORDS))

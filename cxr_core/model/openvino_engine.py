@@ -9,6 +9,7 @@ import numpy as np
 import openvino
 
 from ..errors import ModelUnusable
+from .compiled import compile_once
 from .engines import Head, Inference
 from .folder import ModelFolder
 
@@ -35,7 +36,7 @@ class OpenVinoEngine:
             options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": _threads()}
             if throughput:
                 options["PERFORMANCE_HINT"] = "THROUGHPUT"
-            compiled = core.compile_model(graph, "CPU", options)
+            compiled = compile_once(core, graph, folder, options)
             self._features, self._logits = compiled.output("features"), compiled.output("logits")
         except RuntimeError as error:
             raise ModelUnusable(f"Model {folder.card.id}: OpenVINO cannot use {folder.graph.name}.") from error

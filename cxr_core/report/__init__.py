@@ -1,4 +1,7 @@
-"""Readings to files: JSON and CSV to the contract, maps, and the sheet for paper."""
+"""Readings to files: JSON and CSV to the contract, and maps.
+
+The sheet for paper is :mod:`.sheet`, which brings matplotlib: who wants one imports it there.
+"""
 
 from .heatmaps import heatmaps_npz, overlay_pngs
 from .record import (
@@ -11,7 +14,6 @@ from .record import (
     refusal_row,
     refusals_csv,
 )
-from .sheet import sheet, sheet_png
 
 __all__ = [
     "CSV_COLUMNS",
@@ -24,6 +26,4 @@ __all__ = [
     "refusal_json",
     "refusal_row",
     "refusals_csv",
-    "sheet",
-    "sheet_png",
 ]

@@ -8,7 +8,8 @@ from ..explain import heat_map, overlay_png
 from ..imaging import Radiograph, render8
 from ..labels import display_name
 from ..model import ModelCard, Reading
-from ..report import reading_json, readings_csv, sheet_png
+from ..report import reading_json, readings_csv
+from ..report.sheet import sheet_png
 from .audited import audited
 from .worklist import Film, Worklist
 

@@ -2,6 +2,8 @@ import gzip
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
 from cxr_core.training.splits import read_split
 from tests.films import made_up_dataset
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def test_models_list_show_and_verify(capsys, tmp_path):
@@ -91,8 +95,8 @@ def test_calibrate_writes_the_card_anew(tmp_path, capsys):
 def test_every_option_of_a_training_stands_in_the_docs(name):
     import typer
 
-    text = (Path(__file__).resolve().parents[2] / "docs" / "command-line.md").read_text()
-    command = typer.main.get_command(app).commands[name]
+    text = (PROJECT / "docs" / "command-line.md").read_text()
+    command = typer.main.get_command(app).get_command(None, name)
     missing = [o for p in command.params for o in p.opts if o.startswith("--") and o not in text]
     assert not [option for option in missing if option not in ("--version", "--help")]
 
@@ -208,3 +212,20 @@ def test_a_copy_across_the_split_is_refused_and_may_be_left_out(tmp_path, capsys
     err = capsys.readouterr().err
     assert "Pictures cross the split: 1 films (1 in train, 0 in validation)" in err
     assert "runs/train/m/duplicates.csv" in err
+
+
+def test_a_command_imports_what_it_needs_alone():
+    code = (
+        "import sys; from cxr_core.cli.main import main; status = main(['predict', '--help'])\n"
+        "heavy = ('pandas', 'matplotlib', 'sqlalchemy', 'scipy.stats', 'sklearn', 'tensorflow', 'streamlit', 'ray')\n"
+        "print([name for name in heavy if name in sys.modules], status)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert answer.stdout.splitlines()[-1] == "[] 0"
+
+
+def test_no_command_prints_the_help_and_a_wrong_one_names_the_right_help(capsys):
+    assert main([]) == 2
+    assert "predict" in capsys.readouterr().out
+    assert main(["runs", "show"]) == 2
+    assert capsys.readouterr().err.endswith("See: python -m cxr_core runs show --help\n")

@@ -82,7 +82,7 @@ def read_as(text):
     ImageDraw.Draw(image).text((20, 12), text, fill=255, font=font)
     drawn = np.argwhere(np.asarray(image) > 100)
     (top, left), (bottom, right) = drawn.min(axis=0), drawn.max(axis=0) + 1
-    return marker_word(image, (int(left), int(top), int(right), int(bottom)))
+    return marker_word(np.asarray(image), (int(left), int(top), int(right), int(bottom)))
 
 
 def test_noise_and_odd_shapes_get_an_answer():

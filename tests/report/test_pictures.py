@@ -7,7 +7,8 @@ from PIL import Image
 from cxr_core.imaging import phantom_dicom
 from cxr_core.labels import LABELS, NOTICE
 from cxr_core.reading import read_film
-from cxr_core.report import heatmaps_npz, overlay_pngs, sheet, sheet_png
+from cxr_core.report import heatmaps_npz, overlay_pngs
+from cxr_core.report.sheet import sheet, sheet_png
 
 
 @pytest.fixture(scope="module")
