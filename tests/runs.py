@@ -3,7 +3,7 @@
 import numpy as np
 
 from cxr_core.labels import LABELS
-from cxr_core.store import Predictions, ReaderAnswers, RunRecord
+from cxr_core.store import Localisation, Predictions, ReaderAnswers, RunRecord
 from cxr_core.store.predictions import fingerprint
 
 
@@ -37,6 +37,28 @@ def made_up(films: int = 60, seed: int = 0, *, labels=LABELS, per_patient: int =
         quality=rng.choice(["ok", "warning"], films),
         readers=answers,
         any_finding={"experts": np.where(np.arange(films) % 9 == 0, -1, rng.random(films) < 0.8).astype(np.int8)},
+    )
+
+
+def made_up_boxes(predictions: Predictions, boxed: int = 40, seed: int = 0) -> Localisation:
+    """Return maps beside boxes on films of the run: as many of each of three labels, and too few of a fourth."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(["Effusion", "Cardiomegaly", "Mass", "Nodule"], [boxed, boxed, boxed, 3])
+    pairs, steps = len(labels), np.arange(1, 10) / 10
+    films = rng.choice(len(predictions), pairs)
+    height = 0.2 + 0.4 * np.exp(-((steps - 0.4) ** 2) / 0.1)
+    return Localisation(
+        images=predictions.images[films],
+        patients=predictions.patients[films],
+        labels=labels,
+        boxes=tuple(np.array([[0.0, 0.0, 10.0, 10.0]]) for _ in range(pairs)),
+        strongest=rng.uniform(0, 90, (pairs, 2)),
+        hits=rng.random(pairs) < 0.5,
+        centre_hits=rng.random(pairs) < 0.25,
+        thresholds=steps,
+        overlap=np.clip(height + rng.normal(0, 0.1, (pairs, 9)), 0, 1),
+        centre_overlap=np.clip(height / 2 + rng.normal(0, 0.1, (pairs, 9)), 0, 1),
+        marked=np.tile(1 - steps, (pairs, 1)),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ..evaluation.failures import Failures, worst_failures
 from ..labels import display_name
 from ..store import Predictions
-from .marks import RED, Chart, Dots
+from .marks import RED, Bars, Chart, Dots
 from .outcome import Outcome
 from .outcome_distribution import OutcomeDisplay
 
@@ -81,7 +81,11 @@ class FailuresDisplay:
         for panel, (kind, field) in zip(chart.panels, _KINDS, strict=True):
             scores = self.outcome.scores[getattr(self.failures, field)]
             hover = tuple(f"{kind} {rank}: score {score:.3f}" for rank, score in enumerate(scores, 1))
-            dots = Dots(scores, np.zeros(len(scores)), "films listed" if len(scores) else "", RED, "cross", hover=hover)
+            # below the bars, whose colour is near theirs
+            foot = np.full(
+                len(scores), -0.06 * max([bars.y.max() for bars in panel.marks if isinstance(bars, Bars)] + [0])
+            )
+            dots = Dots(scores, foot, "films listed" if len(scores) else "", RED, "cross", hover=hover)
             panels.append(replace(panel, marks=(*panel.marks, dots)))
             if len(scores):
                 told.append(

@@ -81,9 +81,14 @@ class HitsDisplay:
             ),
             alt=f"Hit rates of the maps beside always pointing at the centre. {told}.",
             height=100 + 34 * max(3, len(names)),
-            caption="In brackets: films with a box of it.",
+            caption=" ".join(["In brackets: films with a box of it.", *self._missing(labels)]),
             notes=self.notes,
         )
+
+    def _missing(self, labels: list[str]) -> list[str]:
+        rates = {display_name(label): self.boxes[label].hit_rate for label in labels}
+        lines = [f"{name}: {rate.reason}" for name, rate in rates.items() if rate.value is None]
+        return [f"Without a rate: {'; '.join(lines)}."] if lines else []
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,6 +104,7 @@ class Cells:
         columns, rows: names.
         values: (rows, columns) float64, NaN for an empty cell.
         words: (rows, columns) what is written in each, row by row.
+        hover: (rows, columns) what a pointer is told, or empty: names and words.
         low, high: values of the palest and the fullest colour.
     """
 
@@ -111,6 +112,7 @@ class Cells:
     rows: tuple[str, ...]
     values: NDArray[np.float64]
     words: tuple[tuple[str, ...], ...]
+    hover: tuple[tuple[str, ...], ...] = ()
     low: float = 0.0
     high: float = 1.0
 
@@ -170,7 +172,9 @@ class Chart:
         caption: the numbers of the figure in words; written below it.
         small: panels are small multiples: few ticks, small type.
         same_rows: all panels have the same names up their y axis: they are written once a row.
-        notes: what must stand beside the numbers; written below the figure on paper.
+        notes: what must stand beside the numbers; written below the figure.
+        listed: the figure's numbers as lines of words, the heads first, for a screen too narrow for its cells; or
+            empty.
     """
 
     title: str
@@ -182,6 +186,14 @@ class Chart:
     small: bool = False
     same_rows: bool = False
     notes: tuple[str, ...] = ()
+    listed: tuple[tuple[str, ...], ...] = ()
+
+    def below(self) -> tuple[str, ...]:
+        """Return the lines below the figure: the caption, then the notes as sentences."""
+        # a name such as nih_expert is no word of a sentence's beginning
+        begun = (one[:1].upper() + one[1:] if one.split(" ")[0].isalpha() else one for one in self.notes)
+        notes = " ".join(one if one.endswith(".") else f"{one}." for one in begun)
+        return tuple(words for words in (self.caption, notes) if words)
 
     def apart(self) -> tuple[Chart, ...]:
         """Return a chart of each panel by itself, for where there is no room for several in a row."""

@@ -69,8 +69,7 @@ def on_paper(chart: Chart, width: float = 7.2) -> Figure:
         empty.set_visible(False)
     _legend(figure, axes, size)
     figure.suptitle(chart.title, fontsize=size + 2, x=0.01, ha="left")
-    below = [words for words in (chart.caption, *chart.notes, NOTICE) if words]
-    figure.supxlabel(" · ".join(below), fontsize=5.5, color=_QUIET, x=0.01, ha="left")
+    figure.supxlabel(" · ".join((*chart.below(), NOTICE)), fontsize=5.5, color=_QUIET, x=0.01, ha="left")
     return figure
 
 

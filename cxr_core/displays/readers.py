@@ -106,6 +106,7 @@ class ReadersDisplay:
             columns=2,
             same_rows=True,
             height=90 + 30 * max(3, len(names)),
+            caption=_without_number(self.rows()),
             notes=self.notes,
         )
 
@@ -194,9 +195,26 @@ class AgreementDisplay:
             ),
             alt=f"Cohen's kappa of each pair of readers; Fleiss' kappa of all readers {told}.{more}",
             height=90 + 46 * max(3, size),
+            listed=() if missing else self._listed(),
             caption=f"All readers together (Fleiss): {told}.{more}",
             notes=self.notes,
         )
+
+    def _listed(self) -> tuple[tuple[str, ...], ...]:
+        pairs = self.agreement.pairs.items()
+        rows = [(f"{self.names[i]} and {self.names[j]}", estimate_words(kappa)) for (i, j), kappa in pairs]
+        return (("pair", "kappa (95 %)"), *rows)
+
+
+def _without_number(rows: list[tuple[str, Estimate, Estimate]]) -> str:
+    """Say whose sensitivity or specificity is not drawn, and why."""
+    lines = [
+        f"{what} of {name}: {estimate.reason}"
+        for name, *both in rows
+        for what, estimate in zip(("sensitivity", "specificity"), both, strict=True)
+        if estimate.value is None
+    ]
+    return f"Without a number: {'; '.join(lines)}." if lines else ""
 
 
 def _ends(rows: list, column: int, end: str) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ def on_screen(chart: Chart) -> go.Figure:
     """Return the chart as a plotly figure, for a dark page of any width."""
     columns = min(chart.columns, len(chart.panels)) or 1
     rows = max(1, math.ceil(len(chart.panels) / columns))
-    alone = chart.small and len(chart.panels) == 1
+    alone = len(chart.panels) == 1
     drawn = any(panel.marks for panel in chart.panels)
     height = rows * chart.height if drawn else _WORDS_ALONE
     figure = make_subplots(
@@ -40,7 +40,7 @@ def on_screen(chart: Chart) -> go.Figure:
         figure.update_layout(
             title={"text": chart.panels[0].title, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"}
         )
-        figure.update_layout(title_font={"size": 11, "color": _TEXT})
+        figure.update_layout(title_font={"size": 11 if chart.small else 13, "color": _TEXT})
     named: set[str] = set()
     for number, panel in enumerate(chart.panels):
         where = {"row": number // columns + 1, "col": number % columns + 1}
@@ -48,8 +48,10 @@ def on_screen(chart: Chart) -> go.Figure:
             _draw(figure, mark, panel, where, named)
         if panel.words:
             _write(figure, panel.words, number, small=chart.small)
-        # a name up the side leaves little room beside it
-        ticks = 7 if columns == 1 and not panel.y.names else 3
+        ticks = None
+        if columns > 1 or panel.y.names:
+            # a name up the side leaves little room; and the 0 % of a panel would lie on the 100 % of the one before
+            ticks = (0.5, 1) if number % columns else (0, 0.5, 1)
         figure.update_xaxes(**_axis(panel.x, small=chart.small, ticks=ticks), automargin=True, **where)
         figure.update_yaxes(**_axis(panel.y, small=chart.small), automargin=True, **where)
         if not panel.marks:
@@ -126,6 +128,8 @@ def _line(figure: go.Figure, mark: Line, common: dict, where: dict) -> None:
         figure.add_scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([mark.high[known], mark.low[known][::-1]]),
+            # else plotly dots the edge of a short one
+            mode="lines",
             fill="toself",
             fillcolor=_transparent(mark.colour),
             line={"width": 0},
@@ -162,7 +166,8 @@ def _cells(figure: go.Figure, mark: Cells, where: dict) -> None:
         text=[list(row) for row in mark.words],
         texttemplate="%{text}",
         textfont={"color": "#f2f4f6"},
-        hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+        customdata=[list(row) for row in mark.hover] or None,
+        hovertemplate=f"{'%{customdata}' if mark.hover else '%{y}, %{x}: %{text}'}<extra></extra>",
         zmin=mark.low,
         zmax=mark.high,
         colorscale=[list(stop) for stop in _COLOURS],
@@ -211,7 +216,7 @@ def _wrapped(words: str, width: int) -> list[str]:
     return lines
 
 
-def _axis(axis: Axis, *, small: bool, ticks: int = 7) -> dict:
+def _axis(axis: Axis, *, small: bool, ticks: tuple[float, ...] | None = None) -> dict:
     asked: dict = {
         "title": {"text": axis.title, "font": {"size": 11 if small else 13}, "standoff": 6},
         "gridcolor": _GRID,
@@ -222,6 +227,8 @@ def _axis(axis: Axis, *, small: bool, ticks: int = 7) -> dict:
         asked |= {"type": "category", "categoryorder": "array", "categoryarray": list(axis.names)}
         # plotly drops every second name where it finds the room narrow
         asked |= {"tickmode": "array", "tickvals": list(axis.names)}
+        # a name at an end keeps its place without a number, or panels of a row would differ
+        asked["range"] = [-0.5, len(axis.names) - 0.5]
     elif axis.log:
         asked["type"] = "log"
         if axis.low is not None and axis.high is not None:
@@ -231,7 +238,7 @@ def _axis(axis: Axis, *, small: bool, ticks: int = 7) -> dict:
         asked["range"] = [axis.low, axis.high]
     if axis.percent:
         asked |= {"tickformat": ".0%", "tickangle": 0}
-        asked |= {"tickvals": [0, 0.5, 1]} if small else {"nticks": ticks}
+        asked |= {"nticks": 7} if ticks is None and not small else {"tickvals": list(ticks or (0, 0.5, 1))}
     if axis.bare:
         asked["showticklabels"] = False
     return asked

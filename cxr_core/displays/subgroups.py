@@ -100,10 +100,10 @@ class SubgroupDisplay:
             )
             whole: Estimate = getattr(everyone, what)
             rule = (Rule("x", whole.value),) if whole.value is not None else ()
-            axis = Axis(words, *((0.3, 1.01) if what == "auc" else (-0.01, 1.01)), percent=what != "auc")
-            panels.append(
-                Panel(axis, Axis(names=names), (*rule, dots) if known else (), words="" if known else "too few cases")
-            )
+            axis = Axis("", *((0.3, 1.01) if what == "auc" else (-0.01, 1.01)), percent=what != "auc")
+            drawn = (*rule, dots) if known else ()
+            # in the title, since below the axis alone a narrow screen has no room for it
+            panels.append(Panel(axis, Axis(names=names), drawn, words, words="" if known else "too few cases"))
         return Chart(
             f"{title}, {display_name(self.label)} at a score of {self.threshold:.3f}",
             tuple(panels),
@@ -114,7 +114,7 @@ class SubgroupDisplay:
             columns=3,
             same_rows=True,
             height=110 + 25 * max(3, len(names)),
-            caption="In brackets: films of the group that show it, of which the missed are a share.",
+            caption="In brackets: films of the group that show it, of which the missed are a share. Dotted: all films.",
             notes=self.notes,
         )
 

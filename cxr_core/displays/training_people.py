@@ -80,7 +80,7 @@ class AgesDisplay:
         said = []
         for name, part in self.parts.items():
             if part.ages.unknown:
-                said.append(f"{name}: age not known of {part.ages.unknown:,} films")
+                said.append(f"age not known: {name}, {part.ages.unknown:,} films")
             if part.ages.beyond:
                 said.append(f"{name}: {part.ages.beyond:,} films with an age beyond {OLDEST}, an error of the table")
         return tuple(said)
@@ -111,7 +111,7 @@ class SexesAndViewsDisplay:
         """Say of which parts nothing is known: they are not drawn."""
         fields = {"sex": "sexes", "view": "views"}
         return tuple(
-            f"{name}: {what} not known of {part.films:,} films"
+            f"{what} not known: {name}, {part.films:,} films"
             for what, field in fields.items()
             for name, part in self.parts.items()
             if set(getattr(part, field)) == {""}
@@ -126,6 +126,7 @@ class SexesAndViewsDisplay:
             (self._panel(table, "sex"), self._panel(table, "view")),
             alt=f"Bars of films by sex and view. {told}.",
             columns=2,
+            same_rows=True,
             height=300,
             notes=self.left_out(),
         )

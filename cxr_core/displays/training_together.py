@@ -39,7 +39,10 @@ class TogetherDisplay:
         return frame
 
     def chart(self) -> Chart:
-        """Return a cell for each two labels: the share of the row's films that have the column's label too."""
+        """Return a cell for each two labels: the share of the row's films that have the column's label too.
+
+        The cells hold percents, which have few digits; counts are beside the names, under the pointer and in the list.
+        """
         part = self.part
         labels = tuple(display_name(label) for label in part.per_label)
         films = np.array(part.together, dtype=np.float64)
@@ -51,7 +54,14 @@ class TogetherDisplay:
             labels,
             tuple(f"{label} ({count:,.0f})" for label, count in zip(labels, own, strict=True)),
             share,
-            tuple(tuple(f"{count:,.0f}" for count in row) for row in films),
+            tuple(tuple(map(_percent, row, of)) for row, of in zip(films, share, strict=True)),
+            tuple(
+                tuple(
+                    f"{label}, {'alone' if label == other else other.lower()}: {count:,.0f} of {all_of:,.0f} films"
+                    for other, count in zip(labels, row, strict=True)
+                )
+                for label, row, all_of in zip(labels, films, own, strict=True)
+            ),
             high=float(known.max()) if known.size and known.max() > 0 else 1.0,
         )
         return Chart(
@@ -60,10 +70,36 @@ class TogetherDisplay:
             alt=f"Table of films that have two labels, {part.films:,} films of {self.name}. Most often together: "
             f"{self._commonest(labels, films)}.",
             height=470,
-            notes=("on the diagonal: films with this label alone",),
+            caption="Percent of the films with the row's label (beside it: how many) that have the column's too; on "
+            "the diagonal, that have no other.",
+            listed=self._listed(labels, films),
         )
 
     def _commonest(self, labels: tuple[str, ...], films: np.ndarray, number: int = 5) -> str:
-        pairs = [(films[a, b], a, b) for a in range(len(labels)) for b in range(a)]
-        best = sorted(pairs, reverse=True)[:number]
-        return "; ".join(f"{labels[b]} and {labels[a].lower()} {count:,.0f} films" for count, a, b in best)
+        return "; ".join(
+            f"{labels[b]} and {labels[a].lower()} {films[a, b]:,.0f} films" for a, b in _pairs(films)[:number]
+        )
+
+    def _listed(self, labels: tuple[str, ...], films: np.ndarray, number: int = 12) -> tuple[tuple[str, ...], ...]:
+        own = np.array(self.part.together).diagonal()
+        rows = [
+            (
+                f"{labels[b]} and {labels[a].lower()}",
+                f"{films[a, b]:,.0f}",
+                f"{films[a, b] / own[b]:.0%} and {films[a, b] / own[a]:.0%}",
+            )
+            for a, b in _pairs(films)[:number]
+        ]
+        return (("most often together", "films", "of all with each"), *rows)
+
+
+def _pairs(films: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of labels that are found together, those with the most films first."""
+    pairs = [(films[a, b], a, b) for a in range(len(films)) for b in range(a) if films[a, b]]
+    return [(a, b) for _, a, b in sorted(pairs, reverse=True)]
+
+
+def _percent(films: float, share: float) -> str:
+    if np.isnan(share):
+        return ""
+    return "<1" if films > 0 and share < 0.005 else f"{100 * share:.0f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from html import escape
 
 import streamlit as st
@@ -10,6 +11,7 @@ from ..displays import Display, as_png, as_svg, on_screen
 from ..displays.marks import Chart
 from ..labels import NOTICE
 from .audited import audited
+from .tables import table
 
 __all__ = ["numbers_table", "show", "show_apart"]
 
@@ -26,7 +28,13 @@ def show(display: Display, key: str, chart: Chart | None = None) -> None:
     """
     chart = display.chart() if chart is None else chart
     _head(display, chart, key)
-    st.plotly_chart(on_screen(chart), theme=None, config=_PLAIN, alt=chart.alt, key=f"{key}-figure")
+    # page.css shows the one or the other
+    with st.container(key=f"sr-wide-{key}") if chart.listed else nullcontext():
+        st.plotly_chart(on_screen(chart), theme=None, config=_PLAIN, alt=chart.alt, key=f"{key}-figure")
+    if chart.listed:
+        with st.container(key=f"sr-narrow-{key}"):
+            heads, *rows = chart.listed
+            table(heads, [tuple(map(escape, row)) for row in rows], numbers=len(heads) - 1)
     _notes(chart)
 
 
@@ -40,7 +48,13 @@ def show_apart(display: Display, key: str, width: int, height: int | None = None
             if height is not None:
                 figure.update_layout(height=height)
             st.plotly_chart(
-                figure, theme=None, config=_PLAIN, alt=part.title, width=width, key=f"{key}-figure-{number}"
+                figure,
+                theme=None,
+                config=_PLAIN,
+                # of many small ones each is told in few words
+                alt=part.title if chart.small else f"{part.title}. {part.alt}",
+                width=width,
+                key=f"{key}-figure-{number}",
             )
     _notes(chart)
 
@@ -80,6 +94,5 @@ def _csv(display: Display, chart: Chart) -> str:
 
 
 def _notes(chart: Chart) -> None:
-    words = [words for words in (chart.caption, "; ".join(chart.notes)) if words]
-    if words:
+    if words := chart.below():
         st.html(f'<div class="sr-small">{"<br>".join(map(escape, words))}</div>')

@@ -18,7 +18,8 @@ _NOTED = "noted"
 def refuse(someone: Visitor, title: str, stem: str, role: Role) -> None:
     """Show why this visitor does not see the page that was asked for, and what to do."""
     if someone.standing in ("signed_out", "expired"):
-        _sign_in(someone)
+        with st.container(key="door"):
+            _sign_in(someone)
     elif someone.standing == "closed":
         refusal("Nothing is shown", (someone.why,))
         return
@@ -64,6 +65,7 @@ def _sign_in(someone: Visitor) -> None:
             type="primary",
             on_click=st.login,
             args=() if provider is None else (provider,),
+            width="stretch",
             key=f"sign-in-{provider or ''}",
         )
 

@@ -12,7 +12,7 @@ from ..evaluation.boxes import ALL_BOXES
 from ..labels import display_name
 from .chart import show
 from .chrome import html
-from .run_page import RunOnPage
+from .run_page import RunOnPage, chosen_of
 from .tables import table
 
 __all__ = ["localisation"]
@@ -33,10 +33,7 @@ def localisation(run: RunOnPage) -> None:
         show(HitsDisplay(boxes, run.summary.notes), "hits")
     with right:
         labels = sorted(boxes, key=lambda label: (label != ALL_BOXES, -boxes[label].boxed))
-        label = st.selectbox(
-            "Boxes of", labels, format_func=lambda one: f"{display_name(one)} ({boxes[one].boxed})",
-            key="boxes-of", persist_state="session", width=300,
-        )  # fmt: skip
+        label = chosen_of("Boxes of", {label: boxes[label].boxed for label in labels}, "boxes-of", run)
         show(OverlapDisplay(label, boxes[label], run.summary.notes), f"overlap-{label}")
     rows = [
         (

@@ -18,7 +18,7 @@ from ..store import Predictions, RunRecord, RunStore, StoredRun
 from .audited import about_run, audited
 from .chrome import banner, html
 
-__all__ = ["RunOnPage", "chosen_label", "chosen_run", "computed", "heading", "other_run"]
+__all__ = ["RunOnPage", "chosen_label", "chosen_of", "chosen_run", "computed", "heading", "other_run"]
 
 _KEPT = 6
 """Runs whose predictions and numbers stay in memory; one of 112,120 films holds some 60 MB."""
@@ -84,7 +84,7 @@ def other_run(first: RunOnPage) -> StoredRun | None:
     if not runs:
         return None
     run = st.selectbox(
-        "against", list(runs), format_func=lambda i: run_words(runs[i].record), key="other-run",
+        "Against", list(runs), format_func=lambda i: run_words(runs[i].record), key="other-run",
         persist_state="session", width=520,
     )  # fmt: skip
     return runs[run]
@@ -93,12 +93,24 @@ def other_run(first: RunOnPage) -> StoredRun | None:
 def chosen_label(run: RunOnPage) -> Outcome:
     """Draw the choice of a class, the commonest first and any finding last; returns it."""
     labels = sorted(run.outcomes, key=lambda label: (label == ANY_FINDING, -int(run.outcomes[label].truth.sum())))
+    films = {label: int(run.outcomes[label].truth.sum()) for label in labels}
+    return run.outcomes[chosen_of("Label (films that show it)", films, "label", run)]
+
+
+def chosen_of(words: str, films: dict[str, int], name: str, run: RunOnPage) -> str:
+    """Draw the choice of one label of a run, each with its films; the choice goes along to other runs and pages.
+
+    Streamlit keeps on the screen the words of an option that was chosen, and so the number of another run's films: so
+    each run and reference has a widget of its own, and what was chosen is kept here.
+    """
+    labels, before = list(films), st.session_state.get(name)
     label = st.selectbox(
-        "Label (films that show it)", labels,
-        format_func=lambda one: f"{display_name(one)} ({int(run.outcomes[one].truth.sum()):,})",
-        key="label", persist_state="session", width=300,
+        words, labels, index=labels.index(before) if before in labels else 0,
+        format_func=lambda one: f"{display_name(one)} ({films[one]:,})",
+        key=f"{name}-{run.record.id}-{run.summary.reference}", width=300,
     )  # fmt: skip
-    return run.outcomes[label]
+    st.session_state[name] = label
+    return label
 
 
 def computed(run: RunOnPage, name: str, make: Callable[[], object], *more: object):
@@ -112,34 +124,41 @@ def heading(run: RunOnPage, title: str) -> None:
     before = (
         f"; these films were evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
     )
-    html(
-        '<div class="sr-head"><h2>{title}</h2><span>{words}</span></div>',
-        title=title,
-        words=f"{record.model_id}, weights {record.model_sha256[:12] or 'not known'}; {record.films:,} films of "
-        f"{record.patients:,} patients; {', '.join(record.data)}, {record.part}; {record.created[:10]}{before}",
-    )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        stem = f"second-read-{record.id}"
-        st.download_button(
-            "Report, HTML",
-            audited(
-                lambda: run_report(run.predictions, run.summary), "run-report",
-                model=record.model_sha256, required=True,
-            ),
-            f"{stem}.html", "text/html", on_click="ignore", type="tertiary", icon=":material/description:",
-            key="run-report",
-        )  # fmt: skip
-        st.download_button(
-            "Model card, Markdown",
-            audited(
-                lambda: model_card_markdown(card_of(record.model_sha256), run.summary), "model-card",
-                model=record.model_sha256, required=True,
-            ),
-            f"{stem}.md", "text/markdown", on_click="ignore", type="tertiary", icon=":material/article:",
-            key="run-model-card",
-        )  # fmt: skip
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
+        html(
+            '<div class="sr-head"><h2>{title}</h2><span>{words}</span></div>',
+            title=title,
+            words=f"{record.model_id}, weights {record.model_sha256[:12] or 'not known'}; {record.films:,} films of "
+            f"{record.patients:,} patients; {', '.join(record.data)}, {record.part}; {record.created[:10]}{before}",
+        )
+        take = st.popover("Take the run along", type="tertiary", icon=":material/download:", key="run-take")
+    with take:
+        _take_along(run)
     if record.seen_in_training:
         banner("Images possibly seen in training.", "These numbers say nothing of films that the model has not seen.")
+
+
+def _take_along(run: RunOnPage) -> None:
+    model = run.record.model_sha256
+    for words, name, suffix, mime, make in (
+        ("Report, HTML", "run-report", "html", "text/html", lambda: run_report(run.predictions, run.summary)),
+        (
+            "Model card, Markdown",
+            "model-card",
+            "md",
+            "text/markdown",
+            lambda: model_card_markdown(card_of(model), run.summary),
+        ),
+    ):
+        st.download_button(
+            words,
+            audited(make, name, model=model, required=True),
+            f"second-read-{run.record.id}.{suffix}",
+            mime,
+            on_click="ignore",
+            width="stretch",
+            key=f"take-{name}",
+        )
 
 
 def run_words(record: RunRecord) -> str:

@@ -108,12 +108,8 @@ def _together(parts: dict[str, PartSummary], whole: PartSummary | None) -> None:
     if whole is not None:
         with places[1]:
             # as high as the choice on the other side
-            st.html('<div style="height: 4.2rem"></div>')
+            st.html('<div class="sr-wide" style="height: 4.2rem"></div>')
             show(TogetherDisplay(NIH, whole), "together-nih")
-    _small(
-        "Of the films with the row's label, how many have the column's too; the fuller the colour, the larger their "
-        "share. Beside the name all films with the label."
-    )
 
 
 def _people(parts: dict[str, PartSummary], beside: str) -> None:

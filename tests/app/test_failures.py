@@ -56,7 +56,7 @@ def app(monkeypatch, tmp_path):
         store.close()
         app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=900)
         app.switch_page("pages/failures.py").run()
-        app.selectbox(key="label").set_value("Mass").run()
+        app.selectbox(key="label-a-run-mined").set_value("Mass").run()
         assert not app.exception
         assert "QZPATIENT" not in words(app)
         return app
@@ -99,7 +99,7 @@ def test_films_stand_without_and_with_the_map_and_another_file_of_the_name_is_no
     assert "Miss 1: score 0.200, read again now" in said
     page.selectbox(key="failures-point").set_value("youden").run()
     assert not page.exception
-    page.selectbox(key="label").set_value("Any finding").run()
+    page.selectbox(key="label-a-run-mined").set_value("Any finding").run()
     assert not page.exception
     assert "Any finding has no map of its own" in words(page)
     assert not any("map" in alt for alt in alts(page))

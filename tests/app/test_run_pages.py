@@ -114,7 +114,7 @@ def test_moving_the_operating_point_changes_the_numbers_beside_it(app):
     app.switch_page("pages/evaluation.py").run()
     predictions = made_up(300)
     slider = app.select_slider[0]
-    outcome = outcomes_of(predictions)[app.selectbox(key="label").value]
+    outcome = outcomes_of(predictions)[app.selectbox(key="label-a-run-mined").value]
     first = OperatingDisplay.at(outcome, slider.value).numbers()["sensitivity"]
     assert f"<td>{first}</td>" in words(app)
     lowest = float(slider.options[0])
@@ -146,6 +146,23 @@ def test_two_runs_are_compared_and_two_of_other_films_are_refused(app):
     assert "they have no film in common" in words(app)
 
 
+def test_a_chosen_label_goes_along_to_another_run_with_the_films_of_that_run(app):
+    few, many = made_up(60), made_up(300)
+    keep("few", few)
+    keep("many", many)
+    app.switch_page("pages/subgroups.py").run()
+    app.selectbox(key="run").set_value("few").run()
+    app.selectbox(key="label-few-mined").set_value("Hernia").run()
+    app.selectbox(key="run").set_value("many").run()
+    chosen, hernia = app.selectbox(key="label-many-mined"), many.labels.tolist().index("Hernia")
+    assert chosen.value == "Hernia"
+    assert f"Hernia ({many.references['mined'][:, hernia].sum()})" in chosen.options
+    # to another page too, where the driver begins with the newest run
+    app.switch_page("pages/failures.py").run()
+    assert app.selectbox(key="label-few-mined").value == "Hernia"
+    assert f"Hernia ({few.references['mined'][:, hernia].sum()})" in app.selectbox(key="label-few-mined").options
+
+
 def test_readers_are_shown_where_there_are_any(app):
     keep("a-run", made_up(200, readers=5))
     app.switch_page("pages/readers.py").run()
@@ -162,4 +179,5 @@ def test_what_was_possibly_seen_in_training_says_so(app):
     keep("a-run", made_up(100), seen_in_training=True)
     app.switch_page("pages/admin.py").run()
     assert "Images possibly seen in training." in words(app)
-    assert "images possibly seen in training" in words(app)
+    # in the banner, and below each of the figures
+    assert words(app).count("Images possibly seen in training.") == 3

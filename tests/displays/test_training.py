@@ -123,11 +123,17 @@ def test_cells_are_shares_of_the_films_of_the_row_with_counts_in_words():
     both = int((mass & effusion).sum())
     assert cells.values[a, b] == both / mass.sum()
     assert cells.values[b, a] == both / effusion.sum()
-    assert cells.words[a][b] == cells.words[b][a] == str(both)
-    assert cells.words[a][a] == str(int((mass & (FILMS.labels.sum(axis=1) == 1)).sum()))
+    alone = int((mass & (FILMS.labels.sum(axis=1) == 1)).sum())
+    assert cells.words[a][b] == f"{100 * both / mass.sum():.0f}"
+    assert cells.words[a][a] == f"{100 * alone / mass.sum():.0f}"
+    assert cells.hover[a][b] == f"Mass, effusion: {both} of {mass.sum()} films"
+    assert cells.hover[a][a] == f"Mass, alone: {alone} of {mass.sum()} films"
+    (row,) = [row for row in display.chart().listed if row[0] == "Effusion and mass"]
+    assert row[1:] == (f"{both}", f"{both / effusion.sum():.0%} and {both / mass.sum():.0%}")
     assert cells.rows[a] == f"Mass ({mass.sum()})"
     hernia = LABELS.index("Hernia")
     assert np.isnan(cells.values[hernia]).all()
+    assert set(cells.words[hernia]) == {""}
     table = display.table()
     assert len(table) == 14 * 14
     row = table[(table["label"] == "Mass") & (table["with"] == "Effusion")].iloc[0]
@@ -142,7 +148,7 @@ def test_ages_are_shares_of_films_with_an_age_and_the_others_are_said():
     assert marks[0].y[8] == ((known >= 40) & (known < 45)).sum() / len(known)
     assert marks[0].y.sum() == pytest.approx(1)
     said = display.left_out()
-    assert f"train: age not known of {np.isnan(FILMS.ages).sum()} films" in said
+    assert f"age not known: train, {np.isnan(FILMS.ages).sum()} films" in said
     assert f"train: {(FILMS.ages > 120).sum()} films with an age beyond 120, an error of the table" in said
     table = display.table()
     assert table[table["part"] == "train"]["films"].sum() == len(FILMS)
@@ -157,7 +163,7 @@ def test_sexes_and_views_are_shares_of_films_and_a_part_of_which_nothing_is_know
     assert [mark.name for mark in views] == ["train", "validation", "blind"]
     assert sexes[0].x == ("F", "M", "not known")
     assert list(sexes[0].y) == [(FILMS.sexes == word).mean() for word in ("F", "M", "")]
-    assert display.left_out() == ("blind: sex not known of 300 films",)
+    assert display.left_out() == ("sex not known: blind, 300 films",)
     assert [mark.name for mark in drawn(AgesDisplay(parts))[0]] == ["train", "validation"]
     nothing = AgesDisplay({"blind": parts["blind"]})
     assert nothing.chart().panels[0].words == "No age is known."

@@ -5,11 +5,11 @@ import pytest
 from cxr_core.labels import NOTICE
 from cxr_core.store import RunStore
 from tests.browser import browsing, serving
-from tests.runs import made_up, record_of
+from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = pytest.mark.e2e
 
-PAGES = ("admin", "evaluation", "readers", "subgroups")
+PAGES = ("admin", "evaluation", "readers", "subgroups", "localisation", "training_data")
 
 OVERLAPS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot =>
   ['.xtick text', '.ytick text', '.legendtext'].flatMap(kind => {
@@ -22,6 +22,10 @@ OVERLAPS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(pl
       .map(([other]) => one + ' / ' + other))
   }))"""
 
+# what is written in cells shrinks with them, until nobody can read it
+TINY = """() => [...document.querySelectorAll('.js-plotly-plot text')].filter(t => t.getBoundingClientRect().width > 0)
+  .filter(t => parseFloat(getComputedStyle(t).fontSize) < 9).map(t => t.textContent)"""
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
@@ -29,7 +33,8 @@ def address(tmp_path_factory):
     store = RunStore(folder=folder)
     predictions = made_up(400, readers=5)
     thresholds = dict.fromkeys(predictions.labels.tolist()[:10], 0.35)
-    store.add(record_of(predictions, thresholds=thresholds, operating_point="default"), predictions)
+    record = record_of(predictions, thresholds=thresholds, operating_point="default")
+    store.add(record, predictions, made_up_boxes(predictions))
     store.close()
     with serving(SECOND_READ_RUNS=str(folder)) as served:
         yield served
@@ -39,7 +44,8 @@ def open_run(page, address, name):
     page.goto(f"{address}/{name}")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     # the newest of one's own runs stands first, before those that come with the project
-    page.wait_for_selector("text=400 films of 200 patients")
+    if name != "training_data":
+        page.wait_for_selector("text=400 films of 200 patients")
     # Streamlit dims what it is drawing anew
     page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
     page.wait_for_timeout(700)
@@ -55,6 +61,7 @@ def test_no_page_overflows_and_no_label_lies_on_another(chromium, address, size)
             assert NOTICE in page.locator(".sr-notice").inner_text()
             for plot in page.locator("[data-testid=stPlotlyChart]").all():
                 assert plot.evaluate("p => !!p.closest('[aria-label]') || !!p.querySelector('[aria-label]')"), name
+            assert page.evaluate(TINY) == [], name
 
 
 def test_a_figure_as_svg_and_the_report_open_without_a_network(chromium, address, tmp_path):
@@ -65,6 +72,7 @@ def test_a_figure_as_svg_and_the_report_open_without_a_network(chromium, address
             page.locator("button", has_text="Figure, SVG").first.click()
         waited.value.save_as(tmp_path / "auc.svg")
         page.keyboard.press("Escape")
+        page.locator("button", has_text="Take the run along").click()
         with page.expect_download() as waited:
             page.locator("button", has_text="Report, HTML").click()
         waited.value.save_as(tmp_path / "report.html")
