@@ -49,22 +49,32 @@ PAGES: tuple[Screen, ...] = (
 
 _FOLDER = Path(__file__).resolve().parents[2] / "pages"
 _ADMITTED = "admitted"
+_NAMELESS = "Second Read"
 
 
-def enter(someone: Visitor):
-    """Declare the pages and return the one that was asked for; the navigation shows those that the visitor may see."""
+def enter(someone: Visitor, asked: str = ""):
+    """Declare the pages that the visitor may see, and return the one that was asked for.
+
+    The browser is told of no other, but for two without a name of theirs: the front page, since there must be one, and
+    what the address itself asks for, so that it gets an answer.
+
+    Args:
+        someone: who asks.
+        asked: stem of the page that was asked for; by default what the address says.
+    """
+    asked = asked or (st.context.url or "").rstrip("/").rpartition("/")[2]
     seen = [screen for screen in PAGES if someone.may(screen.role)]
     pages = [
         st.Page(
             _FOLDER / f"{screen.stem}.py",
-            title=screen.title,
-            icon=screen.icon,
+            title=screen.title if screen in seen else _NAMELESS,
+            icon=screen.icon if screen in seen else None,
             url_path=screen.stem,
             default=screen == PAGES[0],
-            # known, so that asking for it gets an answer, but not offered
             visibility="visible" if screen in seen else "hidden",
         )
         for screen in PAGES
+        if screen in seen or screen == PAGES[0] or screen.stem == asked
     ]
     return st.navigation(pages, position="top" if seen else "hidden")
 
@@ -91,5 +101,5 @@ def guard(script: str) -> None:
     someone = visitor()
     if st.session_state.get(_ADMITTED) and someone.may(screen.role):
         return
-    enter(someone)
+    enter(someone, screen.stem)
     st.rerun()

@@ -6,6 +6,7 @@ from html import escape
 
 import streamlit as st
 
+from ..access import Role
 from ..displays import CountsDisplay, MetricDisplay
 from ..displays.card_metrics import metric_words
 from ..labels import display_name
@@ -16,6 +17,7 @@ from .card_calibration import calibration_section, operating_point_section
 from .chart import show as show_display
 from .chrome import banner, demonstration_words, html
 from .tables import table
+from .visitor import may
 
 __all__ = ["chosen_card", "show", "training_facts"]
 
@@ -155,7 +157,8 @@ def _readers(card: ModelCard) -> None:
     st.subheader("Single readers of the same films", anchor=False)
     html(
         '<div class="sr-small">{words}</div>',
-        words="Each against the majority of the others; the page Readers draws them beside the model's curve.",
+        words="Each against the majority of the others"
+        + ("; the page Readers draws them beside the model's curve." if may(Role.REVIEWER) else "."),
     )
     with st.expander("As a table"):
         rows = [

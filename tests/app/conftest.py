@@ -44,14 +44,20 @@ PEOPLE = {
 
 @pytest.fixture
 def app_of(monkeypatch, trail):
-    """Open the app for one of :data:`PEOPLE`, or other claims, on a server with sign-in; ``local`` without."""
+    """Open the app for one of :data:`PEOPLE`, or other claims, on a server with sign-in; ``local`` without.
+
+    A page may be named, whose address is then the first thing that the browser asks for.
+    """
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("SECOND_READ_ROLE_CLAIM", "roles")
     settings.cache_clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
 
-    def open_app(who, auth=AUTH) -> AppTest:
+    def open_app(who, auth=AUTH, page: str = "") -> AppTest:
         app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
+        app.context = {"url": f"http://127.0.0.1:8501/{page}"}
+        if page:
+            app.switch_page(f"pages/{page}.py")
         if who != "local":
             app.secrets["auth"] = auth
             app.user = dict(PEOPLE[who] if isinstance(who, str) else who)

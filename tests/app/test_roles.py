@@ -31,13 +31,18 @@ def reached(monkeypatch):
 
 @pytest.fixture
 def offered(monkeypatch):
-    """The titles that the navigation offers."""
-    titles = []
+    """The titles that the navigation offers, and as ``told`` all titles, icons and addresses that it sends."""
+
+    class Titles(list):
+        told: set[str]
+
+    titles = Titles()
     navigation = streamlit.navigation
 
     def spy(pages, position):
         visible = [page.title for page in pages if page.visibility == "visible"]
         titles[:] = visible if position != "hidden" else []
+        titles.told = {words for page in pages for words in (page.title, page.icon, page.url_path)}
         return navigation(pages, position=position)
 
     monkeypatch.setattr(door.st, "navigation", spy)
@@ -61,7 +66,7 @@ def nothing_but_the_door(app) -> bool:
 @pytest.mark.parametrize("who", ["local", *PEOPLE])
 @pytest.mark.parametrize("screen", door.PAGES, ids=lambda screen: screen.stem)
 def test_every_page_cold_is_seen_by_its_role_and_by_nobody_below(app_of, reached, offered, who, screen):
-    app = app_of(who).switch_page(f"pages/{screen.stem}.py").run()
+    app = app_of(who, page=screen.stem).run()
     check(app, who, screen, reached, offered)
 
 
@@ -70,8 +75,10 @@ def test_every_page_warm_is_seen_by_its_role_and_by_nobody_below(app_of, reached
     app = app_of(who).run()
     for screen in door.PAGES:
         reached.clear()
-        app.switch_page(f"pages/{screen.stem}.py").run()
-        check(app, who, screen, reached, offered)
+        # a page that a browser was not told of it can only open by its address
+        seen = ROLES.get(who, 0) >= screen.role
+        opened = app.switch_page(f"pages/{screen.stem}.py") if seen else app_of(who, page=screen.stem)
+        check(opened.run(), who, screen, reached, offered)
 
 
 def check(app, who, screen, reached, offered):
@@ -79,8 +86,23 @@ def check(app, who, screen, reached, offered):
     role = ROLES.get(who, 0)
     assert reached == ([screen.stem] if role >= screen.role else [])
     assert offered == [other.title for other in door.PAGES if role >= other.role]
+    hidden = [other for other in door.PAGES if role < other.role]
+    assert not offered.told & {words for other in hidden for words in (other.title, other.icon)}
+    # the address of the one that the browser asks for, it knows
+    assert not offered.told & {other.stem for other in hidden if other != screen}
     if role < screen.role:
         assert nothing_but_the_door(app)
+
+
+def test_a_page_whose_role_was_lost_meanwhile_is_refused_where_one_is(app_of, reached, offered):
+    app = app_of("reviewer", page="evaluation").run()
+    assert reached == ["evaluation"]
+    app.user["roles"] = "reader"
+    app.run()
+    assert reached == ["evaluation"]
+    assert "It needs the role reviewer; you are signed in as reader." in words(app)
+    assert offered == ["Second opinion", "Model"]
+    assert audit.read()[0][-1].detail == "evaluation"
 
 
 def test_every_file_in_pages_is_in_the_table_once():
@@ -89,7 +111,7 @@ def test_every_file_in_pages_is_in_the_table_once():
 
 
 def test_a_page_for_another_role_says_which(app_of):
-    app = app_of("reader").switch_page("pages/evaluation.py").run()
+    app = app_of("reader", page="evaluation").run()
     assert "Evaluation is not for your role" in words(app)
     assert "It needs the role reviewer; you are signed in as reader." in words(app)
     for _ in range(2):
@@ -170,7 +192,7 @@ def test_without_sign_in_it_is_for_this_machine_and_says_so(app_of, reached):
 def test_without_sign_in_other_machines_are_shown_nothing(app_of, reached, monkeypatch, address, page):
     option = streamlit.get_option
     monkeypatch.setattr(visitor.st, "get_option", lambda name: address if name == "server.address" else option(name))
-    app = app_of("local").switch_page(f"pages/{page}.py").run()
+    app = app_of("local", page=page).run()
     assert reached == []
     assert nothing_but_the_door(app)
     assert "Set [auth] in .streamlit/secrets.toml" in words(app)

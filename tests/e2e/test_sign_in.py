@@ -97,7 +97,20 @@ def events(guarded, subject):
     return [(line["what"], line["role"]) for line in lines if line["who"] == subject]
 
 
+def told_of(browser) -> list[str]:
+    """Titles of pages that come to the browser from now on, whatever it shows of them."""
+    told = []
+
+    def note(frame):
+        data = frame if isinstance(frame, bytes) else frame.encode()
+        told.extend(title for title in TITLES if title.encode() in data)
+
+    browser.on("websocket", lambda socket: socket.on("framereceived", note))
+    return told
+
+
 def test_nobody_sees_the_door_alone_at_every_address(guarded, browser):
+    told = told_of(browser)
     # first, so that the process has not run its navigation yet
     for path in ("model", "second_opinion", "", "no_such_page"):
         browser.goto(f"{guarded.address}/{path}")
@@ -105,9 +118,11 @@ def test_nobody_sees_the_door_alone_at_every_address(guarded, browser):
         assert offered(browser) == []
         assert browser.locator("input[type=file]").count() == 0
         assert "What it is" not in browser.content()
+    assert told == []
 
 
 def test_a_reader_signs_in_reads_and_signs_out(guarded, browser):
+    told = told_of(browser)
     sign_in(browser, guarded.address, "subject-reader")
     browser.wait_for_selector("text=A second opinion on a chest X-ray")
     browser.wait_for_selector("text=Signed in: Ann Reader, role reader")
@@ -115,6 +130,7 @@ def test_a_reader_signs_in_reads_and_signs_out(guarded, browser):
     browser.goto(f"{guarded.address}/model")
     browser.wait_for_selector("text=What it is")
     assert browser.locator("text=Import a model").count() == 0
+    assert {"Second opinion", "Model"} == set(told)
     browser.goto(f"{guarded.address}/evaluation")
     browser.wait_for_selector("text=It needs the role reviewer; you are signed in as reader.")
     browser.get_by_role("button", name="Ann Reader · reader").click()
