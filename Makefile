@@ -33,6 +33,7 @@ bench: $(VENV)/.dev
 	$(RUN) -m tests.bench.statistics
 	$(RUN) -m tests.bench.operating_point
 	$(RUN) -m tests.bench.opening
+	$(RUN) -m tests.bench.pages
 
 soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations

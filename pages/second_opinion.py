@@ -9,12 +9,12 @@ import streamlit as st  # noqa: E402
 from cxr_core.errors import CxrError  # noqa: E402
 from cxr_core.ui import second_opinion as screen  # noqa: E402
 from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.loaders import predictor  # noqa: E402
+from cxr_core.ui.served import served  # noqa: E402
 from cxr_core.ui.worklist import worklist  # noqa: E402
 
 films = worklist()
 try:
-    model = predictor()
+    model = served()
 except CxrError as error:
     stop_with(error)
 

@@ -2,14 +2,17 @@
 
 from . import audit
 from .behalf import asked_by, on_behalf_of
+from .provider import answers
 from .roles import Grant, Role, role_of
-from .visitor import LOCAL, Visitor, asked_from_here, closed, signed_out, visitor_of
+from .visitor import LOCAL, SERVER, Visitor, asked_from_here, closed, signed_out, visitor_of
 
 __all__ = [
     "LOCAL",
+    "SERVER",
     "Grant",
     "Role",
     "Visitor",
+    "answers",
     "asked_by",
     "asked_from_here",
     "audit",

@@ -23,7 +23,8 @@ from .visitor import Visitor
 __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 
 What = Literal[
-    "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "model-import", "model-change"
+    "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
+    "serving",
 ]  # fmt: skip
 
 _MODE = 0o600
@@ -36,8 +37,8 @@ class Event:
 
     Attributes:
         when: UTC, ISO 8601 with milliseconds and Z.
-        who: the provider's subject, or ``local``.
-        issuer: whose subject that is; empty for ``local``.
+        who: the provider's subject, ``local``, or ``server``.
+        issuer: whose subject that is; empty for ``local`` and ``server``.
         role: what they had, or empty.
         what: the kind of event.
         detail: which of that kind, in the program's own words, such as ``findings-csv`` or a page's name.

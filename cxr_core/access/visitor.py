@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..settings import Settings
 from .roles import Role, role_of
 
-__all__ = ["LOCAL", "LOCAL_NAMES", "Visitor", "asked_from_here", "closed", "signed_out", "visitor_of"]
+__all__ = ["LOCAL", "LOCAL_NAMES", "SERVER", "Visitor", "asked_from_here", "closed", "signed_out", "visitor_of"]
 
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names under which a server is reached from its own machine alone."""
@@ -52,6 +52,9 @@ class Visitor:
 
 LOCAL = Visitor("local", subject="local", name="local user", role=Role.ADMIN)
 """Whoever sits at this machine, and every command."""
+
+SERVER = Visitor("local", subject="server", name="the server")
+"""The app itself, for what it does of its own accord; it has no role."""
 
 
 def visitor_of(claims: Mapping[str, Any], settings: Settings) -> Visitor:

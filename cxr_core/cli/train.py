@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..access import asked_by, audit
 from ..duration import duration
 from ..model.card import ModelCard
 from .calibrate import check_sampling
@@ -106,6 +107,9 @@ def train(
 
       python -m cxr_core train --images nih/images --table nih/Data_Entry_2017.csv --out model_weights/mine
     """
+    # now, and not after hours
+    if (problem := audit.problem()) is not None:
+        raise problem
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow takes seconds to import: only this command needs it
     from ..training.plan import Plan, Stage, parse_stages
@@ -152,6 +156,7 @@ def train(
         watcher=Watcher(step=teller.step, scored=teller.scored, compared=teller.compared),
         machine=Machine(gpus, workers, processes, deterministic, checkpoint_steps),
     )
+    audit.note(asked_by(), "training", "resumed" if resume else "", model=card.weights_sha256)
     print(f"{out}: trained on {card.training.films:,} films; see: python -m cxr_core models show {out}")
     _tell_means(card)
 

@@ -9,8 +9,9 @@ from ..errors import CxrError
 from .chart import show, show_apart
 from .chrome import html
 from .evaluation import missing, small_rocs
-from .loaders import predictor, predictor_of
+from .loaders import predictor_of
 from .run_page import RunOnPage
+from .served import served
 
 __all__ = ["overview", "ways_on"]
 
@@ -40,7 +41,7 @@ def overview(run: RunOnPage) -> None:
 def _balance(run: RunOnPage) -> None:
     model = predictor_of(run.record.model_sha256)
     try:
-        card = predictor().card if model is None else model.card
+        card = served().card if model is None else model.card
     except CxrError as error:
         html('<div class="sr-small">{words}</div>', words=str(error))
         return

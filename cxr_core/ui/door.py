@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from ..access import Role, Visitor, audit
+from ..access import Role, Visitor, answers, audit
 from .chrome import html, refusal
 from .visitor import providers, visitor
 
 __all__ = ["refuse", "welcome"]
 
 _NOTED = "noted"
+_SECONDS_KEPT = 30
 
 
 def refuse(someone: Visitor, title: str, stem: str, role: Role) -> None:
@@ -57,7 +59,13 @@ def _sign_in(someone: Visitor) -> None:
         _lead("Sign in again", "Your sign-in has ended, as it does after the time that the provider sets.")
     else:
         _lead("Sign in", "Second Read gives a second opinion on a chest X-ray. Sign in to go on.")
-    for provider in providers():
+    found = providers()
+    silent = [
+        provider for provider, answering in zip(found, _answering(tuple(found.values())), strict=True) if not answering
+    ]
+    for provider in found:
+        if provider in silent:
+            continue
         words = "Sign in" if provider is None else f"Sign in with {provider}"
         st.button(
             words,
@@ -68,6 +76,24 @@ def _sign_in(someone: Visitor) -> None:
             width="stretch",
             key=f"sign-in-{provider or ''}",
         )
+
+    if silent:
+        named = ", ".join(provider or "of this server" for provider in silent)
+        refusal(
+            "Signing in does not work at the moment",
+            (
+                f"The sign-in provider ({named}) does not answer. Try again in a minute; if it stays so, tell whoever "
+                "administers this server.",
+            ),
+        )
+        st.button("Try again", icon=":material/refresh:", on_click=_answering.clear, width="stretch", key="try-again")
+
+
+@st.cache_data(ttl=_SECONDS_KEPT, show_spinner="Asking the sign-in provider")
+def _answering(addresses: tuple[str, ...]) -> list[bool]:
+    """Ask all providers at once, whoever looks at the door, and not at every rerun."""
+    with ThreadPoolExecutor(max_workers=len(addresses) or 1) as threads:
+        return list(threads.map(answers, addresses))
 
 
 def _sign_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,7 @@ from html import escape
 import streamlit as st
 
 from ..displays import Outcome, outcomes_of, run_report
+from ..duration import duration
 from ..evaluation import ANY_FINDING, RunSummary, summary_of
 from ..evaluation.summary import times_words
 from ..labels import display_name
@@ -172,21 +174,43 @@ def _store() -> RunStore:
 
 
 def _on_page(stored: StoredRun, reference: str) -> RunOnPage:
-    return _loaded(stored.record.id, stored.record.predictions_sha256, reference, stored)
+    key, found = (stored.record.id, stored.record.predictions_sha256, reference), _found()
+    summary = None if key in found else _summary(stored, reference)
+    found.add(key)
+    return _loaded(*key, stored, summary)
 
 
-@st.cache_resource(max_entries=_KEPT, show_spinner="Computing the numbers of this run; they are kept")
-def _loaded(run: str, sha256: str, reference: str, _stored: StoredRun) -> RunOnPage:
+def _summary(stored: StoredRun, reference: str) -> RunSummary:
+    """Return the numbers of a run, telling how long it takes where they were never found before."""
+    start, place = time.monotonic(), st.empty()
+
+    def report(done: int, steps: int) -> None:
+        left = f", {duration((time.monotonic() - start) / done * (steps - done))} left" if done else ""
+        place.progress(done / steps, f"Computing the numbers of {stored.record.films:,} films; they are kept{left}")
+
+    summary = summary_of(stored, reference, report)
+    place.empty()
+    return summary
+
+
+@st.cache_resource(show_spinner=False)
+def _found() -> set[tuple[str, str, str]]:
+    """Return of which runs, content and reference this process has the numbers, or has them in its keeping place."""
+    return set()
+
+
+@st.cache_resource(max_entries=_KEPT, show_spinner="Opening the run")
+def _loaded(run: str, sha256: str, reference: str, _stored: StoredRun, _summary: RunSummary | None) -> RunOnPage:
     predictions = _stored.predictions()
     return RunOnPage(
         _stored,
         predictions,
-        summary_of(_stored, reference),
+        _summary or summary_of(_stored, reference),
         outcomes_of(predictions, reference),
     )
 
 
-@st.cache_resource(max_entries=300, show_spinner="Computing; this is kept")
+@st.cache_resource(max_entries=300, show_spinner="Computing; this is kept", show_time=True)
 def _computed(key: tuple[str, str, str], name: str, more: tuple, _make: Callable[[], object]):
     return _make()
 

@@ -72,10 +72,12 @@ def served_here_only() -> bool:
     return st.get_option("server.address") in LOCAL_NAMES
 
 
-def providers() -> tuple[str | None, ...]:
-    """Return whom one may sign in with: None for the one that has no name in the settings."""
+def providers() -> dict[str | None, str]:
+    """Return whom one may sign in with, and where its metadata are: None is the one without a name in the settings."""
     auth = _auth_section() or {}
-    return (None,) * ("client_id" in auth) + tuple(name for name, value in auth.items() if _is_provider(value))
+    sections = {None: auth} if "client_id" in auth else {}
+    sections |= {name: value for name, value in auth.items() if _is_provider(value)}
+    return {name: str(section.get("server_metadata_url", "")) for name, section in sections.items()}
 
 
 def _auth_section() -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.settings import settings
-from cxr_core.ui import visitor
+from cxr_core.ui import door, served, visitor
 
 PROJECT = Path(__file__).resolve().parents[2]
 AUTH = {
@@ -52,6 +52,11 @@ def app_of(monkeypatch, trail):
     monkeypatch.setenv("SECOND_READ_ROLE_CLAIM", "roles")
     settings.cache_clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
+    # nobody listens there
+    monkeypatch.setattr(door, "answers", lambda address: True)
+    # an event of the server, once a process, and of nobody here
+    monkeypatch.setattr(served, "_noted", lambda *which: True)
+    streamlit.cache_data.clear()
 
     def open_app(who, auth=AUTH, page: str = "") -> AppTest:
         app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)

@@ -7,6 +7,7 @@ import pytest
 import streamlit
 
 from cxr_core.access import Role, audit
+from cxr_core.ui import door as way_in
 from cxr_core.ui import guard as door
 from cxr_core.ui import visitor
 from tests.app.conftest import AUTH, PEOPLE, person
@@ -133,6 +134,28 @@ def test_each_provider_has_its_button(app_of):
     one = {key: AUTH[key] for key in ("client_id", "client_secret", "server_metadata_url")}
     app = app_of("nobody", auth=common | {"hospital": one, "university": one, "client_kwargs": {"prompt": "login"}})
     assert buttons(app.run()) == ["Sign in with hospital", "Sign in with university"]
+
+
+def test_a_provider_that_does_not_answer_is_not_offered_until_it_does(app_of, monkeypatch):
+    common = {key: AUTH[key] for key in ("redirect_uri", "cookie_secret", "client_id", "client_secret")}
+    here, there = "http://127.0.0.1:9400/here", "http://127.0.0.1:9400/there"
+    other = {"client_id": "second-read", "client_secret": "secret", "server_metadata_url": there}
+    up, asked = {there}, []
+
+    def answers(address):
+        asked.append(address)
+        return address in up
+
+    monkeypatch.setattr(way_in, "answers", answers)
+    app = app_of("nobody", auth=common | {"server_metadata_url": here, "university": other}).run()
+    assert buttons(app) == ["Sign in with university", "Try again"]
+    assert "The sign-in provider (of this server) does not answer. Try again in a minute" in words(app)
+    app.run()
+    assert sorted(asked) == [here, there]
+    up.add(here)
+    app.button(key="try-again").click().run()
+    assert buttons(app) == ["Sign in", "Sign in with university"]
+    assert "does not answer" not in words(app)
 
 
 def test_a_person_without_a_role_is_told_so_and_may_sign_out(app_of):

@@ -163,6 +163,29 @@ def test_a_chosen_label_goes_along_to_another_run_with_the_films_of_that_run(app
     assert f"Hernia ({few.references['mined'][:, hernia].sum()})" in app.selectbox(key="label-few-mined").options
 
 
+def test_numbers_that_take_time_say_how_far_they_are_and_are_found_once(app, monkeypatch):
+    told = []
+    progress = streamlit.delta_generator.DeltaGenerator.progress
+    monkeypatch.setattr(
+        streamlit.delta_generator.DeltaGenerator,
+        "progress",
+        lambda place, value, text: (told.append((value, text)), progress(place, value, text))[1],
+    )
+    keep("a-run", made_up(300))
+    app.switch_page("pages/subgroups.py").run()
+    assert not app.exception
+    shares = [value for value, _ in told]
+    assert (shares[0], shares[-1]) == (0, 1)
+    assert shares == sorted(shares)
+    assert all("the numbers of 300 films" in text for _, text in told)
+    assert told[-2][1].endswith(" left")
+    told.clear()
+    app.switch_page("pages/evaluation.py").run()
+    streamlit.cache_resource.clear()
+    app.run()
+    assert told == []
+
+
 def test_readers_are_shown_where_there_are_any(app):
     keep("a-run", made_up(200, readers=5))
     app.switch_page("pages/readers.py").run()

@@ -117,5 +117,21 @@ def test_no_model_is_made_without_its_line(trail, importing, tmp_path, monkeypat
     assert main(importing) == 4
 
 
+def test_a_training_is_refused_before_it_begins_where_it_could_not_be_noted(trail, tmp_path, capsys):
+    trail.mkdir(parents=True)
+    command = [
+        "train",
+        "--images",
+        str(tmp_path),
+        "--table",
+        str(tmp_path / "none.csv"),
+        "--out",
+        str(tmp_path / "made"),
+    ]
+    assert main(command) == 4
+    assert "SECOND_READ_AUDIT" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
 def _full(file):
     raise OSError(28, "no space")

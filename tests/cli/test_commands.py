@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cxr_core.access import audit
 from cxr_core.archive import collect
 from cxr_core.cli.inputs import output_stems
 from cxr_core.cli.main import app, main
@@ -101,7 +102,7 @@ def test_every_option_of_a_training_stands_in_the_docs(name):
     assert not [option for option in missing if option not in ("--version", "--help")]
 
 
-def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
+def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch, trail):
     monkeypatch.chdir(tmp_path)
     images, table = made_up_dataset(tmp_path / "data", patients=10, films=2, side=48)
     base = ["--images", str(images), "--table", str(table)]
@@ -114,7 +115,11 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch):
     work = tmp_path / "runs/train/mine"
     assert (work / "checkpoint.npz").is_file()
     assert (work / "split.csv").read_text() == (tmp_path / "split.csv").read_text()
-    training = read_card(tmp_path / "models/mine/card.json").training
+    card = read_card(tmp_path / "models/mine/card.json")
+    (event,) = audit.read()[0]
+    assert (event.who, event.what, event.detail, event.model) == ("local", "training", "", card.weights_sha256)
+    assert "mine" not in trail.read_text()
+    training = card.training
     assert training.stages == "head:32x1,32x1"
     assert training.loss == "cross-entropy from logits, unweighted"
     assert training.horizontal_flip

@@ -33,6 +33,13 @@ client_secret = "of the tests"
 server_metadata_url = "http://127.0.0.1:{late}/.well-known/openid-configuration"
 """
 
+SILENT = """
+[auth.silent]
+client_id = "second-read"
+client_secret = "of the tests"
+server_metadata_url = "http://127.0.0.1:{silent}/.well-known/openid-configuration"
+"""
+
 
 @contextlib.contextmanager
 def provider(*, lifetime: int):
@@ -47,13 +54,14 @@ def provider(*, lifetime: int):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """The app with sign-in; one of its two providers gives tokens that ended a minute ago.
+    """The app with sign-in; one of its providers gives tokens that ended a minute ago, and one does not answer.
 
     (Authlib allows for two minutes between clocks, and lets those in.)
     """
     folder = tmp_path_factory.mktemp("sign-in")
     with provider(lifetime=3600) as port, provider(lifetime=-60) as late:
-        (folder / "secrets.toml").write_text(SECRETS.format(cookie=os.urandom(24).hex(), port=port, late=late))
+        secrets = (SECRETS + SILENT).format(cookie=os.urandom(24).hex(), port=port, late=late, silent=free_port())
+        (folder / "secrets.toml").write_text(secrets)
         with serving(
             "--secrets.files",
             str(folder / "secrets.toml"),
@@ -119,6 +127,13 @@ def test_nobody_sees_the_door_alone_at_every_address(guarded, browser):
         assert browser.locator("input[type=file]").count() == 0
         assert "What it is" not in browser.content()
     assert told == []
+
+
+def test_a_provider_that_does_not_answer_is_named_and_not_offered(guarded, browser):
+    browser.goto(guarded.address)
+    browser.wait_for_selector("text=The sign-in provider (silent) does not answer. Try again in a minute")
+    assert browser.get_by_role("button", name="Sign in with silent").count() == 0
+    assert browser.get_by_role("button", name="Sign in with late").count() == 1
 
 
 def test_a_reader_signs_in_reads_and_signs_out(guarded, browser):

@@ -1,0 +1,85 @@
+"""Every page of a run of 112,120 images, opened for the first time and again. Run by ``make bench``.
+
+Through Streamlit's own test driver: the pages as they are, without a browser, which adds the drawing. A first view of
+the first page computes the run's numbers; those of the others find them computed. The run is that of
+:mod:`tests.bench.opening`, with five readers and boxes besides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from cxr_core.labels import LABELS
+from cxr_core.settings import settings
+from cxr_core.store import Predictions, ReaderAnswers, RunStore
+from tests.bench.opening import FILMS, THRESHOLD, draw_run
+from tests.runs import made_up_boxes, record_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = ("admin", "evaluation", "readers", "compare", "subgroups", "failures", "localisation", "training_data")
+MAX_SECONDS_AGAIN = 5.0
+
+
+def main() -> int:
+    """Print the figures; status 1 where a page raises or takes too long again."""
+    bad = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"SECOND_READ_RUNS": folder, "SECOND_READ_AUDIT": str(Path(folder) / "audit.jsonl")}
+        os.environ.pop("SECOND_READ_DATABASE_URL", None)
+        os.chdir(PROJECT)
+        settings.cache_clear()
+        keep_runs()
+        print(f"{len(LABELS)} labels, {FILMS:,} images; seconds of the clock, first view and second")
+        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=600)
+        app.run()
+        for page in PAGES:
+            first, again = (clock(lambda page=page: app.switch_page(f"pages/{page}.py").run()) for _ in range(2))
+            figures = len(app.main.get("plotly_chart"))
+            raised = f", RAISED {app.exception[0].message}" if app.exception else ""
+            print(f"{page}: {first:.1f} s, {again:.1f} s; {figures} figures{raised}", flush=True)
+            if app.exception or again > MAX_SECONDS_AGAIN or not figures:
+                bad.append(page)
+    print(f"failed: {', '.join(bad)}" if bad else "no page raised an exception")
+    return int(bool(bad))
+
+
+def keep_runs() -> None:
+    """Keep the run, and another of the same films by a model that scores a little otherwise."""
+    predictions = with_readers(draw_run())
+    thresholds = dict.fromkeys(LABELS, THRESHOLD)
+    random = np.random.default_rng(1)
+    other = replace(
+        predictions, scores=np.clip(predictions.scores + random.normal(0, 0.02, predictions.scores.shape), 0, 1)
+    )
+    store = RunStore()
+    for run, films, boxes in (("other", other, None), ("drawn", predictions, made_up_boxes(predictions, boxed=150))):
+        store.add(record_of(films, run, operating_point="default", thresholds=thresholds), films, boxes)
+    store.close()
+
+
+def with_readers(predictions: Predictions, readers: int = 5) -> Predictions:
+    """Let readers see what is there in three films of four, and what is not in one of fifty."""
+    truth = predictions.references["mined"] == 1
+    chance = np.random.default_rng(2).random((len(truth), readers, truth.shape[1]))
+    said = np.where(truth[:, None, :], chance < 0.75, chance < 0.02)
+    names = np.array([f"reader {r + 1}" for r in range(readers)])
+    return replace(predictions, readers=ReaderAnswers(names, said, said.any(axis=2)))
+
+
+def clock(call) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
