@@ -80,7 +80,7 @@ def _sign_in(someone: Visitor) -> None:
     if silent:
         named = ", ".join(provider or "of this server" for provider in silent)
         refusal(
-            "Signing in does not work at the moment",
+            "Signing in does not work at the moment" if len(silent) == len(found) else "Not every way in works now",
             (
                 f"The sign-in provider ({named}) does not answer. Try again in a minute; if it stays so, tell whoever "
                 "administers this server.",

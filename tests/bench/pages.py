@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.labels import LABELS
@@ -37,15 +38,17 @@ def main() -> int:
         os.chdir(PROJECT)
         settings.cache_clear()
         keep_runs()
-        print(f"{len(LABELS)} labels, {FILMS:,} images; seconds of the clock, first view and second")
+        streamlit.config.set_option("client.showErrorDetails", "full")
+        print(f"{len(LABELS)} labels, {FILMS:,} images; first view and second, seconds of the clock (of the processor)")
         app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=600)
         app.run()
         for page in PAGES:
             first, again = (clock(lambda page=page: app.switch_page(f"pages/{page}.py").run()) for _ in range(2))
             figures = len(app.main.get("plotly_chart"))
             raised = f", RAISED {app.exception[0].message}" if app.exception else ""
-            print(f"{page}: {first:.1f} s, {again:.1f} s; {figures} figures{raised}", flush=True)
-            if app.exception or again > MAX_SECONDS_AGAIN or not figures:
+            told = ", ".join(f"{seconds:.1f} s ({processor:.1f})" for seconds, processor in (first, again))
+            print(f"{page}: {told}; {figures} figures{raised}", flush=True)
+            if app.exception or again[1] > MAX_SECONDS_AGAIN or not figures:
                 bad.append(page)
     print(f"failed: {', '.join(bad)}" if bad else "no page raised an exception")
     return int(bool(bad))
@@ -74,11 +77,11 @@ def with_readers(predictions: Predictions, readers: int = 5) -> Predictions:
     return replace(predictions, readers=ReaderAnswers(names, said, said.any(axis=2)))
 
 
-def clock(call) -> float:
-    """Return the seconds that a call takes."""
-    start = time.perf_counter()
+def clock(call) -> tuple[float, float]:
+    """Return the seconds of the clock that a call takes, and those of the processor, to which others add nothing."""
+    start, processor = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - processor
 
 
 if __name__ == "__main__":
