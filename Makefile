@@ -4,8 +4,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
   if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
+# the peers' own, so that none of them is beside the app
+PEERS := .venv-bench
 
-.PHONY: app test check bench soak clean
+.PHONY: app test check bench growth soak clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +15,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
+	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; goes on where it was cut"
 	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; try the intervals"
 
 app: $(VENV)/.app
@@ -26,14 +29,17 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.dev
-	$(RUN) -m cxr_core bench
+bench: $(VENV)/.dev $(PEERS)/.bench
+	$(PEERS)/bin/python -m tests.bench.peers
 	$(RUN) -m tests.bench.page
 	$(RUN) -m tests.bench.training
 	$(RUN) -m tests.bench.statistics
 	$(RUN) -m tests.bench.operating_point
 	$(RUN) -m tests.bench.opening
 	$(RUN) -m tests.bench.pages
+
+growth: $(VENV)/.dev
+	$(RUN) -m tests.bench.growth
 
 soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.mutations
@@ -44,13 +50,13 @@ soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.coverage
 
 clean:
-	rm -rf $(VENV) runs build
+	rm -rf $(VENV) $(PEERS) runs build
 
-$(VENV)/bin/python:
+$(VENV)/bin/python $(PEERS)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(@D:/bin=)
 
 $(VENV)/.app: requirements.txt | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -59,3 +65,11 @@ $(VENV)/.app: requirements.txt | $(VENV)/bin/python
 $(VENV)/.dev: requirements.txt requirements-ray.txt requirements-dev.txt | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.app
+
+# one by one: a peer that cannot be had here costs the others nothing
+$(PEERS)/.bench: requirements.txt requirements-bench.txt | $(PEERS)/bin/python
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@grep -v '^#' requirements-bench.txt | while read -r peer; do \
+	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.txt "$$peer" || \
+	  echo "$$peer: not installed; the table says so."; done
+	@touch $@

@@ -269,14 +269,14 @@ def _words(figure: dict, digits: int, sign: str = "") -> str:
     return f"{shown} ({shown} to {shown})".format(figure["value"], figure["low"], figure["high"])
 
 
-def fill_table(document: Path, table: str) -> None:
+def fill_table(document: Path, table: str, start: str = START, end: str = END) -> None:
     """Put the table between its marks."""
     text = document.read_text()
-    before, _, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not end:
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
         raise SystemExit(f"{document}: the marks of the table are missing")
-    document.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}")
+    document.write_text(f"{before}{start}\n\n{table}\n\n{end}{after}")
 
 
 if __name__ == "__main__":

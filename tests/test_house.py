@@ -47,10 +47,10 @@ def test_every_setting_and_command_is_documented():
 
 def test_every_dependency_has_its_reason():
     reasons = (PROJECT / "CONTRIBUTING.md").read_text()
-    for file in ("requirements.txt", "requirements-dev.txt", "requirements-ray.txt"):
+    for file in ("requirements.txt", "requirements-dev.txt", "requirements-ray.txt", "requirements-bench.txt"):
         for line in (PROJECT / file).read_text().splitlines():
             if line and not line.startswith(("#", "-r")):
-                assert re.match(r"[a-z-]+(\[[a-z]+\])?==[\w.]+", line.lower()), line
+                assert re.match(r"[a-z0-9-]+(\[[a-z]+\])?==[\w.]+", line.lower()), line
                 name = re.split(r"==|\[", line)[0]
                 assert f"`{name}`" in reasons, line
 

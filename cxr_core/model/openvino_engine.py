@@ -13,7 +13,7 @@ from .compiled import compile_once
 from .engines import Head, Inference
 from .folder import ModelFolder
 
-__all__ = ["OpenVinoEngine"]
+__all__ = ["OpenVinoEngine", "threads"]
 
 # one request runs on all cores already; a second only fills the gaps between two films
 REQUESTS = 2
@@ -33,7 +33,7 @@ class OpenVinoEngine:
             graph = core.read_model(folder.graph)
             self.head = _head(graph, len(folder.card.labels))
             # some processors default to less than float32, and the states would move with them
-            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": _threads()}
+            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads()}
             if throughput:
                 options["PERFORMANCE_HINT"] = "THROUGHPUT"
             compiled = compile_once(core, graph, folder, options)
@@ -56,7 +56,7 @@ class OpenVinoEngine:
             self._requests.put(request)
 
 
-def _threads() -> int:
+def threads() -> int:
     """Return how many threads to use: all cores, or what this process was told to be content with."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return int(told) if told.isdigit() and int(told) else os.cpu_count() or 1

@@ -1,0 +1,90 @@
+"""A peer in a process of its own, which waits while others are measured: no library's threads, settings or memory
+are another's."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from cxr_core.cli.in_turn import Part
+
+
+@dataclass
+class Peer:
+    """The work of one library.
+
+    Attributes:
+        work: by the name of the part.
+        answers: arrays that must be ours: ``logits`` (labels,) and ``maps`` (labels, h, w), rectified.
+        settings: in words.
+    """
+
+    work: dict[str, Callable[[], object]] = field(default_factory=dict)
+    answers: dict[str, np.ndarray] = field(default_factory=dict)
+    settings: list[str] = field(default_factory=list)
+
+
+class NotInstalled(Exception):
+    """A library that the peer needs is not there; the message names it."""
+
+
+class PeerProcess:
+    """One function of a module, called in another process, and its work done there part by part.
+
+    Args:
+        module: its name.
+        function: takes ``arguments`` and returns a :class:`Peer`.
+        arguments: picklable.
+
+    Raises:
+        NotInstalled: a library cannot be imported.
+    """
+
+    def __init__(self, module: str, function: str, *arguments: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, module, function, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        missing, names, self.answers, self.settings = self._connection.recv()
+        if missing:
+            self.close()
+            raise NotInstalled(missing)
+        self.parts: dict[str, Part] = {name: _Remote(self._connection, name) for name in names}
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+
+class _Remote:
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection, self._name = connection, name
+
+    def __call__(self) -> float:
+        self._connection.send(self._name)
+        return self._connection.recv()
+
+
+def _serve(connection: Connection, module: str, function: str, arguments: tuple) -> None:
+    try:
+        peer = getattr(importlib.import_module(module), function)(*arguments)
+    except ImportError as error:
+        connection.send((error.name or str(error), (), {}, []))
+        return
+    answers: dict[str, np.ndarray] = peer.answers
+    connection.send(("", tuple(peer.work), answers, peer.settings))
+    while True:
+        work = peer.work[connection.recv()]
+        start = time.perf_counter()
+        work()
+        # what is on its way through the pipe is nobody's work
+        connection.send(time.perf_counter() - start)
