@@ -29,7 +29,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cxr_core.displays.marks import BLUE, ORANGE, Axis, Chart, Line, Panel
+from cxr_core.displays.marks import BLUE, ORANGE, Axis, Chart, Dots, Line, Panel
 from cxr_core.displays.paper import as_svg
 from cxr_core.duration import duration
 from cxr_core.imaging import phantom
@@ -242,12 +242,12 @@ def chart_of(cells: list[Cell]) -> Chart:
     )
 
 
-def _lines(cells: list[Cell], what: str) -> tuple[Line, ...]:
+def _lines(cells: list[Cell], what: str) -> tuple[Line | Dots, ...]:
     lines = []
     for cores, colour in zip(sorted({cell.cores for cell in cells}), COLOURS, strict=False):
         mine = sorted((cell for cell in cells if cell.cores == cores), key=lambda cell: cell.count)
         counts, values = (np.array([getattr(cell, name) for cell in mine], dtype=float) for name in ("count", what))
-        lines.append(Line(counts, values, _cores(cores), colour))
+        lines += [Line(counts, values, _cores(cores), colour), Dots(counts, values, colour=colour)]
     return tuple(lines)
 
 

@@ -78,7 +78,7 @@ def onnxruntime(model: str, size: int, scratch: Path, threads: int) -> Peer:
     from cxr_core.model import class_maps, shared_predictor
 
     if not (scratch / ONNX).is_file():
-        raise ImportError("tf2onnx")
+        raise ImportError("no network in ONNX", name="tf2onnx, by which Keras exports")
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     session = ort.InferenceSession(scratch / ONNX, options, providers=["CPUExecutionProvider"])

@@ -31,7 +31,7 @@ class Peer:
 
 
 class NotInstalled(Exception):
-    """A library that the peer needs is not there; the message names it."""
+    """A library that the peer needs is not there, or does not start here; the message says which."""
 
 
 class PeerProcess:
@@ -43,7 +43,7 @@ class PeerProcess:
         arguments: picklable.
 
     Raises:
-        NotInstalled: a library cannot be imported.
+        NotInstalled: a library cannot be imported, or not be used here.
     """
 
     def __init__(self, module: str, function: str, *arguments: object) -> None:
@@ -77,8 +77,11 @@ class _Remote:
 def _serve(connection: Connection, module: str, function: str, arguments: tuple) -> None:
     try:
         peer = getattr(importlib.import_module(module), function)(*arguments)
-    except ImportError as error:
-        connection.send((error.name or str(error), (), {}, []))
+    except (ImportError, OSError, RuntimeError) as error:
+        # a build for other hardware is found out only when it is loaded
+        missing = isinstance(error, ImportError) and error.name
+        words = f"not installed: {missing}" if missing else f"does not start: {str(error).splitlines()[0]}"
+        connection.send((words, (), {}, []))
         return
     answers: dict[str, np.ndarray] = peer.answers
     connection.send(("", tuple(peer.work), answers, peer.settings))

@@ -107,9 +107,7 @@ def _peers(folder: ModelFolder, scratch: Path, ours: dict[str, np.ndarray], stac
         try:
             peer = PeerProcess("tests.bench.peer_libraries", library, *arguments)
         except NotInstalled as missing:
-            bench.lines += [
-                Line(line.what, missing=f"not installed: {missing}", at_least=line.at_least) for line in lines
-            ]
+            bench.lines += [Line(line.what, missing=str(missing), at_least=line.at_least) for line in lines]
             continue
         stack.callback(peer.close)
         for name, theirs in peer.answers.items():

@@ -34,6 +34,18 @@ def test_work_is_done_and_timed_elsewhere():
         peer.close()
 
 
-def test_a_library_that_is_not_there_is_named():
-    with pytest.raises(NotInstalled, match="no_such_library"):
-        PeerProcess(__name__, "without_its_library")
+def of_another_machine() -> Peer:
+    raise RuntimeError("operator torchvision::nms does not exist\nmore of it")
+
+
+@pytest.mark.parametrize(
+    ("peer", "words"),
+    [
+        ("without_its_library", "not installed: no_such_library"),
+        ("of_another_machine", "does not start: operator torchvision::nms does not exist"),
+    ],
+)
+def test_a_peer_that_is_not_there_is_named(peer, words):
+    with pytest.raises(NotInstalled) as raised:
+        PeerProcess(__name__, peer)
+    assert str(raised.value) == words
