@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 from ..model import open_model
 from ..model.openvino_engine import threads
 from ..settings import settings
-from .in_turn import WARM_UP, markdown, run_in_turn
+from .in_turn import markdown, run_in_turn
 from .one_read import Bench, cold_start, one_read
 from .progress import Steps
 
@@ -39,14 +40,19 @@ def bench(
 def measured(model: str, benches: Sequence[Bench]) -> str:
     """Run the parts of each bench in turn, and return the table of all lines below what it was measured with."""
     load, seconds = os.getloadavg()[0], {}
-    with Steps("Rounds", sum(bench.rounds + WARM_UP for bench in benches)) as steps:
+    with Steps("Rounds", sum(bench.rounds + bench.warm_up for bench in benches)) as steps:
         done = 0
         for bench in benches:
-            seconds |= run_in_turn(bench.parts, bench.rounds, tell=lambda n, before=done: steps.done(before + n))
-            done += bench.rounds + WARM_UP
+            tell = partial(_tell, steps, done)
+            seconds |= run_in_turn(bench.parts, bench.rounds, warm_up=bench.warm_up, tell=tell)
+            done += bench.rounds + bench.warm_up
     said = "; ".join(words for bench in benches for words in bench.settings)
     table = markdown([line for bench in benches for line in bench.lines], seconds)
     return (
         f"Medians of {benches[0].rounds} rounds in which all parts ran in turn, of ratios with their quartiles. "
         f"Model {model}, float32, {threads()} threads for every library, load before {load:.1f}; {said}.\n\n{table}"
     )
+
+
+def _tell(steps: Steps, before: int, done: int) -> None:
+    steps.done(before + done)

@@ -29,7 +29,7 @@ from ..model.folder import GRAPH
 from ..model.openvino_engine import threads
 from ..reading import read_film
 from ..report import heatmaps_npz
-from .in_turn import Line, Part, timed
+from .in_turn import WARM_UP, Line, Part, timed
 
 __all__ = [
     "PAPER_SIZE",
@@ -56,6 +56,7 @@ class Bench:
     """Parts to be run in turn, the lines of the table, and the settings to be named beside it."""
 
     rounds: int
+    warm_up: int = WARM_UP
     parts: dict[str, Part] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)
@@ -272,7 +273,7 @@ def cold_start(folder: ModelFolder, scratch: Path) -> Bench:
     """Return the parts that start the command and wait for its end, by engine."""
     path = scratch / "film.png"
     path.write_bytes(films()["PNG"])
-    bench = Bench(COLD_ROUNDS)
+    bench = Bench(COLD_ROUNDS, warm_up=1)
     ours, theirs = (f"command from its start, {engine}" for engine in ("openvino", "tensorflow"))
     for name, engine in ((ours, "openvino"), (theirs, "tensorflow")):
         command = [sys.executable, "-m", "cxr_core", "predict", str(path), "--model", str(folder.path)]

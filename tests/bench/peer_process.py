@@ -3,16 +3,16 @@ are another's."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 import numpy as np
 
-from cxr_core.cli.in_turn import Part
+from cxr_core.cli.in_turn import Part, timed
 
 
 @dataclass
@@ -84,10 +84,9 @@ def _serve(connection: Connection, module: str, function: str, arguments: tuple)
         connection.send((words, (), {}, []))
         return
     answers: dict[str, np.ndarray] = peer.answers
-    connection.send(("", tuple(peer.work), answers, peer.settings))
-    while True:
-        work = peer.work[connection.recv()]
-        start = time.perf_counter()
-        work()
-        # what is on its way through the pipe is nobody's work
-        connection.send(time.perf_counter() - start)
+    with contextlib.suppress(EOFError, OSError):  # the other side is gone
+        connection.send(("", tuple(peer.work), answers, peer.settings))
+        while True:
+            work = timed(peer.work[connection.recv()])
+            # what is on its way through the pipe is nobody's work
+            connection.send(work())
