@@ -25,7 +25,7 @@ from ..imaging import phantom, phantom_dicom, prepare, read_radiograph, render8
 from ..model import ModelFolder, Predictor, class_maps, prepare_film
 from ..model.engines import open_engine
 from ..model.findings import find
-from ..model.folder import GRAPH
+from ..model.folder import GRAPH, GRAPH_WEIGHTS, file_sha256
 from ..model.openvino_engine import threads
 from ..reading import read_film
 from ..report import heatmaps_npz
@@ -107,7 +107,10 @@ def predictor_at(folder: ModelFolder, size: int, scratch: Path) -> Predictor:
         graph = openvino.Core().read_model(folder.graph)
         graph.reshape([-1, size, size, 1])
         openvino.save_model(graph, path / GRAPH, compress_to_fp16=False)
-        folder = ModelFolder(path, replace(folder.card, input=replace(folder.card.input, size=size)))
+        # a compiled graph is kept by these: with the old ones the old graph would be run
+        files = dict(folder.card.files) | {name: file_sha256(path / name) for name in (GRAPH, GRAPH_WEIGHTS)}
+        card = replace(folder.card, input=replace(folder.card.input, size=size), files=files)
+        folder = ModelFolder(path, card)
     return Predictor(folder, open_engine(folder, "openvino"))
 
 
