@@ -9,7 +9,7 @@ __all__ = ["answers"]
 _LOG = logging.getLogger(__name__)
 
 
-def answers(metadata_url: str, seconds: float = 3.0) -> bool:
+def answers(metadata_url: str, seconds: float = 5.0) -> bool:
     """Return whether OpenID Connect's metadata can be had from their address.
 
     Says nothing of whether the sign-in itself will work: client, secret and redirect URI are looked at there alone.
