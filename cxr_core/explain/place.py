@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from contourpy import contour_generator
-from PIL import Image
 
 from .gradcam import HeatMap
 
@@ -42,16 +41,31 @@ def on_original(heat: HeatMap, rows: int | None = None, columns: int | None = No
     left, top, right, bottom = heat.seen
     x0, x1 = round(left * columns / heat.columns), round(right * columns / heat.columns)
     y0, y1 = round(top * rows / heat.rows), round(bottom * rows / heat.rows)
-    grid = Image.fromarray(np.ascontiguousarray(heat.grid, dtype=np.float32))
     h, w = heat.grid.shape
     a, b, c, d = _seen_cells(heat)
-    box = (max(a, 0.0), max(b, 0.0), min(c, float(w)), min(d, float(h)))
-    placed = np.asarray(grid.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box))
+    down, across = (
+        _weights(h, max(b, 0.0), min(d, float(h)), y1 - y0),
+        _weights(w, max(a, 0.0), min(c, float(w)), x1 - x0),
+    )
+    placed = down @ (heat.grid.astype(np.float32, copy=False) @ across.T)
     if (x0, y0, x1, y1) == (0, 0, columns, rows):
         return placed
     whole = np.full((rows, columns), np.nan, dtype=np.float32)
     whole[y0:y1, x0:x1] = placed
     return whole
+
+
+def _weights(cells: int, start: float, stop: float, points: int) -> np.ndarray:
+    """Return (points, cells) float32: what a cell adds to each point of a line from start to stop, in cell edges.
+
+    Bilinear between cells' centres, the rim held constant; from more cells than points, their means with a triangle's
+    weights (Pillow's BILINEAR is the same). One product for rows and one for columns place a map: each is small.
+    """
+    scale = (stop - start) / points
+    centres = start + (np.arange(points) + 0.5) * scale
+    away = np.abs(np.arange(cells) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    weights = np.maximum(1 - away, 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def contour(heat: HeatMap, share: float = CONTOUR_SHARE) -> tuple[np.ndarray, ...]:
