@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "AuditUnwritable",
+    "Busy",
     "CxrError",
     "InputRefused",
     "ModelUnusable",
@@ -41,6 +42,21 @@ class InputRefused(CxrError):
 
 class ModelUnusable(CxrError):
     """A model folder is missing, changed, incomplete, or bound to other weights."""
+
+
+class Busy(CxrError):
+    """As many films wait to be read as may; asking again in a while is all that is needed.
+
+    Attributes:
+        waiting: how many wait.
+        seconds: about how long it is until all of them are read.
+    """
+
+    def __init__(self, waiting: int, seconds: float) -> None:
+        super().__init__(
+            f"{waiting} films wait to be read, which is the most; it takes about {seconds:.0f} s. Ask again then."
+        )
+        self.waiting, self.seconds = waiting, seconds
 
 
 class AuditUnwritable(CxrError):

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         description="How many times a zip may grow: films shrink to a half or a quarter, a bomb to a thousandth.",
     )
     max_files: int = Field(default=500, ge=1, description="Most files that one drop on the page may hold.")
+    queue_films: int = Field(
+        default=100, ge=1, description="Films of all readers that may wait to be read in the app at the same time."
+    )
+    session_mb: int = Field(
+        default=500, ge=1, description="Dropped files that one tab's list may hold in memory, in megabytes."
+    )
     role_claim: str | None = Field(
         default=None,
         description="Claim of the ID token that says reader, reviewer or admin; dots lead into nested claims.",

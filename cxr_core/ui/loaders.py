@@ -1,26 +1,30 @@
-"""What is loaded or computed once: the model per process, a film and its message per session.
-
-Keys are digests, never arrays: Streamlit hashes only a sample of a large array, and two films that
-differ in a few pixels would share an answer. What is not a key has a leading underscore.
-"""
+"""What is loaded or computed once: the model per process, a film's message for as long as it is decoded."""
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
 import streamlit as st
 
-from ..errors import CxrError
-from ..imaging import PREPARATION_VERSION, Radiograph, decoder_apart
-from ..model import Predictor, Reading, list_models, reassessed, shared_predictor
+from ..desk import Ticket, shared_desk
+from ..errors import Busy, CxrError
+from ..imaging import Radiograph, decoder_apart
+from ..model import Predictor, Reading, list_models, shared_predictor
 from ..model.card import read_card
 from ..model.folder import CARD
-from ..reading import read_film
+from ..reading import open_film, read_film
 from ..settings import settings
 from .pixels import film_bytes
 from .worklist import Film
 
-__all__ = ["film_message", "predictor", "predictor_of", "radiograph_and_reading"]
+__all__ = ["ask_for", "film_message", "predictor", "predictor_of", "radiograph_and_reading"]
 
-_KEPT = 3  # decoded films per session; one of 2048 x 2048 holds some 35 MB
+_RETRY = 1.0  # seconds until a full queue is asked again
+
+_MESSAGES: WeakKeyDictionary[Radiograph, bytes] = WeakKeyDictionary()
 
 
 def predictor() -> Predictor:
@@ -45,62 +49,39 @@ def _predictor(model: str, engine: str) -> Predictor:
     return shared_predictor(model, engine)
 
 
-def radiograph_and_reading(
-    film: Film,
-    predictor: Predictor,
-    operating_point: str = "default",
-    prevalence: dict[str, float] | None = None,
-) -> tuple[Radiograph, Reading]:
-    """Read a film, or return what was read before from the same bytes by the same model.
+def ask_for(film: Film, predictor: Predictor) -> Ticket[tuple[Radiograph, Reading]]:
+    """Ask the desk to read a film that has its bytes; to decode it only, where its reading is there.
 
-    Another operating point or assumed prevalence does not run the network again.
-
-    Raises InputRefused where the bytes are no readable image.
+    The answer is an InputRefused where the bytes are no readable image. Raises Busy where the queue is full.
     """
-    radiograph, reading = _read(
-        film.digest,
-        predictor.card.id,
-        predictor.card.weights_sha256,
-        predictor.engine.name,
-        PREPARATION_VERSION,
-        film.read_anyway,
-        film.quarter_turns,
-        film.data,
-        predictor,
-    )
-    return radiograph, reassessed(reading, predictor.card, operating_point, prevalence)
+    options = {
+        "sha256": film.digest,
+        "decoder": decoder_apart(),
+        "read_anyway": film.read_anyway,
+        "quarter_turns": film.quarter_turns,
+    }
+    if film.status == "waiting":
+        work = partial(read_film, film.data, predictor, **options)
+    else:
+        work = partial(_opened, film.data, film.reading, options)
+    return shared_desk().ask(st.session_state.setdefault("reader", uuid4().hex), work)
 
 
-@st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
-def _read(
-    digest: str,
-    model_id: str,
-    model_sha256: str,
-    engine: str,
-    preparation: int,
-    read_anyway: str | None,
-    quarter_turns: int,
-    _data: bytes,
-    _predictor: Predictor,
-) -> tuple[Radiograph, Reading]:
-    radiograph, reading = read_film(
-        _data,
-        _predictor,
-        sha256=digest,
-        decoder=decoder_apart(),
-        read_anyway=read_anyway,
-        quarter_turns=quarter_turns,
-    )
-    # shared between reruns without a copy, so nobody may write into it
-    reading.class_maps.setflags(write=False)
-    return radiograph, reading
+def _opened(data: bytes, reading: Reading, options: dict) -> tuple[Radiograph, Reading]:
+    return open_film(data, **options), reading
+
+
+def radiograph_and_reading(film: Film, predictor: Predictor) -> tuple[Radiograph, Reading]:
+    """Read a film in its turn, however long that takes; raises InputRefused where the bytes are no readable image."""
+    while True:
+        try:
+            return ask_for(film, predictor).result()
+        except Busy:
+            time.sleep(_RETRY)
 
 
 def film_message(radiograph: Radiograph, alt: str) -> bytes:
-    """Return the film packed for the viewer."""
-    return _message(radiograph.sha256, radiograph.transforms, alt, radiograph)
-
-
-@st.cache_resource(scope="session", max_entries=_KEPT, show_spinner=False)
-def _message(digest: str, transforms: tuple[str, ...], alt: str, _radiograph: Radiograph) -> bytes:
-    return film_bytes(_radiograph, alt=alt)
+    """Return the film packed for the viewer; ``alt`` follows from the film."""
+    if radiograph not in _MESSAGES:
+        _MESSAGES[radiograph] = film_bytes(radiograph, alt=alt)
+    return _MESSAGES[radiograph]

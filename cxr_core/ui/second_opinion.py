@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from html import escape
 
 import streamlit as st
 
 from ..access import audit
-from ..duration import duration
 from ..errors import InputRefused
 from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
 from ..model import ModelCard, Predictor, Reading
@@ -16,14 +14,14 @@ from ..settings import settings
 from .chrome import banner, demonstration_words, html, imported_words, refusal
 from .downloads import downloads
 from .findings import findings_list
-from .loaders import radiograph_and_reading
 from .strip import film_strip
 from .terms import terms
+from .uploads import taken_over
 from .viewer import film_viewer
 from .visitor import served_here_only, visitor
-from .worklist import Film, Worklist
+from .worklist import LOOKED_AT, Film, Worklist
 
-__all__ = ["chute", "opinion", "picture", "read_chosen", "read_waiting"]
+__all__ = ["chute", "opinion", "picture"]
 
 PHANTOM_NAME = "Synthetic phantom (no patient)"
 
@@ -75,8 +73,7 @@ def _uploaders(films: Worklist) -> None:
     most = settings().max_file_mb
 
     def taken(key: str) -> None:
-        files = st.session_state.get(key) or []
-        _drop(films, [(file.name, file.getvalue()) for file in files])
+        _drop(films, taken_over(st.session_state.get(key) or []))
 
     kinds = (("files", "Films", True), ("folder", "A whole folder", "directory"))
     for place, (name, words, many) in zip(st.columns([2, 1]), kinds, strict=True):
@@ -109,39 +106,6 @@ def _members(name: str, data: bytes) -> list[tuple[str, bytes]]:
         return [(name, data)]
 
 
-def read_chosen(films: Worklist, model: Predictor) -> Film | None:
-    """Read the chosen film if it waits, and return it; None where the list is empty."""
-    film = films.film()
-    if film is not None and film.status == "waiting":
-        _read(film, films, model)
-    return film
-
-
-def read_waiting(films: Worklist, model: Predictor) -> None:
-    """Read what still waits, with time left, once the chosen film is on the screen."""
-    waiting = films.waiting()
-    if not waiting:
-        return
-    start = time.monotonic()
-    bar = st.progress(0.0)
-    for done, film in enumerate(waiting):
-        left = (time.monotonic() - start) / done * (len(waiting) - done) if done else None
-        words = f"Reading film {done + 1} of {len(waiting)}" + (f", {duration(left)} left" if left else "")
-        bar.progress(done / len(waiting), words)
-        _read(film, films, model)
-    st.rerun()
-
-
-def _read(film: Film, films: Worklist, model: Predictor) -> None:
-    try:
-        film.take(radiograph_and_reading(film, model, films.operating_point, films.prevalence)[1])
-    except InputRefused as error:
-        film.refuse(str(error))
-    except Exception as error:
-        # whatever it is, the rest of the list goes on; nothing of the file is quoted
-        film.refuse(f"This file could not be read ({type(error).__name__}). Please report it.")
-
-
 def picture(film: Film, films: Worklist, model: Predictor) -> None:
     """Draw the film in the viewer, and what was done to its pixels."""
     html(
@@ -151,7 +115,13 @@ def picture(film: Film, films: Worklist, model: Predictor) -> None:
         refusal("This file is not read", (film.reason,))
         st.button("Take it off the list", on_click=films.remove, args=(film.digest,))
         return
-    radiograph, _ = radiograph_and_reading(film, model, films.operating_point, films.prevalence)
+    radiograph = film.radiograph
+    if radiograph is None:
+        banner(
+            "The picture was let go, the findings stay.",
+            f"Of films that were looked at the list holds the last {LOOKED_AT}. Drop the file again to see it.",
+        )
+        return
     film_viewer(radiograph)
     with st.expander("What was done to the pixels"):
         _list(
@@ -170,17 +140,17 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     """Draw the findings, the reasons to distrust them, what is not looked for, and the downloads."""
     if film.status == "unreadable":
         return
-    radiograph, reading = radiograph_and_reading(film, model, films.operating_point, films.prevalence)
-    card = model.card
+    reading, card = film.reading, model.card
     if card.demonstration:
         banner("Demonstration model.", demonstration_words(card))
     elif card.imported is not None:
         banner("Imported model.", imported_words(card))
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
-        if reading.quality.turned:
-            _turn(film, reading.quality.turned)
-        _override(film, card)
+        if film.data is not None:
+            if reading.quality.turned:
+                _turn(film, reading.quality.turned)
+            _override(film, card)
         return
     _distrust(reading)
     terms(card, films)
@@ -196,7 +166,8 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
             films.films[digest].label = label
 
     findings_list(reading, card, film.label, choose)
-    downloads(film, radiograph, reading, card, films)
+    if film.radiograph is not None:
+        downloads(film, film.radiograph, reading, card, films)
     with st.expander("What the model does not look for"):
         _list(card.not_looked_for)
         st.page_link("pages/model.py", label="The model's card")
@@ -226,7 +197,8 @@ def _turn(film: Film, degrees: int) -> None:
 
 
 def _turned(film: Film, quarters: int) -> None:
-    film.quarter_turns, film.status = (film.quarter_turns + quarters) % 4, "waiting"
+    film.quarter_turns = (film.quarter_turns + quarters) % 4
+    film.wait()
 
 
 def _override(film: Film, card: ModelCard) -> None:
@@ -234,7 +206,8 @@ def _override(film: Film, card: ModelCard) -> None:
         reason = st.text_input("Why shall it be read all the same? The reason is kept in the reading.", max_chars=200)
         if st.form_submit_button("Read anyway"):
             if reason.strip():
-                film.read_anyway, film.status = reason.strip(), "waiting"
+                film.read_anyway = reason.strip()
+                film.wait()
                 audit.note(visitor(), "override", films=[film.digest], model=card.weights_sha256)
                 st.rerun()
             st.warning("A reason is needed.")

@@ -3,25 +3,35 @@
 Streamlit forgets uploaded files on a page switch, so they are moved here at once. A film is named by
 the digest of its bytes; the name under which it was dropped is shown as text, and nowhere else used:
 it is no path, no HTML, and is never logged.
+
+What a list holds is bounded: the files by the setting ``session_mb``; of the films that were looked at only the last
+ones keep their file, and the last few their pixels. Findings stay. A list is emptied when its tab has been closed for
+as long as Streamlit keeps a session that may come back.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import streamlit as st
 
+from ..imaging import Radiograph
 from ..model import ModelCard, Reading, reassessed
+from ..settings import settings
+from .presence import present
 
-__all__ = ["HELD_BYTES", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
+__all__ = ["DECODED", "LOOKED_AT", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
 
 FilmStatus = Literal["waiting", "read", "refused", "unreadable"]
 
-HELD_BYTES = 2 * 10**9
-"""Most bytes that one session's films may hold in memory; an archive is for the command line."""
+LOOKED_AT = 10
+"""So many films that were looked at, the last ones, keep their file. Films that were not yet looked at all do."""
+
+DECODED = 2
+"""So many of them keep their pixels too; a film of 2048 x 2048 takes some 35 MB, and 20 to 100 ms to decode again."""
 
 
 @dataclass(eq=False)
@@ -31,7 +41,7 @@ class Film:
     Attributes:
         digest: hex SHA-256 of the bytes; names the film.
         name: as dropped. For display as text only.
-        data: the bytes.
+        data: the bytes; None where they were let go: they are no film, or others were looked at since.
         status: ``waiting`` to be read; ``read``; ``refused`` by the gate (shown, may be read anyway);
             ``unreadable`` (no image could be had from the bytes).
         reading: the reading, also of a refused film; None while waiting and where unreadable.
@@ -40,11 +50,12 @@ class Film:
         quarter_turns: by how many quarters the reader turned it, clockwise.
         shown: with "film first": its findings were asked for.
         label: the finding that was chosen last.
+        radiograph: the decoded film, of the last that were looked at; else None.
     """
 
     digest: str
     name: str = field(repr=False)
-    data: bytes = field(repr=False)
+    data: bytes | None = field(repr=False)
     status: FilmStatus = "waiting"
     reading: Reading | None = None
     reason: str = ""
@@ -52,6 +63,11 @@ class Film:
     quarter_turns: int = 0
     shown: bool = False
     label: str | None = None
+    radiograph: Radiograph | None = field(default=None, repr=False)
+
+    def wait(self) -> None:
+        """Have it read, again where it was: in another position, or for a reason."""
+        self.status, self.radiograph = "waiting", None
 
     def take(self, reading: Reading) -> None:
         """Keep a reading."""
@@ -61,6 +77,7 @@ class Film:
     def refuse(self, reason: str) -> None:
         """Keep why the bytes are no film."""
         self.reading, self.reason, self.status = None, reason, "unreadable"
+        self.data = self.radiograph = None
 
     def reasons(self) -> tuple[str, ...]:
         """Return why the film was not read; empty where it was or waits."""
@@ -93,6 +110,7 @@ class Worklist:
     chosen: str | None = None
     operating_point: str = "default"
     prevalence: dict[str, float] | None = None
+    _looked_at: list[str] = field(default_factory=list, repr=False)
 
     def drop(self, files: Iterable[tuple[str, bytes]], *, most: int) -> Dropped:
         """Take files in; the first new one is chosen.
@@ -102,20 +120,26 @@ class Worklist:
             most: how many films the list may hold.
         """
         taken, known, left_out, why = [], 0, 0, ""
-        held = sum(len(film.data) for film in self.films.values())
+        most_bytes = settings().session_mb * 10**6
+        held = sum(len(film.data or b"") for film in self.films.values())
         for name, data in files:
             digest = hashlib.sha256(data).hexdigest()
-            if digest in self.films:
+            film = self.films.get(digest)
+            if film is not None and film.data is not None:
                 known += 1
-            elif len(self.films) >= most:
+            elif film is None and len(self.films) >= most:
                 left_out, why = left_out + 1, f"the list holds {most} files at most"
-            elif held + len(data) > HELD_BYTES:
-                left_out, why = left_out + 1, f"the list holds {HELD_BYTES / 1e9:g} GB at most"
+            elif held + len(data) > most_bytes:
+                left_out, why = left_out + 1, f"the list holds {settings().session_mb} MB of files at most"
             else:
-                self.films[digest] = Film(digest, name, data)
                 held += len(data)
-                taken.append(digest)
-                continue
+                if film is None:
+                    self.films[digest] = Film(digest, name, data)
+                    taken.append(digest)
+                    continue
+                known, film.data = known + 1, data
+                if film.status == "unreadable":
+                    film.wait()
             if digest in self.films and not taken:
                 self.chosen = digest
         if taken:
@@ -130,6 +154,17 @@ class Worklist:
         """Choose a film that is in the list; another digest changes nothing."""
         if digest in self.films:
             self.chosen = digest
+
+    def looked_at(self, film: Film, radiograph: Radiograph) -> None:
+        """Keep the decoded film that is looked at, and let go what has not been looked at for long."""
+        # without what was worked out for the reading: two float32 of every pixel
+        film.radiograph = replace(radiograph)
+        others = [digest for digest in self._looked_at if digest in self.films and digest != film.digest]
+        self._looked_at = [*others, film.digest]
+        for digest in self._looked_at[:-DECODED]:
+            self.films[digest].radiograph = None
+        for digest in self._looked_at[:-LOOKED_AT]:
+            self.films[digest].data = None
 
     def waiting(self) -> list[Film]:
         """Return the films that wait to be read, the chosen one first."""
@@ -168,5 +203,7 @@ class Worklist:
 
 
 def worklist() -> Worklist:
-    """Return this session's worklist; it outlives page switches."""
-    return st.session_state.setdefault("worklist", Worklist())
+    """Return this session's worklist; it outlives page switches, and is emptied when the session ends."""
+    films = st.session_state.setdefault("worklist", Worklist())
+    present(films.clear)
+    return films

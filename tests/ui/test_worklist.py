@@ -1,8 +1,9 @@
 import pytest
 
-from cxr_core.imaging import phantom_dicom, phantom_png
+from cxr_core.imaging import phantom_dicom, phantom_png, read_radiograph
 from cxr_core.reading import read_film
-from cxr_core.ui.worklist import Worklist
+from cxr_core.settings import settings
+from cxr_core.ui.worklist import DECODED, LOOKED_AT, Worklist
 
 
 def test_films_are_named_by_their_bytes_and_kept_once():
@@ -20,6 +21,40 @@ def test_more_than_it_holds_is_left_out_and_said():
     dropped = films.drop([(str(n), bytes([n])) for n in range(5)], most=3)
     assert (len(dropped.taken), dropped.left_out) == (3, 2)
     assert "3 files at most" in dropped.why
+
+
+def test_more_bytes_than_a_tab_may_hold_are_left_out_and_said(monkeypatch):
+    monkeypatch.setenv("SECOND_READ_SESSION_MB", "1")
+    settings.cache_clear()
+    try:
+        dropped = Worklist().drop([(str(n), bytes([n]) * 400_000) for n in range(5)], most=9)
+    finally:
+        settings.cache_clear()
+    assert (len(dropped.taken), dropped.left_out) == (2, 3)
+    assert "1 MB of files at most" in dropped.why
+
+
+def test_of_films_that_were_looked_at_the_last_keep_their_file_and_fewer_their_pixels():
+    films, radiograph = Worklist(), read_radiograph(phantom_png(32, 32))
+    count = LOOKED_AT + 3
+    digests = films.drop([(str(n), bytes([n])) for n in range(count + 1)], most=99).taken
+    for digest in digests[:count]:
+        films.looked_at(films.films[digest], radiograph)
+    assert [films.films[d].data is None for d in digests] == [True] * 3 + [False] * (LOOKED_AT + 1)
+    assert [films.films[d].radiograph is None for d in digests] == [True] * (count - DECODED) + [False] * 2 + [True]
+    # dropped again, its picture can be seen again
+    assert films.drop([("0", bytes([0]))], most=99).known == 1
+    assert films.film() is films.films[digests[0]]
+    assert films.film().data == bytes([0])
+
+
+def test_bytes_that_are_no_film_are_let_go_and_tried_again_when_dropped_again():
+    films = Worklist()
+    films.drop([("a", b"words")], most=9)
+    films.film().refuse("it is text")
+    assert films.film().data is None
+    assert films.drop([("a", b"words")], most=9).known == 1
+    assert films.film().status == "waiting"
 
 
 def test_removing_chooses_the_neighbour():

@@ -1,0 +1,178 @@
+"""The reading desk: one queue for all readers of the app, bounded, and fair between them.
+
+Turns go round over the readers who have work waiting, one piece of work a turn: ten films of one reader
+hold another's single film up by one. A piece of work is a whole read, decoding and network, so that nothing
+heavy happens beside the queue. What comes of it, an answer or an error, goes to the ticket of who asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import wait as wait_for
+from functools import cache
+from typing import Generic, TypeVar
+
+from .errors import Busy
+from .settings import settings
+
+__all__ = ["AT_ONCE", "Desk", "Ticket", "shared_desk"]
+
+AT_ONCE = 2
+"""Pieces of work at the same time, by whoever asked.
+
+Two, each a request of its own to the engine: the next film is decoded while the network looks at the one before. A
+batch of the network was measured to take as long for each film as films one by one (79 to 104 ms of processor
+against 79), and its first film would have to wait until its last is decoded.
+"""
+
+_FIRST_GUESS = 0.5  # seconds of a read, until one was measured
+_WEIGHT = 0.2  # of the latest read in the mean: the last ten or so count
+
+T = TypeVar("T")
+
+
+class Ticket(Generic[T]):
+    """A place in the queue, and then the answer. Made by :meth:`Desk.ask`."""
+
+    def __init__(self, desk: Desk, reader: str, work: Callable[[], T]) -> None:
+        self.reader = reader
+        self._desk, self._work = desk, work
+        self._answer: Future[T] = Future()
+
+    def before(self) -> int | None:
+        """Return how many pieces of work begin before this one; None once it has begun."""
+        return self._desk.before(self)
+
+    def seconds(self) -> float:
+        """Return about how long it is until the answer, by what reads took lately."""
+        return self._desk.seconds(self.before() or 0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long at most; return whether it is done."""
+        return bool(wait_for([self._answer], seconds).done)
+
+    def result(self) -> T:
+        """Return the answer, as soon as it is there; raises what the work raised, CancelledError where it was left."""
+        return self._answer.result()
+
+    def leave(self) -> bool:
+        """Give the place up; return False where the work has begun, which is then finished."""
+        if not self._desk.drop(self):
+            return False
+        self._answer.cancel()
+        # wakes whoever waits for it
+        self._answer.set_running_or_notify_cancel()
+        return True
+
+    def run(self) -> None:
+        """Do the work, and keep what comes of it; once, by the desk."""
+        try:
+            self._answer.set_result(self._work())
+        except BaseException as error:
+            self._answer.set_exception(error)
+        finally:
+            # the film's bytes are in it
+            self._work = _done
+
+
+def _done() -> None:
+    raise CancelledError
+
+
+class Desk:
+    """Does the work of many readers in turn, a few pieces at once. Safe to use from any thread.
+
+    Args:
+        most: pieces of work that may wait; a further one is refused.
+        at_once: how many are done at the same time, each in a thread of its own.
+        clock: seconds, for the estimate of how long a wait will be.
+    """
+
+    def __init__(self, most: int, *, at_once: int = AT_ONCE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._at_once, self._clock = most, at_once, clock
+        self._turns: OrderedDict[str, deque[Ticket]] = OrderedDict()
+        self._changed = threading.Condition()
+        self._mean = _FIRST_GUESS
+        for number in range(at_once):
+            threading.Thread(target=self._serve, name=f"desk-{number}", daemon=True).start()
+
+    def ask(self, reader: str, work: Callable[[], T]) -> Ticket[T]:
+        """Take a place for a piece of work.
+
+        Args:
+            reader: who asks; any name that is one reader's own.
+            work: what is to be done, without arguments.
+
+        Raises:
+            Busy: as many wait as may.
+        """
+        with self._changed:
+            waiting = self._waiting()
+            if waiting >= self._most:
+                raise Busy(waiting, self.seconds(waiting))
+            ticket = Ticket(self, reader, work)
+            self._turns.setdefault(reader, deque()).append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def before(self, ticket: Ticket) -> int | None:
+        """Return how many pieces of work begin before this one, if nobody else asks; None once it has begun."""
+        with self._changed:
+            own = self._turns.get(ticket.reader, ())
+            if ticket not in own:
+                return None
+            place, passed = own.index(ticket), False
+            count = place
+            for reader, waiting in self._turns.items():
+                passed = passed or reader == ticket.reader
+                if reader != ticket.reader:
+                    # whoever stands in front has one turn more than those behind
+                    count += min(len(waiting), place if passed else place + 1)
+            return count
+
+    def seconds(self, before: int) -> float:
+        """Return about how long a piece of work takes from now on, with so many before it."""
+        return (before / self._at_once + 1) * self._mean
+
+    def drop(self, ticket: Ticket) -> bool:
+        """Take a ticket out of the queue; return False where it is no longer in it."""
+        with self._changed:
+            own = self._turns.get(ticket.reader, ())
+            if ticket not in own:
+                return False
+            own.remove(ticket)
+            if not own:
+                del self._turns[ticket.reader]
+            return True
+
+    def _waiting(self) -> int:
+        return sum(map(len, self._turns.values()))
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._turns)
+                ticket = self._next()
+            start = self._clock()
+            ticket.run()
+            # nothing of a film stays here until the next one comes
+            del ticket
+            with self._changed:
+                self._mean += _WEIGHT * (self._clock() - start - self._mean)
+
+    def _next(self) -> Ticket:
+        reader, waiting = self._turns.popitem(last=False)
+        ticket = waiting.popleft()
+        if waiting:
+            self._turns[reader] = waiting
+        return ticket
+
+
+@cache
+def shared_desk() -> Desk:
+    """Return the process' one desk, as long as the settings say."""
+    return Desk(settings().queue_films)

@@ -1,0 +1,154 @@
+"""Reading on the page: films are asked for at the desk, and while they wait the page says how long it will be.
+
+A script runs until it calls Streamlit, and is ended there where the reader did something else or has left; so a wait is
+a loop of short ones with a word on the screen in each. Whatever ends it, the place in the queue is given up, and a
+read that has begun is taken along.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+import streamlit as st
+
+from ..desk import AT_ONCE, Ticket
+from ..duration import duration
+from ..errors import Busy, InputRefused
+from ..imaging import Radiograph
+from ..model import Predictor, reassessed
+from .chrome import html
+from .loaders import ask_for
+from .worklist import Film, Worklist
+
+__all__ = ["read_chosen", "read_waiting", "wait_words"]
+
+PATIENCE = 1.0
+"""Seconds for which a wait goes without words."""
+
+LOOK = 0.5
+"""Seconds between two looks at the queue."""
+
+
+def read_chosen(films: Worklist, model: Predictor, meanwhile: Callable[[], None]) -> Film | None:
+    """Read the chosen film if it waits, decode it if its picture was let go, and return it; None for an empty list.
+
+    Args:
+        films: the list.
+        model: that reads.
+        meanwhile: draws what is to be seen above the words while the film waits for others'.
+    """
+    film = films.film()
+    if film is None or film.data is None or film.radiograph is not None:
+        return film
+    asked = _Asked(film, films, model)
+    try:
+        done = asked.wait(PATIENCE)
+        if not done:
+            meanwhile()
+            line = st.empty()
+            while not asked.wait(LOOK):
+                with line:
+                    html('<div class="sr-wait" role="status">{words}</div>', words=asked.words())
+    finally:
+        radiograph = asked.close()
+    if radiograph is not None:
+        films.looked_at(film, radiograph)
+    if not done:
+        st.rerun()
+    return film
+
+
+def read_waiting(films: Worklist, model: Predictor) -> None:
+    """Read what still waits, with time left, once the chosen film is on the screen."""
+    waiting = deque(films.waiting())
+    if not waiting:
+        return
+    start, count, done = time.monotonic(), len(waiting), 0
+    asked: deque[_Asked] = deque()
+    bar = st.progress(0.0)
+    try:
+        while waiting or asked:
+            # no more than are read at once: whoever else asks finds the queue short
+            while waiting and len(asked) < AT_ONCE:
+                asked.append(_Asked(waiting.popleft(), films, model))
+            left = (time.monotonic() - start) / done * (count - done) if done else None
+            words = f"Reading film {done + 1} of {count}" + (f", {duration(left)} left" if left else "")
+            bar.progress(done / count, words + asked[0].others())
+            if asked[0].wait(LOOK):
+                asked.popleft().close()
+                done += 1
+    finally:
+        for each in asked:
+            each.close()
+    st.rerun()
+
+
+def wait_words(before: int | None, seconds: float) -> str:
+    """Say how long a film waits: how many come before it (None once it is being read), and about how many seconds."""
+    about = f"about {max(1, math.ceil(seconds))} s"
+    if before is None:
+        return f"Reading, {about}"
+    return f"Waiting for its turn: {_films(before)} before yours, {about}" if before else f"Yours is next, {about}"
+
+
+def _films(count: int) -> str:
+    return f"{count} film" + ("s" if count != 1 else "")
+
+
+class _Asked:
+    """A film that was asked for; while the queue is full, it is asked for again at every wait."""
+
+    def __init__(self, film: Film, films: Worklist, model: Predictor) -> None:
+        self._film, self._films, self._model = film, films, model
+        self._ticket: Ticket | None = None
+        self._busy: Busy | None = None
+        self._ask()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long at most; return whether the film is read."""
+        if self._ticket is None:
+            time.sleep(seconds)
+            self._ask()
+        return self._ticket is not None and self._ticket.wait(seconds)
+
+    def words(self) -> str:
+        """Say how long it will be."""
+        if self._ticket is None:
+            about = f"about {math.ceil(self._busy.seconds)} s"
+            return f"Busy: {_films(self._busy.waiting)} wait already, {about}. Yours is asked for again by itself."
+        return wait_words(self._ticket.before(), self._ticket.seconds())
+
+    def others(self) -> str:
+        """Say what comes before it, where anything does."""
+        if self._ticket is None:
+            return f"; busy: {_films(self._busy.waiting)} wait already"
+        before = self._ticket.before()
+        return f"; {_films(before)} before it" if before else ""
+
+    def close(self) -> Radiograph | None:
+        """Give the place up; where the read has begun, keep what came of it, and return the decoded film."""
+        if self._ticket is None or self._ticket.leave():
+            return None
+        film, films = self._film, self._films
+        try:
+            radiograph, reading = self._ticket.result()
+        except InputRefused as error:
+            film.refuse(str(error))
+        except Exception as error:
+            # whatever it is, the rest of the list goes on; nothing of the file is quoted
+            film.refuse(f"This file could not be read ({type(error).__name__}). Please report it.")
+        else:
+            # shared between reruns without a copy, so nobody may write into it
+            reading.class_maps.setflags(write=False)
+            film.take(reassessed(reading, self._model.card, films.operating_point, films.prevalence))
+            return radiograph
+        return None
+
+    def _ask(self) -> None:
+        try:
+            self._ticket, self._busy = ask_for(self._film, self._model), None
+        except Busy as busy:
+            self._busy = busy
