@@ -12,6 +12,7 @@ import streamlit as st
 from ..desk import Ticket, shared_desk
 from ..errors import Busy, CxrError
 from ..imaging import Radiograph, decoder_apart
+from ..memory import settle
 from ..model import Predictor, Reading, list_models, shared_predictor
 from ..model.card import read_card
 from ..model.folder import CARD
@@ -46,7 +47,10 @@ def predictor_of(weights_sha256: str) -> Predictor | None:
 
 @st.cache_resource(show_spinner="Checking and loading the model")
 def _predictor(model: str, engine: str) -> Predictor:
-    return shared_predictor(model, engine)
+    loaded = shared_predictor(model, engine)
+    # the page's libraries are there by now, and no film yet
+    settle()
+    return loaded
 
 
 def ask_for(film: Film, predictor: Predictor) -> Ticket[tuple[Radiograph, Reading]]:

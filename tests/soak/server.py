@@ -40,9 +40,12 @@ def served(*options: str, **environment: str) -> Iterator[Server]:
 
 
 def _children(pid: int) -> list[int]:
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # a thread may end while it is looked at; its children are then another's
+        with contextlib.suppress(OSError):
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def _seconds(pid: int) -> float:
