@@ -16,7 +16,7 @@ help:
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; goes on where it was cut"
-	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; try the intervals"
+	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; many readers at once; try the intervals"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -47,6 +47,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.gate
 	$(RUN) -m tests.soak.killed
 	$(RUN) -m tests.soak.archive
+	$(RUN) -m tests.soak.readers
 	$(RUN) -m tests.soak.coverage
 
 clean:

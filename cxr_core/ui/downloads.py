@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ..explain import heat_map, overlay_png
-from ..imaging import Radiograph, render8
+from ..imaging import render8
 from ..labels import display_name
 from ..model import ModelCard, Reading
 from ..report import reading_json, readings_csv
@@ -16,8 +16,11 @@ from .worklist import Film, Worklist
 __all__ = ["downloads"]
 
 
-def downloads(film: Film, radiograph: Radiograph, reading: Reading, card: ModelCard, films: Worklist) -> None:
-    """Draw the buttons; a picture is made when it is asked for.
+def downloads(film: Film, reading: Reading, card: ModelCard, films: Worklist) -> None:
+    """Draw the buttons for a film that is decoded; a picture is made when it is asked for.
+
+    Streamlit keeps what a button calls for as long as it keeps the tab, so that holds the film, which may be let go,
+    and not its pixels.
 
     Files are named by the film's digest: the name it was dropped under may name a patient. The
     tables hold that name, as the reader needs it there.
@@ -53,7 +56,7 @@ def downloads(film: Film, radiograph: Radiograph, reading: Reading, card: ModelC
             one,
             f"Overlay: {display_name(label)}, PNG",
             audited(
-                lambda: overlay_png(render8(radiograph), heat_map(reading, label, card)),
+                lambda: overlay_png(render8(film.radiograph), heat_map(reading, label, card)),
                 "overlay-png",
                 films=[film.digest],
                 model=model,
@@ -64,7 +67,7 @@ def downloads(film: Film, radiograph: Radiograph, reading: Reading, card: ModelC
         _button(
             two,
             "Sheet of four findings, PNG",
-            audited(lambda: sheet_png(radiograph, reading, card), "sheet-png", films=[film.digest], model=model),
+            audited(lambda: sheet_png(film.radiograph, reading, card), "sheet-png", films=[film.digest], model=model),
             f"{stem}.png",
             "image/png",
         )

@@ -167,7 +167,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
 
     findings_list(reading, card, film.label, choose)
     if film.radiograph is not None:
-        downloads(film, film.radiograph, reading, card, films)
+        downloads(film, reading, card, films)
     with st.expander("What the model does not look for"):
         _list(card.not_looked_for)
         st.page_link("pages/model.py", label="The model's card")

@@ -77,6 +77,10 @@ class Film:
     def refuse(self, reason: str) -> None:
         """Keep why the bytes are no film."""
         self.reading, self.reason, self.status = None, reason, "unreadable"
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Give file and pixels back, whoever still holds the film."""
         self.data = self.radiograph = None
 
     def reasons(self) -> tuple[str, ...]:
@@ -191,13 +195,15 @@ class Worklist:
         if digest not in self.films:
             return
         at = order.index(digest)
-        del self.films[digest]
+        self.films.pop(digest).let_go()
         if self.chosen == digest:
             rest = list(self.films)
             self.chosen = rest[min(at, len(rest) - 1)] if rest else None
 
     def clear(self) -> None:
         """Forget all films."""
+        for film in self.films.values():
+            film.let_go()
         self.films.clear()
         self.chosen = None
 

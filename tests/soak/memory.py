@@ -1,7 +1,11 @@
-"""Read films for minutes and watch the memory: it must level off. Run by ``make soak``."""
+"""Read films for minutes and watch the memory: it must level off. Run by ``make soak``.
+
+First the reading alone, in this process; then the app, asked by a few tabs through Streamlit's own protocol.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import sys
 import time
@@ -12,12 +16,50 @@ from cxr_core.errors import InputRefused
 from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.model import shared_predictor
 from cxr_core.reading import read_film
+from tests.protocol import Reader
+from tests.soak.readers import film
+from tests.soak.server import Server, served
 
 SECONDS = 180
 ALLOWED_GROWTH_MB = 100
 
+TABS, EARLY, FILMS = 4, 20, 200
+MAX_GROWTH, MOST_MB = 1.1, 900
+
 
 def main() -> int:
+    """Print films read and memory held; status 1 where it grows."""
+    return reading_alone() | the_app()
+
+
+def the_app() -> int:
+    """Print the memory of the app's process after a few and after many films; status 1 where it is too much."""
+    with served("--server.disconnectedSessionTTL", "5") as server:
+        early, late = asyncio.run(_read_in_tabs(server))
+        time.sleep(15)
+        after = server.memory_mb()
+    print(
+        f"the app, {TABS} tabs: {early:.0f} MB after {EARLY} films, {late:.0f} MB after {FILMS}, "
+        f"{late / early:.2f} times (at most {MAX_GROWTH} times and {MOST_MB} MB); {after:.0f} MB once they were closed"
+    )
+    return int(late > MAX_GROWTH * early or late > MOST_MB)
+
+
+async def _read_in_tabs(server: Server) -> tuple[float, float]:
+    tabs = [await Reader(server.address).__aenter__() for _ in range(TABS)]
+    for number in range(FILMS):
+        tab = tabs[number % TABS]
+        await tab.upload("film.dcm", film(number))
+        await tab.until(lambda run: run.finished and "second_read_findings" in run.components())
+        if number + 1 == EARLY:
+            early = server.memory_mb()
+    late = server.memory_mb()
+    for tab in tabs:
+        await tab.__aexit__()
+    return early, late
+
+
+def reading_alone() -> int:
     """Print films read and memory held; status 1 where it grows after the first third."""
     predictor = shared_predictor()
     rng = np.random.default_rng(0)
