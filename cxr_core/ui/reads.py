@@ -118,7 +118,7 @@ class _Asked:
         """Say how long it will be."""
         if self._ticket is None:
             about = f"about {math.ceil(self._busy.seconds)} s"
-            return f"Busy: {_films(self._busy.waiting)} wait already, {about}. Yours is asked for again by itself."
+            return f"Busy, {about}: {_films(self._busy.waiting)} wait already. Yours is asked for again by itself."
         return wait_words(self._ticket.before(), self._ticket.seconds())
 
     def others(self) -> str:

@@ -73,7 +73,9 @@ def _uploaders(films: Worklist) -> None:
     most = settings().max_file_mb
 
     def taken(key: str) -> None:
-        _drop(films, taken_over(st.session_state.get(key) or []))
+        files = taken_over(st.session_state.get(key) or [])
+        if files:
+            _drop(films, files)
 
     kinds = (("files", "Films", True), ("folder", "A whole folder", "directory"))
     for place, (name, words, many) in zip(st.columns([2, 1]), kinds, strict=True):

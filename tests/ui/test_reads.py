@@ -66,8 +66,8 @@ def test_a_full_queue_is_said_in_one_line_and_asked_again(app, monkeypatch):
     busy.until = 3
     app.run()
     assert not app.exception
-    assert busy.words[0].startswith("Busy: 3 films wait already, about ")
-    assert busy.words[0].endswith("Yours is asked for again by itself.")
+    assert busy.words[0].startswith("Busy, about ")
+    assert busy.words[0].endswith(" s: 3 films wait already. Yours is asked for again by itself.")
     assert only_film(app).status == "read"
 
 
