@@ -25,7 +25,7 @@ AT_ONCE = 2
 """Pieces of work at the same time, by whoever asked.
 
 Two, each a request of its own to the engine: the next film is decoded while the network looks at the one before. A
-batch of the network was measured to take as long for each film as films one by one (79 to 104 ms of processor
+batch of the network was measured to take as long for each film as films one by one (89 to 104 ms of processor
 against 79), and its first film would have to wait until its last is decoded.
 """
 

@@ -28,8 +28,8 @@ __all__ = ["read_chosen", "read_waiting", "wait_words"]
 PATIENCE = 1.0
 """Seconds for which a wait goes without words."""
 
-LOOK = 0.5
-"""Seconds between two looks at the queue."""
+LOOK = 1.0
+"""Seconds between two looks at the queue; an answer is taken at once. Every look costs the server a message a tab."""
 
 
 def read_chosen(films: Worklist, model: Predictor, meanwhile: Callable[[], None]) -> Film | None:
