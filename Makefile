@@ -7,12 +7,13 @@ RUN := $(VENV)/bin/python
 # the peers' own, so that none of them is beside the app
 PEERS := .venv-bench
 
-.PHONY: app test check bench growth soak clean
+.PHONY: app test test-slow check bench growth soak clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
-	@echo "make test   run the tests"
+	@echo "make test   run the tests of every day"
+	@echo "make test-slow  those that train, import or kill a whole network, or start a Ray cluster"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; goes on where it was cut"
@@ -22,7 +23,10 @@ app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
 
 test: $(VENV)/.dev
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(RUN) -m pytest -n 2 --dist loadfile -m slow
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

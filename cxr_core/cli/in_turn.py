@@ -1,4 +1,4 @@
-"""Parts of a program timed in turn, A B A B, and the ratios between them.
+"""Parts of a program timed in turn, and the ratios between them.
 
 A machine's speed drifts from minute to minute, and more so with other programs on it. Parts that are timed in turn
 share the drift, so a ratio is taken within each round, and its spread is that of the ratio and not of the machine.
@@ -73,7 +73,7 @@ def timed(work: Callable[[], object]) -> Part:
 def run_in_turn(
     parts: Mapping[str, Part], rounds: int, *, warm_up: int = WARM_UP, tell: Callable[[int], None] = lambda done: None
 ) -> dict[str, np.ndarray]:
-    """Run every part once a round, always in the same order.
+    """Run every part once a round, each round in an order of its own: nobody is always behind the same neighbour.
 
     Args:
         parts: by name.
@@ -85,9 +85,10 @@ def run_in_turn(
         (rounds,) float64 seconds of each part.
     """
     seconds = {name: np.empty(rounds) for name in parts}
+    names, rng = list(parts), np.random.default_rng(0)
     for number in range(warm_up + rounds):
-        for name, part in parts.items():
-            took = part()
+        for name in rng.permutation(names).tolist():
+            took = parts[name]()
             if number >= warm_up:
                 seconds[name][number - warm_up] = took
         tell(number + 1)

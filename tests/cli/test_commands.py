@@ -102,6 +102,7 @@ def test_every_option_of_a_training_stands_in_the_docs(name):
     assert not [option for option in missing if option not in ("--version", "--help")]
 
 
+@pytest.mark.slow
 def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch, trail):
     monkeypatch.chdir(tmp_path)
     images, table = made_up_dataset(tmp_path / "data", patients=10, films=2, side=48)

@@ -23,11 +23,14 @@ def test_parts_run_in_turn_and_the_warm_up_does_not_count():
 
         return run
 
-    seconds = run_in_turn({"a": part("a"), "b": part("b")}, 2, warm_up=1, tell=told.append)
-    assert ran == ["a", "b"] * 3
-    assert told == [1, 2, 3]
-    assert seconds["a"].tolist() == [3, 5]
-    assert seconds["b"].tolist() == [4, 6]
+    seconds = run_in_turn({name: part(name) for name in "abc"}, 8, warm_up=1, tell=told.append)
+    rounds = [ran[start : start + 3] for start in range(0, len(ran), 3)]
+    assert [sorted(names) for names in rounds] == [["a", "b", "c"]] * 9
+    # nobody is always behind the same neighbour
+    assert len({tuple(names) for names in rounds}) > 2
+    assert told == list(range(1, 10))
+    for name in "abc":
+        assert seconds[name].tolist() == [3 * turn + names.index(name) + 1 for turn, names in enumerate(rounds)][1:]
 
 
 def test_a_ratio_is_taken_within_each_round():
