@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from ..blas import products_on_one_thread
 from ..errors import CxrError
 
 __all__ = ["Lost", "Workers", "WorkersUnusable"]
@@ -199,6 +200,7 @@ def _interrupts_blocked() -> Iterator[None]:
 def _work(connection: Connection, job: Callable[[Any], Any]) -> None:
     """Answer items until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    products_on_one_thread()
     with contextlib.suppress(EOFError, OSError):
         connection.send(_READY)
         while True:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..blas import products_on_one_thread
 from ..errors import WrongArguments
 from .folder import ModelFolder
 
@@ -53,6 +54,7 @@ def open_engine(folder: ModelFolder, name: str, *, throughput: bool = False) -> 
     With ``throughput`` the cores work on films of their own instead of together on one: each film takes longer and
     many take less, most of all where other programs take part of a core. The answers are the same bits.
     """
+    products_on_one_thread()
     if name == "openvino":
         from .openvino_engine import OpenVinoEngine
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -53,12 +55,20 @@ def prepare_film(radiograph: Radiograph, preparation: Preparation, *, other_wind
         preparation: how the model wants its input.
         other_windows: whether the file's other windows are to be tried.
     """
-    quality, facts = radiograph.quality, image_facts(radiograph)
+    display, facts = radiograph.display, image_facts(radiograph)
+    # Pillow resamples outside Python's lock, and takes as long as the gate
+    verdict = _gate().submit(lambda: radiograph.quality)
+    pixels, placement = prepare(display, preparation)
+    quality = verdict.result()
     if quality.status == "refused" and quality.override is None:
         return PreparedFilm(radiograph.sha256, facts, quality)
-    pixels, placement = prepare(radiograph.display, preparation)
     others = tuple(_other_windows(radiograph, preparation)) if other_windows else ()
     return PreparedFilm(radiograph.sha256, facts, quality, pixels, placement, others)
+
+
+@cache
+def _gate() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, "gate")
 
 
 def _other_windows(radiograph: Radiograph, preparation: Preparation) -> Iterator[OtherWindow]:
