@@ -59,6 +59,10 @@ class Ticket(Generic[T]):
         """Return the answer, as soon as it is there; raises what the work raised, CancelledError where it was left."""
         return self._answer.result()
 
+    def left(self) -> bool:
+        """Return whether the place was given up: there is no answer then."""
+        return self._answer.cancelled()
+
     def leave(self) -> bool:
         """Give the place up; return False where the work has begun, which is then finished."""
         if not self._desk.drop(self):
@@ -172,7 +176,15 @@ class Desk:
         return ticket
 
 
-@cache
+_making = threading.Lock()
+
+
 def shared_desk() -> Desk:
     """Return the process' one desk, as long as the settings say."""
+    with _making:
+        return _desk()
+
+
+@cache
+def _desk() -> Desk:
     return Desk(settings().queue_films)

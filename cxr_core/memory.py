@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from functools import cache
 
 __all__ = ["give_back", "settle"]
 
 
+@cache
 def settle() -> None:
-    """Keep the collector of circles away from everything that is loaded by now.
+    """Keep the collector of circles away from everything that is loaded by now; once in a process.
 
     Streamlit collects after every run of a script. Looking through the objects of all libraries took 150 ms each time,
     in which no other thread runs; they stay as long as the process.

@@ -80,9 +80,9 @@ class Reader:
         await self._socket.close()
         await self._http.aclose()
 
-    async def until(self, seen) -> Run:
-        """Wait for a run of which ``seen(run)`` is true."""
-        async with self._changed:
+    async def until(self, seen, seconds: float = 300) -> Run:
+        """Wait for a run of which ``seen(run)`` is true; TimeoutError where none comes."""
+        async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: self._listening.done() or seen(self.run))
         if self._listening.done():
             self._listening.result()

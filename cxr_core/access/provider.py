@@ -28,9 +28,11 @@ def answers(metadata_url: str, seconds: float = 5.0) -> bool:
         answer = httpx.get(metadata_url, timeout=seconds, follow_redirects=True)
         answer.raise_for_status()
         said = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        if not isinstance(said, dict) or not said.get("authorization_endpoint"):
+            raise ValueError
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         _LOG.warning(
             "The sign-in provider's server_metadata_url gives no answer to go on with: %s", type(error).__name__
         )
         return False
-    return isinstance(said, dict) and bool(said.get("authorization_endpoint"))
+    return True

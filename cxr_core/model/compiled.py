@@ -37,7 +37,9 @@ def compile_once(
         with contextlib.suppress(RuntimeError):
             return core.import_model(kept, "CPU", options)
     compiled = core.compile_model(graph, "CPU", options)
-    _write(path, compiled.export_model().getvalue())
+    # what cannot be kept serves all the same
+    with contextlib.suppress(RuntimeError, OSError):
+        _write(path, compiled.export_model().getvalue())
     return compiled
 
 
@@ -66,7 +68,10 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, compiled: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
         part.write_bytes(hashlib.sha256(compiled).digest() + compiled)
         part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -10,6 +10,7 @@ import streamlit as st
 from ..access import Role, Visitor, answers, audit
 from .chrome import html, refusal
 from .visitor import providers, visitor
+from .worklist import worklist
 
 __all__ = ["refuse", "welcome"]
 
@@ -99,6 +100,7 @@ def _answering(addresses: tuple[str, ...]) -> list[bool]:
 def _sign_out() -> None:
     audit.note(visitor(), "sign-out")
     # films and readings of this tab are forgotten with it
+    worklist().clear()
     st.session_state.clear()
     st.logout()
 

@@ -2,7 +2,8 @@
 
 A script runs until it calls Streamlit, and is ended there where the reader did something else or has left; so a wait is
 a loop of short ones with a word on the screen in each. Whatever ends it, the place in the queue is given up, and a
-read that has begun is taken along.
+read that has begun is taken along: by the script that asked, which Streamlit may keep for a while beside the next one,
+and by that one, which finds the ticket on the film.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 import streamlit as st
 
@@ -18,7 +20,7 @@ from ..desk import AT_ONCE, Ticket
 from ..duration import duration
 from ..errors import Busy, InputRefused
 from ..imaging import Radiograph
-from ..model import Predictor, reassessed
+from ..model import Predictor
 from .chrome import html
 from .loaders import ask_for
 from .worklist import Film, Worklist
@@ -103,6 +105,8 @@ class _Asked:
 
     def __init__(self, film: Film, films: Worklist, model: Predictor) -> None:
         self._film, self._films, self._model = film, films, model
+        self._asked = film.quarter_turns, film.read_anyway
+        self._decoded_only = film.status != "waiting"
         self._ticket: Ticket | None = None
         self._busy: Busy | None = None
         self._ask()
@@ -112,7 +116,13 @@ class _Asked:
         if self._ticket is None:
             time.sleep(seconds)
             self._ask()
-        return self._ticket is not None and self._ticket.wait(seconds)
+        if self._ticket is None or not self._ticket.wait(seconds):
+            return False
+        if not self._ticket.left():
+            return True
+        # by the script before this one
+        self._ask()
+        return False
 
     def words(self) -> str:
         """Say how long it will be."""
@@ -130,25 +140,50 @@ class _Asked:
 
     def close(self) -> Radiograph | None:
         """Give the place up; where the read has begun, keep what came of it, and return the decoded film."""
-        if self._ticket is None or self._ticket.leave():
+        film, ticket = self._film, self._ticket
+        if ticket is None or ticket.leave():
             return None
-        film, films = self._film, self._films
         try:
-            radiograph, reading = self._ticket.result()
+            radiograph, reading = ticket.result()
+        except CancelledError:
+            return None
         except InputRefused as error:
-            film.refuse(str(error))
+            self._refuse(str(error))
+            return None
         except Exception as error:
             # whatever it is, the rest of the list goes on; nothing of the file is quoted
-            film.refuse(f"This file could not be read ({type(error).__name__}). Please report it.")
+            self._refuse(f"This file could not be read ({type(error).__name__}). Please report it.")
+            return None
+        if self._is_another():
+            return None
+        # shared between reruns without a copy, so nobody may write into it
+        reading.class_maps.setflags(write=False)
+        self._films.take(film, reading, self._model.card)
+        film.ticket = None
+        return radiograph
+
+    def _is_another(self) -> bool:
+        """Return whether the film was turned, overridden or taken off the list while it was read."""
+        film = self._film
+        return (film.quarter_turns, film.read_anyway) != self._asked or self._films.films.get(film.digest) is not film
+
+    def _refuse(self, words: str) -> None:
+        if self._is_another():
+            return
+        self._film.ticket = None
+        if self._decoded_only:
+            # it was read before: its picture cannot be had again, its findings stay
+            self._film.let_go()
         else:
-            # shared between reruns without a copy, so nobody may write into it
-            reading.class_maps.setflags(write=False)
-            film.take(reassessed(reading, self._model.card, films.operating_point, films.prevalence))
-            return radiograph
-        return None
+            self._film.refuse(words)
 
     def _ask(self) -> None:
+        begun = self._film.ticket
+        if begun is not None and begun.before() is None and not begun.left():
+            self._ticket = begun
+            return
         try:
             self._ticket, self._busy = ask_for(self._film, self._model), None
         except Busy as busy:
-            self._busy = busy
+            self._ticket, self._busy = None, busy
+        self._film.ticket = self._ticket

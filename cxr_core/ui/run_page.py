@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -10,7 +9,6 @@ from html import escape
 import streamlit as st
 
 from ..displays import Outcome, outcomes_of, run_report
-from ..duration import duration
 from ..evaluation import ANY_FINDING, RunSummary, summary_of
 from ..evaluation.summary import times_words
 from ..labels import display_name
@@ -19,6 +17,7 @@ from ..report.model_card import model_card_markdown
 from ..store import Predictions, RunRecord, RunStore, StoredRun
 from .audited import about_run, audited
 from .chrome import banner, html
+from .summaries import summary_with_time_left
 
 __all__ = ["RunOnPage", "chosen_label", "chosen_of", "chosen_run", "computed", "heading", "other_run"]
 
@@ -175,22 +174,9 @@ def _store() -> RunStore:
 
 def _on_page(stored: StoredRun, reference: str) -> RunOnPage:
     key, found = (stored.record.id, stored.record.predictions_sha256, reference), _found()
-    summary = None if key in found else _summary(stored, reference)
+    summary = None if key in found else summary_with_time_left(stored, reference)
     found.add(key)
     return _loaded(*key, stored, summary)
-
-
-def _summary(stored: StoredRun, reference: str) -> RunSummary:
-    """Return the numbers of a run, telling how long it takes where they were never found before."""
-    start, place = time.monotonic(), st.empty()
-
-    def report(done: int, steps: int) -> None:
-        left = f", {duration((time.monotonic() - start) / done * (steps - done))} left" if done else ""
-        place.progress(done / steps, f"Computing the numbers of {stored.record.films:,} films; they are kept{left}")
-
-    summary = summary_of(stored, reference, report)
-    place.empty()
-    return summary
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,12 +12,14 @@ as long as Streamlit keeps a session that may come back.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import streamlit as st
 
+from ..desk import Ticket
 from ..imaging import Radiograph
 from ..model import ModelCard, Reading, reassessed
 from ..settings import settings
@@ -31,7 +33,7 @@ LOOKED_AT = 10
 """So many films that were looked at, the last ones, keep their file. Films that were not yet looked at all do."""
 
 DECODED = 2
-"""So many of them keep their pixels too; a film of 2048 x 2048 takes some 35 MB, and 20 to 100 ms to decode again."""
+"""So many of them keep their pixels too; a film of 2048 x 2048 takes some 16 MB, and 20 to 100 ms to decode again."""
 
 
 @dataclass(eq=False)
@@ -51,6 +53,7 @@ class Film:
         shown: with "film first": its findings were asked for.
         label: the finding that was chosen last.
         radiograph: the decoded film, of the last that were looked at; else None.
+        ticket: its place at the desk, while it has one: a script that takes another's place finds what that one asked.
     """
 
     digest: str
@@ -64,10 +67,11 @@ class Film:
     shown: bool = False
     label: str | None = None
     radiograph: Radiograph | None = field(default=None, repr=False)
+    ticket: Ticket | None = field(default=None, repr=False)
 
     def wait(self) -> None:
         """Have it read, again where it was: in another position, or for a reason."""
-        self.status, self.radiograph = "waiting", None
+        self.status, self.radiograph, self.ticket = "waiting", None, None
 
     def take(self, reading: Reading) -> None:
         """Keep a reading."""
@@ -115,6 +119,7 @@ class Worklist:
     operating_point: str = "default"
     prevalence: dict[str, float] | None = None
     _looked_at: list[str] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def drop(self, files: Iterable[tuple[str, bytes]], *, most: int) -> Dropped:
         """Take files in; the first new one is chosen.
@@ -175,19 +180,22 @@ class Worklist:
         films = [film for film in self.films.values() if film.status == "waiting"]
         return sorted(films, key=lambda film: film.digest != self.chosen)
 
+    def take(self, film: Film, reading: Reading, card: ModelCard) -> None:
+        """Keep a film's reading, under what the list stands under by now: another script may be changing it."""
+        with self._lock:
+            film.take(reassessed(reading, card, self.operating_point, self.prevalence))
+
     def stand_under(self, card: ModelCard, operating_point: str, prevalence: dict[str, float] | None) -> None:
         """Put every reading under another operating point or assumed prevalence; no film is read again.
 
         Raises WrongArguments for one that the card does not allow; then nothing is changed.
         """
-        again = {
-            digest: reassessed(film.reading, card, operating_point, prevalence)
-            for digest, film in self.films.items()
-            if film.reading is not None
-        }
-        for digest, reading in again.items():
-            self.films[digest].reading = reading
-        self.operating_point, self.prevalence = operating_point, prevalence
+        with self._lock:
+            read = [film for film in self.films.values() if film.reading is not None]
+            again = [reassessed(film.reading, card, operating_point, prevalence) for film in read]
+            for film, reading in zip(read, again, strict=True):
+                film.reading = reading
+            self.operating_point, self.prevalence = operating_point, prevalence
 
     def remove(self, digest: str) -> None:
         """Forget a film; its neighbour is chosen."""

@@ -77,10 +77,14 @@ class _Remote:
 def _serve(connection: Connection, module: str, function: str, arguments: tuple) -> None:
     try:
         peer = getattr(importlib.import_module(module), function)(*arguments)
-    except (ImportError, OSError, RuntimeError) as error:
-        # a build for other hardware is found out only when it is loaded
+    except Exception as error:
+        # a build for other hardware, or beside another library, is found out only when it is loaded
         missing = isinstance(error, ImportError) and error.name
-        words = f"not installed: {missing}" if missing else f"does not start: {str(error).splitlines()[0]}"
+        words = (
+            f"not installed: {missing}"
+            if missing
+            else f"does not start: {(str(error) or type(error).__name__).splitlines()[0]}"
+        )
         connection.send((words, (), {}, []))
         return
     answers: dict[str, np.ndarray] = peer.answers

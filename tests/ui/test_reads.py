@@ -8,6 +8,7 @@ import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.desk import Desk
+from cxr_core.errors import InputRefused
 from cxr_core.imaging import phantom_png
 from cxr_core.ui import loaders, reads
 from cxr_core.ui.reads import wait_words
@@ -122,3 +123,51 @@ def test_a_film_whose_pixels_were_let_go_is_decoded_again_and_not_read_again(app
     assert not app.exception
     assert film.radiograph is not None
     assert film.reading.findings == reading.findings
+
+
+def test_a_picture_that_cannot_be_had_again_leaves_the_findings(app, monkeypatch):
+    app.run()
+    film = only_film(app)
+    reading, film.radiograph = film.reading, None
+
+    def overloaded(*_, **__):
+        raise InputRefused("DICOM whose decoder took too long.")
+
+    monkeypatch.setattr(loaders, "open_film", overloaded)
+    app.run()
+    assert not app.exception
+    assert film.reading.findings == reading.findings
+    assert film.status == "read"
+    assert "The picture was let go, the findings stay." in str([element.proto for element in app.get("html")])
+
+
+def test_a_film_that_is_being_read_is_not_asked_for_twice(app, monkeypatch):
+    desk, gate, begun, asked, second = Desk(10), threading.Event(), threading.Event(), [], []
+    monkeypatch.setattr(loaders, "shared_desk", lambda: desk)
+    read, ask = loaders.read_film, loaders.ask_for
+
+    def slow(*given, **options):
+        begun.set()
+        assert gate.wait(60)
+        return read(*given, **options)
+
+    monkeypatch.setattr(loaders, "read_film", slow)
+    monkeypatch.setattr(reads, "ask_for", lambda *given: asked.append(ask(*given)) or asked[-1])
+    monkeypatch.setattr(reads, "PATIENCE", 0.01)
+    monkeypatch.setattr(reads, "LOOK", 0.01)
+    html = reads.html
+
+    def shown(template, words):
+        # words are on the screen once it is being read: another script finds it so, and asks for it
+        html(template, words=words)
+        if begun.is_set() and not gate.is_set():
+            films = streamlit.session_state["worklist"]
+            second.append(reads._Asked(films.film(), films, None)._ticket)
+            gate.set()
+
+    monkeypatch.setattr(reads, "html", shown)
+    app.run()
+    assert not app.exception
+    assert second == asked
+    assert len(asked) == 1
+    assert only_film(app).status == "read"
