@@ -79,6 +79,7 @@ class OutcomeDisplay:
             alt=f"Histograms of the {self.scale} of {name}: {int(self.histogram.positives.sum()):,} positive films, "
             f"{int(self.histogram.negatives.sum()):,} negative ones.",
             height=185,
+            caption="" if self.threshold is None else f"Dashed: the operating point, {self.threshold:.3f}.",
             notes=self.notes,
         )
 

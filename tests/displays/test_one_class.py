@@ -70,7 +70,10 @@ def test_the_distribution_counts_every_film_once(outcome):
     negative, positive = marks(display, Bars)
     assert positive.y.sum() == pytest.approx(1)
     assert negative.y.sum() == pytest.approx(1)
-    assert OutcomeDisplay.of(dataclasses.replace(outcome, probabilities=None), 0.3).scale == "score"
+    at_point = OutcomeDisplay.of(dataclasses.replace(outcome, probabilities=None), 0.3)
+    assert at_point.scale == "score"
+    assert at_point.chart().caption == "Dashed: the operating point, 0.300."
+    assert display.chart().caption == ""
 
 
 def test_net_benefit(outcome):
