@@ -6,8 +6,15 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # the peers' own, so that none of them is beside the app
 PEERS := .venv-bench
+# what writes and checks the locks, so that none of it is beside the app either
+SUPPLY := .venv-supply
+INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
+# a wheel is unpacked, a source package runs code of its own and asks for packages that no lock names
+WHEELS := --only-binary :all:
+LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --python-version 3.11 \
+  --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: app test test-slow check bench growth soak clean
+.PHONY: app test test-slow check bench growth soak lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +23,9 @@ help:
 	@echo "make test-slow  those that train, import or kill a whole network, or start a Ray cluster"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
+	@echo "make lock   write requirements*.txt anew from pyproject.toml: every package, with its hashes"
+	@echo "make sbom   write build/sbom.cdx.json, the packages as CycloneDX"
+	@echo "make audit  ask whether a vulnerability of a locked package is known"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; goes on where it was cut"
 	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; many readers at once; try the intervals"
 
@@ -54,27 +64,48 @@ soak: $(VENV)/.dev
 	$(RUN) -m tests.soak.readers
 	$(RUN) -m tests.soak.coverage
 
-clean:
-	rm -rf $(VENV) $(PEERS) runs build
+# UPGRADE=--upgrade, or UPGRADE="--upgrade-package NAME", also moves what the packages of pyproject.toml bring with them
+lock: $(SUPPLY)/.supply
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml -c requirements.txt --extra ray -o requirements-ray.txt
+	$(LOCK) pyproject.toml -c requirements.txt --extra postgres -o requirements-postgres.txt
+	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml -c requirements.txt --group bench -o requirements-bench.txt
+	$(LOCK) --group supply -o requirements-supply.txt
 
-$(VENV)/bin/python $(PEERS)/bin/python:
+sbom: $(SUPPLY)/.supply
+	@mkdir -p build
+	PYTHONWARNINGS=ignore $(SUPPLY)/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+	  --output-reproducible --validate -o build/sbom.cdx.json
+	@echo "build/sbom.cdx.json: CycloneDX, every package of requirements.txt with its hashes"
+
+audit: $(SUPPLY)/.supply
+	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt
+
+clean:
+	rm -rf $(VENV) $(PEERS) $(SUPPLY) runs build
+
+$(VENV)/bin/python $(PEERS)/bin/python $(SUPPLY)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)
 
 $(VENV)/.app: requirements.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(RUN) $(INSTALL) $(WHEELS) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-ray.txt requirements-dev.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
+	$(RUN) $(INSTALL) $(WHEELS) -r requirements-dev.txt
 	@touch $@ $(VENV)/.app
 
-# one by one: a peer that cannot be had here costs the others nothing
+$(SUPPLY)/.supply: requirements-supply.txt | $(SUPPLY)/bin/python
+	$(SUPPLY)/bin/python $(INSTALL) $(WHEELS) -r requirements-supply.txt
+	@touch $@
+
+# a machine on which the peers cannot be had measures ours all the same; grad-cam comes as source only
 $(PEERS)/.bench: requirements.txt requirements-bench.txt | $(PEERS)/bin/python
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@grep -v '^#' requirements-bench.txt | while read -r peer; do \
-	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.txt "$$peer" || \
-	  echo "$$peer: not installed; the table says so."; done
+	$(PEERS)/bin/python $(INSTALL) -r requirements-bench.txt || { \
+	  echo "The peers are not installed; the table says so."; \
+	  $(PEERS)/bin/python $(INSTALL) $(WHEELS) -r requirements.txt; }
 	@touch $@

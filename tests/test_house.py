@@ -2,6 +2,8 @@
 
 import re
 import subprocess
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -47,12 +49,12 @@ def test_every_setting_and_command_is_documented():
 
 def test_every_dependency_has_its_reason():
     reasons = (PROJECT / "CONTRIBUTING.md").read_text()
-    for file in ("requirements.txt", "requirements-dev.txt", "requirements-ray.txt", "requirements-bench.txt"):
-        for line in (PROJECT / file).read_text().splitlines():
-            if line and not line.startswith(("#", "-r")):
-                assert re.match(r"[a-z0-9-]+(\[[a-z]+\])?==[\w.]+", line.lower()), line
-                name = re.split(r"==|\[", line)[0]
-                assert f"`{name}`" in reasons, line
+    named = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    extras, groups = named["project"]["optional-dependencies"], named["dependency-groups"]
+    for line in chain(named["project"]["dependencies"], *extras.values(), *groups.values()):
+        assert re.match(r"[a-z0-9-]+(\[[a-z]+\])?==[\w.]+(; |$)", line), line
+        name = line.split("==")[0].removesuffix("[data]")
+        assert f"`{name}`" in reasons, line
 
 
 def test_no_file_is_larger_than_a_host_takes():

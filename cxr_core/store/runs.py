@@ -204,7 +204,7 @@ def _engine(url: str) -> Engine:
             address, connect_args=waits.get(address.get_backend_name(), {}), pool_pre_ping=not url.startswith("sqlite")
         )
     except ImportError as error:
-        package = {"psycopg": "'psycopg[binary]'"}.get(error.name, error.name)
+        package = {"psycopg": "-r requirements-postgres.txt"}.get(error.name, error.name)
         raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {package}.") from error
     except SQLAlchemyError as error:
         # the address may hold a password: nothing of it is quoted
