@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from ..settings import Settings
+from .names import same_name
 
 __all__ = ["Grant", "Role", "role_of"]
 
@@ -40,19 +41,21 @@ def role_of(claims: Mapping[str, Any], settings: Settings) -> Grant:
 
     The claim's value is ``reader``, ``reviewer`` or ``admin``, or a list that holds one of them. An entry of a
     list with an @ is an e-mail address, and counts only where the provider says that it is verified
-    (``email_verified``): anybody may tell some providers any address. Any other entry is a subject (``sub``).
+    (``email_verified``): anybody may tell some providers any address. Any other entry is a subject (``sub``), which is
+    compared as it is (OpenID Connect Core 1.0, section 2: case-sensitive); so is the name of a role. Addresses are
+    compared by :func:`.names.same_name`.
 
     Args:
         claims: of an ID token whose signature was checked.
         settings: ``role_claim``, ``readers``, ``reviewers``, ``admins``.
     """
     found = {role for role in Role if str(role) in _values(_claim(claims, settings.role_claim))}
-    subject, address = claims.get("sub"), str(claims.get("email", "")).lower()
+    subject, address = claims.get("sub"), claims.get("email")
     listed_unverified = False
     for role, entries in zip(Role, (settings.readers, settings.reviewers, settings.admins), strict=True):
         if any(entry == subject for entry in entries if "@" not in entry):
             found.add(role)
-        if address and any(entry.lower() == address for entry in entries if "@" in entry):
+        if any(same_name(entry, address) for entry in entries if "@" in entry):
             # the word "true", as some providers write it, is no proof that somebody looked
             if claims.get("email_verified") is True:
                 found.add(role)

@@ -17,7 +17,55 @@ LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 """Names under which a server is reached from its own machine alone."""
 
 _YEAR_9999 = 253_370_764_800
-_FROM_ELSEWHERE = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded")
+
+_FORWARDING = frozenset(
+    [
+        "via",
+        "forwarded",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-remote-ip",
+        "x-remote-addr",
+        "true-client-ip",
+        "client-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "x-proxyuser-ip",
+        "wl-proxy-client-ip",
+        "proxy-client-ip",
+        "x-original-for",
+        "x-scheme",
+        "x-http-via",
+        "x-proxy-id",
+    ]
+)
+_FORWARDING_FAMILIES = (
+    "x-forwarded",
+    "x-forward-",
+    "x-original-",
+    "x-envoy-",
+    "x-proxy-",
+    "x-azure-",
+    "x-appengine-",
+    "x-amzn-",
+    "x-amz-cf-",
+    "x-arr-",
+    "x-rewrite-",
+    "cf-",
+    "cdn-",
+    "cloudfront-",
+    "fastly-",
+    "fly-",
+    "forwarded-",
+    "remote-",
+    "proxy-",
+)
+"""Headers that proxies, tunnels and load balancers add, and that no browser sends; by name, and by beginning.
+
+``Forwarded`` is RFC 7239, ``Via`` RFC 9110 section 7.6.3; the others are those of nginx, Apache, HAProxy, Envoy, IIS,
+Akamai, Cloudflare, Fastly, Fly, CloudFront, Azure and App Engine.
+"""
 
 
 @dataclass(frozen=True)
@@ -87,10 +135,11 @@ def closed(why: str) -> Visitor:
 def asked_from_here(headers: Mapping[str, str]) -> bool:
     """Return whether a request shows no sign of having come from another machine, through a proxy.
 
-    A browser names the address that it opened (``Origin``), and most proxies name whom they forward.
+    A browser names the address that it opened (``Origin``), and most proxies name whom they forward: any header by
+    which one does so, with any value, is such a sign. Some servers take ``_`` for ``-`` in a header's name; so do we.
     """
-    headers = {name.lower(): value for name, value in headers.items()}
-    if any(name in headers for name in _FROM_ELSEWHERE):
+    headers = {name.lower().replace("_", "-"): value for name, value in headers.items()}
+    if any(name in _FORWARDING or name.startswith(_FORWARDING_FAMILIES) for name in headers):
         return False
     named = [f"//{headers['host']}"] if "host" in headers else []
     named += [headers["origin"]] if "origin" in headers else []

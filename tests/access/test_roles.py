@@ -99,3 +99,47 @@ def test_lists_come_from_the_environment_with_commas_and_from_a_file_as_lists(mo
     assert made.admins == ("d", "e")
     assert made.role_claim == "realm_access.roles"
     assert made.reviewers == ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "address", "same"),
+    [
+        ("kim@example.org", "kim@example.org", True),
+        ("kim@example.org", "KIM@Example.Org", True),
+        ("j\u00fcrgen@example.org", "J\u00dcRGEN@example.org", True),
+        # the Kelvin sign, whose small letter is k
+        ("kim@example.org", "\u212aim@example.org", False),
+        ("\u212aim@example.org", "kim@example.org", False),
+        ("\u212aim@example.org", "\u212aim@example.org", False),
+        # the Angstrom sign, and letters that take two characters
+        ("\u00e5sa@example.org", "\u212bsa@example.org", False),
+        ("\u00e5sa@example.org", "a\u030asa@example.org", False),
+        # long s, full-width and ligatures, which form KC takes apart
+        ("sam@example.org", "\u017fam@example.org", False),
+        ("ann@example.org", "\uff41nn@example.org", False),
+        ("ann@example.org", "ann\uff20example.org", False),
+        ("fi@example.org", "\ufb01@example.org", False),
+        # case folding alone takes these for the same
+        ("strasse@example.org", "stra\u00dfe@example.org", False),
+        ("\u03c3@example.org", "\u03c2@example.org", False),
+        # dotless and dotted i
+        ("ida@example.org", "\u0131da@example.org", False),
+        ("ida@example.org", "\u0130da@example.org", False),
+        # a letter of another script, and characters that are not seen
+        ("ann@example.org", "\u0430nn@example.org", False),
+        ("ann@example.org", "ann\u200b@example.org", False),
+        ("ann@example.org", "\u202eann@example.org", False),
+        ("ann@example.org", "ann@example.org ", False),
+        ("ann@example.org", None, False),
+        ("ann@example.org", ["ann@example.org"], False),
+    ],
+)
+def test_an_address_is_the_listed_one_character_by_character(listed, address, same):
+    claims = {"sub": "x", "email": address, "email_verified": True}
+    assert given(claims, admins=(listed,)) == (Role.ADMIN if same else None)
+
+
+@pytest.mark.parametrize("claim", ["\uff52eader", "Reader", "reader\u200b", "\u202ereader", "admi\u0274"])
+def test_a_role_and_a_subject_are_compared_as_they_are(claim):
+    assert given({"sub": "1", "roles": [claim]}, role_claim="roles") is None
+    assert given({"sub": claim}, readers=("reader", "admin")) is None

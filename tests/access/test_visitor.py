@@ -79,8 +79,79 @@ def test_whoever_sits_at_the_machine_may_everything_and_nobody_nothing():
         ({"Host": "localhost:8501", "X-Forwarded-For": "192.0.2.1"}, False),
         ({"Host": "localhost:8501", "Forwarded": "for=192.0.2.1"}, False),
         ({"Host": "localhost.example.org"}, False),
+        # what Chromium and Firefox send with the handshake of a WebSocket
+        (
+            {
+                "Host": "localhost:8501",
+                "Origin": "http://localhost:8501",
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Pragma": "no-cache",
+                "Cache-Control": "no-cache",
+                "User-Agent": "Mozilla/5.0",
+                "Accept": "*/*",
+                "Accept-Language": "en",
+                "Accept-Encoding": "gzip, deflate, br, zstd",
+                "Cookie": "_streamlit_xsrf=1",
+                "DNT": "1",
+                "Sec-GPC": "1",
+                "Sec-Fetch-Mode": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "0",
+                "Sec-WebSocket-Extensions": "permessage-deflate",
+                "Sec-WebSocket-Protocol": "streamlit",
+                "X-Xsrftoken": "1",
+                "X-Requested-With": "XMLHttpRequest",
+            },
+            True,
+        ),
         ({"Host": "[bad"}, False),
     ],
 )
 def test_a_request_through_a_proxy_is_not_from_here(headers, here):
     assert asked_from_here(headers) == here
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Via",
+        "Forwarded",
+        "X-Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Port",
+        "X-Forwarded-Server",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-User",
+        "x_forwarded_for",
+        "Forwarded-For",
+        "X-Real-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "CF-Ray",
+        "CF-Visitor",
+        "CDN-Loop",
+        "X-Original-URL",
+        "X-Original-Host",
+        "X-Original-Forwarded-For",
+        "X-Envoy-External-Address",
+        "X-Envoy-Original-Path",
+        "X-Amzn-Trace-Id",
+        "X-ARR-SSL",
+        "X-Azure-ClientIP",
+        "X-AppEngine-Remote-Addr",
+        "Fly-Client-IP",
+        "Fastly-Client-IP",
+        "Remote-User",
+        "Proxy-Client-IP",
+        "X-ProxyUser-Ip",
+    ],
+)
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_any_header_by_which_a_proxy_speaks_is_a_sign_of_it(name, value):
+    assert not asked_from_here({"Host": "localhost:8501", name: value})
+    assert not asked_from_here({"Host": "localhost:8501", name.upper(): value})
