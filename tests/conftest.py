@@ -18,8 +18,10 @@ from PIL import Image
 PROJECT = Path(__file__).resolve().parent.parent
 REQUIRED = {name.strip() for name in os.environ.get("SECOND_READ_REQUIRE", "").split(",") if name.strip()}
 
-# what tests do belongs in no real audit trail; a server or command that a test starts inherits this
-os.environ["SECOND_READ_AUDIT"] = str(Path(tempfile.mkdtemp(prefix="second-read-tests-")) / "audit.jsonl")
+# what tests do belongs in no real audit trail and no real store; a server or command that a test starts inherits this
+_KEPT = Path(tempfile.mkdtemp(prefix="second-read-tests-"))
+os.environ["SECOND_READ_AUDIT"] = str(_KEPT / "audit.jsonl")
+os.environ["SECOND_READ_RUNS"] = str(_KEPT / "runs")
 
 
 def missing(name: str, words: str):
@@ -150,11 +152,12 @@ def imported(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def trail(monkeypatch, tmp_path) -> Path:
-    """The file of an audit trail of this test alone; it is not there yet."""
+    """The file of an audit trail of this test alone, with a key of its own; it is not there yet."""
     from cxr_core.settings import settings
 
     file = tmp_path / "audit" / "audit.jsonl"
     monkeypatch.setenv("SECOND_READ_AUDIT", str(file))
+    monkeypatch.setenv("SECOND_READ_RUNS", str(tmp_path / "kept"))
     settings.cache_clear()
     yield file
     settings.cache_clear()

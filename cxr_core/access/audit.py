@@ -1,7 +1,8 @@
-"""The audit trail: one line an event, appended, never rewritten.
+"""The audit trail: one line an event, appended, never rewritten, each sealed and carrying the seal of the one before.
 
-A line says who did what when, and to what: films by the SHA-256 of their bytes, a model by that of its weights, a
-run by its id. It holds no file name, no free text and nothing else of a patient.
+A line says who did what when, and to what: images by the SHA-256 of their bytes, a model by that of its weights, a
+run by its id. It holds no file name, no free text and nothing else of a patient. :mod:`.audit_chain` has the seals,
+:mod:`.audit_verification` tells whether all lines are there as they were written.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import AuditUnwritable
+from ..errors import AuditUnwritable, CxrError
+from ..private_files import open_private, private_folder
 from ..settings import settings
-from .visitor import Visitor
+from .actors import OPERATING_SYSTEM, system_user
+from .audit_chain import append, held, trail_key
+from .visitor import LOCAL, Visitor
 
 __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
-    "serving",
+    "serving", "backup", "restore",
 ]  # fmt: skip
 
-_MODE = 0o600
 _LOG = logging.getLogger(__name__)
 
 
@@ -37,8 +40,8 @@ class Event:
 
     Attributes:
         when: UTC, ISO 8601 with milliseconds and Z.
-        who: the provider's subject, ``local``, or ``server``.
-        issuer: whose subject that is; empty for ``local`` and ``server``.
+        who: the provider's subject; in single-user mode and of a command the operating system's user; or ``server``.
+        issuer: whose name that is, :data:`.actors.OPERATING_SYSTEM` or the provider; empty for ``server``.
         role: what they had, or empty.
         what: the kind of event.
         detail: which of that kind, in the program's own words, such as ``findings-csv`` or a page's name.
@@ -76,20 +79,13 @@ def record(
         raise ValueError(what)
     when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     role = "" if who.role is None else str(who.role)
-    event = Event(when, who.subject, who.issuer, role, what, detail, tuple(films), model, run)
-    line = (json.dumps({"schema": 1} | asdict(event)) + "\n").encode()
+    local = who == LOCAL
+    subject, issuer = (system_user(), OPERATING_SYSTEM) if local else (who.subject, who.issuer)
+    event = Event(when, subject, issuer, role, what, detail, tuple(films), model, run)
     try:
-        file = _open()
-        try:
-            # what a full disk cut short stays a broken line of its own
-            line = b"\n" + line if _torn(file) else line
-            if os.write(file, line) != len(line):
-                raise OSError
-            os.fsync(file)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise _unwritable() from error
+        append(path(), asdict(event))
+    except (OSError, CxrError) as error:
+        raise _unwritable(error) from error
 
 
 def note(
@@ -110,9 +106,12 @@ def note(
 def problem() -> AuditUnwritable | None:
     """Return why the trail cannot be written now, or None."""
     try:
-        os.close(_open())
-    except OSError:
-        return _unwritable()
+        with held():
+            trail_key()
+            private_folder(path().parent)
+            os.close(open_private(path(), os.O_RDWR | os.O_APPEND))
+    except (OSError, CxrError) as error:
+        return _unwritable(error)
     return None
 
 
@@ -124,16 +123,15 @@ def read(since: str = "") -> tuple[list[Event], int]:
 
     Raises AuditUnwritable where the file is there and cannot be read.
     """
-    events, broken = [], 0
+    events, broken, names = [], 0, [field.name for field in fields(Event)]
     try:
         with suppress(FileNotFoundError), path().open(encoding="utf-8", errors="replace") as lines:
             for line in filter(str.strip, lines):
                 try:
                     told = json.loads(line)
-                    told.pop("schema")
-                    event = Event(**told | {"films": tuple(told["films"])})
+                    event = Event(**{name: told[name] for name in names} | {"films": tuple(told["films"])})
                     later = event.when >= since
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     broken += 1
                 else:
                     events += [event] if later else []
@@ -144,20 +142,7 @@ def read(since: str = "") -> tuple[list[Event], int]:
     return events, broken
 
 
-def _open() -> int:
-    place = path()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(place, os.O_RDWR | os.O_APPEND | os.O_CREAT, _MODE)
-
-
-def _torn(file: int) -> bool:
-    if not os.fstat(file).st_size:
-        return False
-    os.lseek(file, -1, os.SEEK_END)
-    return os.read(file, 1) != b"\n"
-
-
-def _unwritable() -> AuditUnwritable:
-    return AuditUnwritable(
-        "The audit trail cannot be written, and this must stand in it. Make room, or check SECOND_READ_AUDIT."
-    )
+def _unwritable(error: Exception) -> AuditUnwritable:
+    # of a key that was changed, its own words say what to do
+    do = str(error) if isinstance(error, CxrError) else "Make room, or check SECOND_READ_AUDIT and SECOND_READ_RUNS."
+    return AuditUnwritable(f"The audit trail cannot be written, and this must stand in it. {do}")

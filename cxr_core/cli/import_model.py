@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ..access import asked_by, audit
+from ..access import Visitor, asked_by, audit
 from ..duration import duration
 from ..errors import AuditUnwritable, PathUnusable, WeightsRefused, WrongArguments
 from ..labels import LABELS
@@ -60,6 +60,10 @@ def import_model(
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="Tell progress as JSON, one object a line, on stderr.")
     ] = False,
+    for_visitor: Annotated[
+        bool,
+        typer.Option("--for-visitor", help="For the app: read from standard input, sealed, for which visitor it asks."),
+    ] = False,
 ) -> None:
     """Make a model folder of weights that others published.
 
@@ -73,6 +77,7 @@ def import_model(
     if json_progress:
         # a program that asks it to end means Ctrl-C: what was written so far is deleted
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    acting = asked_by(sys.stdin.readline() if for_visitor else None)
     # before a download is made for nothing
     if (problem := audit.problem()) is not None:
         raise problem
@@ -100,13 +105,13 @@ def import_model(
             f"Source {source[:80]!r}: unknown. Accepted: torchxrayvision:NAME, such as "
             "torchxrayvision:densenet121-res224-all, and keras:FILE."
         )
-    _keep_in_the_trail(made, folder)
+    _keep_in_the_trail(made, folder, acting)
     print(f"{folder}: imported and checked; see: python -m cxr_core models show {folder}")
 
 
-def _keep_in_the_trail(made: ModelCard, folder: Path) -> None:
+def _keep_in_the_trail(made: ModelCard, folder: Path, acting: Visitor) -> None:
     try:
-        audit.record(asked_by(), "model-import", model=made.weights_sha256)
+        audit.record(acting, "model-import", model=made.weights_sha256)
     except AuditUnwritable:
         # no model without its line
         shutil.rmtree(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -49,20 +48,25 @@ class ImportJob:
     ) -> None:
         """Run ``models import`` with these arguments, for a visitor.
 
-        ``upload`` is a folder that is deleted at the end.
+        ``upload`` is a folder that is deleted at the end. Raises AuditUnwritable where the command cannot be told
+        for whom it acts.
         """
         self.state = ImportState()
         self._upload = upload
+        line = None if asked_by == LOCAL else on_behalf_of(asked_by)
+        options = [] if line is None else ["--for-visitor"]
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "cxr_core", "models", "import", "--json-progress", *arguments],
+            [sys.executable, "-m", "cxr_core", "models", "import", "--json-progress", *options, *arguments],
             cwd=_PROJECT,
-            env=os.environ | on_behalf_of(asked_by),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if line is None else subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         )
+        if line is not None:
+            with contextlib.suppress(BrokenPipeError), self._process.stdin as given:
+                given.write(line + "\n")
         self._watching = threading.Thread(target=self._watch, daemon=True)
         self._watching.start()
 

@@ -1,5 +1,6 @@
 import json
 import os
+import pwd
 import re
 import stat
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from cxr_core.access import LOCAL, Role, Visitor, asked_by, audit, on_behalf_of
-from cxr_core.errors import AuditUnwritable
+from cxr_core.errors import AuditUnwritable, WrongArguments
 from cxr_core.settings import Settings, settings
 
 PROJECT = Path(__file__).resolve().parents[2]
+ME = pwd.getpwuid(os.getuid()).pw_name
+CHAIN = {"sequence", "previous", "mac"}
 ANN = Visitor("signed_in", "s-1", "https://id.example.org", "Ann", Role.REVIEWER)
 
 
@@ -20,13 +23,18 @@ def lines(trail):
     return [json.loads(line) for line in trail.read_text().splitlines()]
 
 
+@pytest.fixture(autouse=True)
+def alone(trail):
+    """Every test has a trail and a key of its own."""
+
+
 def test_a_line_says_who_what_when_and_to_what(trail):
     audit.record(LOCAL, "model-import", model="ab" * 32)
     audit.record(ANN, "export", "findings-csv", films=["cd" * 32, "ef" * 32], model="ab" * 32)
     first, second = lines(trail)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("when"))
-    assert first == {
-        "schema": 1, "who": "local", "issuer": "", "role": "admin", "what": "model-import", "detail": "",
+    assert {name: value for name, value in first.items() if name not in CHAIN} == {
+        "schema": 2, "who": ME, "issuer": "os", "role": "admin", "what": "model-import", "detail": "",
         "films": [], "model": "ab" * 32, "run": "",
     }  # fmt: skip
     assert (second["who"], second["issuer"], second["role"]) == ("s-1", "https://id.example.org", "reviewer")
@@ -133,11 +141,48 @@ def test_it_lies_beside_the_runs_unless_said_otherwise(monkeypatch):
     assert Settings(audit=Path("/a/b")).audit == Path("/a/b")
 
 
-def test_a_command_acts_for_the_person_at_the_page_that_started_it():
+def test_a_command_acts_for_the_person_at_the_page_that_started_it(monkeypatch):
     admin = Visitor("signed_in", "s-2", "https://id.example.org", "Bob", Role.ADMIN)
-    acting = asked_by(on_behalf_of(admin))
+    line = on_behalf_of(admin)
+    acting = asked_by(line)
     assert (acting.subject, acting.issuer, acting.role) == ("s-2", "https://id.example.org", Role.ADMIN)
-    assert "Bob" not in str(on_behalf_of(admin))
-    assert asked_by({}) == LOCAL
-    local = asked_by(on_behalf_of(LOCAL))
-    assert (local.subject, local.issuer, local.role) == ("local", "", Role.ADMIN)
+    assert "Bob" not in line
+    assert asked_by() == LOCAL
+    monkeypatch.setattr("cxr_core.access.actors.time.time", lambda: 4e9)
+    with pytest.raises(WrongArguments, match="too long ago"):
+        asked_by(line)
+
+
+@pytest.mark.parametrize("change", [("s-2", "s-3"), ("reader", "admin"), ('"seal": "', '"seal": "0'), ("{", "[")])
+def test_a_line_that_the_app_did_not_seal_lets_nobody_act(change):
+    line = on_behalf_of(Visitor("signed_in", "s-2", "https://id.example.org", "Bob", Role.READER))
+    with pytest.raises(WrongArguments, match="was not written by this app"):
+        asked_by(line.replace(*change, 1))
+    assert line != line.replace(*change, 1)
+
+
+@pytest.mark.parametrize("line", ["", "null", "3", "[]", "{}", '{"visitor": "3", "seal": ""}', "[" * 20_000])
+def test_a_line_of_something_else_lets_nobody_act(line):
+    with pytest.raises(WrongArguments, match="was not written by this app"):
+        asked_by(line)
+
+
+@pytest.mark.parametrize("name", ["LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "SECOND_READ_ASKED_BY"])
+def test_who_acts_is_no_word_of_the_environment(trail, name):
+    value = json.dumps(["mallory", "https://id.example.org", "admin"]) if name.startswith("SECOND") else "mallory"
+    code = "from cxr_core.access import asked_by, audit; audit.record(asked_by(), 'export')"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PROJECT, env=os.environ | {name: value})
+    (line,) = lines(trail)
+    assert (line["who"], line["issuer"]) == (ME, "os")
+
+
+def test_a_user_without_a_name_is_a_number(trail, monkeypatch):
+    from cxr_core.access import actors
+
+    actors.system_user.cache_clear()
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)
+    try:
+        assert actors.system_user() == "uid 4000000001"
+    finally:
+        monkeypatch.undo()
+        actors.system_user.cache_clear()

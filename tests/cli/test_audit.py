@@ -1,8 +1,10 @@
 """The commands that stand in the audit trail, and the one that shows it."""
 
+import io
+
 import pytest
 
-from cxr_core.access import LOCAL, Role, Visitor, audit, on_behalf_of
+from cxr_core.access import LOCAL, Role, Visitor, audit, on_behalf_of, system_user
 from cxr_core.cli import import_model as module
 from cxr_core.cli.main import main
 from cxr_core.imaging import phantom_dicom
@@ -23,8 +25,8 @@ def test_it_prints_one_line_an_event(trail, capsys):
     assert main(["audit"]) == 0
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.split("  ")[1:] == ["s-1?[2J", "reviewer", "sign-in"]
-    assert second.endswith(f"local  admin  export findings-csv  film {'a' * 12}, model {'b' * 12}")
-    assert third.endswith("local  admin  export run  run a-run")
+    assert second.endswith(f"{system_user()}  admin  export findings-csv  image {'a' * 12}, model {'b' * 12}")
+    assert third.endswith(f"{system_user()}  admin  export run  run a-run")
 
 
 def test_it_leaves_out_what_was_before_and_counts_what_it_cannot_read(trail, capsys):
@@ -58,7 +60,7 @@ def stored(monkeypatch, tmp_path):
 def test_an_export_is_in_the_trail_before_a_file_is_written(trail, stored, tmp_path, capsys):
     assert main(["runs", "export", "a-run", str(tmp_path / "out")]) == 0
     (event,) = audit.read()[0]
-    assert (event.who, event.what, event.detail, event.run) == ("local", "export", "run", "a-run")
+    assert (event.who, event.what, event.detail, event.run) == (system_user(), "export", "run", "a-run")
     trail.unlink()
     trail.mkdir()
     capsys.readouterr()
@@ -96,9 +98,8 @@ def importing(monkeypatch, tmp_path):
 
 def test_an_import_is_an_event_of_whoever_asked_for_it(trail, importing, tmp_path, monkeypatch):
     admin = Visitor("signed_in", "s-2", "https://id.example.org", "Bob", Role.ADMIN)
-    for name, value in on_behalf_of(admin).items():
-        monkeypatch.setenv(name, value)
-    assert main(importing) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(on_behalf_of(admin) + "\n"))
+    assert main([*importing, "--for-visitor"]) == 0
     (event,) = audit.read()[0]
     assert (event.what, event.who, event.issuer, event.role) == ("model-import", "s-2", admin.issuer, "admin")
     assert event.model == read_card(tmp_path / "made" / CARD).weights_sha256
@@ -106,6 +107,7 @@ def test_an_import_is_an_event_of_whoever_asked_for_it(trail, importing, tmp_pat
 
 
 def test_no_model_is_made_without_its_line(trail, importing, tmp_path, monkeypatch, capsys):
+    audit.record(LOCAL, "export")
     # the disk fills up between the look at the beginning and the end
     monkeypatch.setattr("cxr_core.access.audit.os.fsync", _full)
     assert main(importing) == 4

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxr_core.access import audit
+from cxr_core.access import audit, system_user
 from cxr_core.archive import collect
 from cxr_core.cli.inputs import output_stems
 from cxr_core.cli.main import app, main
@@ -118,7 +118,7 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch, trail):
     assert (work / "split.csv").read_text() == (tmp_path / "split.csv").read_text()
     card = read_card(tmp_path / "models/mine/card.json")
     (event,) = audit.read()[0]
-    assert (event.who, event.what, event.detail, event.model) == ("local", "training", "", card.weights_sha256)
+    assert (event.who, event.what, event.detail, event.model) == (system_user(), "training", "", card.weights_sha256)
     assert "mine" not in trail.read_text()
     training = card.training
     assert training.stages == "head:32x1,32x1"

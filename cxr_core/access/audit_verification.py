@@ -1,0 +1,244 @@
+"""Whether the audit trail is as it was written: no line deleted, changed, inserted, moved, or cut off at the end."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import AuditUnwritable
+from ..settings import settings
+from .audit import path
+from .audit_chain import BEFORE, HEAD, KEY_MISSING, Link, held, link_of, read_head, seal, trail_key
+
+__all__ = ["Verification", "trail_files", "verify"]
+
+
+MOST_BYTES = 500_000_000
+"""Of one file, when it is unpacked: some million events."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        files: of the trail, the oldest first.
+        events: lines of the chain that are as they were written.
+        before: lines of the time before there was a chain, which have no seal.
+        first, last: numbers of the oldest and the newest of the events; 0 where there is none.
+        mac: seal of the newest, to be noted elsewhere.
+        problems: one line each, in the order of the files; empty where all is as it was written.
+    """
+
+    files: tuple[Path, ...]
+    events: int
+    before: int
+    first: int
+    last: int
+    mac: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Line:
+    file: Path
+    number: int
+    data: bytes
+    link: Link | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.file.name}, line {self.number}"
+
+
+def trail_files() -> list[Path]:
+    """Return the file of the trail and what a rotation made of it: its name with something before or after the ending.
+
+    Of ``audit.jsonl`` these are ``audit.jsonl.1``, ``audit.jsonl-20261126``, ``audit-20261126.jsonl``, also with
+    ``.gz`` behind them.
+    """
+    trail = path()
+    if not trail.parent.is_dir():
+        return []
+    return [
+        file
+        for file in sorted(trail.parent.iterdir())
+        if file.is_file() and file.name.startswith(trail.stem) and trail.suffix in file.name
+    ]
+
+
+def verify(more: Sequence[Path] = (), first: int = 1) -> Verification:
+    """Compare the trail with its seals.
+
+    Args:
+        more: files of the trail that lie elsewhere, such as rotated ones.
+        first: number of the oldest event that must be there; older ones were put away on purpose.
+
+    Raises:
+        AuditUnwritable: a file cannot be read, or the chain has no key.
+    """
+    try:
+        # nobody appends meanwhile, so that the head is that of these lines
+        with held():
+            key, head_known = trail_key(make=False), (settings().runs / HEAD).exists()
+            files = {_read(file) for file in {file.resolve(): file for file in (*more, *trail_files())}.values()}
+            head = read_head(key) if key is not None else None
+    except (OSError, EOFError) as error:
+        raise AuditUnwritable(
+            "A file of the audit trail cannot be read, or holds more than 500 MB. Check paths and owner."
+        ) from error
+    chained = head_known or any(_claims(line).get("mac") for _, data in files for line in data.splitlines())
+    if key is None and chained:
+        raise AuditUnwritable(KEY_MISSING)
+    lines = sorted((_lines(file, data, key or b"") for file, data in files), key=_age)
+    return _Check(lines, head, first, key or b"").found()
+
+
+class _Check:
+    """One look at all lines; ``found`` says what is wrong with them."""
+
+    def __init__(self, files: list[list[_Line]], head: Link | None, first: int, key: bytes) -> None:
+        self._files, self._head, self._first, self._key = files, head, first, key
+        self._newest = path().resolve()
+        self._linked: dict[int, _Line] = {}
+        for line in itertools.chain.from_iterable(files):
+            if line.link is not None:
+                self._linked.setdefault(line.link.sequence, line)
+        self._changed: set[int] = set()
+        self._before = 0
+        self._problems: list[str] = []
+
+    def found(self) -> Verification:
+        newest = 0
+        for file in self._files:
+            self._before_the_chain(file)
+            for at, line in enumerate(file):
+                if line.link is None:
+                    self._unsealed(line, file[at + 1].link if at + 1 < len(file) else None)
+                    continue
+                newest = self._sealed(line, newest)
+        self._missing()
+        self._end()
+        last = max(self._linked, default=0)
+        return Verification(
+            tuple(file[0].file for file in self._files if file),
+            len(self._linked),
+            self._before,
+            min(self._linked, default=0),
+            last,
+            self._linked[last].link.mac if last else "",
+            tuple(self._problems),
+        )
+
+    def _before_the_chain(self, file: list[_Line]) -> None:
+        """Take away from the front of a file what is older than the chain, where there may be any."""
+        start = next((at for at, line in enumerate(file) if line.link is not None), None)
+        if start is None:
+            if self._linked and file and file[0].file == self._newest:
+                # the file that is written to now: no line of it is older than the chain
+                return
+            # of a rotation before the chain began
+            start = len(file)
+        elif file[start].link.sequence == 1:
+            sealed = seal(self._key, BEFORE, b"".join(line.data + b"\n" for line in file[:start]))
+            if sealed != file[start].link.previous:
+                self._problems.append(
+                    f"{file[start].place}: what stood before event 1 was changed or deleted since the chain began."
+                )
+        else:
+            return
+        # a line that claims a seal is not of that time
+        start = next((at for at, line in enumerate(file[:start]) if _claims(line.data).get("mac")), start)
+        self._before += sum(bool(line.data.strip()) for line in file[:start])
+        del file[:start]
+
+    def _unsealed(self, line: _Line, following: Link | None) -> None:
+        if following is not None and following.torn and seal(self._key, "torn", line.data) == following.torn:
+            # cut short by a full disk or a crash, and known to the line that follows
+            return
+        claimed = _claims(line.data).get("sequence")
+        if isinstance(claimed, int) and claimed not in self._linked and 0 < claimed <= self._most():
+            self._changed.add(claimed)
+            self._problems.append(f"{line.place}: event {claimed} was changed.")
+        else:
+            self._problems.append(f"{line.place}: inserted or changed; it has no seal of this trail.")
+
+    def _most(self) -> int:
+        """Return the largest number that an event may have."""
+        return max(self._head.sequence if self._head else 0, max(self._linked, default=0) + 1)
+
+    def _sealed(self, line: _Line, newest: int) -> int:
+        sequence = line.link.sequence
+        if self._linked[sequence] is not line:
+            self._problems.append(f"{line.place}: event {sequence} stands there once more; this one was inserted.")
+            return newest
+        if sequence < newest:
+            self._problems.append(f"{line.place}: event {sequence} stands behind event {newest}; lines were moved.")
+        before = self._linked.get(sequence - 1)
+        if before is not None and before.link.mac != line.link.previous:
+            self._problems.append(
+                f"{line.place}: event {sequence} follows another event {sequence - 1} than the one that is there."
+            )
+        return max(newest, sequence)
+
+    def _missing(self) -> None:
+        known = sorted({*self._linked, *self._changed} | {self._first - 1})
+        for before, after in itertools.pairwise(known):
+            if before >= self._first - 1 and after > before + 1:
+                where = self._linked.get(after)
+                place = f", before {where.place}" if where else ""
+                self._problems.append(f"{_events(before + 1, after - 1)} missing{place}.")
+
+    def _end(self) -> None:
+        last = max([*self._linked, *self._changed, self._first - 1])
+        head = self._head
+        if head is None:
+            if self._linked or self._changed:
+                self._problems.append(
+                    f"{HEAD} is missing or was changed: whether events behind event {last} were cut off is not known."
+                )
+        elif head.sequence > last:
+            self._problems.append(f"{_events(last + 1, head.sequence)} missing at the end of the trail.")
+        elif last > head.sequence + 1:
+            self._problems.append(f"{HEAD} is older than the trail: event {last} is there, it knows {head.sequence}.")
+        elif head.sequence in self._linked and self._linked[head.sequence].link.mac != head.mac:
+            self._problems.append(f"Event {head.sequence} is not the one that {HEAD} knows.")
+
+
+def _events(first: int, last: int) -> str:
+    return f"Event {first} is" if first == last else f"Events {first} to {last} are"
+
+
+def _read(file: Path) -> tuple[Path, bytes]:
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
+        data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError("too large")
+    return file, data
+
+
+def _lines(file: Path, data: bytes, key: bytes) -> list[_Line]:
+    parts = data.split(b"\n")
+    if not parts[-1]:
+        parts.pop()
+    return [_Line(file, number, part, link_of(part, key)) for number, part in enumerate(parts, 1)]
+
+
+def _age(lines: list[_Line]) -> tuple[int, str]:
+    """Return what sorts files by age: the number of their first event, those without any in front."""
+    numbers: Iterable[int] = (line.link.sequence for line in lines if line.link is not None)
+    return next(iter(numbers), 0), lines[0].file.name if lines else ""
+
+
+def _claims(line: bytes) -> dict[str, Any]:
+    """Return what a line says of itself, whatever its seal; nothing where it is no line of the trail."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
