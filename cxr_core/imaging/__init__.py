@@ -8,7 +8,7 @@ from .display import grey8
 from .lookup import look_up
 from .phantom import phantom, phantom_dicom, phantom_png
 from .pixels import Pixels
-from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
+from .prepare import PREPARATION_VERSION, Placement, Preparation, Resampling, prepare
 from .quality import Quality, Status
 from .radiograph import Kind, Radiograph
 from .raster import turn_words
@@ -28,6 +28,7 @@ __all__ = [
     "Preparation",
     "Quality",
     "Radiograph",
+    "Resampling",
     "Status",
     "Voi",
     "decoder_apart",

@@ -11,10 +11,22 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "prepare"]
+from .gaussian_resize import gaussian_resize
+
+__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "Resampling", "prepare"]
 
 PREPARATION_VERSION = 1
 """Part of every cache key: raised when the same bytes would give another network input."""
+
+Resampling = Literal["triangle", "torchxrayvision"]
+"""How an image is brought to the network's size.
+
+``triangle``: Pillow's BILINEAR, an antialiasing triangle filter, as torchvision's ``Resize`` on a picture.
+``torchxrayvision``: as its ``XRayCenterCrop`` and ``XRayResizer`` do by scikit-image, see :mod:`.gaussian_resize`.
+"""
+
+# XRayResizer works on -1024 to 1024 and takes what lies outside the image as 0
+MID_GREY = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,11 +38,16 @@ class Preparation:
         fit: ``pad`` keeps the whole film and fills up with black; ``crop`` takes the centre square.
         detail: the finest detail the model was trained on, as the side of a square image in
             pixels; the film is brought down to it before it is brought to ``size``. None: ``size``.
+        resampling: how it is reduced; ``detail`` needs ``triangle``.
+        crop_fraction: with ``crop``, the side of the square as a fraction of the shorter side: 0.875
+            where the authors resize to 256 pixels and take the centre 224.
     """
 
     size: int
     fit: Literal["pad", "crop"] = "pad"
     detail: int | None = None
+    resampling: Resampling = "triangle"
+    crop_fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,10 +85,15 @@ class Placement:
         return matrix
 
 
-def _place(rows: int, columns: int, size: int, fit: str) -> Placement:
-    if fit == "crop":
-        side = min(rows, columns)
-        left, top = (columns - side) // 2, (rows - side) // 2
+def _place(rows: int, columns: int, preparation: Preparation) -> Placement:
+    size = preparation.size
+    if preparation.fit == "crop":
+        side = max(1, round(min(rows, columns) * preparation.crop_fraction))
+        if preparation.resampling == "torchxrayvision":
+            # XRayCenterCrop halves each side by itself
+            left, top = columns // 2 - side // 2, rows // 2 - side // 2
+        else:
+            left, top = (columns - side) // 2, (rows - side) // 2
         source = (left, top, left + side, top + side)
         return Placement(rows, columns, size, source, (0, 0, size, size))
     side = max(rows, columns)
@@ -90,13 +112,18 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
         preparation: what the model asks for.
 
     Returns:
-        The input, (size, size, 1) float32 in [0, 1], and its :class:`Placement`. Reduction is by an
-        antialiasing triangle filter (Pillow's BILINEAR), enlargement bilinear.
+        The input, (size, size, 1) float32 in [0, 1], and its :class:`Placement`. Reduction is by
+        ``preparation.resampling``, enlargement bilinear.
     """
     size = preparation.size
-    placement = _place(*display.shape, size, preparation.fit)
+    placement = _place(*display.shape, preparation)
     left, top, right, bottom = placement.target
     width, height = right - left, bottom - top
+    if preparation.resampling == "torchxrayvision":
+        x0, y0, x1, y1 = placement.source
+        canvas = np.zeros((size, size, 1), dtype=np.float32)
+        canvas[top:bottom, left:right, 0] = gaussian_resize(display[y0:y1, x0:x1], height, width, outside=MID_GREY)
+        return canvas, placement
     image = Image.fromarray(np.ascontiguousarray(display, dtype=np.float32))
     box: tuple[int, int, int, int] | None = placement.source
     if preparation.detail is not None and preparation.detail < size:

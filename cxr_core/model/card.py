@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
-from ..imaging import Preparation
+from ..imaging import Preparation, Resampling
 from .calibration import Calibration, check_calibration
 from .data_summary import DataSummary
 from .measure import STRICT, Counts, Metric
@@ -40,17 +40,23 @@ CARD_SCHEMA = 1
 
 @dataclass(frozen=True, config=STRICT)
 class InputSpec:
-    """What the network is given: one grey channel in [0, 1], black to white as displayed."""
+    """What the network is given: one grey channel in [0, 1], black to white as displayed.
+
+    The fields are those of :class:`.Preparation`; ``scaling`` says in words what the graph does with the input.
+    A card that does not name its ``resampling`` is of a model that was made with ``triangle``.
+    """
 
     size: int
     channels: Literal[1] = 1
     scaling: str = "displayed grey in [0, 1], scaled inside the graph"
     fit: Literal["pad", "crop"] = "pad"
     detail: int | None = None
+    resampling: Resampling = "triangle"
+    crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     def preparation(self) -> Preparation:
         """Return the preparation that brings a film to this input."""
-        return Preparation(self.size, self.fit, self.detail)
+        return Preparation(self.size, self.fit, self.detail, self.resampling, self.crop_fraction)
 
 
 @dataclass(frozen=True, config=STRICT)
