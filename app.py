@@ -1,14 +1,9 @@
-"""Second Read: the entry. Page settings, who asks, the frame, the page; everything else lies below."""
+"""Second Read: the application. ``streamlit run app.py`` starts it; every tab runs ``cxr_core/ui/main.py``."""
 
 import streamlit as st
 
-from cxr_core.ui.chrome import frame
-from cxr_core.ui.guard import admit, enter
-from cxr_core.ui.visitor import visitor
+from cxr_core.ui.server import lifespan, middleware, prepare
 
-st.set_page_config(page_title="Second Read", page_icon="cxr_core/ui/assets/logo.svg", layout="wide")
-someone = visitor()
-page = enter(someone)
-frame(someone)
-admit(someone, page)
-page.run()
+prepare()
+# Streamlit reads this file to find what it serves: a call of st.App that is named app
+app = st.App("cxr_core/ui/main.py", middleware=middleware(), lifespan=lifespan)

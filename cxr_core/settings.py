@@ -76,6 +76,19 @@ class Settings(BaseSettings):
     session_mb: int = Field(
         default=500, ge=1, description="Dropped files that one tab's list may hold in memory, in megabytes."
     )
+    uploads_mb: int = Field(
+        default=2000,
+        ge=1,
+        description="Uploads of all tabs that the app may hold until their pages take them over, in megabytes.",
+    )
+    upload_seconds: float = Field(default=300, gt=0, description="Seconds that the body of one upload may take.")
+    max_sessions: int = Field(default=120, ge=1, description="Browser tabs that may be connected at the same time.")
+    max_sessions_per_address: int = Field(
+        default=60, ge=1, description="The same, of one address; of a proxy where it does not say whom it forwards."
+    )
+    max_connections: int = Field(
+        default=600, ge=2, description="Connections of all kinds at the same time; one address may have half of them."
+    )
     role_claim: str | None = Field(
         default=None,
         description="Claim of the ID token that says reader, reviewer or admin; dots lead into nested claims.",

@@ -45,11 +45,17 @@ class Run:
 
 
 class Reader:
-    """One tab. ``async with Reader(address) as reader``."""
+    """One tab. ``async with Reader(address) as reader``.
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._http = httpx.AsyncClient(base_url=address, timeout=120, headers={"Origin": address})
+    ``cookies`` are those of a person who has signed in; ``source`` is the address of this machine that it asks from.
+    """
+
+    def __init__(self, address: str, cookies: dict[str, str] | None = None, source: str = "127.0.0.1") -> None:
+        self._address, self._cookies, self._source = address, dict(cookies or {}), source
+        transport = httpx.AsyncHTTPTransport(local_address=source)
+        self._http = httpx.AsyncClient(
+            base_url=address, timeout=120, headers={"Origin": address}, cookies=self._cookies, transport=transport
+        )
         self._kept: dict[str, tuple[int, ForwardMsg]] = {}
         self._runs = 0
         self._page = ""
@@ -66,7 +72,8 @@ class Reader:
             self._address.replace("http", "ws", 1) + "/_stcore/stream",
             origin=self._address,
             subprotocols=["streamlit", token],
-            additional_headers={"Cookie": f"{XSRF}={token}"},
+            additional_headers={"Cookie": "; ".join(f"{k}={v}" for k, v in [(XSRF, token), *self._cookies.items()])},
+            local_addr=(self._source, 0),
             max_size=None,
             compression=None,
         )
@@ -88,6 +95,11 @@ class Reader:
             self._listening.result()
             raise ConnectionError("the server closed the connection")
         return self.run
+
+    async def put(self, data: bytes, session: str = "", file: str = "") -> httpx.Response:
+        """Send a file for a session, by default this one, and never tell the script of it."""
+        path = f"/_stcore/upload_file/{session or self.session}/{file or uuid.uuid4()}"
+        return await self._http.put(path, files={"a": ("a", data, "application/octet-stream")})
 
     async def upload(self, name: str, data: bytes) -> None:
         """Drop a file, and return when the script is asked to take it."""

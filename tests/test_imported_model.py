@@ -120,7 +120,7 @@ def app(imported, monkeypatch):
         streamlit.cache_resource.clear()
 
     forget()
-    yield AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
     embedded.unlink()
     forget()
 
@@ -155,7 +155,7 @@ def test_the_findings_list_has_it_all(app):
 
 
 def test_the_card_page_shows_it_and_the_other_model(app):
-    app.switch_page("pages/model.py").run()
+    app.switch_page("../../pages/model.py").run()
     assert not app.exception
     words = text(app)
     for part in (

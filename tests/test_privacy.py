@@ -93,7 +93,7 @@ def test_nothing_of_a_patient_is_on_the_page(study, caplog, monkeypatch):
 
     monkeypatch.chdir(PROJECT)
     with caplog.at_level(logging.DEBUG):
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120).run()
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120).run()
         drop(app, *((path.name, path.read_bytes()) for path in sorted(study.iterdir())[:40]))
         assert not app.exception
         assert len(films(app)) == 40

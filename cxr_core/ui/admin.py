@@ -9,6 +9,7 @@ from ..errors import CxrError
 from .chart import show, show_apart
 from .chrome import html
 from .evaluation import missing, small_rocs
+from .guard import page_file
 from .loaders import predictor_of
 from .run_page import RunOnPage
 from .served import served
@@ -57,4 +58,4 @@ def ways_on() -> None:
     """Draw links to the pages that say more."""
     with st.container(horizontal=True):
         for page, words in _MORE:
-            st.page_link(f"pages/{page}.py", label=words)
+            st.page_link(page_file(page), label=words)

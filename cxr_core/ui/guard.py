@@ -1,11 +1,11 @@
 """The door of every page: which pages there are, for whom, and who comes in.
 
-``app.py`` lets a visitor in page by page (:func:`enter`, :func:`admit`). Until ``st.navigation`` has run once in the
-process, though, Streamlit answers a first request to ``/model`` by running that page without ``app.py``, and so
-without its checks. So the first statement of every page is :func:`guard`, which asks for the role once more, and
-sends a session that did not come in by the front door around to it.
+``main.py`` lets a visitor in page by page (:func:`enter`, :func:`admit`). Where ``pages/`` lies beside the script that
+is served, Streamlit answers a first request to ``/model`` by running that page without the script, and so without its
+checks. It lies elsewhere; that is not all that a page relies on: its first statement is :func:`guard`, which asks for
+the role once more, and sends a session that did not come in by the front door around to it.
 
-A callback and a fragment run without ``app.py`` and without their page's first statement. What one of them
+A callback and a fragment run without ``main.py`` and without their page's first statement. What one of them
 changes for others, it asks :func:`cxr_core.ui.visitor.may` for.
 """
 
@@ -21,7 +21,7 @@ from .audited import about_run
 from .door import refuse, welcome
 from .visitor import may_administer, visitor
 
-__all__ = ["PAGES", "Screen", "admit", "enter", "guard", "may_administer"]
+__all__ = ["PAGES", "Screen", "admit", "enter", "guard", "may_administer", "page_file"]
 
 
 class Screen(NamedTuple):
@@ -52,6 +52,11 @@ _ADMITTED = "admitted"
 _NAMELESS = "Second Read"
 
 
+def page_file(stem: str) -> str:
+    """Return the path of a page's script, as a link to it needs it."""
+    return str(_FOLDER / f"{stem}.py")
+
+
 def enter(someone: Visitor, asked: str = ""):
     """Declare the pages that the visitor may see, and return the one that was asked for.
 
@@ -66,7 +71,7 @@ def enter(someone: Visitor, asked: str = ""):
     seen = [screen for screen in PAGES if someone.may(screen.role)]
     pages = [
         st.Page(
-            _FOLDER / f"{screen.stem}.py",
+            page_file(screen.stem),
             title=screen.title if screen in seen else _NAMELESS,
             icon=screen.icon if screen in seen else None,
             url_path=screen.stem,
@@ -92,7 +97,7 @@ def admit(someone: Visitor, page) -> None:
 
 
 def guard(script: str) -> None:
-    """Stop a page that ``app.py`` did not start, or whose role the visitor has not, and go to the front door.
+    """Stop a page that ``main.py`` did not start, or whose role the visitor has not, and go to the front door.
 
     Args:
         script: the page's own ``__file__``.

@@ -14,6 +14,7 @@ from ..settings import settings
 from .chrome import banner, demonstration_words, html, imported_words, refusal
 from .downloads import downloads
 from .findings import findings_list
+from .guard import page_file
 from .strip import film_strip
 from .terms import terms
 from .uploads import taken_over
@@ -172,7 +173,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
         downloads(film, reading, card, films)
     with st.expander("What the model does not look for"):
         _list(card.not_looked_for)
-        st.page_link("pages/model.py", label="The model's card")
+        st.page_link(page_file("model"), label="The model's card")
 
 
 def _show(film: Film) -> None:

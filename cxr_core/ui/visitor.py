@@ -7,18 +7,33 @@ cookie that nobody changed it. It never asks again whether the token has ended: 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.requests import HTTPConnection
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_websocket import (
+    _get_signed_cookie_with_chunks,
+    _parse_decoded_user_cookie,
+)
 
 from ..access import LOCAL, Role, Visitor, asked_from_here, closed, signed_out, visitor_of
 from ..access.visitor import LOCAL_NAMES
 from ..settings import settings
 
-__all__ = ["may", "may_administer", "providers", "served_here_only", "visitor"]
+__all__ = [
+    "address_of_sign_in",
+    "may",
+    "may_administer",
+    "providers",
+    "served_here_only",
+    "sign_in_is_set_up",
+    "visitor",
+    "visitor_of_request",
+]
 
 _SECRET_LENGTH = 32
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")
@@ -30,6 +45,32 @@ _SIGN_IN_SEEN = threading.Event()
 
 def visitor() -> Visitor:
     """Return who asks; callable in pages, callbacks and fragments."""
+    return _visitor(st.user.to_dict, st.context.headers.to_dict)
+
+
+def visitor_of_request(request: HTTPConnection) -> Visitor:
+    """Return who asks by a request or a WebSocket, outside any page: the signed cookie says it."""
+    return _visitor(lambda: _claims_of(request), lambda: dict(request.headers))
+
+
+def sign_in_is_set_up() -> bool:
+    """Return whether people sign in here, as far as the secrets say; also where they cannot be read, or have gone."""
+    try:
+        return _auth_section() is not None or _SIGN_IN_SEEN.is_set()
+    except (OSError, UnicodeDecodeError, StreamlitSecretNotFoundError):
+        return True
+
+
+def address_of_sign_in() -> str:
+    """Return the address to which people come back after signing in, and so that of the app; empty without sign-in."""
+    try:
+        auth = _auth_section()
+    except (OSError, UnicodeDecodeError, StreamlitSecretNotFoundError):
+        return ""
+    return str(auth.get("redirect_uri", "")) if isinstance(auth, Mapping) else ""
+
+
+def _visitor(claims_of: Callable[[], Mapping[str, Any]], headers_of: Callable[[], Mapping[str, str]]) -> Visitor:
     try:
         auth = _auth_section()
     except (OSError, UnicodeDecodeError, StreamlitSecretNotFoundError):
@@ -39,7 +80,7 @@ def visitor() -> Visitor:
         problem = _auth_problem(auth)
         if problem:
             return closed(problem)
-        claims = st.user.to_dict()
+        claims = claims_of()
         # no other value is a sign-in, and Streamlit has none but this
         return visitor_of(claims, settings()) if claims.get("is_logged_in") is True else signed_out()
     if _SIGN_IN_SEEN.is_set():
@@ -49,7 +90,7 @@ def visitor() -> Visitor:
             "Other machines can reach this server, and no sign-in is set up. Set [auth] in .streamlit/secrets.toml, "
             f'or server.address = "127.0.0.1" in .streamlit/config.toml; {_SEE}.'
         )
-    if not asked_from_here(st.context.headers.to_dict()):
+    if not asked_from_here(headers_of()):
         return closed(
             "This request came from another machine, and no sign-in is set up. Set [auth] in "
             f".streamlit/secrets.toml, or open the app on this machine, without a proxy; {_SEE}."
@@ -78,6 +119,12 @@ def providers() -> dict[str | None, str]:
     sections = {None: auth} if "client_id" in auth else {}
     sections |= {name: value for name, value in auth.items() if _is_provider(value)}
     return {name: str(section.get("server_metadata_url", "")) for name, section in sections.items()}
+
+
+def _claims_of(request: HTTPConnection) -> Mapping[str, Any]:
+    """Return the claims of the cookie that Streamlit signed at sign-in, as it reads them for a WebSocket."""
+    cookie, origin = _get_signed_cookie_with_chunks(request.cookies, USER_COOKIE_NAME), request.headers.get("origin")
+    return _parse_decoded_user_cookie(cookie, origin) if cookie and origin else {}
 
 
 def _auth_section() -> Mapping[str, Any] | None:

@@ -59,10 +59,10 @@ def app_of(monkeypatch, trail):
     streamlit.cache_data.clear()
 
     def open_app(who, auth=AUTH, page: str = "") -> AppTest:
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
         app.context = {"url": f"http://127.0.0.1:8501/{page}"}
         if page:
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"../../pages/{page}.py")
         if who != "local":
             app.secrets["auth"] = auth
             app.user = dict(PEOPLE[who] if isinstance(who, str) else who)

@@ -96,7 +96,7 @@ def test_a_figure_of_a_run_is_an_event_with_the_run_and_refused_without_a_trail(
     try:
         predictions = made_up(80)
         RunStore().add(record_of(predictions, "a-run"), predictions)
-        app = app_of("reviewer").switch_page("pages/admin.py").run()
+        app = app_of("reviewer").switch_page("../../pages/admin.py").run()
     finally:
         streamlit.cache_resource.clear()
     assert not app.exception

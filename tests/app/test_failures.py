@@ -54,8 +54,8 @@ def app(monkeypatch, tmp_path):
         store = RunStore()
         store.add(record_of(films, "a-run", **record), films)
         store.close()
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=900)
-        app.switch_page("pages/failures.py").run()
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=900)
+        app.switch_page("../../pages/failures.py").run()
         app.selectbox(key="label-a-run-mined").set_value("Mass").run()
         assert not app.exception
         assert "QZPATIENT" not in words(app)

@@ -20,7 +20,11 @@ def app(monkeypatch):
     monkeypatch.chdir(PROJECT)
     streamlit.config.set_option("client.showErrorDetails", "full")
     importing._board.clear()
-    yield AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60).switch_page("pages/model.py").run()
+    yield (
+        AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
+        .switch_page("../../pages/model.py")
+        .run()
+    )
     importing._board.clear()
 
 
@@ -47,7 +51,7 @@ def test_it_is_offered_on_this_machine_only(app, monkeypatch):
 
 @pytest.mark.parametrize(("who", "sees"), [("reader", False), ("reviewer", False), ("admin", True), ("local", True)])
 def test_it_is_offered_to_administrators_alone(app_of, who, sees):
-    app = app_of(who).switch_page("pages/model.py").run()
+    app = app_of(who).switch_page("../../pages/model.py").run()
     assert not app.exception
     assert bool([box for box in app.selectbox if box.label == "Weights"]) == sees
 
@@ -55,7 +59,7 @@ def test_it_is_offered_to_administrators_alone(app_of, who, sees):
 def test_what_must_stand_in_the_trail_is_refused_where_it_cannot(app_of, trail, monkeypatch):
     monkeypatch.setattr(importing, "ImportJob", None)
     trail.parent.write_text("a file where the folder should be")
-    app = app_of("admin").switch_page("pages/model.py").run()
+    app = app_of("admin").switch_page("../../pages/model.py").run()
     assert "The audit trail cannot be written." in text(app)
     import_button(app).click().run()
     assert not app.exception

@@ -19,7 +19,7 @@ PAGES = sorted(path.name for path in (PROJECT / "pages").glob("*.py"))
 def app(monkeypatch):
     monkeypatch.chdir(PROJECT)
     streamlit.config.set_option("client.showErrorDetails", "full")
-    return AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
+    return AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
 
 
 def text(app) -> str:
@@ -45,7 +45,7 @@ def test_the_front_page_says_what_it_is_and_carries_the_notice(app):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_cold_goes_through_the_front_door(app, page):
-    app.switch_page(f"pages/{page}").run()
+    app.switch_page(f"../../pages/{page}").run()
     assert not app.exception
     assert NOTICE in text(app)
 
@@ -69,8 +69,8 @@ def test_a_film_is_read_and_survives_a_page_switch(app):
     (film,) = films(app).values()
     assert film.status == "read"
     assert len(film.reading.findings) == 14
-    app.switch_page("pages/model.py").run()
-    app.switch_page("pages/second_opinion.py").run()
+    app.switch_page("../../pages/model.py").run()
+    app.switch_page("../../pages/second_opinion.py").run()
     assert not app.exception
     assert "film.dcm" in text(app)
     assert "Demonstration model." in text(app)
@@ -149,7 +149,7 @@ def test_the_example_is_named_as_synthetic(app):
 
 
 def test_the_card_page_shows_limits_counts_and_hashes(app):
-    app.switch_page("pages/model.py").run()
+    app.switch_page("../../pages/model.py").run()
     assert not app.exception
     words = text(app)
     for part in ("not transfer-learned", "SHA-256", "too few cases", "films without findings", "not evaluated"):
@@ -205,8 +205,8 @@ def test_the_operating_point_can_be_chosen_and_holds_for_all_films(app, serving)
         assert film.reading.finding("Mass").threshold < before[digest].finding("Mass").threshold
         assert film.reading.finding("Mass").probability == before[digest].finding("Mass").probability
     assert "it flags 100 % of held-out films" in text(app)
-    app.switch_page("pages/model.py").run()
-    app.switch_page("pages/second_opinion.py").run()
+    app.switch_page("../../pages/model.py").run()
+    app.switch_page("../../pages/second_opinion.py").run()
     assert next(box for box in app.selectbox if box.label == "Operating point").value == "sensitivity-0.90"
 
 
@@ -229,8 +229,8 @@ def test_a_local_prevalence_is_asked_for_assumed_and_dropped(app, serving):
     assert shown["Mass"].probability is None
     assert "Assumption: probabilities" in text(app)
     assert "Effusion 2 %" in text(app)
-    app.switch_page("pages/model.py").run()
-    app.switch_page("pages/second_opinion.py").run()
+    app.switch_page("../../pages/model.py").run()
+    app.switch_page("../../pages/second_opinion.py").run()
     assert "Effusion 2 %" in text(app)
     next(b for b in app.button if b.label == "Local prevalence: set").click().run()
     next(b for b in app.button if b.label == "Assume nothing").click().run()
@@ -249,7 +249,7 @@ def test_a_model_without_calibration_has_nothing_to_shift(app):
 
 def test_the_card_page_shows_calibration_and_a_choice_of_operating_points(app, serving):
     serving("consecutive")
-    app.switch_page("pages/model.py").run()
+    app.switch_page("../../pages/model.py").run()
     assert not app.exception
     words = text(app)
     for part in (
@@ -300,13 +300,13 @@ def test_the_app_never_imports_tensorflow():
 import sys
 from streamlit.testing.v1 import AppTest
 from cxr_core.imaging import phantom_png
-app = AppTest.from_file("app.py", default_timeout=60).run()
+app = AppTest.from_file("cxr_core/ui/main.py", default_timeout=60).run()
 app.file_uploader[0].set_value([("a.png", phantom_png(256, 224), "image/png")])
 app.run()
 assert not app.exception
 (film,) = app.session_state["worklist"].films.values()
 assert film.status == "read", film
-app.switch_page("pages/model.py").run()
+app.switch_page("../../pages/model.py").run()
 assert not app.exception
 bad = {"tensorflow", "keras"} & set(sys.modules)
 sys.exit(f"imported {bad}" if bad else 0)

@@ -78,7 +78,7 @@ def test_every_page_warm_is_seen_by_its_role_and_by_nobody_below(app_of, reached
         reached.clear()
         # a page that a browser was not told of it can only open by its address
         seen = ROLES.get(who, 0) >= screen.role
-        opened = app.switch_page(f"pages/{screen.stem}.py") if seen else app_of(who, page=screen.stem)
+        opened = app.switch_page(f"../../pages/{screen.stem}.py") if seen else app_of(who, page=screen.stem)
         check(opened.run(), who, screen, reached, offered)
 
 

@@ -49,7 +49,7 @@ def app(monkeypatch, tmp_path):
     settings.cache_clear()
     streamlit.cache_resource.clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
-    yield AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
+    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
     settings.cache_clear()
     streamlit.cache_resource.clear()
 
@@ -67,7 +67,7 @@ def words(app) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_without_a_run_a_page_says_how_to_make_one(app, page):
-    app.switch_page(f"pages/{page}.py").run()
+    app.switch_page(f"../../pages/{page}.py").run()
     assert not app.exception
     assert "No evaluation run yet" in words(app)
     assert "python -m cxr_core evaluate" in app.code[0].value
@@ -78,9 +78,9 @@ def test_without_a_run_a_page_says_how_to_make_one(app, page):
 def test_odd_runs_stand_on_every_page(app, odd):
     keep("odd", ODD[odd])
     for page in PAGES:
-        app.switch_page(f"pages/{page}.py").run()
+        app.switch_page(f"../../pages/{page}.py").run()
         assert not app.exception, (page, app.exception)
-    app.switch_page("pages/evaluation.py").run()
+    app.switch_page("../../pages/evaluation.py").run()
     if odd == "nothing positive":
         assert "no positive" in words(app)
 
@@ -95,7 +95,7 @@ def test_page_command_and_export_show_the_same_numbers(app, tmp_path, capsys):
     printed = capsys.readouterr().out
     export_run(run, [summarise(run.record, predictions)], tmp_path / "out")
     exported = (tmp_path / "out" / "metrics.csv").read_text()
-    app.switch_page("pages/evaluation.py").run()
+    app.switch_page("../../pages/evaluation.py").run()
     assert not app.exception
     summary = summarise(run.record, predictions)
     drawn = "".join(chart.proto.spec for chart in app.main.get("plotly_chart"))
@@ -113,7 +113,7 @@ def test_page_command_and_export_show_the_same_numbers(app, tmp_path, capsys):
 
 def test_moving_the_operating_point_changes_the_numbers_beside_it(app):
     keep("a-run", made_up(300))
-    app.switch_page("pages/evaluation.py").run()
+    app.switch_page("../../pages/evaluation.py").run()
     predictions = made_up(300)
     slider = app.select_slider[0]
     outcome = outcomes_of(predictions)[app.selectbox(key="label-a-run-mined").value]
@@ -133,13 +133,13 @@ def test_moving_the_operating_point_changes_the_numbers_beside_it(app):
 def test_two_runs_are_compared_and_two_of_other_films_are_refused(app):
     predictions = made_up(300)
     keep("a-run", predictions)
-    app.switch_page("pages/compare.py").run()
+    app.switch_page("../../pages/compare.py").run()
     assert "There is one run only" in words(app)
     worse = dataclasses.replace(predictions, scores=np.random.default_rng(0).random(predictions.scores.shape))
     keep("b-run", worse)
     keep("c-run", made_up(100, seed=9))
     streamlit.cache_resource.clear()
-    app.switch_page("pages/compare.py").run()
+    app.switch_page("../../pages/compare.py").run()
     app.selectbox(key="run").set_value("a-run").run()
     app.selectbox(key="other-run").set_value("b-run").run()
     assert not app.exception
@@ -152,7 +152,7 @@ def test_a_chosen_label_goes_along_to_another_run_with_the_films_of_that_run(app
     few, many = made_up(60), made_up(300)
     keep("few", few)
     keep("many", many)
-    app.switch_page("pages/subgroups.py").run()
+    app.switch_page("../../pages/subgroups.py").run()
     app.selectbox(key="run").set_value("few").run()
     app.selectbox(key="label-few-mined").set_value("Hernia").run()
     app.selectbox(key="run").set_value("many").run()
@@ -160,7 +160,7 @@ def test_a_chosen_label_goes_along_to_another_run_with_the_films_of_that_run(app
     assert chosen.value == "Hernia"
     assert f"Hernia ({many.references['mined'][:, hernia].sum()})" in chosen.options
     # to another page too, where the driver begins with the newest run
-    app.switch_page("pages/failures.py").run()
+    app.switch_page("../../pages/failures.py").run()
     assert app.selectbox(key="label-few-mined").value == "Hernia"
     assert f"Hernia ({few.references['mined'][:, hernia].sum()})" in app.selectbox(key="label-few-mined").options
 
@@ -185,30 +185,30 @@ def test_numbers_that_take_time_say_how_far_they_are_and_are_found_once(app, mon
     monkeypatch.setattr(summaries, "summary_of", in_four_steps)
     monkeypatch.setattr(summaries, "_LOOK", 0.01)
     keep("a-run", made_up(300))
-    app.switch_page("pages/subgroups.py").run()
+    app.switch_page("../../pages/subgroups.py").run()
     assert not app.exception
     assert all("the numbers of 300 films" in text for _, text in told)
     assert all(text.endswith(" left") for value, text in told if value == 0.25)
     assert len(found) == 1
-    app.switch_page("pages/evaluation.py").run()
+    app.switch_page("../../pages/evaluation.py").run()
     assert len(found) == 1
 
 
 def test_readers_are_shown_where_there_are_any(app):
     keep("a-run", made_up(200, readers=5))
-    app.switch_page("pages/readers.py").run()
+    app.switch_page("../../pages/readers.py").run()
     assert not app.exception
     assert "judged by the majority of the others" in words(app)
     keep("b-run", made_up(100, seed=2))
     streamlit.cache_resource.clear()
-    app.switch_page("pages/readers.py").run()
+    app.switch_page("../../pages/readers.py").run()
     app.selectbox(key="run").set_value("b-run").run()
     assert "No single readers in this run" in words(app)
 
 
 def test_what_was_possibly_seen_in_training_says_so(app):
     keep("a-run", made_up(100), seen_in_training=True)
-    app.switch_page("pages/admin.py").run()
+    app.switch_page("../../pages/admin.py").run()
     assert "Images possibly seen in training." in words(app)
     # in the banner, and below each of the figures
     assert words(app).count("Images possibly seen in training.") == 3

@@ -17,13 +17,13 @@ def app(monkeypatch, trail) -> AppTest:
     streamlit.config.set_option("client.showErrorDetails", "full")
     # as in a program that was just started
     streamlit.cache_resource.clear()
-    return AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300)
+    return AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
 
 
 def test_the_model_that_serves_is_one_line_with_its_digest(app, predictor):
     app.run()
-    app.switch_page("pages/model.py").run()
-    AppTest.from_file(str(PROJECT / "app.py"), default_timeout=300).run()
+    app.switch_page("../../pages/model.py").run()
+    AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300).run()
     assert not app.exception
     (event,) = audit.read()[0]
     assert (event.who, event.role, event.what, event.detail) == ("server", "", "serving", "openvino")

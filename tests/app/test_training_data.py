@@ -58,8 +58,8 @@ def page(monkeypatch, tmp_path):
         settings.cache_clear()
         loaded.cache_clear()
         streamlit.cache_resource.clear()
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=120)
-        app.switch_page("pages/training_data.py").run()
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+        app.switch_page("../../pages/training_data.py").run()
         assert not app.exception
         assert NOTICE in words(app)
         return app

@@ -40,10 +40,10 @@ def main() -> int:
         keep_runs()
         streamlit.config.set_option("client.showErrorDetails", "full")
         print(f"{len(LABELS)} labels, {FILMS:,} images; first view and second, seconds of the clock (of the processor)")
-        app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=600)
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=600)
         app.run()
         for page in PAGES:
-            first, again = (clock(lambda page=page: app.switch_page(f"pages/{page}.py").run()) for _ in range(2))
+            first, again = (clock(lambda page=page: app.switch_page(f"../../pages/{page}.py").run()) for _ in range(2))
             figures = len(app.main.get("plotly_chart"))
             raised = f", RAISED {app.exception[0].message}" if app.exception else ""
             told = ", ".join(f"{seconds:.1f} s ({processor:.1f})" for seconds, processor in (first, again))

@@ -44,7 +44,7 @@ class BusyDesk:
 def app(monkeypatch):
     monkeypatch.chdir(PROJECT)
     streamlit.config.set_option("client.showErrorDetails", "full")
-    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60).run()
     app.file_uploader[0].set_value([("film.png", phantom_png(256, 224), "image/png")])
     return app
 
