@@ -14,8 +14,8 @@ from ..errors import WrongArguments
 from ..evaluation import evaluate as score_films
 from ..evaluation import gather_films
 from ..evaluation.boxes import read_boxes
-from ..evaluation.films import patient_key
 from ..evaluation.identity import new_record, possibly_seen, run_id
+from ..evaluation.image_names import digest_key, without_names
 from ..model import shared_predictor
 from ..store import RunStore
 from .progress import Steps
@@ -53,6 +53,10 @@ def evaluate(
     keep_patients: Annotated[
         bool, typer.Option("--keep-patients", help="Keep patients' numbers as they are: for public data only.")
     ] = False,
+    keep_image_names: Annotated[
+        bool,
+        typer.Option("--keep-image-names", help="Keep the images' names as they are, and not as keyed digests."),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an evaluation that was interrupted.")] = False,
 ) -> None:
     """Score films, keep every prediction as a run, and print its numbers.
@@ -65,13 +69,14 @@ def evaluate(
         raise WrongArguments(f"{len(images)} folders of images and {len(table)} tables: give one table a folder.")
     store = RunStore()
     predictor = shared_predictor(model, engine, throughput=True)
+    key = digest_key(store.folder)
     films = gather_films(
         images,
         table,
         more_references=[_pair(text) for text in reference or []],
         readers=readers,
         facts=facts or (),
-        key=None if keep_patients else patient_key(store.folder),
+        key=None if keep_patients else key,
     )
     chosen = None
     if split is not None:
@@ -104,7 +109,10 @@ def evaluate(
         part=part,
         seen_in_training=possibly_seen(films.table.sources.tolist(), card),
         point=card.operating_points.get("default"),
+        image_names_kept=keep_image_names,
     )
+    if not keep_image_names:
+        predictions, localisation = without_names(predictions, localisation, key)
     run = store.add(record, predictions, localisation)
     audit.note(asked_by(), "evaluation", run=run.record.id, model=card.weights_sha256)
     shutil.rmtree(work, ignore_errors=True)

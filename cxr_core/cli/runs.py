@@ -97,15 +97,21 @@ def import_(
     name: Annotated[str, typer.Option(metavar="NAME", help="What the run is called.")],
     model: Annotated[str, typer.Option(metavar="NAME", help="What the model is called.")] = "a model from elsewhere",
     part: Annotated[str, typer.Option(metavar="train|validation|test|all", help="Part of a split.")] = "test",
+    keep_image_names: Annotated[
+        bool,
+        typer.Option("--keep-image-names", help="Keep the images' names as they are, and not as keyed digests."),
+    ] = False,
 ) -> None:
     """Keep predictions that were made elsewhere as a run.
 
     The table has one row a film: the columns `image` and `patient`; for each label a column `score: LABEL` in
     0 to 1 and a column `truth: LABEL` of 0, 1 or nothing; and, where known, `age`, `sex`, `view`, and
-    `truth: Any finding`, whether the film is abnormal at all. Patients are kept as keyed digests.
+    `truth: Any finding`, whether the film is abnormal at all. Patients and image names are kept as keyed digests.
     """
     store = RunStore()
-    predictions, made = read_outside(file, name=name, model=model, part=part, folder=store.folder)
+    predictions, made = read_outside(
+        file, name=name, model=model, part=part, folder=store.folder, keep_image_names=keep_image_names
+    )
     run = store.add(made, predictions)
     audit.note(asked_by(), "evaluation", "imported", run=run.record.id)
     print(summary_words(with_progress(run)))

@@ -33,6 +33,7 @@ class FailuresDisplay:
         threshold: of the operating point, on the scale of the score, or None.
         names: whether names of files, which may tell a patient, are among the columns.
         notes: what must stand beside the numbers.
+        names_kept: whether the run holds names of files, and not digests of them.
     """
 
     outcome: Outcome
@@ -41,6 +42,7 @@ class FailuresDisplay:
     threshold: float | None = None
     names: bool = False
     notes: tuple[str, ...] = ()
+    names_kept: bool = True
 
     @classmethod
     def of(
@@ -52,10 +54,12 @@ class FailuresDisplay:
         threshold: float | None = None,
         names: bool = False,
         notes: tuple[str, ...] = (),
+        names_kept: bool = True,
     ) -> FailuresDisplay:
         """Find the ``most`` worst films of each kind."""
         scores = replace(outcome, probabilities=None)
-        return cls(scores, worst_failures(outcome.truth, outcome.scores, most), films, threshold, names, notes)
+        worst = worst_failures(outcome.truth, outcome.scores, most)
+        return cls(scores, worst, films, threshold, names and names_kept, notes, names_kept)
 
     def table(self) -> pd.DataFrame:
         """Return one row a film: kind, rank, film, age (90: and over), sex, view, score, operating point, what else."""
@@ -98,7 +102,8 @@ class FailuresDisplay:
         said = films.references[self.outcome.reference][at] == 1
         score = float(self.outcome.scores[row])
         film = {
-            "film": films.sha256[at][:12],
+            # of a run of others the file may not be known: then by what the run calls the image, where that is no name
+            "film": films.sha256[at][:12] or ("" if self.names_kept else films.images[at][:12]),
             # 90 and over are one, as of a film on the front page
             "age": None if np.isnan(films.ages[at]) else min(float(films.ages[at]), 90.0),
             "sex": films.sexes[at],

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..errors import WrongArguments
 from ..metrics import ModelComparison, compare_models
 from ..store import RunRecord, StoredRun
+from .image_names import same_images
 from .outcomes import outcomes
 from .summary import notes_of
 
@@ -43,7 +42,7 @@ def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None) -
         WrongArguments: they have no film in common.
     """
     ours, theirs = one.predictions(), two.predictions()
-    _, first, second = np.intersect1d(ours.images, theirs.images, return_indices=True)
+    first, second = same_images(one, two)
     if not len(first):
         raise WrongArguments(f"Runs {one.record.id} and {two.record.id}: they have no film in common.")
     labels, truth, scores, patients = outcomes(ours, reference)

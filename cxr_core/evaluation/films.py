@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +14,9 @@ from ..errors import PathUnusable
 from ..labels import LABELS
 from ..store import ReaderAnswers
 from ..training.table import FilmTable, read_abnormal, read_reference, read_table, yes_or_no
+from .image_names import patient_digests
 
-__all__ = ["Films", "gather_films", "patient_digests"]
+__all__ = ["Films", "gather_films"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,26 +104,6 @@ def _answer(labels: tuple[str, ...] | None) -> NDArray[np.int8]:
 def _abnormal(tables: Sequence[Path], names: NDArray[np.str_]) -> NDArray[np.int8]:
     said = {image: yes for csv in tables for image, yes in read_abnormal(csv).items()}
     return np.array([said.get(image, -1) for image in names.tolist()], dtype=np.int8)
-
-
-def patient_digests(patients: NDArray[np.str_], key: bytes) -> NDArray[np.str_]:
-    """Return a keyed digest of each patient: the same patient has the same, and nobody without the key can tell who."""
-    distinct, which = np.unique(patients, return_inverse=True)
-    digests = [hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:32] for patient in distinct.tolist()]
-    return np.array(digests, dtype=str)[which]
-
-
-def patient_key(folder: Path) -> bytes:
-    """Return the key of patients' digests of a folder of runs; made where there is none, and readable by its owner."""
-    path = folder / "patients.key"
-    try:
-        if not path.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_bytes(secrets.token_bytes(32))
-        return path.read_bytes()
-    except OSError as error:
-        raise PathUnusable("The key of patients' digests cannot be read or written in the folder of runs.") from error
 
 
 def _with_facts(table: FilmTable, facts: Sequence[Path]) -> FilmTable:

@@ -59,8 +59,13 @@ def new_record(
     part: str = "all",
     seen_in_training: bool = False,
     point: OperatingPoint | None = None,
+    image_names_kept: bool = True,
 ) -> RunRecord:
-    """Return the record of predictions that were just made."""
+    """Return the record of predictions that were just made.
+
+    ``predictions`` have the names of the images, whether they are kept or not: so the fingerprint of the same images is
+    the same.
+    """
     found = {}
     for package in _PACKAGES:
         try:
@@ -87,6 +92,7 @@ def new_record(
         operating_point=point.name if point else "",
         thresholds=_thresholds(point) if point else {},
         versions={"python": platform.python_version()} | found,
+        image_names_kept=image_names_kept,
     )
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from ..errors import PathUnusable
 from ..store import Predictions, RunRecord
-from .films import patient_digests, patient_key
 from .identity import new_record
+from .image_names import digest_key, patient_digests, without_names
 from .outcomes import ANY_FINDING
 
 __all__ = ["read_outside"]
@@ -19,7 +19,9 @@ SCORE, TRUTH = "score: ", "truth: "
 REFERENCE = "truth of the table"
 
 
-def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) -> tuple[Predictions, RunRecord]:
+def read_outside(
+    file: Path, *, name: str, model: str, part: str, folder: Path, keep_image_names: bool = False
+) -> tuple[Predictions, RunRecord]:
     """Read a table of scores and labels.
 
     Args:
@@ -28,7 +30,8 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
             ``truth: Any finding``, whether the film is abnormal at all.
         name, model: what run and model are called.
         part: of a split.
-        folder: of runs; keeps the key of patients' digests.
+        folder: of runs; keeps the key of the digests of patients and of image names.
+        keep_image_names: keep the names of images as they are.
 
     Raises:
         PathUnusable: another layout, a score outside [0, 1], an image twice, a film without a patient.
@@ -62,10 +65,11 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
         return frame[column].fillna("").astype(str).to_numpy(dtype=str)
 
     ages = _numbers(frame, ["age"], file)[:, 0] if "age" in frame.columns else np.full(count, np.nan)
+    key = digest_key(folder)
     predictions = Predictions(
         images=words("image"),
         sha256=words("sha256"),
-        patients=patient_digests(words("patient"), patient_key(folder)),
+        patients=patient_digests(words("patient"), key),
         labels=np.array(labels),
         scores=scores,
         probabilities=np.full(scores.shape, np.nan),
@@ -77,7 +81,8 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
         quality=np.full(count, ""),
         any_finding={REFERENCE: said[:, -1]} if own else {},
     )
-    return predictions, new_record(predictions, name=name, model_id=model, part=part)
+    made = new_record(predictions, name=name, model_id=model, part=part, image_names_kept=keep_image_names)
+    return predictions if keep_image_names else without_names(predictions, None, key)[0], made
 
 
 def _numbers(frame: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -27,7 +29,18 @@ def evaluations_by_films(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX runs_by_films ON runs (data_sha256)"))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (runs_table, evaluations_by_films)
+def image_names_kept(connection: Connection) -> None:
+    """Runs of before held the names of images; from here on a record says whether it does.
+
+    A version that does not know this would take a digest for a name.
+    """
+    for run, record in connection.execute(text("SELECT id, record FROM runs")).fetchall():
+        with suppress(ValueError):
+            told = json.dumps({"image_names_kept": True} | json.loads(record))
+            connection.execute(text("UPDATE runs SET record = :record WHERE id = :id"), {"record": told, "id": run})
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (runs_table, evaluations_by_films, image_names_kept)
 """In order; one that was released is never changed, only followed."""
 
 

@@ -54,7 +54,7 @@ class Predictions:
     """n films and c labels.
 
     Attributes:
-        images: (n,) str, names.
+        images: (n,) str, names, or keyed digests of them; :attr:`.RunRecord.image_names_kept` says which.
         sha256: (n,) str, hex digest of each file; empty where it is not known.
         patients: (n,) str; NIH's numbers for public data, else a keyed digest.
         labels: (c,) str, in the order of the model's outputs.

@@ -35,6 +35,7 @@ class RunRecord:
             to ask what they do.
         localisation_sha256: of the Parquet file of where the maps point; empty where no box was given.
         versions: of the programs that made it.
+        image_names_kept: whether the predictions hold the images' names, and not keyed digests of them.
     """
 
     id: str
@@ -59,3 +60,4 @@ class RunRecord:
     thresholds: dict[str, float] = field(default_factory=dict)
     localisation_sha256: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    image_names_kept: bool = True

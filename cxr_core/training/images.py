@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import PathUnusable
@@ -11,11 +11,13 @@ from ..errors import PathUnusable
 __all__ = ["find_images"]
 
 
-def find_images(names: Sequence[str], folder: Path) -> list[Path | None]:
+def find_images(
+    names: Sequence[str], folder: Path, named: Callable[[str], str] = lambda name: name
+) -> list[Path | None]:
     """Return the path of each image, or None where the folder does not hold it.
 
     NIH ships its images in twelve folders; a name is looked for in all folders below the one given. A name
-    with a slash is a path below it.
+    with a slash is a path below it. Where ``names`` are digests, ``named`` makes one of a file's name.
 
     Raises:
         PathUnusable: the folder cannot be read, or two files have the name of one image.
@@ -28,7 +30,7 @@ def find_images(names: Sequence[str], folder: Path) -> list[Path | None]:
     for place, _, files in os.walk(folder):
         below = Path(place).relative_to(folder)
         for file in files:
-            for name in {file, (below / file).as_posix()} & wanted:
+            for name in {named(file), named((below / file).as_posix())} & wanted:
                 twice += name in places
                 places[name] = Path(place, file)
     if twice:

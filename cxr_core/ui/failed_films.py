@@ -16,6 +16,7 @@ from PIL import Image
 from ..displays import FailuresDisplay
 from ..duration import duration
 from ..errors import CxrError, InputRefused
+from ..evaluation.image_names import named_by
 from ..evaluation.originals import Original, find_originals
 from ..explain import heat_map, overlay, strongest_place
 from ..imaging import PREPARATION_VERSION, decoder_apart, read_radiograph, render8
@@ -70,7 +71,8 @@ def failed_films(run: RunOnPage, display: FailuresDisplay, model: Predictor | No
         )
     every, films = display.rows(), run.predictions
     try:
-        found = find_originals(films.images[every].tolist(), films.sha256[every].tolist(), folder)
+        named = named_by(run.stored)
+        found = find_originals(films.images[every].tolist(), films.sha256[every].tolist(), folder, named)
     except CxrError as error:
         refusal("The films cannot be shown", (str(error),))
         return

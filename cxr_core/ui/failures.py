@@ -34,11 +34,24 @@ def failures(run: RunOnPage) -> None:
         most = st.selectbox(
             "Films of each kind", [3, 6, 12], index=1, key="failures-most", persist_state="session", width=150
         )
+        names_kept = run.record.image_names_kept
         names = st.toggle(
-            "Names of files", key="failures-names", persist_state="session", help="A file's name may tell a patient."
+            "Names of files",
+            key="failures-names",
+            persist_state="session",
+            disabled=not names_kept,
+            help="A file's name may tell a patient."
+            if names_kept
+            else "This run keeps no file names: it was evaluated without --keep-image-names.",
         )
     display = FailuresDisplay.of(
-        outcome, run.predictions, most=most, threshold=threshold, names=names, notes=run.summary.notes
+        outcome,
+        run.predictions,
+        most=most,
+        threshold=threshold,
+        names=names,
+        notes=run.summary.notes,
+        names_kept=names_kept,
     )
     show(display, f"failures-{outcome.label}")
     if threshold is None:

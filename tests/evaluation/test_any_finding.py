@@ -57,7 +57,7 @@ def test_it_is_kept_by_the_command_and_used_by_default(experts, made_up_set, mon
     monkeypatch.setenv("SECOND_READ_RUNS", str(tmp_path / "runs"))
     settings.cache_clear()
     tables = ["--table", str(experts / "majority.csv"), "--readers", str(experts / "readers.csv")]
-    more = ["--reference", f"mined={made_up_set / 'table.csv'}", "--name", "experts"]
+    more = ["--reference", f"mined={made_up_set / 'table.csv'}", "--name", "experts", "--keep-image-names"]
     assert main(["evaluate", "--images", str(made_up_set / "images"), *tables, *more]) == 0
     store = RunStore()
     predictions = store.get("experts").predictions()

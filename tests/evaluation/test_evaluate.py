@@ -30,7 +30,7 @@ def films_of(folder, table="table.csv"):
 
 def test_the_scores_of_a_run_are_those_of_predict(made_up_set, runs, capsys):
     arguments = ["--images", str(made_up_set / "images"), "--table", str(made_up_set / "table.csv")]
-    assert main(["evaluate", *arguments, "--name", "On Phantoms", "--keep-patients"]) == 0
+    assert main(["evaluate", *arguments, "--name", "On Phantoms", "--keep-patients", "--keep-image-names"]) == 0
     assert "on-phantoms" in capsys.readouterr().out
     store = RunStore()
     predictions = store.get("on-ph").predictions()

@@ -135,13 +135,20 @@ def test_a_store_of_the_previous_version_migrates_and_keeps_its_runs(url, tmp_pa
     folder = tmp_path / "runs"
     store = RunStore(url, folder, tmp_path / "none")
     predictions = made_up()
-    store.add(record_of(predictions), predictions)
+    kept = store.add(record_of(predictions), predictions)
     store.close()
-    # as it was before the last step
-    execute(url, "DROP INDEX runs_by_films", f"DELETE FROM migrations WHERE name = '{MIGRATIONS[-1].__name__}'")
+    # as it was before the last two steps
+    fields = {key: value for key, value in asdict(kept.record).items() if key != "image_names_kept"}
+    names = ("evaluations_by_films", "image_names_kept")
+    execute(url, "DROP INDEX runs_by_films", f"DELETE FROM migrations WHERE name IN {names}")
     engine = create_engine(url)
-    assert migrate(engine) == (MIGRATIONS[-1].__name__,)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET record = :record"), {"record": json.dumps(fields)})
+    assert migrate(engine) == names == tuple(step.__name__ for step in MIGRATIONS[-2:])
     assert migrate(engine) == ()
+    with engine.begin() as connection:
+        (record,) = connection.execute(text("SELECT record FROM runs")).one()
+    assert json.loads(record)["image_names_kept"] is True
     engine.dispose()
     store = RunStore(url, folder, tmp_path / "none")
     same(predictions, store.get("a-run").predictions())
