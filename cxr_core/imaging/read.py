@@ -42,7 +42,7 @@ def read_radiograph(
     check_bytes(data)
     if is_archive(data):
         decoder.check_archive(data)  # says what is wrong with it, if anything is
-        raise InputRefused("Zip archive within a folder or an archive, or without films. Unpack it first.")
+        raise InputRefused("Zip archive within a folder or an archive, or without images. Unpack it first.")
     kind = sniff(data)
     digest = Digest(data, sha256)
     if kind == "dicom":

@@ -157,7 +157,7 @@ def test_a_name_that_is_no_utf8_and_a_file_that_cannot_be_opened_stop_nothing(st
     assert main(["predict", str(folder), "--json", "--out", str(out)]) == 0
     names = [json.loads(line)["file"].rsplit("/", 1)[1] for line in out.read_text().splitlines()]
     assert sorted(names) == ["f\\xff.png", "good.png"]
-    assert main(["predict", "a" * 300]) == 4
+    assert main(["predict", "a" * 300]) == 3
     assert main(["models", "show", "a" * 300]) == 4
     capsys.readouterr()
 
