@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputRefused, PathUnusable
-from ..imaging import decoder_apart, is_archive, is_directory
+from ..imaging import decoder_apart, is_archive, is_directory, is_directory_name, plain_name
 from ..settings import settings
 
 __all__ = ["InputFile", "as_text", "collect", "walk"]
@@ -122,15 +122,13 @@ def _entries(folder: Path, place: Path) -> Iterator[tuple[os.DirEntry[str], Path
     try:
         with os.scandir(folder / place) as entries:
             # a directory of a medium lists the files beside it, which are found anyway
-            found = sorted((e for e in entries if not e.name.startswith(".") and _is_input(e.name)), key=_name)
+            found = sorted(
+                (e for e in entries if not e.name.startswith(".") and not is_directory_name(e.name)), key=_name
+            )
     except OSError as error:
         raise _Unreadable(place, _why(error, "folder")) from error
     for entry in found:
         yield entry, place / entry.name
-
-
-def _is_input(name: str) -> bool:
-    return name.upper() != "DICOMDIR"
 
 
 def _name(entry: os.DirEntry[str]) -> str:
@@ -212,11 +210,11 @@ class _Names:
             self._exact = sorted(os.listdir(folder), reverse=True)
         except OSError:
             self._exact = []
-        self._alike = {_on_disk(name): name for name in self._exact}
+        self._alike = {plain_name(name): name for name in self._exact}
 
     def find(self, name: str) -> str | None:
         """Return the name on the disk that is meant; that very one where it is there."""
-        return name if name in self._exact else self._alike.get(_on_disk(name))
+        return name if name in self._exact else self._alike.get(plain_name(name))
 
 
 def _on_medium(root: Path, place: Path, folders: dict[Path, _Names]) -> InputFile:
@@ -234,15 +232,11 @@ def _on_medium(root: Path, place: Path, folders: dict[Path, _Names]) -> InputFil
             folders[here] = _Names(here)
         name = folders[here].find(part)
         if name is None:
-            return InputFile(root / place, place, refusal="Missing: the DICOMDIR lists it, and it is not there.")
+            return InputFile(
+                root / place, place, refusal="The file is missing: it is listed, and not there. Copy the medium again."
+            )
         found = found / name
     return InputFile(root / found, found)
-
-
-def _on_disk(name: str) -> str:
-    """Return what a name is compared by: without case, version and ending."""
-    name = name.upper().split(";")[0].rstrip(".")
-    return name.removesuffix(".DCM")
 
 
 def _members(path: Path) -> list[InputFile]:

@@ -3,7 +3,7 @@
 from .apart import Unpacked, decoder_apart
 from .archive import is_archive
 from .decoder import ISOLATED, Decoder
-from .dicomdir import is_directory
+from .dicomdir import is_directory, is_directory_name, plain_name
 from .display import grey8
 from .lookup import look_up
 from .phantom import phantom, phantom_dicom, phantom_png
@@ -35,10 +35,12 @@ __all__ = [
     "grey8",
     "is_archive",
     "is_directory",
+    "is_directory_name",
     "look_up",
     "phantom",
     "phantom_dicom",
     "phantom_png",
+    "plain_name",
     "prepare",
     "read_radiograph",
     "render8",

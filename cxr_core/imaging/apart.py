@@ -93,7 +93,7 @@ class Apart:
         return Raster(_pixels(head, body), head["bits"], tuple(head["transforms"]), tuple(head["warnings"]))
 
     def inflated(self, data: bytes, at: int) -> bytes:
-        """Return a deflated data set, as :func:`.elements.inflated`, of ``max_file_mb`` at most."""
+        """Return a deflated data set, as :func:`.element_limits.inflated`, of ``max_file_mb`` at most."""
         return self._ask({"kind": "inflated", "at": at, "most": settings().max_file_mb * 10**6}, data)[1]
 
     def unpacked(self, data: bytes, most: int) -> Unpacked:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from ..errors import InputRefused
 from ..settings import settings
+from .dicomdir import is_directory_name
 
 __all__ = ["ArchiveReader", "is_archive"]
 
@@ -25,7 +26,7 @@ _ENTRY_BYTES = 300  # of the central directory, for each entry that is accepted:
 _END, _END_BYTES, _COMMENT_BYTES = b"PK\x05\x06", 22, 65_535
 _IN_ZIP64 = 0xFFFFFFFF
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-_METHOD_NAMES = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_METHOD_NAMES = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 _MANY = "Zip archive of more than {} entries. Unpack it first."
 _BROKEN = "Zip archive that is broken, encrypted or cut short. Make it again."
 
@@ -125,7 +126,9 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
             raise InputRefused("Zip archive that is encrypted. Unpack it first.")
         if entry.compress_type not in _METHODS:
             method = _METHOD_NAMES.get(entry.compress_type, f"method {entry.compress_type}")
-            raise InputRefused(f"Zip archive compressed with {method}: Deflate is accepted. Unpack it first.")
+            raise InputRefused(
+                f"Zip archive compressed by {method}: deflate is accepted. Make it again, or unpack it first."
+            )
     if any(entry.file_size > limits.max_file_mb * 10**6 for entry in members):
         raise InputRefused(f"Zip archive with a file beyond {limits.max_file_mb} MB. Give one image a file.")
     if sum(entry.file_size for entry in members) > limits.max_zip_ratio * size:
@@ -135,4 +138,4 @@ def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
 def _is_image(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename).parts
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part != "..")
-    return not entry.is_dir() and bool(parts) and not hidden and parts[-1].upper() != "DICOMDIR"
+    return not entry.is_dir() and bool(parts) and not hidden and not is_directory_name(parts[-1])

@@ -34,7 +34,7 @@ class Decoder(Protocol):
         ...
 
     def inflated(self, data: bytes, at: int) -> bytes:
-        """Return the data set that is deflated from byte ``at`` of a file, as :func:`.elements.inflated`.
+        """Return the data set that is deflated from byte ``at`` of a file, as :func:`.element_limits.inflated`.
 
         It has ``max_file_mb`` at most.
         """

@@ -25,7 +25,7 @@ from .archive import ArchiveReader
 from .decode import container_pixels
 from .dicom import dataset
 from .dicomdir import listed_files
-from .elements import inflated
+from .element_limits import inflated
 from .raster import Raster, read_raster
 
 __all__ = ["receive", "send"]

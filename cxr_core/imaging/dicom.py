@@ -19,7 +19,7 @@ from .chain import Levels, Notes, file_vois, inverts, modality_values, presented
 from .decode import container_pixels, is_native, view_of_pixels
 from .decoder import Decoder
 from .digest import Digest
-from .elements import CUT, Deflated, Elements, check_lengths
+from .element_limits import CUT, Deflated, Elements, check_lengths
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
 from .pixels import Pixels

@@ -247,5 +247,5 @@ def test_a_file_that_a_medium_lacks_is_called_missing(medium):
     gone, there = collect([medium / "DICOMDIR"])
     gone.path.unlink()
     files = collect([medium / "DICOMDIR"])
-    assert why(files[0]) == "Missing: the DICOMDIR lists it, and it is not there."
+    assert why(files[0]) == "The file is missing: it is listed, and not there. Copy the medium again."
     assert files[1].read() == there.read()

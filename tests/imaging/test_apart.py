@@ -12,7 +12,7 @@ from cxr_core.imaging import phantom_png, read_radiograph
 from cxr_core.imaging.apart import Apart
 from cxr_core.imaging.archive import ArchiveReader
 from cxr_core.imaging.decode import container_pixels
-from cxr_core.imaging.elements import inflated
+from cxr_core.imaging.element_limits import inflated
 from cxr_core.imaging.raster import read_raster
 from tests.mutations import mutated, opened, seeds
 

@@ -124,9 +124,9 @@ def test_a_deflated_data_set_within_a_deflated_one_is_refused():
     ("change", "words"),
     [
         (lambda data, start: data[: start + 8] + b"\x01\x00" + data[start + 10 :], "encrypted"),
-        (lambda data, start: data[: start + 10] + b"\x09\x00" + data[start + 12 :], "compressed with Deflate64"),
-        (lambda data, start: data[: start + 10] + b"\x62\x00" + data[start + 12 :], "compressed with PPMd"),
-        (lambda data, start: data[: start + 10] + b"\x63\x00" + data[start + 12 :], "compressed with method 99"),
+        (lambda data, start: data[: start + 10] + b"\x09\x00" + data[start + 12 :], "compressed by deflate64"),
+        (lambda data, start: data[: start + 10] + b"\x62\x00" + data[start + 12 :], "compressed by PPMd"),
+        (lambda data, start: data[: start + 10] + b"\x63\x00" + data[start + 12 :], "compressed by method 99"),
         (lambda data, start: data[: start + 24] + b"\xff\xff\xff\x7f" + data[start + 28 :], "a file beyond"),
         (lambda data, start: data[: start + 42] + b"\xff\xff\xff\x0f" + data[start + 46 :], "broken"),
         (lambda data, start: data[:-22], "broken"),
