@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import wait as wait_for
@@ -31,6 +31,10 @@ against 79), and its first film would have to wait until its last is decoded.
 
 _FIRST_GUESS = 0.5  # seconds of a read, until one was measured
 _WEIGHT = 0.2  # of the latest read in the mean: the last ten or so count
+
+SLOW_SECONDS = 5.0
+"""A reader of whom a piece of work took longer leaves one hand free from then on."""
+_REMEMBERED = 1000  # such readers, the last ones
 
 T = TypeVar("T")
 
@@ -90,6 +94,10 @@ def _done() -> None:
 class Desk:
     """Does the work of many readers in turn, a few pieces at once. Safe to use from any thread.
 
+    No piece of work is ended for another: who comes while all hands are busy waits until one is free, at most for as
+    long as a decoder may take (``decode_seconds``) and a read. But a reader whose work was slow once, as a file is
+    that keeps a decoder busy until it is ended, has one hand less than there are at a time, so that others find one.
+
     Args:
         most: pieces of work that may wait; a further one is refused.
         at_once: how many are done at the same time, each in a thread of its own.
@@ -101,6 +109,8 @@ class Desk:
         self._turns: OrderedDict[str, deque[Ticket]] = OrderedDict()
         self._changed = threading.Condition()
         self._mean = _FIRST_GUESS
+        self._at_work: Counter[str] = Counter()
+        self._slow: OrderedDict[str, None] = OrderedDict()
         for number in range(at_once):
             threading.Thread(target=self._serve, name=f"desk-{number}", daemon=True).start()
 
@@ -159,21 +169,44 @@ class Desk:
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._turns)
+                self._changed.wait_for(self._reader_in_turn)
                 ticket = self._next()
-            start = self._clock()
+            start, reader = self._clock(), ticket.reader
             ticket.run()
             # nothing of a film stays here until the next one comes
             del ticket
             with self._changed:
-                self._mean += _WEIGHT * (self._clock() - start - self._mean)
+                self._done(reader, self._clock() - start)
 
     def _next(self) -> Ticket:
-        reader, waiting = self._turns.popitem(last=False)
+        reader = self._reader_in_turn()
+        waiting = self._turns.pop(reader)
         ticket = waiting.popleft()
         if waiting:
             self._turns[reader] = waiting
+        self._at_work[reader] += 1
         return ticket
+
+    def _reader_in_turn(self) -> str | None:
+        """Return who is next; None where nobody waits, or only who must leave a hand free."""
+        most = max(1, self._at_once - 1)
+        for reader in self._turns:
+            if reader not in self._slow or self._at_work[reader] < most:
+                return reader
+        return None
+
+    def _done(self, reader: str, seconds: float) -> None:
+        self._mean += _WEIGHT * (seconds - self._mean)
+        self._at_work[reader] -= 1
+        if not self._at_work[reader]:
+            del self._at_work[reader]
+        if seconds > SLOW_SECONDS:
+            self._slow[reader] = None
+            self._slow.move_to_end(reader)
+            if len(self._slow) > _REMEMBERED:
+                self._slow.popitem(last=False)
+        # who had to leave this hand free may have it now
+        self._changed.notify_all()
 
 
 _making = threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .imaging import WITHIN, Decoder, Radiograph, read_radiograph, turn_words
+from .imaging import ISOLATED, Decoder, Radiograph, read_radiograph, turn_words
 from .model import Predictor, PreparedFilm, Reading, prepare_film
 from .model.windows import with_other_windows
 
@@ -22,7 +22,7 @@ def read_film(
     quarter_turns: int = 0,
     upright: bool = False,
     sha256: str | None = None,
-    decoder: Decoder = WITHIN,
+    decoder: Decoder = ISOLATED,
 ) -> tuple[Radiograph, Reading]:
     """Read one file: :func:`open_film`, then :func:`read_prepared`, whose arguments these are.
 
@@ -53,7 +53,7 @@ def open_film(
     quarter_turns: int = 0,
     upright: bool = False,
     sha256: str | None = None,
-    decoder: Decoder = WITHIN,
+    decoder: Decoder = ISOLATED,
 ) -> Radiograph:
     """Return one file as a film.
 

@@ -60,9 +60,14 @@ class Settings(BaseSettings):
         default=200, ge=1, description="Largest input file that is opened, in megabytes (10^6 bytes)."
     )
     max_megapixels: int = Field(default=64, ge=1, description="Largest decoded image, in 10^6 pixels.")
-    decode_seconds: float = Field(default=20, gt=0, description="Seconds after which the app gives up decoding a file.")
+    decode_seconds: float = Field(
+        default=20, gt=0, description="Seconds after which decoding a file, or unpacking an archive, is given up."
+    )
     decode_memory_mb: int = Field(
-        default=1500, ge=200, description="Memory that decoding one file may take in the app, in megabytes."
+        default=1500, ge=200, description="Memory that decoding one file may take, in megabytes."
+    )
+    max_table_mb: int = Field(
+        default=2000, ge=1, description="Largest table or list that a command reads, unpacked, in megabytes."
     )
     max_zip_ratio: int = Field(
         default=200,

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from cxr_core.imaging import is_archive, phantom, phantom_dicom, phantom_png, unpacked
+from cxr_core.imaging import decoder_apart, is_archive, phantom, phantom_dicom, phantom_png
 
 __all__ = ["mutated", "opened", "seeds"]
 
@@ -109,4 +109,6 @@ WAYS = (cut, flipped_bits, flipped_in_the_header, flipped_in_the_header, hostile
 
 def opened(data: bytes) -> list[bytes]:
     """Return what a person would drop: the film, or the films of an archive."""
-    return [content for _, content in unpacked(data)] if is_archive(data) else [data]
+    if not is_archive(data):
+        return [data]
+    return [content for _, content in decoder_apart().unpacked(data, most=10**9).files]

@@ -1,12 +1,16 @@
 """The queue of reads: no clock but one that the test moves, and no waiting but for what was let go on."""
 
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import pytest
 
-from cxr_core.desk import Desk
+from cxr_core.desk import SLOW_SECONDS, Desk
 from cxr_core.errors import Busy, InputRefused
+from cxr_core.imaging import phantom_png, read_radiograph
+from cxr_core.imaging.apart import Apart
+from tests.bombs import endless_tiff
 
 
 class Blocked:
@@ -146,3 +150,65 @@ def test_a_desk_that_is_done_holds_nothing_of_the_film():
     del film
     gc.collect()
     assert gone() is None
+
+
+def test_a_reader_whose_work_was_slow_leaves_a_hand_free_for_others():
+    seconds = [0.0]
+    desk, gates, begun = Desk(100, at_once=2, clock=lambda: seconds[0]), {}, {}
+
+    def ask(reader, name):
+        gates[name], begun[name] = threading.Event(), threading.Event()
+        return desk.ask(reader, lambda: (begun[name].set(), gates[name].wait(30)))
+
+    slow = [ask("hostile", f"slow {n}") for n in range(2)]
+    assert all(begun[f"slow {n}"].wait(30) for n in range(2))
+    # who comes now waits for one of the two
+    early = ask("other", "early")
+    seconds[0] = SLOW_SECONDS + 1
+    gates["slow 0"].set()
+    slow[0].result()
+    assert begun["early"].wait(30)
+    gates["early"].set()
+    early.result()
+    # from now on one hand at a time is all they have
+    more = [ask("hostile", f"more {n}") for n in range(3)]
+    late = ask("other", "late")
+    assert begun["late"].wait(30)
+    gates["late"].set()
+    late.result()
+    assert not any(begun[f"more {n}"].is_set() for n in range(3))
+    for name in ("slow 1", "more 0", "more 1", "more 2"):
+        assert begun[name].wait(30)
+        gates[name].set()
+    for ticket in (slow[1], *more):
+        ticket.result()
+
+
+def test_a_slow_reader_alone_is_served_by_a_desk_of_one_hand():
+    seconds = [0.0]
+    desk = Desk(100, at_once=1, clock=lambda: seconds[0])
+
+    def work():
+        seconds[0] += SLOW_SECONDS + 1
+
+    for _ in range(3):
+        desk.ask("a", work).result()
+
+
+def test_two_files_that_never_end_hold_a_second_reader_up_for_their_time_and_no_longer():
+    decoder = Apart(seconds=2, megabytes=400, processes=2)
+    hostile, good = endless_tiff(200_000), phantom_png(64, 64)
+    # the processes are there before, as on a server
+    read_radiograph(good, decoder=decoder)
+    desk = Desk(100)
+    tickets = [desk.ask("hostile", lambda: read_radiograph(hostile, decoder=decoder)) for _ in range(4)]
+    start = time.monotonic()
+    film = desk.ask("other", lambda: read_radiograph(good, decoder=decoder)).result()
+    waited = time.monotonic() - start
+    assert film.rows == 64
+    # the limit and, on a busy machine, the start of a process in place of the one that was ended
+    assert waited < 2 + 15
+    for ticket in tickets:
+        with pytest.raises(InputRefused, match="took more memory or time"):
+            ticket.result()
+    decoder.close()

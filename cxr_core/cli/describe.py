@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from ..access import asked_by, audit
 from ..errors import WrongArguments
+from ..gunzip import read_unpacked
 from ..model.data_summary import WHOLE, DataSummary, summary_json
 from ..training.describe import describe_model
 from ..training.splits import PARTS
@@ -76,9 +76,7 @@ def describe(
 
 def _digest(path: Path) -> tuple[str, str]:
     """Return a table's name and SHA-256, both without the packing; the table was read before, so it can be."""
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        data, path = gzip.decompress(data), path.with_suffix("") if path.suffix == ".gz" else path
+    data, path = read_unpacked(path), path.with_suffix("") if path.suffix == ".gz" else path
     # two folders may each hold a table of the same name
     return (f"{path.parent.name}/{path.name}", hashlib.sha256(data).hexdigest())
 

@@ -52,8 +52,8 @@ app = typer.Typer(
     name=PROGRAM,
     cls=_OneByOne,
     help=f"Second Read: a second opinion on a chest X-ray. {NOTICE}\n\n"
-    "Exit status: 0 done; 2 wrong arguments; 3 one or all inputs were refused, each named, the rest done; "
-    "4 the model, an input path or the output cannot be used.",
+    "Exit status: 0 done; 2 wrong arguments; 3 one or all inputs were refused or not found, each named, "
+    "the rest done; 4 the model or the output cannot be used, or there is no input at all.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,

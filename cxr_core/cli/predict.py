@@ -12,7 +12,7 @@ import typer
 from ..access import asked_by, audit
 from ..archive import InputFile, as_text, collect
 from ..errors import InputRefused, PathUnusable, WrongArguments
-from ..imaging import Radiograph
+from ..imaging import Radiograph, decoder_apart
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, OperatingPoint, Predictor, Reading, assumed_prevalence, shared_predictor
 from ..model.words import flagged_words, probability_words, value_words
@@ -102,6 +102,8 @@ def predict(
     if resume or workers or on:
         raise WrongArguments("--resume, --workers and --on are for an archive: give --archive DIR.")
     files = collect(paths)
+    # its libraries are loaded while the model is
+    decoder_apart().start()
     reference = _reference(table) if table else None
     for folder in (heatmaps, sheet):
         if folder is not None:

@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from ..archive import collect
+from ..archive import as_text, collect
+from ..errors import WrongArguments
 from ..explain import png
 from ..imaging import read_radiograph, render8
 from .inputs import write
 
 __all__ = ["render"]
+
+NAMED = 10
+"""Images of an archive that are named in the message."""
 
 
 def render(
@@ -21,8 +25,11 @@ def render(
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write, 8-bit grey.")],
 ) -> None:
     """Write what the viewer shows by default, for comparison with a DICOM workstation."""
-    (found,) = collect([file]) if not file.is_dir() else (None,)
-    if found is None:
+    if file.is_dir():
         raise typer.BadParameter("FILE is a folder; render takes one file.")
-    grey = render8(read_radiograph(found.read()))
+    found = collect([file])
+    if len(found) > 1:
+        names = ", ".join(as_text(each.place) for each in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise WrongArguments(f"{as_text(file)} holds {len(found)} images ({names}): give one file of them.")
+    grey = render8(read_radiograph(found[0].read()))
     write(out, png(Image.fromarray(grey), "Chest radiograph as displayed"))

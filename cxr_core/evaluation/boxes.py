@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import PathUnusable
+from ..gunzip import open_unpacked
 from ..imaging import Placement
 from ..labels import LABELS
 from ..metrics import Estimate, Look, look_at, overlap_of, pointing_game_of
@@ -65,7 +66,7 @@ def read_boxes(csv: Path) -> dict[str, dict[str, NDArray[np.float64]]]:
         PathUnusable: another layout, a label that is not one of ours, a box without an area.
     """
     try:
-        frame = pd.read_csv(csv, usecols=range(6), header=0)
+        frame = pd.read_csv(open_unpacked(csv), usecols=range(6), header=0)
     except (OSError, ValueError, IndexError) as error:
         raise PathUnusable(f"Boxes {csv}: cannot be read. Accepted: the layout of NIH's BBox_List_2017.csv.") from error
     if tuple(frame.columns[:2]) != _COLUMNS:

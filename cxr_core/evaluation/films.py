@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import PathUnusable
+from ..gunzip import open_unpacked
 from ..labels import LABELS
 from ..store import ReaderAnswers
 from ..training.table import FilmTable, read_abnormal, read_reference, read_table, yes_or_no
@@ -111,7 +112,7 @@ def _with_facts(table: FilmTable, facts: Sequence[Path]) -> FilmTable:
     frames = []
     for csv in facts:
         try:
-            frames.append(pd.read_csv(csv, usecols=columns))
+            frames.append(pd.read_csv(open_unpacked(csv), usecols=columns))
         except (OSError, ValueError) as error:
             raise PathUnusable(f"Table {csv}: the columns {', '.join(columns)} are needed.") from error
     known = pd.concat(frames).drop_duplicates("Image Index").set_index("Image Index").reindex(table.names)
@@ -129,7 +130,9 @@ def _read_readers(csv: Path, names: NDArray[np.str_]) -> ReaderAnswers:
     columns = [label.replace("_", " ") for label in LABELS]
     needed, asked = ["Image ID", "Reader ID", *columns], "Abnormal"
     try:
-        frame = pd.read_csv(csv, dtype=str, keep_default_na=False, usecols=lambda name: name in [*needed, asked])
+        frame = pd.read_csv(
+            open_unpacked(csv), dtype=str, keep_default_na=False, usecols=lambda name: name in [*needed, asked]
+        )
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Table {csv}: cannot be read as CSV.") from error
     if not set(needed) <= set(frame.columns):

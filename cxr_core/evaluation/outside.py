@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import PathUnusable
+from ..gunzip import open_unpacked
 from ..store import Predictions, RunRecord
 from .identity import new_record
 from .image_names import digest_key, patient_digests, without_names
@@ -37,7 +38,7 @@ def read_outside(
         PathUnusable: another layout, a score outside [0, 1], an image twice, a film without a patient.
     """
     try:
-        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+        frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(open_unpacked(file))
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Table {file}: cannot be read as CSV or Parquet.") from error
     labels = [column.removeprefix(SCORE) for column in frame.columns if str(column).startswith(SCORE)]

@@ -1,9 +1,9 @@
 """Bytes to a radiograph as a workstation shows it, and on to a network's input."""
 
-from .apart import decoder_apart
-from .archive import is_archive, unpacked
-from .decoder import WITHIN, Decoder
-from .dicomdir import is_directory, listed_files
+from .apart import Unpacked, decoder_apart
+from .archive import is_archive
+from .decoder import ISOLATED, Decoder
+from .dicomdir import is_directory, is_directory_name, plain_name
 from .display import grey8
 from .lookup import look_up
 from .phantom import phantom, phantom_dicom, phantom_png
@@ -18,8 +18,8 @@ from .sniff import sniff
 from .voi import Lut, Voi
 
 __all__ = [
+    "ISOLATED",
     "PREPARATION_VERSION",
-    "WITHIN",
     "Decoder",
     "Kind",
     "Lut",
@@ -30,20 +30,21 @@ __all__ = [
     "Radiograph",
     "Resampling",
     "Status",
+    "Unpacked",
     "Voi",
     "decoder_apart",
     "grey8",
     "is_archive",
     "is_directory",
-    "listed_files",
+    "is_directory_name",
     "look_up",
     "phantom",
     "phantom_dicom",
     "phantom_png",
+    "plain_name",
     "prepare",
     "read_radiograph",
     "render8",
     "sniff",
     "turn_words",
-    "unpacked",
 ]

@@ -15,7 +15,7 @@ from . import jpeg_extended
 from .codestream import codestream_size
 from .silence import silence
 
-__all__ = ["container_pixels", "is_native", "is_trusted", "view_of_pixels"]
+__all__ = ["container_pixels", "is_native", "view_of_pixels"]
 
 _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -32,9 +32,6 @@ _DECODERS: dict[str, str] = {
     "1.2.840.10008.1.2.5": "pydicom",
 }
 """One decoder each, so that a file gives the same pixels on every machine."""
-
-_TRUSTED = {"pillow", "pydicom"}
-"""Decoders that refuse a broken frame at once. GDCM aborts on some, CharLS works for seconds on a few bytes."""
 
 _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
 
@@ -68,11 +65,6 @@ def view_of_pixels(data: bytes, at: int, ds: Dataset) -> memoryview | None:
 def is_native(ds: Dataset) -> bool:
     """Return whether the pixels are uncompressed: then no codec is needed."""
     return UID(ds.file_meta.TransferSyntaxUID) in _NATIVE
-
-
-def is_trusted(ds: Dataset) -> bool:
-    """Return whether the frame's decoder may run in any process; also for a syntax that is refused by name."""
-    return _DECODERS.get(UID(ds.file_meta.TransferSyntaxUID), "pydicom") in _TRUSTED
 
 
 def container_pixels(ds: Dataset) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Who decodes: this process, or one of its own that may die alone.
+"""Who decodes: a process of its own, that may die alone.
 
-Compressed frames and pictures are decoded by C libraries. Some of them end the process on a broken file, or
-work on it for ever: their frames are decoded apart (:mod:`.apart`), whoever asks. Pictures are decoded by the
-command in its own process, and by a server apart too: a codec that crashes, hangs or takes too much memory
-then costs one file a refusal, and nobody else anything.
+Compressed frames, pictures, deflated data sets and zip archives are opened by C libraries. Some of them end the
+process on a broken file, or work on it for ever, or give back a thousand times what they were given: so all of it is
+done apart (:mod:`.apart`), by the app and by every command. A codec that crashes, hangs or takes too much memory then
+costs one file a refusal, and nobody else anything.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Protocol
 import numpy as np
 from pydicom.dataset import Dataset
 
-from .decode import container_pixels, is_trusted
 from .radiograph import Kind
-from .raster import Raster, read_raster
+from .raster import Raster
 
-__all__ = ["WITHIN", "Decoder"]
+__all__ = ["ISOLATED", "Decoder"]
 
 
 class Decoder(Protocol):
@@ -34,19 +33,39 @@ class Decoder(Protocol):
         """Return the grey values of a picture file, as :func:`.raster.read_raster`."""
         ...
 
+    def inflated(self, data: bytes, at: int) -> bytes:
+        """Return the data set that is deflated from byte ``at`` of a file, as :func:`.element_limits.inflated`.
 
-class _Within:
+        It has ``max_file_mb`` at most.
+        """
+        ...
+
+    def check_archive(self, data: bytes) -> None:
+        """Raise InputRefused where a zip archive cannot be unpacked."""
+        ...
+
+
+class _Isolated:
+    """The process' one :class:`.apart.Apart`, loaded when it is needed: most DICOM files are uncompressed."""
+
     def frame(self, ds: Dataset, data: bytes) -> np.ndarray:
-        if is_trusted(ds):
-            return container_pixels(ds)
-        # loaded when it is needed: most films are uncompressed
-        from .apart import decoder_apart
-
-        return decoder_apart().frame(ds, data)
+        return _apart().frame(ds, data)
 
     def raster(self, data: bytes, kind: Kind) -> Raster:
-        return read_raster(data, kind)
+        return _apart().raster(data, kind)
+
+    def inflated(self, data: bytes, at: int) -> bytes:
+        return _apart().inflated(data, at)
+
+    def check_archive(self, data: bytes) -> None:
+        _apart().check_archive(data)
 
 
-WITHIN: Decoder = _Within()
-"""Decodes in the process that asks, but for codecs that may end it."""
+def _apart() -> Decoder:
+    from .apart import decoder_apart
+
+    return decoder_apart()
+
+
+ISOLATED: Decoder = _Isolated()
+"""Decodes in processes of its own, bounded by the settings."""

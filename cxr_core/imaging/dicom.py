@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
-import zlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,15 +11,15 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian
 
 from ..errors import InputRefused
-from ..settings import settings
 from .accepted import BITS_ALLOCATED, COLOUR, GREY
 from .chain import Levels, Notes, file_vois, inverts, modality_values, presented, voi_brightness
 from .decode import container_pixels, is_native, view_of_pixels
 from .decoder import Decoder
 from .digest import Digest
+from .element_limits import CUT, Deflated, Elements, check_lengths
 from .header import allowed_header, patient_age, spacing_mm
 from .limits import check_size
 from .pixels import Pixels
@@ -47,11 +45,6 @@ _READ = (
     "BluePaletteColorLookupTableData", "PixelData",
 )  # fmt: skip
 
-MOST_READS = 100_000
-"""Reads that a header may take; an image's takes some hundreds, with nested sequences some thousands."""
-
-_CUT = "DICOM that cannot be read: its data set is broken or cut short. Export it again."
-
 
 def read_dicom(data: bytes, digest: Digest, quarter_turns: int, decoder: Decoder) -> Radiograph:
     """Read a single-frame radiograph.
@@ -60,7 +53,11 @@ def read_dicom(data: bytes, digest: Digest, quarter_turns: int, decoder: Decoder
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ds = dataset(data)
+        try:
+            ds = dataset(data)
+        except Deflated as found:
+            data = decoder.inflated(data, found.at)
+            ds = _inflated_dataset(data)
         try:
             return _read(ds, data, digest, quarter_turns, decoder)
         except InputRefused:
@@ -133,58 +130,38 @@ def _picture(ds: Dataset, pixels: np.ndarray, notes: Notes) -> _Picture:
     return _Picture(Pixels(np.ascontiguousarray(pixels), values, display, levels.padding), voi, vois)
 
 
-class _Elements(io.BytesIO):
-    """A file of so many elements and no more: a hostile one has millions, and each is looked at."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._left = MOST_READS
-
-    def read(self, size: int | None = -1) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            raise InputRefused("DICOM with far more elements than an image has. Export it again.")
-        return super().read(size)
-
-
 def dataset(data: bytes) -> Dataset:
     """Return the elements that the product needs; uncompressed grey pixels are a view of the bytes.
 
-    Raises InputRefused where the bytes are no data set, or one beyond the limits.
+    Raises:
+        Deflated: the data set is deflated: a decoder inflates it.
+        InputRefused: the bytes are no data set, or one beyond the limits.
     """
-    data = _inflated(data)
-    file = _Elements(data)
+    file = Elements(data)
     try:
         # only these elements are kept: a patient's name is never in memory as a value
         ds = pydicom.dcmread(file, force=True, specific_tags=list(_READ), stop_before_pixels=True)
         pixels = view_of_pixels(data, file.tell(), ds)
         if pixels is None:
-            ds = pydicom.dcmread(_Elements(data), force=True, specific_tags=list(_READ))
+            ds = pydicom.dcmread(Elements(data), force=True, specific_tags=list(_READ))
         else:
             ds.add_new("PixelData", "OW", pixels)
-    except InputRefused:
+        check_lengths(ds.file_meta)
+        check_lengths(ds)
+    except (InputRefused, Deflated):
         raise
     except Exception as error:
-        raise InputRefused(_CUT) from error
+        raise InputRefused(CUT) from error
     if "TransferSyntaxUID" not in ds.file_meta:
         ds.file_meta.TransferSyntaxUID = (ds.original_encoding[0] and ImplicitVRLittleEndian) or _explicit(ds)
     return ds
 
 
-def _inflated(data: bytes) -> bytes:
-    """Return a deflated data set (PS3.5 A.5) inflated, without its meta information; others as they are."""
-    if data[132:136] != b"\x02\x00\x00\x00" or DeflatedExplicitVRLittleEndian.encode() not in data[:1024]:
-        return data
-    # (0002,0000) tells the length of group 0002, counted from its own end
-    start = 144 + int.from_bytes(data[140:144], "little")
-    most = settings().max_file_mb * 10**6
+def _inflated_dataset(data: bytes) -> Dataset:
     try:
-        grown = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], most + 1)
-    except zlib.error as error:
-        raise InputRefused(_CUT) from error
-    if len(grown) > most:
-        raise InputRefused(f"DICOM that inflates beyond {most // 10**6} MB. Give the film at its own size.")
-    return grown
+        return dataset(data)
+    except Deflated as error:
+        raise InputRefused(CUT) from error
 
 
 def _explicit(ds: Dataset):
@@ -196,7 +173,7 @@ def _check(ds: Dataset) -> None:
     """Refuse what is no single-frame picture, before any pixel is decoded."""
     if "PixelData" not in ds:
         if "Rows" in ds:
-            raise InputRefused(_CUT)
+            raise InputRefused(CUT)
         raise InputRefused("DICOM without an image, such as a report or a directory. Give the image files.")
     try:
         rows, columns, frames = int(ds.Rows), int(ds.Columns), int(ds.get("NumberOfFrames") or 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputRefused
-from .archive import is_archive, unpacked
-from .decoder import WITHIN, Decoder
+from .archive import is_archive
+from .decoder import ISOLATED, Decoder
 from .dicom import read_dicom
 from .digest import Digest
 from .display import PERCENTILES, apply_window, nominal_window, percentile_window
@@ -20,7 +20,7 @@ __all__ = ["read_radiograph"]
 
 
 def read_radiograph(
-    data: bytes, *, quarter_turns: int = 0, sha256: str | None = None, decoder: Decoder = WITHIN
+    data: bytes, *, quarter_turns: int = 0, sha256: str | None = None, decoder: Decoder = ISOLATED
 ) -> Radiograph:
     """Read one film.
 
@@ -29,7 +29,7 @@ def read_radiograph(
         quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright. A mirror
             image is never made.
         sha256: hex digest of the data where it is known already.
-        decoder: decodes what needs a codec; a server gives one that works in a process of its own.
+        decoder: decodes what needs a codec, in a process of its own.
 
     Returns:
         The film as a workstation would show it, with the transforms that were applied and the gate's
@@ -41,8 +41,8 @@ def read_radiograph(
     """
     check_bytes(data)
     if is_archive(data):
-        unpacked(data)  # says what is wrong with it, if anything is
-        raise InputRefused("Zip archive within a folder or an archive, or without films. Unpack it first.")
+        decoder.check_archive(data)  # says what is wrong with it, if anything is
+        raise InputRefused("Zip archive within a folder or an archive, or without images. Unpack it first.")
     kind = sniff(data)
     digest = Digest(data, sha256)
     if kind == "dicom":

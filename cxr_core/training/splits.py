@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import PathUnusable, TrainingRefused
+from ..gunzip import read_unpacked
 
 __all__ = [
     "EMBEDDED_SPLIT",
@@ -93,8 +93,7 @@ def read_split(path: Path = EMBEDDED_SPLIT) -> Split:
 def read_names(path: Path) -> list[str]:
     """Return the names of a list of images, one a line, gzip too; raises PathUnusable."""
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
+        text = read_unpacked(path).decode("utf-8")
     except (OSError, EOFError, ValueError) as error:
         raise PathUnusable(f"List {path}: cannot be read. Accepted: text, one image name a line, gzip too.") from error
     return [name for line in text.splitlines() if (name := line.strip())]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import PathUnusable
+from ..gunzip import open_unpacked
 from ..labels import LABELS
 from .columns import ColumnMap, one_hot
 from .images import find_images
@@ -166,7 +167,7 @@ def patient_numbers(values: pd.Series) -> np.ndarray:
 def _read_csv(csv: Path) -> pd.DataFrame:
     try:
         # as text: a patient's number may have leading zeros
-        return pd.read_csv(csv, dtype=str, keep_default_na=False)
+        return pd.read_csv(open_unpacked(csv), dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Table {csv}: cannot be read as CSV. Accepted: NIH's Data_Entry table.") from error
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ..access import audit
 from ..errors import InputRefused
-from ..imaging import is_archive, is_directory, phantom_dicom, unpacked
+from ..imaging import Unpacked, decoder_apart, is_archive, is_directory, phantom_dicom
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
 from .chrome import banner, demonstration_words, html, imported_words, refusal
@@ -94,19 +94,26 @@ def _uploaders(films: Worklist) -> None:
 def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
     # a directory of a medium lists the films that are dropped with it
     films_only = [file for file in files if not is_directory(file[1][:1024])] or files
-    opened = [member for name, data in films_only for member in _members(name, data)]
-    st.session_state["dropped"] = films.drop(opened, most=settings().max_files)
+    opened, left_out, room = [], 0, films.room()
+    for name, data in films_only:
+        members = _members(name, data, room)
+        opened += members.files
+        left_out += members.left_out
+        room -= sum(len(content) for _, content in members.files)
+    st.session_state["dropped"] = films.drop(opened, most=settings().max_files, left_out=left_out)
     st.session_state["chute"] = st.session_state.get("chute", 0) + 1
 
 
-def _members(name: str, data: bytes) -> list[tuple[str, bytes]]:
-    """Return the files of a zip of a study; of a broken one the archive itself, which is then refused."""
+def _members(name: str, data: bytes, room: int) -> Unpacked:
+    """Return the files of a zip of a study that fit into ``room`` bytes; of a broken one itself, which is refused."""
+    alone = Unpacked([(name, data)], left_out=0)
     if not is_archive(data):
-        return [(name, data)]
+        return alone
     try:
-        return unpacked(data) or [(name, data)]
+        members = decoder_apart().unpacked(data, max(0, room))
     except InputRefused:
-        return [(name, data)]
+        return alone
+    return members if members.files or members.left_out else alone
 
 
 def picture(film: Film, films: Worklist, model: Predictor) -> None:

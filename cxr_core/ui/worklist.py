@@ -121,16 +121,21 @@ class Worklist:
     _looked_at: list[str] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def drop(self, files: Iterable[tuple[str, bytes]], *, most: int) -> Dropped:
+    def room(self) -> int:
+        """Return how many bytes of files the list may still take in, by the setting ``session_mb``."""
+        return settings().session_mb * 10**6 - sum(len(film.data or b"") for film in self.films.values())
+
+    def drop(self, files: Iterable[tuple[str, bytes]], *, most: int, left_out: int = 0) -> Dropped:
         """Take files in; the first new one is chosen.
 
         Args:
             files: (name, content) of each.
             most: how many films the list may hold.
+            left_out: how many files of an archive there was no room for.
         """
-        taken, known, left_out, why = [], 0, 0, ""
-        most_bytes = settings().session_mb * 10**6
-        held = sum(len(film.data or b"") for film in self.films.values())
+        taken, known, room = [], 0, self.room()
+        full = f"the list holds {settings().session_mb} MB of files at most"
+        why = full if left_out else ""
         for name, data in files:
             digest = hashlib.sha256(data).hexdigest()
             film = self.films.get(digest)
@@ -138,10 +143,10 @@ class Worklist:
                 known += 1
             elif film is None and len(self.films) >= most:
                 left_out, why = left_out + 1, f"the list holds {most} files at most"
-            elif held + len(data) > most_bytes:
-                left_out, why = left_out + 1, f"the list holds {settings().session_mb} MB of files at most"
+            elif len(data) > room:
+                left_out, why = left_out + 1, full
             else:
-                held += len(data)
+                room -= len(data)
                 if film is None:
                     self.films[digest] = Film(digest, name, data)
                     taken.append(digest)

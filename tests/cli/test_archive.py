@@ -131,7 +131,7 @@ def test_files_that_came_or_changed_are_read_and_no_other(films, tmp_path, capsy
         (["FILMS", "--resume"], 2, "give --archive DIR"),
         (["FILMS", "--archive", "OUT", "--on", "spark"], 2, "write ray, or ray:ADDRESS"),
         (["FILMS", "--archive", "OUT", "--operating-point", "none"], 2, "no operating point"),
-        (["OUT/nothing", "--archive", "OUT/there"], 4, "no such file or folder"),
+        (["OUT/nothing", "--archive", "OUT/there", "--workers", "1"], 3, "nothing: No such file or folder"),
         (["EMPTY", "--archive", "OUT"], 4, "no file in the folders"),
     ],
 )

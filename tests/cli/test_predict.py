@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -98,7 +99,8 @@ def png(grey):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["predict", "nothing-here.dcm"], 4, "no such file or folder"),
+        (["predict", "nothing-here.dcm"], 3, "nothing-here.dcm: No such file or folder"),
+        (["render", "nothing-here.dcm", "out.png"], 3, "No such file or folder"),
         (["predict", "FILM", "--model", "none"], 4, "no such model"),
         (["predict", "FILM", "--operating-point", "none"], 2, "no operating point"),
         (["predict", "FILM", "--json", "--csv"], 2, "not both"),
@@ -155,7 +157,7 @@ def test_a_name_that_is_no_utf8_and_a_file_that_cannot_be_opened_stop_nothing(st
     assert main(["predict", str(folder), "--json", "--out", str(out)]) == 0
     names = [json.loads(line)["file"].rsplit("/", 1)[1] for line in out.read_text().splitlines()]
     assert sorted(names) == ["f\\xff.png", "good.png"]
-    assert main(["predict", "a" * 300]) == 4
+    assert main(["predict", "a" * 300]) == 3
     assert main(["models", "show", "a" * 300]) == 4
     capsys.readouterr()
 
@@ -187,6 +189,36 @@ def test_a_zip_of_a_study(study, tmp_path, capsys):
     assert main(["predict", str(tmp_path / "study.zip"), "--json"]) == 3
     files = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
     assert files == [str(tmp_path / "study.zip" / name) for name in ("film.dcm", "text.dcm")]
+
+
+def test_a_path_that_is_not_there_is_refused_and_the_rest_is_read(study, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    paths = [tmp_path / "gone.dcm", study / "film.dcm", tmp_path / "pipe", tmp_path / "link", study / "film.dcm"]
+    assert main(["predict", *map(str, paths), "--json"]) == 3
+    out, err = capsys.readouterr()
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["file"] for record in records] == list(map(str, paths))
+    assert [bool(record["findings"]) for record in records] == [False, True, False, False, True]
+    assert len(err.splitlines()) == 3
+
+
+def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsys):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(study / "film.dcm", "a/film.dcm")
+        archive.writestr("DICOMDIR", b"x")
+    assert main(["render", str(tmp_path / "one.zip"), str(tmp_path / "o.png")]) == 0
+    capsys.readouterr()
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(12):
+            archive.write(study / "film.dcm", f"a/film{number}.dcm")
+    assert main(["render", str(tmp_path / "many.zip"), str(tmp_path / "p.png")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds 12 images (many/film0.dcm, many/film1.dcm," in line
+    assert line.endswith("many/film9.dcm, ...): give one file of them.")
+    assert not (tmp_path / "p.png").exists()
 
 
 def test_csv_to_a_file(study, tmp_path, capsys):

@@ -4,7 +4,8 @@ import zipfile
 import pytest
 
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import is_archive, phantom_dicom, phantom_png, unpacked
+from cxr_core.imaging import decoder_apart, is_archive, phantom_dicom, phantom_png
+from cxr_core.imaging.apart import Apart
 from cxr_core.settings import settings
 
 
@@ -14,6 +15,10 @@ def zipped(*files: tuple[str, bytes]) -> bytes:
         for name, data in files:
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def unpacked(data: bytes, most: int = 10**9) -> list[tuple[str, bytes]]:
+    return decoder_apart().unpacked(data, most).files
 
 
 STUDY = zipped(
@@ -39,10 +44,12 @@ def test_a_bomb_is_refused():
 def test_too_many_files_are_refused(monkeypatch):
     monkeypatch.setenv("SECOND_READ_MAX_FILES", "2")
     settings.cache_clear()
+    decoder = Apart(seconds=20, megabytes=400)
     try:
         with pytest.raises(InputRefused, match="3 files: 2 are accepted"):
-            unpacked(zipped(("a", b"1"), ("b", b"2"), ("c", b"3")))
+            decoder.unpacked(zipped(("a", b"1"), ("b", b"2"), ("c", b"3")), most=100)
     finally:
+        decoder.close()
         settings.cache_clear()
 
 

@@ -8,7 +8,8 @@ from pydicom.fileset import FileSet
 from cxr_core.archive import collect
 from cxr_core.cli.main import main
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import is_directory, listed_files, phantom_dicom
+from cxr_core.imaging import is_directory, phantom_dicom
+from cxr_core.imaging.dicomdir import listed_files
 
 
 @pytest.fixture

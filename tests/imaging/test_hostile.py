@@ -3,13 +3,13 @@
 import logging
 
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import read_radiograph, unpacked
+from cxr_core.imaging import read_radiograph
 from tests.mutations import mutated, opened, seeds
 
 
 def test_whole_files_are_read():
     whole = seeds()
-    ((_, whole["zip"]),) = unpacked(whole["zip"])
+    (whole["zip"],) = opened(whole["zip"])
     for name, data in whole.items():
         assert read_radiograph(data).rows == 48, name
 
