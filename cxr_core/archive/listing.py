@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputRefused, PathUnusable
-from ..imaging import is_archive, is_directory, listed_files, unpacked
+from ..imaging import is_archive, is_directory, is_directory_name, listed_files, plain_name, unpacked
 
 __all__ = ["InputFile", "as_text", "collect", "walk"]
 
@@ -33,6 +33,8 @@ class InputFile:
             return self.content
         try:
             return self.path.read_bytes()
+        except FileNotFoundError as error:
+            raise InputRefused("The file is missing: it is listed, and not there. Copy the medium again.") from error
         except OSError as error:
             raise InputRefused("The file cannot be opened. Check its rights.") from error
 
@@ -79,7 +81,7 @@ def _below(folder: Path, place: Path) -> Iterator[InputFile]:
     """Yield a folder's files and those below, in the order of their parts."""
     with os.scandir(folder / place) as entries:
         # a directory of a medium lists the files beside it, which are found anyway
-        found = sorted((e for e in entries if not e.name.startswith(".") and e.name != "DICOMDIR"), key=_name)
+        found = sorted((e for e in entries if not e.name.startswith(".") and not is_directory_name(e.name)), key=_name)
     for entry in found:
         here = place / entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -97,7 +99,40 @@ def _listed(path: Path) -> list[InputFile]:
     with path.open("rb") as file:
         if not is_directory(file.read(1024)):
             return []
-    return [InputFile(path.parent / place, place) for place in listed_files(path.read_bytes())]
+    names = _Names()
+    places = [names.place(path.parent, place) for place in listed_files(path.read_bytes())]
+    return [InputFile(path.parent / place, place) for place in places]
+
+
+class _Names:
+    """Files of a medium as they are called where it was copied to.
+
+    A directory names them in capitals (PS3.10 8.5); copies on Linux and macOS have small letters, an added ``.dcm``,
+    or the version number ``;1`` that ISO 9660 writes behind a name. Each folder is listed once.
+    """
+
+    def __init__(self) -> None:
+        self._listed: dict[Path, dict[str, str]] = {}
+
+    def place(self, medium: Path, place: Path) -> Path:
+        """Return the place below the medium under which a file is there; the one that was listed, where none is."""
+        found = Path()
+        for part in place.parts:
+            name = self._of(medium / found).get(part.upper())
+            if name is None:
+                return place
+            found /= name
+        return found
+
+    def _of(self, folder: Path) -> dict[str, str]:
+        if folder not in self._listed:
+            try:
+                # whole names win over those with something added
+                names = sorted((entry.name for entry in os.scandir(folder)), key=len, reverse=True)
+            except OSError:
+                names = []
+            self._listed[folder] = {plain_name(name): name for name in names}
+        return self._listed[folder]
 
 
 def _members(path: Path) -> list[InputFile]:

@@ -9,8 +9,13 @@ from pathlib import PurePosixPath
 
 from ..errors import InputRefused
 from ..settings import settings
+from .dicomdir import is_directory_name
 
 __all__ = ["is_archive", "unpacked"]
+
+
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_OTHER_METHODS = {9: "deflate64", 93: "zstandard", 95: "xz", 98: "PPMd"}
 
 
 def is_archive(data: bytes) -> bool:
@@ -45,11 +50,14 @@ def unpacked(data: bytes) -> list[tuple[str, bytes]]:
 def _is_film(member: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(member.filename).parts
     hidden = any(part.startswith((".", "__MACOSX")) for part in parts if part != "..")
-    return not member.is_dir() and bool(parts) and not hidden and parts[-1] != "DICOMDIR"
+    return not member.is_dir() and bool(parts) and not hidden and not is_directory_name(parts[-1])
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     most = settings().max_file_mb * 10**6
+    if member.compress_type not in _METHODS:
+        name = _OTHER_METHODS.get(member.compress_type, f"method {member.compress_type}")
+        raise InputRefused(f"Zip archive compressed by {name}: deflate is accepted. Make it again, or unpack it first.")
     with archive.open(member) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -12,7 +12,7 @@ from pydicom.uid import MediaStorageDirectoryStorage
 from ..errors import InputRefused
 from ..settings import settings
 
-__all__ = ["is_directory", "listed_files"]
+__all__ = ["is_directory", "is_directory_name", "listed_files", "plain_name"]
 
 # PS3.10 8.2: up to eight of these letters; others would lead out of the medium
 _COMPONENT = re.compile(r"[A-Z0-9_]{1,8}", re.IGNORECASE)
@@ -21,6 +21,16 @@ _COMPONENT = re.compile(r"[A-Z0-9_]{1,8}", re.IGNORECASE)
 def is_directory(head: bytes) -> bool:
     """Return whether the first kilobyte of a file is that of a DICOMDIR, whatever its name."""
     return head[128:132] == b"DICM" and MediaStorageDirectoryStorage.encode() in head
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name as a DICOMDIR would have it: in capitals, without ``.dcm`` and the ``;1`` of ISO 9660."""
+    return re.sub(r"(\.DCM)?\.?(;\d+)?$", "", name.upper())
+
+
+def is_directory_name(name: str) -> bool:
+    """Return whether a file on a medium is called DICOMDIR, however it is spelt."""
+    return plain_name(name) == "DICOMDIR"
 
 
 def listed_files(data: bytes) -> list[Path]:
