@@ -23,7 +23,7 @@ from .display import (
     percentile_of_counts,
     percentile_window,
 )
-from .elements import decimal_numbers, whole_number
+from .elements import Repairs, decimal_numbers, whole_number
 from .tables import is_little_endian, read_lut
 from .voi import Lut, Voi
 
@@ -41,10 +41,22 @@ Counts = Callable[[], np.ndarray]
 
 @dataclass
 class Notes:
-    """What is done to the pixels, and what speaks against them, gathered along the way."""
+    """What is done to the pixels, and what speaks against them, gathered along the way.
+
+    A repair is both, and stands in a list of its own.
+    """
 
     transforms: list[str] = field(default_factory=list)
     concerns: list[str] = field(default_factory=list)
+    repairs: Repairs = field(default_factory=list)
+
+    def all_transforms(self) -> tuple[str, ...]:
+        """Return the repairs, then what was done, in order."""
+        return (*(f"repaired: {words}" for words in self.repairs), *self.transforms)
+
+    def all_concerns(self) -> tuple[str, ...]:
+        """Return the repairs, then what else speaks against the picture."""
+        return (*self.repairs, *self.concerns)
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ class Levels:
             return self
         value, limit = whole_number(ds, "PixelPaddingValue"), whole_number(ds, "PixelPaddingRangeLimit")
         if value is None or (limit is None and ds.get_item("PixelPaddingRangeLimit") is not None):
-            notes.concerns.append("a padding value or limit that is not one whole number: left out")
+            notes.repairs.append("a padding value or limit that is not one whole number: left out")
         if value is None:
             return self
         signed, width = bool(ds.PixelRepresentation), int(np.log2(len(self.stored)))
@@ -122,8 +134,8 @@ def _masked(values: np.ndarray, bits: int, signed: bool) -> np.ndarray:
 def modality_values(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
     """Return (n,) float32 values after the Modality LUT or rescale (PS3.3 C.11.1)."""
     stored = levels.stored
-    slope = (decimal_numbers(ds, "RescaleSlope", notes.concerns) or [1.0])[0]
-    intercept = (decimal_numbers(ds, "RescaleIntercept", notes.concerns) or [0.0])[0]
+    slope = (decimal_numbers(ds, "RescaleSlope", notes.repairs) or [1.0])[0]
+    intercept = (decimal_numbers(ds, "RescaleIntercept", notes.repairs) or [0.0])[0]
     identity = slope == 1 and intercept == 0
     tables = ds.get("ModalityLUTSequence")
     if str(ds.get("SOPClassUID")) in _DX:
@@ -135,9 +147,7 @@ def modality_values(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
         return stored.astype(np.float32)
     if tables:
         signed, little = bool(ds.PixelRepresentation), is_little_endian(ds)
-        lut = read_lut(
-            tables[0], signed=signed, name="the modality table", concerns=notes.concerns, little_endian=little
-        )
+        lut = read_lut(tables[0], signed=signed, name="the modality table", repairs=notes.repairs, little_endian=little)
         if lut is not None:
             notes.transforms.append(f"modality LUT: {lut.explanation}")
             return apply_lut(stored, lut)
@@ -146,7 +156,7 @@ def modality_values(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
         if values is not None:
             notes.transforms.append(f"modality LUT: rescale {slope:g} x + {intercept:g}")
             return values
-        notes.concerns.append("a rescale that cannot be applied: left out, values are as stored")
+        notes.repairs.append("a rescale that cannot be applied: left out, values are as stored")
     notes.transforms.append("modality LUT: identity")
     return stored.astype(np.float32)
 
@@ -173,8 +183,7 @@ def colour_values(ds: Dataset, levels: Levels, notes: Notes) -> tuple[Voi, np.nd
         ds.get("PresentationLUTShape") == "INVERSE",
     ]
     if any(left):
-        notes.transforms.append("rescale, window and presentation LUT: for grey images, not applied in colour")
-        notes.concerns.append("a rescale, window or presentation LUT in a colour image: left over, not applied")
+        notes.repairs.append("a rescale, window or presentation LUT in a colour image: left over, not applied")
     values = levels.stored.astype(np.float32)
     voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
     notes.transforms.append(voi.explanation)
@@ -192,7 +201,8 @@ def voi_brightness(
     first = vois[0]
     if isinstance(first, Lut):
         count = len(first.entries)
-        notes.transforms.append(f"VOI: table of {count} entries, {first.bits} bits")
+        by = "" if first.top == (1 << first.bits) - 1 else f", scaled by its own maximum {first.top}"
+        notes.transforms.append(f"VOI: table of {count} entries, {first.bits} bits{by}")
         return Voi(first.first + count / 2, count, "LINEAR", f"VOI LUT: {first.explanation}"), brightness(values, first)
     notes.transforms.append(f"VOI: window {first.center:g}/{first.width:g} {first.function}")
     return first, brightness(values, first)

@@ -70,7 +70,7 @@ def read_dicom(data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, dec
         warnings.simplefilter("ignore")
         ds, repairs = _opened(data)
         try:
-            return _read(ds, data, digest, pose, voi_scale, decoder, Notes(concerns=repairs))
+            return _read(ds, data, digest, pose, voi_scale, decoder, Notes(repairs=repairs))
         except InputRefused:
             raise
         except Exception as error:
@@ -97,11 +97,11 @@ def _read(
         pixels=picture.pixels,
         voi=picture.voi,
         inverted=inverts(ds),
-        transforms=tuple(notes.transforms),
+        transforms=notes.all_transforms(),
         spacing_mm=spacing,
         header=allowed_header(ds),
         age=patient_age(ds),
-        concerns=tuple(notes.concerns),
+        concerns=notes.all_concerns(),
         alternatives=picture.alternatives,
         pose=pose,
         scalable=picture.scalable,
@@ -122,11 +122,11 @@ def _containers(ds: Dataset, data: bytes, decoder: Decoder, notes: Notes) -> _Co
         pixels = container_pixels(ds)
         if missing:
             share = f"{missing} of {int(ds.Rows) * int(ds.Columns)} pixels"
-            notes.concerns.append(f"the file is cut short: {share} are missing at its end, painted as padding")
+            notes.repairs.append(f"the file is cut short: {share} are missing at its end, painted as padding")
     else:
         missing = 0
         pixels = decoder.frame(ds, data)
-        notes.concerns.extend(frame_concerns(ds))
+        notes.repairs.extend(frame_concerns(ds))
     if pixels.itemsize == 4:
         pixels = _lower_half(ds, pixels)
     if missing and pixels.ndim == 2 and ds.PhotometricInterpretation in GREY:
@@ -186,11 +186,11 @@ def _picture(ds: Dataset, containers: _Containers, pose: Pose, voi_scale: VoiSca
     else:
         levels = levels.with_padding(ds, counts, notes).with_filled(containers.filled)
         values = modality_values(ds, levels, notes)
-        vois, scalable = _scaled(file_vois(ds, values, notes.concerns), voi_scale, notes)
+        vois, scalable = _scaled(file_vois(ds, values, notes.repairs), voi_scale, notes)
         voi, seen = voi_brightness(values, vois, levels, counts, notes)
         display = presented(ds, seen, levels, notes)
     tables = Pixels(pixels, values, display, levels.padding)
-    shape, rows, columns = pixel_shape(ds, notes.concerns), *pixels.shape
+    shape, rows, columns = pixel_shape(ds, notes.repairs), *pixels.shape
     if shape != 1:
         check_size(round(rows * max(1.0, shape)), round(columns * max(1.0, 1 / shape)))
         tables = squared(tables, levels.stored, shape)

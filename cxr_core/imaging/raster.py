@@ -90,7 +90,8 @@ def _without_end(data: bytes) -> Raster:
     one, two = (read_raster(data + filler + END, "jpeg") for filler in (b"", FILLER))
     if not np.array_equal(one.values, two.values):
         raise InputRefused("JPEG that cannot be decoded: it is broken or cut short.")
-    return replace(one, warnings=(*one.warnings, "the file has no end marker: every row was there"))
+    words = "the file has no end marker: every row was there"
+    return replace(one, transforms=(f"repaired: {words}", *one.transforms), warnings=(*one.warnings, words))
 
 
 def _read(data: bytes, name: str) -> Raster:

@@ -24,7 +24,7 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _CODES = 1 << 16
 
 
-def pixel_shape(ds: Dataset, concerns: list[str]) -> float:
+def pixel_shape(ds: Dataset, repairs: list[str]) -> float:
     """Return the height of a pixel over its width, 1 where the header does not say.
 
     A spacing decides, else Pixel Aspect Ratio, which is there for images without one (PS3.3 C.7.6.3.1.7). Of several
@@ -32,16 +32,16 @@ def pixel_shape(ds: Dataset, concerns: list[str]) -> float:
     """
     said = []
     for keyword in (*_SPACINGS, "PixelAspectRatio"):
-        numbers = decimal_numbers(ds, keyword, concerns) if keyword in ds else []
+        numbers = decimal_numbers(ds, keyword, repairs) if keyword in ds else []
         if len(numbers) == 2 and all(0 < number < 1e6 for number in numbers):
             said.append(numbers[0] / numbers[1])
     if not said:
         return 1.0
     shape = said[0]
     if any(abs(other / shape - 1) > SAME for other in said[1:]):
-        concerns.append("spacings or an aspect ratio that contradict each other: the first was followed")
+        repairs.append("spacings or an aspect ratio that contradict each other: the first was followed")
     if not 1 / MOST <= shape <= MOST:
-        concerns.append("a pixel spacing or aspect ratio that cannot be true: left out")
+        repairs.append("a pixel spacing or aspect ratio that cannot be true: left out")
         return 1.0
     return 1.0 if abs(shape - 1) <= SAME else shape
 

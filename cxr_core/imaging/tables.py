@@ -20,14 +20,14 @@ SMALL_PART = 4
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
-def read_lut(item: Dataset, *, signed: bool, name: str, concerns: list[str], little_endian: bool = True) -> Lut | None:
+def read_lut(item: Dataset, *, signed: bool, name: str, repairs: list[str], little_endian: bool = True) -> Lut | None:
     """Read a look-up table, also one whose 8-bit entries are packed two to a word (PS3.3 C.11.2.1.1).
 
     Args:
         item: of the sequence.
         signed: whether the values that it looks up are.
         name: what the table is called where it is broken.
-        concerns: is told what is wrong with it. One with fewer entries than it says keeps those that it has:
+        repairs: is told what is wrong with it. One with fewer entries than it says keeps those that it has:
             values beyond its end take the last. One without entries is left out.
         little_endian: the order of bytes in the file.
 
@@ -39,7 +39,7 @@ def read_lut(item: Dataset, *, signed: bool, name: str, concerns: list[str], lit
         words = _words(item.LUTData, little_endian)
     except Exception:
         # a missing, empty or broken element fails in any way
-        concerns.append(f"{name} has no entries or no descriptor: left out")
+        repairs.append(f"{name} has no entries or no descriptor: left out")
         return None
     count = count or 1 << 16
     if signed and first >= 1 << 15:
@@ -47,10 +47,10 @@ def read_lut(item: Dataset, *, signed: bool, name: str, concerns: list[str], lit
     packed = len(words) < count and (len(words) == (count + 1) // 2 or (bits <= 8 and len(words) < count // 2))
     entries = (words.astype("<u2").view(np.uint8) if packed else words)[:count]
     if not len(entries) or not 8 <= bits <= 16 or count < 0:
-        concerns.append(f"{name} has no entries or no descriptor: left out")
+        repairs.append(f"{name} has no entries or no descriptor: left out")
         return None
     if len(entries) < count:
-        concerns.append(f"{name} has {len(entries)} entries and says {count}: values beyond its end take the last")
+        repairs.append(f"{name} has {len(entries)} entries and says {count}: values beyond its end take the last")
     # a table that goes beyond its own bits would be white from there on
     bits = max(bits, int(entries.max()).bit_length())
     return Lut(entries.astype(np.uint16), first, bits, f"table of {len(entries)} entries")
@@ -76,7 +76,7 @@ def scaled_by_data(lut: Lut) -> Lut | None:
     return replace(lut, top=top, explanation=f"{lut.explanation}, by its own maximum")
 
 
-def file_vois(ds: Dataset, values: np.ndarray, concerns: list[str]) -> tuple[Voi | Lut, ...]:
+def file_vois(ds: Dataset, values: np.ndarray, repairs: list[str]) -> tuple[Voi | Lut, ...]:
     """Return the file's tables and windows, tables first; what cannot be applied is left out and named.
 
     They are alternatives (PS3.3 C.11.2.1.1). An explanation is free text, which may hold anything: only
@@ -85,23 +85,23 @@ def file_vois(ds: Dataset, values: np.ndarray, concerns: list[str]) -> tuple[Voi
     found: list[Voi | Lut] = []
     signed, little = bool(values.min() < 0), is_little_endian(ds)
     for number, item in enumerate(ds.get("VOILUTSequence") or (), 1):
-        lut = read_lut(item, signed=signed, name=f"VOI table {number}", concerns=concerns, little_endian=little)
+        lut = read_lut(item, signed=signed, name=f"VOI table {number}", repairs=repairs, little_endian=little)
         if lut is not None:
             found.append(replace(lut, explanation=_known_words(item.get("LUTExplanation")) or f"table {number}"))
     function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
     if function not in _FUNCTIONS:
-        concerns.append("VOI LUT Function is a word that the standard does not know: taken as LINEAR")
+        repairs.append("VOI LUT Function is a word that the standard does not know: taken as LINEAR")
         function = "LINEAR"
     told = ds.get("WindowCenterWidthExplanation") or ()
     told = [told] if isinstance(told, str) else list(told)
-    centers, widths = (decimal_numbers(ds, keyword, concerns) for keyword in ("WindowCenter", "WindowWidth"))
+    centers, widths = (decimal_numbers(ds, keyword, repairs) for keyword in ("WindowCenter", "WindowWidth"))
     for number, (center, width) in enumerate(zip(centers, widths, strict=False), 1):
         words = _known_words(told[number - 1] if number <= len(told) else "")
         voi = Voi(center, width, function, words or f"window {number}")
         if usable(voi):
             found.append(voi)
         else:
-            concerns.append("a window of the file is not usable: left out")
+            repairs.append("a window of the file is not usable: left out")
     return tuple(found)
 
 
