@@ -25,6 +25,7 @@ _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _ORIENTATION = 0x0112
 _LUMA = (0.299, 0.587, 0.114)
 _OPAQUE = 65535
+_BIG_ENDIAN_BIGTIFF = b"MM\x00+"
 _LAID_ON_BLACK = "transparent parts: laid on black"
 
 LOSSY_COLOUR = 8
@@ -80,6 +81,8 @@ def read_raster(data: bytes, kind: Kind) -> Raster:
     except (Image.DecompressionBombError, MemoryError) as error:
         raise InputRefused(f"{name} with far too many pixels. Give the film at its own size.") from error
     except UnidentifiedImageError as error:
+        if data.startswith(_BIG_ENDIAN_BIGTIFF):
+            raise InputRefused("BigTIFF in big endian: not read here. Export it as TIFF or PNG.") from error
         raise InputRefused(f"{name} that cannot be opened: its header is broken or cut short.") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
         raise InputRefused(f"{name} that cannot be decoded: it is broken or cut short.") from error
