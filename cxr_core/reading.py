@@ -67,7 +67,7 @@ def open_film(
     """Return one file as a film.
 
     Args:
-        data: content of a DICOM, PNG, JPEG or TIFF file.
+        data: content of a DICOM, PNG, JPEG, TIFF or WEBP file.
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
         mirrored: exchange left and right before that, since the header says that they are exchanged.

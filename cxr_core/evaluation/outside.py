@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import PathUnusable
 from ..store import Predictions, RunRecord
+from ..training.table import check_commas
 from .films import patient_digests, patient_key
 from .identity import new_record
 from .outcomes import ANY_FINDING
@@ -33,6 +34,8 @@ def read_outside(file: Path, *, name: str, model: str, part: str, folder: Path) 
     Raises:
         PathUnusable: another layout, a score outside [0, 1], an image twice, a film without a patient.
     """
+    if file.suffix != ".parquet":
+        check_commas(file)
     try:
         frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
     except (OSError, ValueError) as error:

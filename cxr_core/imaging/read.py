@@ -33,7 +33,7 @@ def read_radiograph(
     """Read one film.
 
     Args:
-        data: content of a DICOM, PNG, JPEG or TIFF file, told apart by content.
+        data: content of a DICOM, PNG, JPEG, TIFF or WEBP file, told apart by content.
         quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright.
         mirrored: the reader exchanges left and right first, since the header says that they are. Nothing is
             ever mirrored but by this.
