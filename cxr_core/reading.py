@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .imaging import ISOLATED, Decoder, Radiograph, read_radiograph, turn_words
+from .imaging import ISOLATED, Decoder, Pose, Radiograph, VoiScale, pose_words, read_radiograph
 from .model import Predictor, PreparedFilm, Reading, prepare_film
 from .model.windows import with_other_windows
 
@@ -20,7 +20,10 @@ def read_film(
     prevalence: Mapping[str, float] | float | None = None,
     read_anyway: str | None = None,
     quarter_turns: int = 0,
+    mirrored: bool = False,
     upright: bool = False,
+    follow_orientation: bool = False,
+    voi_scale: VoiScale = "file",
     sha256: str | None = None,
     decoder: Decoder = ISOLATED,
 ) -> tuple[Radiograph, Reading]:
@@ -38,7 +41,10 @@ def read_film(
         data,
         read_anyway=read_anyway,
         quarter_turns=quarter_turns,
+        mirrored=mirrored,
         upright=upright,
+        follow_orientation=follow_orientation,
+        voi_scale=voi_scale,
         sha256=sha256,
         decoder=decoder,
     )
@@ -51,27 +57,44 @@ def open_film(
     *,
     read_anyway: str | None = None,
     quarter_turns: int = 0,
+    mirrored: bool = False,
     upright: bool = False,
+    follow_orientation: bool = False,
+    voi_scale: VoiScale = "file",
     sha256: str | None = None,
     decoder: Decoder = ISOLATED,
 ) -> Radiograph:
     """Return one file as a film.
 
     Args:
-        data: content of a DICOM, PNG, JPEG or TIFF file.
+        data: content of a DICOM, PNG, JPEG, TIFF or WEBP file.
         read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
         quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
+        mirrored: exchange left and right before that, since the header says that they are exchanged.
         upright: turn back a film that the gate refuses as turned by 90, 180 or 270 degrees, and say so in its
-            transforms. A mirror image is never made.
+            transforms. Nothing is mirrored by this.
+        follow_orientation: bring a film whose Patient Orientation says that it is mirrored or turned the right way
+            round, and say so in its transforms.
+        voi_scale: by what a VOI table is scaled, as in :func:`cxr_core.imaging.read_radiograph`.
         sha256: hex digest of the data where it is known already.
         decoder: decodes what needs a codec.
 
     Raises:
         InputRefused: the bytes are no readable image.
     """
-    radiograph = read_radiograph(data, quarter_turns=quarter_turns, sha256=sha256, decoder=decoder)
-    if upright and radiograph.quality.status == "refused" and radiograph.quality.turned and not quarter_turns:
-        radiograph = _turned_back(data, radiograph, decoder)
+    radiograph = read_radiograph(
+        data,
+        quarter_turns=quarter_turns,
+        mirrored=mirrored,
+        voi_scale=voi_scale,
+        sha256=sha256,
+        decoder=decoder,
+    )
+    if follow_orientation and radiograph.quality.pose and not radiograph.pose:
+        radiograph = _posed_again(data, radiograph, radiograph.quality.pose, voi_scale, decoder)
+        radiograph = _named(radiograph, "option follow-orientation, as the header says")
+    if upright and radiograph.quality.status == "refused" and radiograph.quality.turned and not radiograph.pose:
+        radiograph = _turned_back(data, radiograph, voi_scale, decoder)
     return replace(radiograph, override=read_anyway) if read_anyway else radiograph
 
 
@@ -96,11 +119,24 @@ def read_prepared(
     return with_other_windows(predictor.read(film, operating_point, prevalence), film, predictor)
 
 
-def _turned_back(data: bytes, refused: Radiograph, decoder: Decoder) -> Radiograph:
+def _turned_back(data: bytes, refused: Radiograph, voi_scale: VoiScale, decoder: Decoder) -> Radiograph:
     """Return the film turned back as the gate says; as it was, where the gate takes that for turned as well."""
-    quarters = refused.quality.turned // 90
-    film = read_radiograph(data, quarter_turns=quarters, sha256=refused.sha256, decoder=decoder)
-    if film.quality.turned:
-        return refused
-    by_reader, by_option = turn_words(quarters), turn_words(quarters, "option upright, as the gate recognised it")
-    return replace(film, transforms=tuple(by_option[0] if words in by_reader else words for words in film.transforms))
+    film = _posed_again(data, refused, Pose(False, refused.quality.turned // 90), voi_scale, decoder)
+    return refused if film.quality.turned else _named(film, "option upright, as the gate recognised it")
+
+
+def _posed_again(data: bytes, film: Radiograph, pose: Pose, voi_scale: VoiScale, decoder: Decoder) -> Radiograph:
+    return read_radiograph(
+        data,
+        quarter_turns=pose.quarter_turns,
+        mirrored=pose.mirrored,
+        voi_scale=voi_scale,
+        sha256=film.sha256,
+        decoder=decoder,
+    )
+
+
+def _named(film: Radiograph, by: str) -> Radiograph:
+    """Return the film with its pose named as an option's doing, not the reader's."""
+    options = dict(zip(pose_words(film.pose), pose_words(film.pose, by), strict=True))
+    return replace(film, transforms=tuple(options.get(words, words) for words in film.transforms))

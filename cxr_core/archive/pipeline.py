@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from ..errors import InputRefused
-from ..imaging import Preparation
+from ..imaging import Preparation, VoiScale
 from ..model import Predictor, PreparedFilm, prepare_film
 from ..reading import open_film
 from ..settings import settings
@@ -52,6 +52,8 @@ def prepared(
     preparation: Preparation,
     read_anyway: str | None = None,
     upright: bool = False,
+    follow_orientation: bool = False,
+    voi_scale: VoiScale = "file",
     other_windows: bool = True,
 ) -> PreparedFilm | Refusal:
     """Return one file as the network takes it; the job of the processes.
@@ -61,7 +63,13 @@ def prepared(
     data = b""
     try:
         data = file.read()
-        film = open_film(data, read_anyway=read_anyway, upright=upright)
+        film = open_film(
+            data,
+            read_anyway=read_anyway,
+            upright=upright,
+            follow_orientation=follow_orientation,
+            voi_scale=voi_scale,
+        )
         return prepare_film(film, preparation, other_windows=other_windows)
     except InputRefused as refusal:
         return Refusal(hashlib.sha256(data).hexdigest(), str(refusal))

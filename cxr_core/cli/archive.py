@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..archive import FILMS_PER_PART, FilmPipeline, InputFile, Parts, Refusal, as_text, default_workers, walk
 from ..errors import PathUnusable, WrongArguments
+from ..imaging import VoiScale
 from ..model import Predictor, Reading, assumed_prevalence, shared_predictor
 from ..reading import read_prepared
 from ..report import CSV_COLUMNS, reading_rows, refusal_row
@@ -54,6 +55,8 @@ class HowToRead:
     prevalence: Mapping[str, float] | float | None
     read_anyway: str | None
     upright: bool
+    follow_orientation: bool = False
+    voi_scale: VoiScale = "file"
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,12 @@ def _answers(
     films: Iterable[tuple[_Seen, InputFile]], predictor: Predictor, how: HowToRead, workers: int | None, on: str | None
 ) -> Iterator[tuple[_Seen, Reading | Refusal]]:
     answer = partial(read_prepared, operating_point=how.operating_point, prevalence=how.prevalence)
-    options = {"read_anyway": how.read_anyway, "upright": how.upright}
+    options = {
+        "read_anyway": how.read_anyway,
+        "upright": how.upright,
+        "follow_orientation": how.follow_orientation,
+        "voi_scale": how.voi_scale,
+    }
     if on is None:
         with FilmPipeline(predictor, workers=workers or default_workers(), **options) as pipeline:
             yield from pipeline.run(films, answer)
@@ -160,6 +168,8 @@ def _plan(predictor: Predictor, paths: Sequence[Path], how: HowToRead) -> dict[s
         "prevalence": json.dumps(how.prevalence, sort_keys=True),
         "read anyway": how.read_anyway or "",
         "upright": str(how.upright),
+        "follow orientation": str(how.follow_orientation),
+        "voi scale": how.voi_scale,
     }
 
 

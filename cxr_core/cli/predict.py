@@ -33,7 +33,9 @@ __all__ = ["predict"]
 
 REFUSED = 3
 
-Paths = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="DICOM, PNG, JPEG or TIFF; folders whole.")]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="FILE|FOLDER...", help="DICOM, PNG, JPEG, TIFF or WEBP; folders whole.")
+]
 Model = Annotated[str | None, typer.Option(metavar="ID", help="Model to use; see: models list.")]
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="openvino|tensorflow", help="Engine to run it on.")]
 
@@ -56,6 +58,19 @@ def predict(
     upright: Annotated[
         bool, typer.Option("--upright", help="Turn back and read films that the gate finds turned; the turn is named.")
     ] = False,
+    follow_orientation: Annotated[
+        bool,
+        typer.Option(
+            "--follow-orientation",
+            help="Mirror or turn images whose Patient Orientation differs from the convention; it is named.",
+        ),
+    ] = False,
+    voi_scale: Annotated[
+        str,
+        typer.Option(
+            metavar="file|data", help="Scale a VOI table by the bits it declares, or by its own largest entry."
+        ),
+    ] = "file",
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="One line a finding.")] = False,
     heatmaps: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each film's maps: npz and PNG.")] = None,
@@ -92,12 +107,14 @@ def predict(
     """
     if json and csv:
         raise WrongArguments("Give --json or --csv, not both.")
+    if voi_scale not in ("file", "data"):
+        raise WrongArguments(f"--voi-scale {voi_scale!r}: file or data is accepted.")
     if archive is not None:
         if json or csv or any(path is not None for path in (heatmaps, sheet, table, out)):
             raise WrongArguments(
                 "--archive writes Parquet: no --json, --csv, --out, --heatmaps, --sheet, --table with it."
             )
-        how = HowToRead(operating_point, _prevalence(prevalence), read_anyway, upright)
+        how = HowToRead(operating_point, _prevalence(prevalence), read_anyway, upright, follow_orientation, voi_scale)
         return read_archive(paths, archive, model, engine, how, resume=resume, workers=workers, on=on)
     if resume or workers or on:
         raise WrongArguments("--resume, --workers and --on are for an archive: give --archive DIR.")
@@ -128,6 +145,8 @@ def predict(
                     prevalence=assumed,
                     read_anyway=read_anyway,
                     upright=upright,
+                    follow_orientation=follow_orientation,
+                    voi_scale=voi_scale,
                 )
             except InputRefused as refusal:
                 refused += 1
@@ -273,6 +292,7 @@ class _Words:
     def reading(self, file: str, reading: Reading) -> str:
         lines = [f"\n{file}"]
         lines += [f"  {reading.quality.status}: {reason}" for reason in reading.quality.reasons]
+        lines += [f"  note: {note}" for note in reading.quality.notes]
         if reading.quality.override:
             lines.append(f"  read all the same: {reading.quality.override}")
         for finding in (f for f in reading.ranked() if f.state != "not_evaluated"):

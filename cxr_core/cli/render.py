@@ -21,7 +21,7 @@ NAMED = 10
 
 
 def render(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="DICOM, PNG, JPEG or TIFF.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="DICOM, PNG, JPEG, TIFF or WEBP.")],
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="The picture to write, 8-bit grey.")],
 ) -> None:
     """Write what the viewer shows by default, for comparison with a DICOM workstation."""

@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import PathUnusable
 from ..gunzip import open_unpacked
 from ..store import Predictions, RunRecord
+from ..training.table import check_commas
 from .identity import new_record
 from .image_names import digest_key, patient_digests, without_names
 from .outcomes import ANY_FINDING
@@ -37,6 +38,8 @@ def read_outside(
     Raises:
         PathUnusable: another layout, a score outside [0, 1], an image twice, a film without a patient.
     """
+    if file.suffix != ".parquet":
+        check_commas(file)
     try:
         frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(open_unpacked(file))
     except (OSError, ValueError) as error:

@@ -2,16 +2,17 @@
 
 from .apart import Unpacked, decoder_apart
 from .archive import is_archive
+from .chain import VoiScale
 from .decoder import ISOLATED, Decoder
 from .dicomdir import is_directory, is_directory_name, plain_name
 from .display import grey8
 from .lookup import look_up
+from .orientation import Pose, pose_words
 from .phantom import phantom, phantom_dicom, phantom_png
 from .pixels import Pixels
 from .prepare import PREPARATION_VERSION, Placement, Preparation, Resampling, prepare
 from .quality import Quality, Status
 from .radiograph import Kind, Radiograph
-from .raster import turn_words
 from .read import read_radiograph
 from .render import render8
 from .sniff import sniff
@@ -25,6 +26,7 @@ __all__ = [
     "Lut",
     "Pixels",
     "Placement",
+    "Pose",
     "Preparation",
     "Quality",
     "Radiograph",
@@ -32,6 +34,7 @@ __all__ = [
     "Status",
     "Unpacked",
     "Voi",
+    "VoiScale",
     "decoder_apart",
     "grey8",
     "is_archive",
@@ -42,9 +45,9 @@ __all__ = [
     "phantom_dicom",
     "phantom_png",
     "plain_name",
+    "pose_words",
     "prepare",
     "read_radiograph",
     "render8",
     "sniff",
-    "turn_words",
 ]

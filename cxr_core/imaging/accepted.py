@@ -13,7 +13,9 @@ __all__ = [
     "CAPTURES",
     "CAPTURE_MODALITIES",
     "COLOUR",
+    "CONTESTED_MODALITIES",
     "GREY",
+    "MOST_BITS",
     "PRIVATE_CLASS",
     "RADIOGRAPHS",
     "RADIOGRAPH_MODALITIES",
@@ -35,8 +37,13 @@ CAPTURES = {
 }
 """SOP classes of captures; those named multi-frame may hold one frame, and more are refused."""
 
-RADIOGRAPH_MODALITIES = {"CR", "DX", "RG"}
+RADIOGRAPH_MODALITIES = {"CR", "DX", "RG", "DR", "XR", "RX", "X-RAY", "XRAY"}
+"""The standard's words for radiography, then those that makers and archives write instead."""
+
 CAPTURE_MODALITIES = {"OT", "SC"}
+
+CONTESTED_MODALITIES = {"PX", "RF"}
+"""Known words of other modalities that some makers write into CR and DX objects: there the SOP class decides."""
 
 PRIVATE_CLASS = "another"
 """What a SOP class is called that the standard does not know."""
@@ -45,8 +52,10 @@ GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "PALETTE COLOR", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 """Photometric interpretations (PS3.3 C.7.6.3.1.2). Of others no decoder here makes grey or RGB."""
 
-BITS_ALLOCATED = (8, 16)
-"""Bits a sample takes; Bits Stored may be any number up to that."""
+BITS_ALLOCATED = (8, 16, 32)
+"""Bits a sample takes; Bits Stored may be any number up to that, and up to :data:`MOST_BITS`."""
+
+MOST_BITS = 16
 
 
 def sop_class_name(uid: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 
 import numpy as np
+from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -14,6 +16,7 @@ from ..errors import InputRefused
 from . import jpeg_extended
 from .codestream import codestream_size
 from .silence import silence
+from .whole import END, FILLER, is_colour_named_grey, lacks_end, only_frame
 
 __all__ = ["container_pixels", "is_native", "view_of_pixels"]
 
@@ -37,7 +40,7 @@ _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99",
 
 
 _IN_PLACE = {ImplicitVRLittleEndian, ExplicitVRLittleEndian}
-_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+_PIXEL_DATA, _UNDEFINED = b"\xe0\x7f\x10\x00", 0xFFFFFFFF
 
 
 def view_of_pixels(data: bytes, at: int, ds: Dataset) -> memoryview | None:
@@ -53,13 +56,14 @@ def view_of_pixels(data: bytes, at: int, ds: Dataset) -> memoryview | None:
     syntax = ds.file_meta.get("TransferSyntaxUID") or (ImplicitVRLittleEndian if ds.original_encoding[0] else None)
     if syntax not in _IN_PLACE or ds.get("SamplesPerPixel", 1) != 1 or data[at : at + 4] != _PIXEL_DATA:
         return None
-    explicit = not ds.original_encoding[0]
-    if explicit and data[at + 4 : at + 6] not in (b"OW", b"OB"):
+    # the element itself says which it is: a value representation cannot be a length, which is even
+    explicit = data[at + 4 : at + 8] in (b"OW\0\0", b"OB\0\0")
+    if not explicit and not ds.original_encoding[0]:
         return None
     start = at + (12 if explicit else 8)
     length = int.from_bytes(data[start - 4 : start], "little")
-    # a value of unknown length, or one that is cut short, is pydicom's to judge
-    return memoryview(data)[start : start + length] if start + length <= len(data) else None
+    # a value of unknown length is pydicom's to judge; one that is cut short is as long as it is
+    return memoryview(data)[start : start + length] if length != _UNDEFINED else None
 
 
 def is_native(ds: Dataset) -> bool:
@@ -71,7 +75,7 @@ def container_pixels(ds: Dataset) -> np.ndarray:
     """Return pixels as they lie in their containers, nothing masked.
 
     Returns:
-        (rows, columns) uint8 or uint16, bits beyond Bits Stored as the file has them (a decoder of
+        (rows, columns) uint8, uint16 or uint32, bits beyond Bits Stored as the file has them (a decoder of
         compressed data has none to give), two's complement where the data are signed; or
         (rows, columns, 3) uint8 RGB.
 
@@ -86,8 +90,18 @@ def container_pixels(ds: Dataset) -> np.ndarray:
         )
     if isinstance(ds.PixelData, memoryview):
         return _in_place(ds)
+    if syntax not in _NATIVE:
+        frame = only_frame(ds)
+        _check_codestream(ds, frame)
+        if lacks_end(frame):
+            return _without_end(ds, syntax, frame)
+        if is_colour_named_grey(ds, frame):
+            return _colour(ds, syntax, frame)
+    return _decoded(ds, syntax)
+
+
+def _decoded(ds: Dataset, syntax: UID) -> np.ndarray:
     plugin = _DECODERS.get(syntax, "")
-    _check_codestream(ds, syntax)
     # a view of uncompressed grey data: its unused bits may hold the padding value
     grey = int(ds.get("SamplesPerPixel") or 1) == 1
     options = {"view_only": True, "correct_unused_bits": False} if grey and syntax in _NATIVE else {}
@@ -97,36 +111,66 @@ def container_pixels(ds: Dataset) -> np.ndarray:
         with silence() if plugin in ("gdcm", jpeg_extended.PLUGIN) else contextlib.nullcontext():
             pixels, meta = get_decoder(syntax).as_array(ds, decoding_plugin=plugin, **options)
     except Exception as error:
-        raise InputRefused(
-            f"DICOM whose pixel data ({syntax.name}) do not decode: broken or cut short. Export it again."
-        ) from error
+        raise InputRefused(_BROKEN.format(syntax.name)) from error
     if pixels.ndim == 3:
         if pixels.shape[2] != 3:
             raise InputRefused("DICOM with several planes that are no colours. Export it as one grey image.")
         return (pixels >> max(0, int(meta.get("bits_stored", 8)) - 8)).astype(np.uint8)
-    if pixels.ndim != 2 or pixels.dtype.itemsize > 2:
+    if pixels.ndim != 2 or pixels.dtype.itemsize > 4:
         raise InputRefused("DICOM whose pixel data are no single grey image. Export it again.")
     native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return native.view(np.uint8 if native.itemsize == 1 else np.uint16)
+    return native.view(f"u{native.itemsize}")
+
+
+def _without_end(ds: Dataset, syntax: UID, frame: bytes) -> np.ndarray:
+    """Return a frame that has no end marker, if every row of it is there (:data:`.whole.FILLER`)."""
+    # CharLS takes nothing beyond the last row, and refuses a frame that ends before it
+    fillers = (b"",) if _DECODERS[syntax] == "pyjpegls" else (b"", FILLER)
+    found = [container_pixels(_with_frame(ds, frame + filler + END)) for filler in fillers]
+    if not np.array_equal(found[0], found[-1]):
+        raise InputRefused(_BROKEN.format(syntax.name))
+    return found[0]
+
+
+def _colour(ds: Dataset, syntax: UID, frame: bytes) -> np.ndarray:
+    """Return the (rows, columns, 3) uint8 colours of a frame whose header says grey."""
+    if _DECODERS[syntax] == "pillow":
+        # the codestream says itself how its colours are coded
+        try:
+            with Image.open(io.BytesIO(frame), formats=["JPEG"]) as image:
+                return np.asarray(image.convert("RGB"))
+        except Exception as error:
+            raise InputRefused(_BROKEN.format(syntax.name)) from error
+    coloured = _with_frame(ds, frame)
+    coloured.SamplesPerPixel, coloured.PlanarConfiguration, coloured.PhotometricInterpretation = 3, 0, "RGB"
+    return _decoded(coloured, syntax)
+
+
+def _with_frame(ds: Dataset, frame: bytes) -> Dataset:
+    """Return what describes the pixels of a data set, with another frame."""
+    other = Dataset()
+    other.update(ds.group_dataset(0x0028))
+    other.file_meta = ds.file_meta
+    other.add_new("PixelData", "OB", encapsulate([frame + b"\0" * (len(frame) % 2)]))
+    other["PixelData"].is_undefined_length = True
+    return other
+
+
+_BROKEN = "DICOM whose pixel data ({}) do not decode: broken or cut short. Export it again."
 
 
 def _in_place(ds: Dataset) -> np.ndarray:
     """Return the containers of uncompressed grey pixels (PS3.5 8.2), as they lie in the file."""
-    dtype = np.dtype("<u2" if ds.BitsAllocated == 16 else "u1")
+    dtype = np.dtype(f"<u{int(ds.BitsAllocated) // 8}")
     count = int(ds.Rows) * int(ds.Columns)
     if len(ds.PixelData) < count * dtype.itemsize:
         raise InputRefused("DICOM whose pixel data are fewer than its rows and columns. Export it again.")
     return np.frombuffer(ds.PixelData, dtype, count).reshape(int(ds.Rows), int(ds.Columns))
 
 
-def _check_codestream(ds: Dataset, syntax: UID) -> None:
-    """Refuse a frame whose own size is not the header's; a frame that cannot be found is the decoder's matter."""
-    if syntax in _NATIVE:
-        return
-    try:
-        size = codestream_size(get_frame(ds.PixelData, 0, number_of_frames=1))
-    except Exception:
-        return
+def _check_codestream(ds: Dataset, frame: bytes) -> None:
+    """Refuse a frame whose own size is not the header's."""
+    size = codestream_size(frame)
     if size is not None and size != (int(ds.Rows), int(ds.Columns)):
         raise InputRefused(
             f"DICOM whose header says {ds.Columns} x {ds.Rows} pixels and whose compressed data say "

@@ -65,7 +65,7 @@ def apply_window(values: np.ndarray, voi: Voi) -> np.ndarray:
 def brightness(values: np.ndarray, voi: Voi | Lut) -> np.ndarray:
     """Return brightness in [0, 1], float32, of values under a window or a table, before polarity."""
     if isinstance(voi, Lut):
-        return np.minimum(apply_lut(values, voi) / np.float32((1 << voi.bits) - 1), np.float32(1))
+        return np.minimum(apply_lut(values, voi) / np.float32(voi.top), np.float32(1))
     return apply_window(values, voi)
 
 

@@ -11,22 +11,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .accepted import CAPTURE_MODALITIES, CAPTURES, PRIVATE_CLASS, RADIOGRAPH_MODALITIES, RADIOGRAPHS
+from .accepted import (
+    CAPTURE_MODALITIES,
+    CAPTURES,
+    CONTESTED_MODALITIES,
+    PRIVATE_CLASS,
+    RADIOGRAPH_MODALITIES,
+    RADIOGRAPHS,
+)
 from .block_means import block_means
 from .burned_in import BurnedIn, burned_in
+from .coded_words import FRONTAL, OTHER_VIEWS
 from .exposure import Exposure, exposure_of
 from .look import Look, look_at
+from .orientation import UPRIGHT, Pose, pose_left, runs_sideways
 from .quality import Quality
 
 __all__ = ["judge"]
 
-CHEST = {"CHEST", "THORAX", "LUNG", "CHESTABDOMEN"}
-FRONTAL = {"PA", "AP"}
-OTHER_VIEWS = {
-    **dict.fromkeys(("LL", "RL"), "lateral"),
-    **dict.fromkeys(("LLD", "RLD"), "lateral decubitus"),
-    **dict.fromkeys(("LLO", "RLO"), "oblique"),
-}
+CHEST = {"CHEST", "CHESTABDOMEN"}
+UNKNOWN = "another"
 ADULT_YEARS = 18
 SMALL_SIDE = 224
 RADIOGRAPH_CLASSES, CAPTURE_CLASSES = set(RADIOGRAPHS.values()), set(CAPTURES.values())
@@ -39,9 +43,18 @@ LOOKS = {
     "other": "unlike a frontal chest radiograph",
 }
 TEXT = "text-like marks in the picture: look for a name before you share it"
+BURNED_IN = "the file says that text is burned into the picture: look for a name before you share it"
 
 
-def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, concerns: Iterable[str] = ()) -> Quality:
+def judge(
+    display: np.ndarray,
+    header: Mapping[str, str],
+    age: float | None,
+    concerns: Iterable[str] = (),
+    *,
+    pose: Pose = UPRIGHT,
+    scalable: bool = False,
+) -> Quality:
     """Return the gate's verdict.
 
     Args:
@@ -49,13 +62,21 @@ def judge(display: np.ndarray, header: Mapping[str, str], age: float | None, con
         header: fields that passed the allow-list; empty for a picture file.
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found, in words.
+        pose: what the picture was brought into since the header's Patient Orientation was written.
+        scalable: a table of the file reaches a small part of its declared range; see :class:`.Quality`.
     """
     seen = _see(display)
     refusals = [*_header_refusals(header), *_seen_reasons(seen, "refused")]
     warnings = [*_seen_reasons(seen, "warning"), *concerns, *_warnings(*display.shape, header, age)]
+    if header.get("BurnedInAnnotation") == "YES" and TEXT not in warnings:
+        warnings.append(BURNED_IN)
+    orientation = header.get("PatientOrientation", "")
+    left = pose_left(orientation, pose) or UPRIGHT
+    warnings += _orientation_warnings(left)
     status = "refused" if refusals else "warning" if warnings else "ok"
     turned = 0 if seen is None or seen.look.verdict == "ok" else TURNED.get(seen.look.kind, 0)
-    return Quality(status, (*refusals, *warnings), turned=turned)
+    notes = tuple(_notes(header, age))
+    return Quality(status, (*refusals, *warnings), turned=turned, notes=notes, pose=left, scalable=scalable)
 
 
 @dataclass(frozen=True)
@@ -97,28 +118,52 @@ def _seen_reasons(seen: _Seen | None, verdict: str) -> Iterable[str]:
 
 def _header_refusals(header: Mapping[str, str]) -> Iterable[str]:
     modality, sop_class = header.get("Modality"), header.get("SOPClassUID", PRIVATE_CLASS)
-    if modality and modality not in RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES:
+    # the class says what the object is; a word that is not known says nothing
+    known = RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES | {UNKNOWN}
+    if sop_class in RADIOGRAPH_CLASSES:
+        known |= CONTESTED_MODALITIES
+    if modality and modality not in known:
         yield f"not read: modality {modality}; radiographs (CR, DX) are accepted"
     if sop_class not in {PRIVATE_CLASS} | RADIOGRAPH_CLASSES | CAPTURE_CLASSES:
         yield f"not read: SOP class {sop_class}; CR, DX and secondary captures are accepted"
-    view = header.get("ViewPosition")
-    if view in OTHER_VIEWS:
-        yield f"not read: {OTHER_VIEWS[view]} view; frontal views (PA, AP) are accepted"
+    view, coded = _views(header)
+    other = next((OTHER_VIEWS[said] for said in (view, coded) if said in OTHER_VIEWS), None)
+    if other is None and runs_sideways(header.get("PatientOrientation", "")):
+        other = "lateral"
+    if other is not None and not (view in FRONTAL or (coded in FRONTAL and view not in OTHER_VIEWS)):
+        yield f"not read: {other} view; frontal views (PA, AP) are accepted"
     part = header.get("BodyPartExamined")
-    if part and part not in CHEST:
-        named = "another body part" if part == "another" else f"body part {part}"
-        yield f"not read: {named}; chest radiographs are accepted"
+    if part and part not in CHEST | {UNKNOWN}:
+        yield f"not read: body part {part}; chest radiographs are accepted"
+
+
+def _views(header: Mapping[str, str]) -> tuple[str, str]:
+    """Return what View Position and View Code Sequence say."""
+    return header.get("ViewPosition", ""), header.get("ViewCodeSequence", "")
+
+
+def _orientation_warnings(left: Pose) -> Iterable[str]:
+    if left.mirrored:
+        yield (
+            "Patient Orientation says that the picture is mirrored: left and right are exchanged, also in words and "
+            "maps; have it shown and read the right way round, or check the side marker"
+        )
+    elif left:
+        degrees = 360 - 90 * left.quarter_turns
+        yield f"Patient Orientation says that the picture is turned by {degrees} degrees clockwise"
 
 
 def _warnings(rows: int, columns: int, header: Mapping[str, str], age: float | None) -> Iterable[str]:
-    if age is None:
-        yield "age unknown: the model is for adults"
-    elif age < ADULT_YEARS:
+    if age is not None and age < ADULT_YEARS:
         yield f"age under {ADULT_YEARS}: the model is for adults"
-    if header and "ViewPosition" not in header:
-        yield "view position not stated: taken as frontal"
-    elif header.get("ViewPosition") == "another":
-        yield "view position stated in words that are not known here: taken as frontal"
+    view, coded = _views(header)
+    if view in FRONTAL or coded in FRONTAL:
+        if coded in OTHER_VIEWS:
+            yield f"may be {OTHER_VIEWS[coded]}: View Code Sequence says so, View Position says {view}"
+        elif runs_sideways(header.get("PatientOrientation", "")):
+            yield "may be lateral: Patient Orientation says so, the view is stated as frontal"
+    elif "SeriesDescription" in header:
+        yield "may be lateral: a description in the header says so"
     if header and "SOPClassUID" not in header:
         yield "SOP class not stated: taken as a radiograph"
     elif header.get("SOPClassUID") == PRIVATE_CLASS:
@@ -129,3 +174,20 @@ def _warnings(rows: int, columns: int, header: Mapping[str, str], age: float | N
         yield "raw detector data (FOR PROCESSING): the window was chosen from the pixels"
     if min(rows, columns) < SMALL_SIDE:
         yield f"small image: {columns} x {rows} pixels"
+
+
+def _notes(header: Mapping[str, str], age: float | None) -> Iterable[str]:
+    """Say what is merely unknown: it speaks neither for nor against the reading."""
+    if age is None:
+        yield "age unknown: the model is for adults"
+    view, coded = _views(header)
+    if header and not view and not coded:
+        yield "view position not stated: taken as frontal"
+    elif view == UNKNOWN and not coded:
+        yield "view position stated in a word that is not known here: taken as frontal"
+    if header.get("Modality") == UNKNOWN:
+        yield "modality stated in a word that is not known here: the SOP class decides"
+    elif header.get("Modality") in CONTESTED_MODALITIES:
+        yield f"modality {header['Modality']} of a radiograph's SOP class: the SOP class decides"
+    if header.get("BodyPartExamined") == UNKNOWN:
+        yield "body part stated in a word that is not known here: taken as a chest"

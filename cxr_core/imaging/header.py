@@ -13,34 +13,29 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
-from .accepted import COLOUR, GREY, sop_class_name
+from .accepted import COLOUR, GREY, RADIOGRAPH_MODALITIES, sop_class_name
+from .coded_words import body_part, coded_text, described_as_lateral, view_of_codes, view_position
+from .elements import decimal_numbers
 
 __all__ = ["allowed_header", "patient_age", "spacing_mm"]
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}(\\[ALRPHF]{1,3})?")
 
-_VIEWS = {"PA", "AP", "LL", "RL", "LLD", "RLD", "LLO", "RLO"}
-_CHEST = ("CHEST", "THORAX", "LUNG")
-_BODY_PARTS = {
-    "ABDOMEN", "ANKLE", "ARM", "BREAST", "CHEST", "CHESTABDOMEN", "CLAVICLE", "CSPINE", "ELBOW", "FEMUR", "FINGER",
-    "FOOT", "FOREARM", "HAND", "HEAD", "HIP", "KNEE", "LEG", "LSPINE", "LUNG", "NECK", "PELVIS", "RIB", "RIBS",
-    "SHOULDER", "SKULL", "SPINE", "STERNUM", "THORAX", "THIGH", "TSPINE", "TIBIA", "TOE", "WRIST", "WHOLEBODY",
-}  # fmt: skip
 _MODALITIES = {
-    "CR", "DX", "RG", "RF", "CT", "MR", "US", "MG", "NM", "PT", "OT", "SC", "XA", "IO", "PX", "ES", "XC", "SR", "KO",
+    *RADIOGRAPH_MODALITIES,
+    "RF", "CT", "MR", "US", "MG", "NM", "PT", "OT", "SC", "XA", "IO", "PX", "ES", "XC", "SR", "KO",
     "PR", "SEG", "DOC", "ECG", "BMD", "OP", "SM", "GM", "RTIMAGE", "RTDOSE", "RTPLAN", "RTSTRUCT", "REG", "OPT",
 }  # fmt: skip
 
 _VOCABULARY: dict[str, set[str]] = {
-    "Modality": _MODALITIES,
-    "ViewPosition": _VIEWS,
-    "BodyPartExamined": _BODY_PARTS,
     "PhotometricInterpretation": {*GREY, *COLOUR},
     "PresentationLUTShape": {"IDENTITY", "INVERSE"},
     "PresentationIntentType": {"FOR PRESENTATION", "FOR PROCESSING"},
     "PixelIntensityRelationship": {"LIN", "LOG", "DISP", "OTHER"},
     "PatientSex": {"M", "F", "O"},
+    "BurnedInAnnotation": {"YES", "NO"},
 }  # fmt: skip
+_DESCRIPTIONS = ("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName")
 
 _OLD = 90
 
@@ -55,27 +50,28 @@ def allowed_header(ds: Dataset) -> Mapping[str, str]:
     if sop_class:
         header["SOPClassUID"] = sop_class
     for keyword, words in _VOCABULARY.items():
-        value = _meant(keyword, _text(ds, keyword).upper())
+        value = _text(ds, keyword).upper()
         if value in words:
             header[keyword] = value
-        elif value and keyword in ("Modality", "BodyPartExamined", "ViewPosition"):
-            header[keyword] = "another"
-    orientation = _text(ds, "PatientOrientation")
+    kind = next(coded_text(ds, "Modality"), "")
+    understood = {
+        "Modality": kind if kind in _MODALITIES or not kind else None,
+        "ViewPosition": view_position(coded_text(ds, "ViewPosition")),
+        "BodyPartExamined": body_part(coded_text(ds, "BodyPartExamined")),
+    }
+    header |= {keyword: "another" if word is None else word for keyword, word in understood.items() if word != ""}
+    if coded := view_of_codes(ds):
+        header["ViewCodeSequence"] = coded
+    # free text: whether it names a lateral view is all that is kept of it
+    if described_as_lateral([_text(ds, keyword) for keyword in _DESCRIPTIONS]):
+        header["SeriesDescription"] = "names a lateral view"
+    orientation = _text(ds, "PatientOrientation").upper().replace(" ", "")
     if _ORIENTATION.fullmatch(orientation):
         header["PatientOrientation"] = orientation
     age = patient_age(ds)
     if age is not None:
         header["PatientAge"] = f"{_OLD}Y or over" if age >= _OLD else f"{int(age)}Y" if age >= 1 else "under 1Y"
     return MappingProxyType(header)
-
-
-def _meant(keyword: str, value: str) -> str:
-    """Return the standard's word for what archives write in words of their own."""
-    if keyword == "ViewPosition" and "LAT" in value:
-        return "LL"
-    if keyword == "BodyPartExamined" and value not in _BODY_PARTS:
-        return "CHEST" if any(word in value for word in _CHEST) else value
-    return value
 
 
 def patient_age(ds: Dataset) -> float | None:
@@ -90,19 +86,16 @@ def patient_age(ds: Dataset) -> float | None:
     return years if years <= 120 else None
 
 
-def spacing_mm(ds: Dataset, *, turned: bool = False) -> tuple[float, float] | None:
-    """Return (between rows, between columns) in mm at the detector.
+def spacing_mm(ds: Dataset) -> tuple[float, float] | None:
+    """Return (between rows, between columns) in mm at the detector, as the pixels lie in the file.
 
     Imager Pixel Spacing is that by definition (PS3.3 10.7.1); Pixel Spacing stands in where it is
-    missing. ``turned``: the film was turned by a quarter, so rows and columns have changed places.
+    missing.
     """
     for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
-        try:
-            rows, columns = (float(step) for step in ds.get(keyword) or ())
-        except (TypeError, ValueError):
-            continue
-        if 0 < rows < 10 and 0 < columns < 10:
-            return (columns, rows) if turned else (rows, columns)
+        numbers = decimal_numbers(ds, keyword, []) if keyword in ds else []
+        if len(numbers) == 2 and all(0 < number < 10 for number in numbers):
+            return numbers[0], numbers[1]
     return None
 
 

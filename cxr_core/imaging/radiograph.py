@@ -14,13 +14,14 @@ from .digest import Digest
 from .display import brightness
 from .gate import judge
 from .lookup import look_up
+from .orientation import UPRIGHT, Pose
 from .pixels import Pixels
 from .quality import Quality
 from .voi import Lut, Voi
 
 __all__ = ["Kind", "Radiograph"]
 
-Kind = Literal["dicom", "png", "jpeg", "tiff"]
+Kind = Literal["dicom", "png", "jpeg", "tiff", "webp"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,8 @@ class Radiograph:
         age: of the patient in years, or None where it is unknown.
         concerns: what the decoding found that speaks against the film, in words.
         override: why the film shall be read though the gate refuses it, or None.
+        pose: what the picture was brought into before it is shown: mirrored or turned.
+        scalable: a table of the file reaches a small part of the range that it declares.
         alternatives: the file's windows and tables in their order, the one of ``display`` among them;
             empty where the file names none.
     """
@@ -56,6 +59,8 @@ class Radiograph:
     concerns: tuple[str, ...] = ()
     override: str | None = None
     alternatives: tuple[Voi | Lut, ...] = ()
+    pose: Pose = UPRIGHT
+    scalable: bool = False
 
     @property
     def sha256(self) -> str:
@@ -84,7 +89,7 @@ class Radiograph:
     @cached_property
     def quality(self) -> Quality:
         """The gate's verdict from header and pixels, with the override where it refuses."""
-        verdict = judge(self.display, self.header, self.age, self.concerns)
+        verdict = judge(self.display, self.header, self.age, self.concerns, pose=self.pose, scalable=self.scalable)
         return replace(verdict, override=self.override) if verdict.status == "refused" else verdict
 
     @property

@@ -6,28 +6,39 @@ import numpy as np
 
 from ..errors import InputRefused
 from .archive import is_archive
+from .chain import VoiScale
 from .decoder import ISOLATED, Decoder
 from .dicom import read_dicom
 from .digest import Digest
 from .display import PERCENTILES, apply_window, nominal_window, percentile_window
 from .limits import check_bytes
+from .orientation import Pose
 from .pixels import Pixels
 from .radiograph import Kind, Radiograph
-from .raster import Raster, turned_raster
+from .raster import Raster, posed_raster
 from .sniff import sniff
 
 __all__ = ["read_radiograph"]
 
 
 def read_radiograph(
-    data: bytes, *, quarter_turns: int = 0, sha256: str | None = None, decoder: Decoder = ISOLATED
+    data: bytes,
+    *,
+    quarter_turns: int = 0,
+    mirrored: bool = False,
+    voi_scale: VoiScale = "file",
+    sha256: str | None = None,
+    decoder: Decoder = ISOLATED,
 ) -> Radiograph:
     """Read one film.
 
     Args:
-        data: content of a DICOM, PNG, JPEG or TIFF file, told apart by content.
-        quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright. A mirror
-            image is never made.
+        data: content of a DICOM, PNG, JPEG, TIFF or WEBP file, told apart by content.
+        quarter_turns: by how many quarters the reader turns it clockwise, to bring it upright.
+        mirrored: the reader exchanges left and right first, since the header says that they are. Nothing is
+            ever mirrored but by this.
+        voi_scale: by what a VOI table is scaled: ``file`` by the bits that it declares, as the standard has it,
+            ``data`` by its own largest entry, where that is a small part of what it declares.
         sha256: hex digest of the data where it is known already.
         decoder: decodes what needs a codec, in a process of its own.
 
@@ -44,13 +55,13 @@ def read_radiograph(
         decoder.check_archive(data)  # says what is wrong with it, if anything is
         raise InputRefused("Zip archive within a folder or an archive, or without images. Unpack it first.")
     kind = sniff(data)
-    digest = Digest(data, sha256)
+    digest, pose = Digest(data, sha256), Pose(mirrored, quarter_turns % 4)
     if kind == "dicom":
-        return read_dicom(data, digest, quarter_turns % 4, decoder)
-    return _of_raster(turned_raster(decoder.raster(data, kind), quarter_turns % 4), kind, digest)
+        return read_dicom(data, digest, pose, voi_scale, decoder)
+    return _of_raster(posed_raster(decoder.raster(data, kind), pose), kind, digest, pose)
 
 
-def _of_raster(raster: Raster, kind: Kind, digest: Digest) -> Radiograph:
+def _of_raster(raster: Raster, kind: Kind, digest: Digest, pose: Pose) -> Radiograph:
     values = np.arange(1 << raster.bits, dtype=np.float32)
     if raster.bits == 8:
         voi = nominal_window(0, 255, "no VOI: full range of 8 bits")
@@ -66,4 +77,5 @@ def _of_raster(raster: Raster, kind: Kind, digest: Digest) -> Radiograph:
         inverted=False,
         transforms=(*raster.transforms, voi.explanation),
         concerns=raster.warnings,
+        pose=pose,
     )

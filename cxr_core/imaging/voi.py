@@ -35,9 +35,15 @@ class Lut:
             beyond the last entry get the last.
         bits: of an entry; its nominal range is 0 to 2**bits - 1.
         explanation: what the file calls it.
+        top: the entry that is shown white; by default the largest that ``bits`` can say.
     """
 
     entries: np.ndarray
     first: int
     bits: int
     explanation: str = ""
+    top: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.top:
+            object.__setattr__(self, "top", (1 << self.bits) - 1)

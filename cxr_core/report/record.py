@@ -78,6 +78,7 @@ def reading_record(file: str, reading: Reading) -> dict[str, Any]:
         "quality": {
             "status": quality.status,
             "reasons": list(quality.reasons),
+            "notes": list(quality.notes),
             "override": quality.override,
         },
         "findings": [
@@ -123,7 +124,7 @@ def refusal_json(
             "model": {"id": model_id, "sha256": model_sha256},
             "engine": engine,
             "image": None,
-            "quality": {"status": "refused", "reasons": [reason], "override": None},
+            "quality": {"status": "refused", "reasons": [reason], "notes": [], "override": None},
             "findings": [],
             **_context(prevalence, flagged_without_findings),
         }

@@ -20,6 +20,7 @@ __all__ = [
     "GIVEN",
     "MINED",
     "FilmTable",
+    "check_commas",
     "patient_numbers",
     "read_abnormal",
     "read_expert_table",
@@ -165,11 +166,30 @@ def patient_numbers(values: pd.Series) -> np.ndarray:
 
 
 def _read_csv(csv: Path) -> pd.DataFrame:
+    check_commas(csv)
     try:
         # as text: a patient's number may have leading zeros
         return pd.read_csv(open_unpacked(csv), dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Table {csv}: cannot be read as CSV. Accepted: NIH's Data_Entry table.") from error
+
+
+def check_commas(csv: Path) -> None:
+    """Raise PathUnusable for a table as a spreadsheet of another country saves it, naming what was found.
+
+    A file that cannot be opened, or that is no text, is left to whoever reads it.
+    """
+    try:
+        with csv.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise PathUnusable(f"Table {csv}: it is text in UTF-16. Save it as CSV in UTF-8.")
+    first = head.splitlines()[0] if head.strip() else b""
+    for mark, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if mark in first and b"," not in first:
+            raise PathUnusable(f"Table {csv}: its columns are divided by {name}. Save it as CSV with commas.")
 
 
 def _check_columns(frame: pd.DataFrame, needed: Sequence[str], csv: Path) -> None:

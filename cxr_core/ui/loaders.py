@@ -63,6 +63,8 @@ def ask_for(film: Film, predictor: Predictor) -> Ticket[tuple[Radiograph, Readin
         "decoder": decoder_apart(),
         "read_anyway": film.read_anyway,
         "quarter_turns": film.quarter_turns,
+        "mirrored": film.mirrored,
+        "voi_scale": film.voi_scale,
     }
     if film.status == "waiting":
         work = partial(read_film, film.data, predictor, **options)

@@ -100,12 +100,17 @@ def _films(count: int) -> str:
     return f"{count} film" + ("s" if count != 1 else "")
 
 
+def _shown_as(film: Film) -> tuple:
+    """Return what the reader has asked for of a film: a read under anything else is another's answer."""
+    return film.quarter_turns, film.mirrored, film.voi_scale, film.read_anyway
+
+
 class _Asked:
     """A film that was asked for; while the queue is full, it is asked for again at every wait."""
 
     def __init__(self, film: Film, films: Worklist, model: Predictor) -> None:
         self._film, self._films, self._model = film, films, model
-        self._asked = film.quarter_turns, film.read_anyway
+        self._asked = _shown_as(film)
         self._decoded_only = film.status != "waiting"
         self._ticket: Ticket | None = None
         self._busy: Busy | None = None
@@ -165,7 +170,7 @@ class _Asked:
     def _is_another(self) -> bool:
         """Return whether the film was turned, overridden or taken off the list while it was read."""
         film = self._film
-        return (film.quarter_turns, film.read_anyway) != self._asked or self._films.films.get(film.digest) is not film
+        return _shown_as(film) != self._asked or self._films.films.get(film.digest) is not film
 
     def _refuse(self, words: str) -> None:
         if self._is_another():

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ..access import audit
 from ..errors import InputRefused
-from ..imaging import Unpacked, decoder_apart, is_archive, is_directory, phantom_dicom
+from ..imaging import Pose, Unpacked, decoder_apart, is_archive, is_directory, phantom_dicom
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
 from .chrome import banner, demonstration_words, html, imported_words, refusal
@@ -55,7 +55,7 @@ def chute(films: Worklist, model: Predictor) -> None:
 def _welcome(card: ModelCard) -> None:
     html(
         '<div class="sr-lead"><h1>A second opinion on a chest X-ray</h1>'
-        "<p>Drop a frontal chest radiograph of an adult: DICOM, PNG, JPEG or TIFF. For each of {count} "
+        "<p>Drop a frontal chest radiograph of an adult: DICOM, PNG, JPEG, TIFF or WEBP. For each of {count} "
         "pathologies you see a score beside its operating point, where the model looked, and the reasons to "
         "distrust it. Films are sent to {where} and nowhere else.</p></div>",
         where="this machine" if served_here_only() else "this server",
@@ -87,7 +87,7 @@ def _uploaders(films: Worklist) -> None:
             key=key,
             on_change=taken,
             args=(key,),
-            help=f"DICOM (CR, DX), PNG, JPEG or TIFF, told apart by content; up to {most} MB a file.",
+            help=f"DICOM (CR, DX), PNG, JPEG, TIFF or WEBP, told apart by content; up to {most} MB a file.",
         )
 
 
@@ -158,11 +158,12 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
         if film.data is not None:
-            if reading.quality.turned:
-                _turn(film, reading.quality.turned)
+            _offers(film, reading)
             _override(film, card)
         return
     _distrust(reading)
+    if film.data is not None:
+        _offers(film, reading)
     terms(card, films)
     first = st.toggle(
         "Film first", key="film_first", persist_state="session", help="Keep the findings hidden until you ask for them."
@@ -192,10 +193,55 @@ def _distrust(reading: Reading) -> None:
         banner("Read all the same.", f"Reason given: {reading.quality.override}")
     reasons = reading.quality.reasons or ("none was found, which promises nothing",)
     _list(reasons, "Reasons to distrust this reading")
+    if reading.quality.notes:
+        html('<div class="sr-small">Not known: {notes}</div>', notes="; ".join(reading.quality.notes))
+
+
+def _offers(film: Film, reading: Reading) -> None:
+    """Offer what would bring the picture right, where that is a guess about it: nothing of it is done unasked."""
+    quality = reading.quality
+    if quality.pose:
+        _pose(film, quality.pose)
+    elif quality.turned and not reading.findings:
+        _turn(film, quality.turned)
+    if quality.scalable:
+        st.button(
+            "Show and read it by the table's own maximum",
+            icon=":material/exposure:",
+            on_click=_scaled,
+            args=(film,),
+            width="stretch",
+        )
+
+
+def _scaled(film: Film) -> None:
+    film.voi_scale = "data"
+    film.wait()
+
+
+def _pose(film: Film, pose: Pose) -> None:
+    """Offer to bring a film the right way round, as its header says."""
+    turn = f"turn by {90 * pose.quarter_turns} degrees" if pose.quarter_turns else ""
+    what = " and ".join(filter(None, ("mirror" if pose.mirrored else "", turn)))
+    st.button(
+        f"Show and read it the right way round: {what}",
+        icon=":material/flip:",
+        on_click=_posed,
+        args=(film, pose),
+        width="stretch",
+    )
+
+
+def _posed(film: Film, pose: Pose) -> None:
+    film.mirrored ^= pose.mirrored
+    if pose.mirrored:
+        # a mirror before a turn turns the other way
+        film.quarter_turns = -film.quarter_turns % 4
+    _turned(film, pose.quarter_turns)
 
 
 def _turn(film: Film, degrees: int) -> None:
-    """Offer to undo a turn; a mirror image is never offered."""
+    """Offer to undo a turn."""
     st.button(
         f"Turn it by {degrees} degrees clockwise and read",
         icon=":material/rotate_right:",

@@ -20,7 +20,7 @@ from typing import Literal
 import streamlit as st
 
 from ..desk import Ticket
-from ..imaging import Radiograph
+from ..imaging import Radiograph, VoiScale
 from ..model import ModelCard, Reading, reassessed
 from ..settings import settings
 from .presence import present
@@ -50,6 +50,8 @@ class Film:
         reason: why it is unreadable, one line.
         read_anyway: why a refused film shall be read all the same.
         quarter_turns: by how many quarters the reader turned it, clockwise.
+        mirrored: the reader had left and right exchanged, before any turn.
+        voi_scale: by what the reader had the VOI table scaled.
         shown: with "film first": its findings were asked for.
         label: the finding that was chosen last.
         radiograph: the decoded film, of the last that were looked at; else None.
@@ -64,6 +66,8 @@ class Film:
     reason: str = ""
     read_anyway: str | None = None
     quarter_turns: int = 0
+    mirrored: bool = False
+    voi_scale: VoiScale = "file"
     shown: bool = False
     label: str | None = None
     radiograph: Radiograph | None = field(default=None, repr=False)

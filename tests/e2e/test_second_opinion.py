@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from cxr_core.labels import LABELS, NOTICE
@@ -201,6 +202,47 @@ def test_a_turned_film_is_shown_upright_once_it_is_turned_back(page):
     turned = before[::-1, ::-1][middle].astype(int)
     assert np.abs(after[middle].astype(int) - before[middle]).mean() > 10
     assert np.abs(after[middle].astype(int) - turned).mean() < 3
+
+
+def test_a_mirrored_film_is_shown_the_right_way_round_when_asked(page):
+    stored = np.ascontiguousarray(phantom(512, 448, words=False)[:, ::-1])
+    data = phantom_dicom(values=stored, PatientOrientation=["R", "F"])
+    upload(page, ("mirrored.dcm", data))
+    wait_for_film(page, data)
+    page.wait_for_selector("text=Patient Orientation says that the picture is mirrored")
+    map_switched(page, on=False)
+    before = canvas_pixels(page)
+    page.locator("button", has_text="Show and read it the right way round: mirror").click()
+    page.wait_for_selector("text=Patient Orientation says that the picture is mirrored", state="detached")
+    wait_for_film(page, data)
+    map_switched(page, on=False)
+    after = canvas_pixels(page)
+    rows, columns = before.shape[0] // 4, before.shape[1] // 3
+    middle = np.s_[rows:-rows, columns:-columns, 0]
+    assert np.abs(after[middle].astype(int) - before[middle]).mean() > 3
+    assert np.abs(after[middle].astype(int) - before[:, ::-1][middle].astype(int)).mean() < 3
+
+
+def test_a_table_that_shows_nearly_nothing_is_shown_by_its_own_maximum_when_asked(page):
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item["LUTDescriptor"].VR = "US"
+    item.add_new("LUTData", "OW", np.arange(4096).astype("<u2").tobytes())
+    data = phantom_dicom(512, 448, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None)
+    upload(page, ("dark.dcm", data))
+    page.wait_for_selector("text=The gate refuses this film")
+    page.wait_for_selector("text=declares 65535 as its largest entry and reaches 4095")
+    page.locator("button", has_text="Show and read it by the table's own maximum").click()
+    wait_for_film(page, data)
+    map_switched(page, on=False)
+    expected = render8(read_radiograph(data, voi_scale="data"))
+    assert viewer_grey(page, expected) < 3
+
+
+def viewer_grey(page, expected) -> float:
+    """Return how far the middle of the canvas is from a picture, both as means of blocks, in grey levels."""
+    shown = canvas_pixels(page)[..., 0].astype(float)
+    return abs(np.median(shown[shown.shape[0] // 3 : -shown.shape[0] // 3]) - np.median(expected[170:-170]))
 
 
 def test_results_survive_a_page_switch(page):

@@ -63,3 +63,19 @@ def test_a_file_that_is_no_table_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["runs", "import", str(tmp_path / "none.csv"), "--name", "x"]) == 4
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"image;patient;score: Effusion;truth: Effusion\na;1;0,5;1\n", "divided by semicolons"),
+        (b"image\tpatient\tscore: Effusion\ttruth: Effusion\na\t1\t0.5\t1\n", "divided by tabs"),
+        ("image,patient,score: Effusion,truth: Effusion\na,1,0.5,1\n".encode("utf-16"), "UTF-16"),
+        ("image,patient\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "UTF-16"),
+    ],
+)
+def test_a_table_as_a_spreadsheet_of_another_country_saves_it_is_named(tmp_path, text, found):
+    file = tmp_path / "scores.csv"
+    file.write_bytes(text)
+    with pytest.raises(PathUnusable, match=found):
+        read_outside(file, name="run", model="m", part="test", folder=tmp_path)

@@ -44,6 +44,7 @@ class Case:
         display: makes the expected brightness, (rows, columns) in [0, 1], or None.
         tolerance: of ``display``.
         failure: the named failure of a peer that this case is.
+        says: words that the reasons, notes or transforms hold.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Case:
     display: Callable[[], np.ndarray] | None = None
     tolerance: float = 1e-6
     failure: str = ""
+    says: str = ""
 
 
 def dicom(values: np.ndarray = RAMP, **elements) -> Callable[[], bytes]:

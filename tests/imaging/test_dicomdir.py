@@ -63,3 +63,47 @@ def test_a_broken_one_is_refused():
     Dataset().save_as(empty, implicit_vr=False, little_endian=True)
     with pytest.raises(InputRefused, match="broken"):
         listed_files(empty.getvalue())
+
+
+def renamed(medium, change):
+    """Rename every file and folder of a medium but its directory, the deepest first."""
+    for path in sorted(medium.rglob("*"), key=lambda path: -len(path.parts)):
+        if path.name != "DICOMDIR":
+            path.rename(path.with_name(change(path)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.name.lower(),
+        lambda path: path.name.lower() + (".dcm" if path.is_file() else ""),
+        lambda path: path.name + (".DCM;1" if path.is_file() else ""),
+        lambda path: path.name.capitalize() + (";1" if path.is_file() else ""),
+    ],
+)
+def test_files_are_found_however_a_copy_spells_them(medium, change):
+    renamed(medium, change)
+    found = collect([medium / "DICOMDIR"])
+    assert len(found) == 2
+    assert all(is_image(file) for file in found)
+
+
+def is_image(file) -> bool:
+    return file.path.is_file() and file.read()[128:132] == b"DICM"
+
+
+@pytest.mark.parametrize("name", ["dicomdir", "DICOMDIR;1", "Dicomdir.dcm"])
+def test_a_directory_is_no_film_however_it_is_spelt(medium, name):
+    (medium / "DICOMDIR").rename(medium / name)
+    assert len(collect([medium])) == 2
+    assert len(collect([medium / name])) == 2
+
+
+def test_a_file_that_is_listed_and_not_there_is_called_missing(medium, capsys):
+    first = collect([medium / "DICOMDIR"])[0]
+    first.path.unlink()
+    assert main(["predict", str(medium / "DICOMDIR"), "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "The file is missing: it is listed, and not there." in err
+    assert "rights" not in err

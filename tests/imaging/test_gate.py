@@ -31,7 +31,6 @@ def test_an_adult_frontal_chest_is_ok():
         ({"ViewPosition": "LLD"}, "not read: lateral decubitus view"),
         ({"ViewPosition": "RLO"}, "not read: oblique view"),
         ({"BodyPartExamined": "KNEE"}, "not read: body part KNEE"),
-        ({"BodyPartExamined": "JOHN DOE"}, "not read: another body part"),
     ],
 )
 def test_refusals(elements, words):
@@ -45,9 +44,6 @@ def test_refusals(elements, words):
     [
         ({"PatientAge": "012Y"}, "age under 18"),
         ({"PatientAge": "010M"}, "age under 18"),
-        ({"PatientAge": ""}, "age unknown"),
-        ({"ViewPosition": ""}, "view position not stated"),
-        ({"ViewPosition": "UPRIGHT"}, "view position stated in words"),
         ({"PresentationIntentType": "FOR PROCESSING"}, "raw detector data"),
         ({"Modality": "OT"}, "secondary capture"),
     ],
@@ -56,6 +52,25 @@ def test_warnings(elements, words):
     found = quality(**elements)
     assert found.status == "warning"
     assert any(words in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ({"PatientAge": ""}, "age unknown"),
+        ({"ViewPosition": ""}, "view position not stated"),
+        ({"ViewPosition": "UPRIGHT"}, "view position stated in a word"),
+        ({"BodyPartExamined": "JOHN DOE"}, "body part stated in a word"),
+        ({"Modality": "JOHN DOE"}, "modality stated in a word"),
+        ({"Modality": "PX"}, "modality PX"),
+    ],
+)
+def test_what_is_unknown_is_a_note_and_no_warning(elements, words):
+    found = quality(**elements)
+    assert (found.status, found.reasons) == ("ok", ())
+    (note,) = found.notes
+    assert note.startswith(words)
+    assert "DOE" not in note
 
 
 @pytest.mark.parametrize("part", ["CHEST PA", "PORT CHEST", "CHEST_1_VIEW", "Thorax ap"])
@@ -70,10 +85,9 @@ def test_an_empty_picture_is_refused():
 
 
 def test_a_picture_file_says_that_the_age_is_unknown_and_that_there_is_text():
-    assert read_radiograph(phantom_png(256, 256)).quality.reasons == (
-        "text-like marks in the picture: look for a name before you share it",
-        "age unknown: the model is for adults",
-    )
+    found = read_radiograph(phantom_png(256, 256)).quality
+    assert found.reasons == ("text-like marks in the picture: look for a name before you share it",)
+    assert found.notes == ("age unknown: the model is for adults",)
 
 
 @pytest.mark.parametrize(

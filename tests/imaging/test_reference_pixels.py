@@ -9,13 +9,20 @@ import pytest
 
 from cxr_core.imaging import read_radiograph, render8
 from tests.conftest import missing
-from tests.imaging.reference_pixels import CASES, NAMED_FAILURES
+from tests.imaging.reference_cases import BROKEN
+from tests.imaging.reference_pixels import CASES as WHOLE
+from tests.imaging.reference_pixels import NAMED_FAILURES
+
+CASES = (*WHOLE, *BROKEN)
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "pixels.md"
 
 
 def made(case) -> bytes:
-    if case.name.startswith(("JPEG Lossless", "JPEG Extended")) and shutil.which("dcmcjpeg") is None:
+    if (
+        case.name.startswith(("JPEG Lossless", "JPEG Extended", "no delimiter: JPEG Lossless"))
+        and shutil.which("dcmcjpeg") is None
+    ):
         missing("dcmtk", "DCMTK's dcmcjpeg is not installed")
     return case.data()
 
@@ -25,6 +32,15 @@ def test_dcmtk_agrees_within_one_grey_level(case, dcm2pnm):
     data = made(case)
     ours = render8(read_radiograph(data)).astype(int)
     assert np.abs(ours - dcm2pnm(data, *case.witness)).max() <= 1
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.says], ids=lambda case: case.name)
+def test_what_was_done_is_said(case):
+    film = read_radiograph(made(case))
+    assert any(case.says in words for words in film.transforms)
+    # a repair speaks against the picture; a picture with square pixels, a page or an alpha channel do not
+    repaired = [words.removeprefix("repaired: ") for words in film.transforms if words.startswith("repaired: ")]
+    assert set(repaired) <= set(film.quality.reasons)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.display], ids=lambda case: case.name)

@@ -30,5 +30,5 @@ def test_others_are_named_and_told_what_is_accepted(data, found):
     with pytest.raises(InputRefused) as refusal:
         sniff(data)
     assert found in str(refusal.value)
-    assert "Accepted: DICOM (CR, DX), PNG, JPEG and TIFF" in str(refusal.value)
+    assert "Accepted: DICOM (CR, DX), PNG, JPEG, TIFF and WEBP" in str(refusal.value)
     assert "somebody" not in str(refusal.value)

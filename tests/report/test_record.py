@@ -68,7 +68,7 @@ def test_a_refusal_has_the_same_keys(reading):
     refused = json.loads(line)
     assert list(refused) == list(json.loads(reading_json("a", reading)))
     assert refused["findings"] == []
-    assert refused["quality"] == {"status": "refused", "reasons": ["why"], "override": None}
+    assert refused["quality"] == {"status": "refused", "reasons": ["why"], "notes": [], "override": None}
 
 
 def test_csv_holds_the_same_numbers(reading):
