@@ -17,6 +17,7 @@ import pyarrow as pa
 from ..archive import FILMS_PER_PART, FilmPipeline, InputFile, Parts, Refusal, as_text, default_workers, walk
 from ..errors import PathUnusable, WrongArguments
 from ..model import Predictor, Reading, assumed_prevalence, shared_predictor
+from ..private_files import is_kept
 from ..reading import read_prepared
 from ..report import CSV_COLUMNS, reading_rows, refusal_row
 from .progress import Steps
@@ -87,7 +88,7 @@ def read_archive(
     assumed_prevalence(predictor.card.calibration, how.prevalence)
     tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how)
     try:
-        with Parts(folder, tables, plan, resume=resume, films=PART) as parts:
+        with Parts(folder, tables, plan, resume=resume, films=PART, private=is_kept(folder)) as parts:
             done = _Done(parts)
             left = _left(paths, done)
             parts.drop("file", done.changed)
