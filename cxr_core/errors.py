@@ -13,6 +13,7 @@ __all__ = [
     "InputRefused",
     "ModelUnusable",
     "PathUnusable",
+    "StoreDamaged",
     "TrainingRefused",
     "WeightsRefused",
     "WrongArguments",
@@ -65,6 +66,10 @@ class AuditUnwritable(CxrError):
 
 class PathUnusable(CxrError):
     """An input path or an output path cannot be used."""
+
+
+class StoreDamaged(PathUnusable):
+    """The database of the store of runs is no longer one; the runs' own files may be whole."""
 
 
 class TrainingRefused(CxrError):

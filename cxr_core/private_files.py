@@ -14,10 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import PathUnusable
+from .settings import settings
 
 __all__ = [
     "FILE_MODE",
     "FOLDER_MODE",
+    "is_kept",
     "lock",
     "make_private",
     "make_tree_private",
@@ -29,6 +31,14 @@ __all__ = [
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 KEY_BYTES = 32
+
+
+def is_kept(path: Path) -> bool:
+    """Return whether a path lies in the folder that the program keeps; what is written there is closed to others."""
+    try:
+        return path.resolve().is_relative_to(settings().runs.resolve())
+    except (OSError, RuntimeError):
+        return False
 
 
 def private_folder(folder: Path) -> Path:

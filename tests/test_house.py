@@ -43,6 +43,9 @@ def test_every_setting_and_command_is_documented():
         "models",
         "bench",
         "calibrate",
+        "audit",
+        "backup",
+        "restore",
     ):
         assert f"python -m cxr_core {command}" in text
 

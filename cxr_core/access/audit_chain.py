@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PathUnusable
-from ..private_files import lock, make_private, open_private, private_folder, secret_key, write_private
+from ..private_files import lock, open_private, private_folder, secret_key, write_private
 from ..settings import settings
 
 __all__ = [
@@ -93,7 +93,7 @@ def seal(key: bytes, kind: str, data: bytes) -> str:
 @contextmanager
 def held() -> Iterator[None]:
     """Keep all other programs and threads from appending; raises OSError."""
-    make_private(private_folder(settings().runs))
+    private_folder(settings().runs)
     with lock(settings().runs / LOCK):
         yield
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import PathUnusable, WrongArguments
 from ..labels import NOTICE
+from ..private_files import make_private, private_folder
 
 __all__ = ["FILMS_PER_PART", "Parts"]
 
@@ -26,6 +27,7 @@ FILMS_PER_PART = 512
 """What a kill may cost; half a minute of a laptop's work."""
 
 _PLAN = b"plan"
+LOCK = ".lock"
 
 
 class Parts:
@@ -37,6 +39,7 @@ class Parts:
         plan: what the run is, in words; kept in every part beside the notice.
         resume: go on with the parts that are there.
         films: that a part holds at most.
+        private: close the parts to all but their owner, whatever the umask.
 
     Raises:
         WrongArguments: there are parts and ``resume`` is not given, or they are those of another plan.
@@ -51,16 +54,21 @@ class Parts:
         *,
         resume: bool = False,
         films: int = FILMS_PER_PART,
+        private: bool = False,
     ) -> None:
-        self.folder, self._films = folder, films
+        self.folder, self._films, self._private = folder, films, private
         metadata = {b"notice": NOTICE.encode(), _PLAN: json.dumps(dict(plan)).encode()}
         self._schemas = {table: schema.with_metadata(metadata) for table, schema in schemas.items()}
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in schemas}
         self._gathered = 0
         with self._writing():
             for table in schemas:
+                if private:
+                    private_folder(folder / table)
                 (folder / table).mkdir(parents=True, exist_ok=True)
             self._lock = _locked(folder)
+            if private:
+                make_private(folder / LOCK)
         try:
             self._next = self._begin(dict(plan), resume)
         except BaseException:
@@ -144,6 +152,8 @@ class Parts:
                 pq.write_table(rows, file, compression="zstd")
                 file.flush()
                 os.fsync(file.fileno())
+            if self._private:
+                make_private(aside)
             aside.replace(path)
 
     @contextlib.contextmanager
@@ -169,7 +179,7 @@ def _check_plan(plan: dict[str, str], path: Path) -> None:
 
 def _locked(folder: Path) -> IO[str]:
     """Return an open file that keeps other runs out of the folder until it is closed, or this process ends."""
-    file = (folder / ".lock").open("w")
+    file = (folder / LOCK).open("w")
     with contextlib.suppress(ImportError):
         import fcntl
 

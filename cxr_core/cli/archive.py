@@ -18,6 +18,7 @@ from ..archive import FILMS_PER_PART, FilmPipeline, InputFile, Parts, Refusal, a
 from ..errors import PathUnusable, WrongArguments
 from ..imaging import VoiScale
 from ..model import Predictor, Reading, assumed_prevalence, shared_predictor
+from ..private_files import is_kept
 from ..reading import read_prepared
 from ..report import CSV_COLUMNS, reading_rows, refusal_row
 from .progress import Steps
@@ -90,7 +91,7 @@ def read_archive(
     assumed_prevalence(predictor.card.calibration, how.prevalence)
     tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how)
     try:
-        with Parts(folder, tables, plan, resume=resume, films=PART) as parts:
+        with Parts(folder, tables, plan, resume=resume, films=PART, private=is_kept(folder)) as parts:
             done = _Done(parts)
             left = _left(paths, done)
             parts.drop("file", done.changed)

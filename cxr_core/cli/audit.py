@@ -18,6 +18,10 @@ CHANGED = 4
 """Exit status where the trail is not as it was written."""
 
 
+MOST = 100
+"""Lines that are named, of a trail that is not as it was written."""
+
+
 def audit(
     since: Annotated[
         str, typer.Option(metavar="TIME", help="Leave out what was before, such as 2026-11-24 or 2026-11-24T08:30.")
@@ -60,8 +64,10 @@ def audit(
 
 def _verify(also: Sequence[Path], first: int) -> int:
     found = verification.verify(also, first)
-    for problem in found.problems:
+    for problem in found.problems[:MOST]:
         typer.echo(f"Error: {problem}", err=True)
+    if len(found.problems) > MOST:
+        typer.echo(f"Error: and {len(found.problems) - MOST:,} more.", err=True)
     before = f", {found.before:,} lines from before the chain" if found.before else ""
     files = f"{len(found.files)} file{'s' * (len(found.files) != 1)}"
     if not found.events:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..archive import InputFile
 from ..errors import PathUnusable
+from ..private_files import is_kept, make_private, private_folder
 
 __all__ = ["make_folder", "output_stems", "write"]
 
@@ -25,6 +26,8 @@ def output_stems(files: Sequence[InputFile]) -> dict[int, Path | None]:
 def make_folder(folder: Path) -> None:
     """Make an output folder; raises PathUnusable where it cannot be made."""
     try:
+        if is_kept(folder):
+            private_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PathUnusable(f"Output {folder}: the folder cannot be made.") from error
@@ -35,5 +38,7 @@ def write(path: Path, data: bytes) -> None:
     make_folder(path.parent)
     try:
         path.write_bytes(data)
+        if is_kept(path):
+            make_private(path)
     except OSError as error:
         raise PathUnusable(f"Output {path}: cannot be written.") from error

@@ -24,7 +24,10 @@ COMMANDS = {
     for name in (
         "predict", "render", "train", "train-gate", "evaluate", "calibrate", "describe", "split", "audit", "bench",
     )
-} | {"models": ("models", "app"), "runs": ("runs", "app")}  # fmt: skip
+} | {
+    "models": ("models", "app"), "runs": ("runs", "app"), "backup": ("backup", "backup"),
+    "restore": ("backup", "restore"),
+}  # fmt: skip
 """Name of each command, the module here that has it, and what it is called there."""
 
 

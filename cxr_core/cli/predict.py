@@ -16,6 +16,7 @@ from ..imaging import Radiograph, decoder_apart
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, OperatingPoint, Predictor, Reading, assumed_prevalence, shared_predictor
 from ..model.words import flagged_words, probability_words, value_words
+from ..private_files import is_kept, make_private
 from ..reading import read_film
 from ..report import (
     heatmaps_npz,
@@ -224,6 +225,8 @@ class _Lines:
             make_folder(out.parent)
             try:
                 self._file = out.open("w", encoding="utf-8")
+                if is_kept(out):
+                    make_private(out)
             except OSError as error:
                 raise PathUnusable(f"Output {out}: cannot be written.") from error
 

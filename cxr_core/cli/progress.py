@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
@@ -11,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..duration import duration
 
-__all__ = ["LINE_SECONDS", "Steps"]
+__all__ = ["LINE_SECONDS", "Steps", "telling"]
 
 LINE_SECONDS = 30.0
 
@@ -61,3 +63,15 @@ class Steps:
             self._told = time.monotonic()
             left = (self._told - self._start) * (self._total - steps) / steps
             print(f"{self._what}: {steps} of {self._total}, {duration(left)} left", file=sys.stderr)
+
+
+def telling(stack: ExitStack, what: str) -> Callable[[int, int], None]:
+    """Return what tells progress, with steps done and their number, from the first step on until the stack ends."""
+    told: list[Steps] = []
+
+    def report(done: int, steps: int) -> None:
+        if not told:
+            told.append(stack.enter_context(Steps(what, steps)))
+        told[0].done(done)
+
+    return report

@@ -16,15 +16,19 @@ from ..evaluation.outside import read_outside
 from ..evaluation.summary import times_words
 from ..labels import NOTICE, display_name
 from ..model.folder import card_of
+from ..private_files import is_kept, make_tree_private
 from ..report.model_card import model_card_markdown
 from ..store import RunStore, StoredRun
-from .progress import Steps
+from .progress import Steps, telling
 from .run_words import estimate_words, summary_words
 
 __all__ = ["app", "with_progress"]
 
+REFUSED = 3
+"""Exit status where runs could not be brought back."""
+
 app = typer.Typer(
-    help="List evaluation runs, show one, compare two, export one.",
+    help="List evaluation runs, show one, compare two, export or import one, rebuild their database.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -37,14 +41,46 @@ Reference = Annotated[str | None, typer.Option(metavar="NAME", help="Who says wh
 @app.command("list")
 def list_() -> None:
     """Print each run: id, date, model, films, and how often the same films were evaluated before."""
-    runs = RunStore().list()
+    store = RunStore()
+    runs, unknown = store.list(), store.unknown()
     if not runs:
         print("No run is kept yet: `evaluate` makes one, `runs import` brings one.")
     for run in runs:
         record = run.record
         before = f", evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
         films = f"{record.films:,} films of {record.patients:,} patients"
-        print(f"{record.id}  {record.created[:10]}  {record.model_id}  {record.part}: {films}{before}")
+        gone = "" if run.is_there() else "; its files are missing"
+        print(f"{record.id}  {record.created[:10]}  {record.model_id}  {record.part}: {films}{before}{gone}")
+    if unknown:
+        names = ", ".join(folder.name for folder in unknown)
+        lie = "1 run lies" if len(unknown) == 1 else f"{len(unknown)} runs lie"
+        typer.echo(
+            f"{lie} in the folder of runs that the database does not know: {names}. "
+            "`python -m cxr_core runs rebuild` brings back what is whole.",
+            err=True,
+        )
+
+
+@app.command()
+def rebuild() -> int:
+    """Bring back runs that lie in the folder of runs and that the database does not know.
+
+    For a database that was deleted, is older than the runs, or is damaged: a damaged SQLite file is put aside, and a
+    new one made. Runs whose files were changed since they were stored are named and left out; exit status 3 then.
+    """
+    from ..store.rebuild import rebuild as rebuild_store
+
+    with ExitStack() as stack:
+        found = rebuild_store(telling(stack, "Runs brought back"))
+    if found.aside is not None:
+        print(f"The damaged database was put aside: {found.aside}")
+    for run in found.added:
+        print(f"{run.record.id}: brought back")
+    for _, reason in found.refused:
+        typer.echo(f"Error: {reason}", err=True)
+    if not found.added and not found.refused:
+        print("Every run in the folder of runs is known.")
+    return REFUSED if found.refused else 0
 
 
 @app.command()
@@ -87,6 +123,8 @@ def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Fo
             paths.append(_write(out / f"report{kind}.html", run_report(stored.predictions(), summary)))
             paths.append(_write(out / f"model-card{kind}.md", model_card_markdown(card, summary)))
             steps.done(number + 1)
+    if is_kept(out):
+        make_tree_private(out)
     for path in paths:
         print(path)
 
@@ -128,11 +166,4 @@ def _write(path: Path, text: str) -> Path:
 def with_progress(run: StoredRun, reference: str | None = None) -> RunSummary:
     """Return the numbers of a run, telling how far they are where that takes time."""
     with ExitStack() as stack:
-        told: list[Steps] = []
-
-        def report(done: int, steps: int) -> None:
-            if not told:
-                told.append(stack.enter_context(Steps("Numbers of the run", steps)))
-            told[0].done(done)
-
-        return summary_of(run, reference, report)
+        return summary_of(run, reference, telling(stack, "Numbers of the run"))

@@ -12,7 +12,9 @@ import typer
 
 from ..access import asked_by, audit
 from ..duration import duration
+from ..errors import PathUnusable
 from ..model.card import ModelCard
+from ..private_files import make_tree_private, private_folder
 from .calibrate import check_sampling
 from .inputs import write
 from .progress import LINE_SECONDS
@@ -145,20 +147,33 @@ def train(
         measure_test=measure_test,
     )
     work = WORK / recipe.id
+    _private(work)
     if not resume:
         write(work / "split.csv", recipe.split.text().encode())
     teller = _Teller(len(plan.stages))
-    card = train_model(
-        recipe,
-        out,
-        work,
-        resume=resume,
-        watcher=Watcher(step=teller.step, scored=teller.scored, compared=teller.compared),
-        machine=Machine(gpus, workers, processes, deterministic, checkpoint_steps),
-    )
+    try:
+        card = train_model(
+            recipe,
+            out,
+            work,
+            resume=resume,
+            watcher=Watcher(step=teller.step, scored=teller.scored, compared=teller.compared),
+            machine=Machine(gpus, workers, processes, deterministic, checkpoint_steps),
+        )
+    finally:
+        # TensorFlow writes its own; nobody else could come to them meanwhile, since the folder is closed
+        make_tree_private(work)
     audit.note(asked_by(), "training", "resumed" if resume else "", model=card.weights_sha256)
     print(f"{out}: trained on {card.training.films:,} films; see: python -m cxr_core models show {out}")
     _tell_means(card)
+
+
+def _private(work: Path) -> None:
+    """Make the folder of a training, closed to all but its owner: its split and its log name patients and images."""
+    try:
+        make_tree_private(private_folder(work))
+    except OSError as error:
+        raise PathUnusable(f"Training folder {work}: cannot be made.") from error
 
 
 def _tell_means(card: ModelCard) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from .. import metrics
+from ..private_files import private_folder, write_private
 from ..settings import settings
 from ..store import StoredRun
 from .numbers import RunSummary
@@ -58,14 +58,9 @@ def summary_of(
 
 
 def _keep(path: Path, summary: RunSummary) -> None:
-    part = path.with_name(f"{path.stem}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(_ADAPTER.dump_json(summary))
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+    with suppress(OSError):
+        private_folder(path.parent)
+        write_private(path, _ADAPTER.dump_json(summary))
 
 
 def _key(run: StoredRun, reference: str | None) -> str:

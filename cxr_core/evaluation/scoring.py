@@ -18,6 +18,7 @@ from ..imaging import Placement
 from ..model import Finding, ModelCard, Predictor, PreparedFilm
 from ..model.findings import find
 from ..model.predictor import class_maps
+from ..private_files import is_kept
 from ..store import Localisation, Predictions, ReaderAnswers
 from .boxes import THRESHOLDS, Boxes, look_at_boxes
 from .films import Films
@@ -107,7 +108,7 @@ def evaluate(
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest(),
     }
     count = len(films.table)
-    with Parts(work, {TABLE: SCHEMA}, plan, resume=resume, films=CHUNK) as parts:
+    with Parts(work, {TABLE: SCHEMA}, plan, resume=resume, films=CHUNK, private=is_kept(work)) as parts:
         done = {row["row"] for row in parts.distinct(TABLE, ["row"])}
         left = [
             (row, InputFile(path, Path(path.name))) for row, path in enumerate(films.table.paths) if row not in done

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import openvino
 
+from ..private_files import private_folder, write_private
 from ..settings import settings
 from .folder import GRAPH, GRAPH_WEIGHTS, ModelFolder
 
@@ -67,11 +68,5 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, compiled: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        part.write_bytes(hashlib.sha256(compiled).digest() + compiled)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    private_folder(path.parent)
+    write_private(path, hashlib.sha256(compiled).digest() + compiled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import PathUnusable, WrongArguments
+from ..errors import PathUnusable, StoreDamaged, WrongArguments
+from ..private_files import make_tree_private, private_folder
 from ..settings import settings
+from .database import DAMAGED, DATABASE, close_to_others, is_damage, open_database, sqlite_file
 from .localisation import Localisation, read_localisation, write_localisation
 from .migrations import migrate
 from .predictions import Predictions, read_predictions, write_predictions
@@ -29,7 +32,6 @@ EMBEDDED = Path(__file__).with_name("embedded")
 PREDICTIONS = "predictions.parquet"
 LOCALISATION = "localisation.parquet"
 RECORD = "run.json"
-WAIT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class StoredRun:
     def predictions(self) -> Predictions:
         """Return every prediction; raises PathUnusable where the file is not the one that was stored."""
         return _read(self._checked(PREDICTIONS, self.record.predictions_sha256), self.record.predictions_sha256)
+
+    def is_there(self) -> bool:
+        """Return whether its predictions lie where they were stored, changed or not."""
+        return (self.folder / PREDICTIONS).is_file()
 
     def check(self) -> None:
         """Raise PathUnusable where a file of the run is not the one that was stored."""
@@ -85,12 +91,15 @@ class RunStore:
     def __init__(self, url: str | None = None, folder: Path | None = None, embedded: Path = EMBEDDED) -> None:
         self.folder = folder or settings().runs
         self._embedded = embedded
-        self._engine = _engine(url or settings().database_url or f"sqlite:///{self.folder / 'second-read.sqlite'}")
+        url = url or settings().database_url or f"sqlite:///{self.folder / DATABASE}"
+        self._engine = open_database(url)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            close_to_others(self.folder, sqlite_file(url))
             migrate(self._engine)
         except (OSError, SQLAlchemyError) as error:
             self.close()
+            if is_damage(error):
+                raise StoreDamaged(DAMAGED) from error
             raise PathUnusable("The store of runs cannot be opened. Check SECOND_READ_DATABASE_URL.") from error
         except BaseException:
             self.close()
@@ -104,7 +113,10 @@ class RunStore:
         """Return all runs, the newest first, those of the project last."""
         with self._transaction() as connection:
             rows = connection.execute(text("SELECT record FROM runs ORDER BY created DESC, id")).fetchall()
-        own = [self._stored(_record(json.loads(row[0]))) for row in rows]
+        try:
+            own = [self._stored(_record(json.loads(row[0]))) for row in rows]
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StoreDamaged(DAMAGED) from error
         known = {run.record.id for run in own}
         return (*own, *(run for run in self._of_project() if run.record.id not in known))
 
@@ -129,6 +141,10 @@ class RunStore:
         """
         final, part = self.folder / record.id, self.folder / f"{record.id}.writing"
         shutil.rmtree(part, ignore_errors=True)
+        try:
+            private_folder(part)
+        except OSError as error:
+            raise PathUnusable(f"Run {record.id}: cannot be written.") from error
         write_predictions(predictions, part / PREDICTIONS)
         record = replace(record, predictions_sha256=_sha256(part / PREDICTIONS))
         if localisation is not None:
@@ -142,23 +158,62 @@ class RunStore:
                 before = self._evaluations(connection, record.data_sha256)
                 record = replace(record, evaluated_before=before)
                 (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
-                connection.execute(
-                    text("INSERT INTO runs VALUES (:id, :created, :model_id, :data_sha256, :part, :record)"),
-                    {
-                        "id": record.id,
-                        "created": record.created,
-                        "model_id": record.model_id,
-                        "data_sha256": record.data_sha256,
-                        "part": record.part,
-                        "record": json.dumps(asdict(record)),
-                    },
-                )
+                make_tree_private(part)
+                self._insert(connection, record)
                 part.rename(final)
         except OSError as error:
             raise PathUnusable(f"Run {record.id}: cannot be written.") from error
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return self._stored(record)
+
+    def unknown(self) -> tuple[Path, ...]:
+        """Return the folders of runs that lie beside the others and have no row: the database was deleted, or is older.
+
+        :func:`.rebuild.rebuild` brings them back.
+        """
+        try:
+            records = sorted(self.folder.glob(f"*/{RECORD}"))
+        except OSError:
+            return ()
+        found = [path.parent for path in records if (path.parent / PREDICTIONS).is_file() and _is_id(path.parent.name)]
+        if not found:
+            return ()
+        with self._transaction() as connection:
+            known = {name for (name,) in connection.execute(text("SELECT id FROM runs"))}
+        return tuple(folder for folder in found if folder.name not in known)
+
+    def bring_back(self, record: RunRecord) -> StoredRun:
+        """Give a run whose files lie in the folder its row, where it has none; raises as :meth:`StoredRun.check`."""
+        stored = self._stored(record)
+        stored.check()
+        with self._transaction(writing=True) as connection:
+            if connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first() is None:
+                self._insert(connection, record)
+        return stored
+
+    def check(self) -> None:
+        """Raise StoreDamaged where the database cannot be read through, or a row of it says nothing of a run."""
+        with self._transaction() as connection:
+            if self._engine.dialect.name == "sqlite":
+                found = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
+                if found != "ok":
+                    raise StoreDamaged(DAMAGED)
+        self.list()
+
+    @staticmethod
+    def _insert(connection: Connection, record: RunRecord) -> None:
+        connection.execute(
+            text("INSERT INTO runs VALUES (:id, :created, :model_id, :data_sha256, :part, :record)"),
+            {
+                "id": record.id,
+                "created": record.created,
+                "model_id": record.model_id,
+                "data_sha256": record.data_sha256,
+                "part": record.part,
+                "record": json.dumps(asdict(record)),
+            },
+        )
 
     def evaluations(self, data_sha256: str) -> int:
         """Return how often films of a fingerprint were evaluated, by any model."""
@@ -190,37 +245,17 @@ class RunStore:
                     connection.exec_driver_sql("LOCK TABLE runs IN SHARE ROW EXCLUSIVE MODE")
                 yield connection
         except SQLAlchemyError as error:
+            if is_damage(error):
+                raise StoreDamaged(DAMAGED) from error
             raise PathUnusable("The store of runs cannot be read or written just now. Try again.") from error
-
-
-def _engine(url: str) -> Engine:
-    try:
-        address = make_url(url)
-        if address.drivername == "postgresql":
-            address = address.set(drivername="postgresql+psycopg")
-        waits = {"sqlite": {"timeout": WAIT_SECONDS}, "postgresql": {"connect_timeout": WAIT_SECONDS}}
-        # a server may have closed a connection that waits in the pool
-        engine = create_engine(
-            address, connect_args=waits.get(address.get_backend_name(), {}), pool_pre_ping=not url.startswith("sqlite")
-        )
-    except ImportError as error:
-        package = {"psycopg": "-r requirements-postgres.txt"}.get(error.name, error.name)
-        raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {package}.") from error
-    except SQLAlchemyError as error:
-        # the address may hold a password: nothing of it is quoted
-        raise PathUnusable("SECOND_READ_DATABASE_URL is no address of a database that can be opened here.") from error
-    if engine.dialect.name == "sqlite":
-        # the driver would begin transactions by itself, and later than is safe
-
-        @event.listens_for(engine, "connect")
-        def _own_transactions(connection, _record) -> None:
-            connection.isolation_level = None
-
-    return engine
 
 
 def _record(fields: dict) -> RunRecord:
     return RunRecord(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+
+
+def _is_id(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
 
 
 @lru_cache(maxsize=64)

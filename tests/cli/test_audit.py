@@ -13,6 +13,7 @@ from cxr_core.model.card import read_card
 from cxr_core.model.folder import CARD, find_model
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
+from cxr_core.ui.import_job import ImportJob
 from tests.runs import made_up, record_of
 
 
@@ -137,3 +138,15 @@ def test_a_training_is_refused_before_it_begins_where_it_could_not_be_noted(trai
 
 def _full(file):
     raise OSError(28, "no space")
+
+
+@pytest.mark.parametrize(("sealed", "words"), [(True, "Source 'nothing'"), (False, "was not written by this app")])
+def test_the_pages_import_hands_over_who_asks(trail, monkeypatch, sealed, words):
+    admin = Visitor("signed_in", "s-2", "https://id.example.org", "Bob", Role.ADMIN)
+    line = on_behalf_of(admin)
+    monkeypatch.setattr("cxr_core.ui.import_job.on_behalf_of", lambda visitor: line if sealed else line.upper())
+    # a visitor of the environment is none
+    monkeypatch.setenv("SECOND_READ_ASKED_BY", '["mallory", "", "admin"]')
+    state = ImportJob(["nothing"], asked_by=admin).wait(120)
+    assert not state.running
+    assert words in state.error

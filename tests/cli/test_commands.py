@@ -218,6 +218,10 @@ def test_a_copy_across_the_split_is_refused_and_may_be_left_out(tmp_path, capsys
     err = capsys.readouterr().err
     assert "Pictures cross the split: 1 films (1 in train, 0 in validation)" in err
     assert "runs/train/m/duplicates.csv" in err
+    # it names images and parts
+    kept = [path for path in Path("runs").rglob("*") if path.name != "train"]
+    assert {path.stat().st_mode & 0o777 for path in kept if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in kept if path.is_dir()} == {0o700}
 
 
 def test_a_command_imports_what_it_needs_alone():

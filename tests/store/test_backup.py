@@ -1,0 +1,357 @@
+"""A backup of everything that is kept; everything deleted; everything restored. And backups that are not whole."""
+
+import io
+import json
+import os
+import shutil
+import sqlite3
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cxr_core.access import LOCAL, audit
+from cxr_core.cli.main import main
+from cxr_core.evaluation.image_names import digest_key, image_digest
+from cxr_core.model.folder import find_model, open_model
+from cxr_core.settings import settings
+from cxr_core.store import RunStore
+from tests.runs import made_up, made_up_boxes, record_of
+from tests.store.test_predictions import same
+
+MINI = find_model("second-read-mini")
+
+
+def set_folders(monkeypatch, folder: Path) -> None:
+    monkeypatch.setenv("SECOND_READ_RUNS", str(folder / "runs"))
+    monkeypatch.setenv("SECOND_READ_HOME", str(folder / "models"))
+    monkeypatch.delenv("SECOND_READ_AUDIT", raising=False)
+    monkeypatch.setattr(RunStore.__init__, "__defaults__", (None, None, folder / "none"))
+    settings.cache_clear()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """What is kept: two runs, a rotated trail, a model, keys; and what is found again and is in no backup."""
+    folder = tmp_path / "home"
+    set_folders(monkeypatch, folder)
+    predictions = made_up()
+    store = RunStore()
+    store.add(record_of(predictions, "one"), predictions)
+    store.add(record_of(predictions, "two"), predictions, made_up_boxes(predictions))
+    digest_key(store.folder)
+    store.close()
+    audit.record(LOCAL, "export", run="one")
+    audit.path().rename(audit.path().with_name("audit.jsonl.1"))
+    audit.record(LOCAL, "export", run="two")
+    shutil.copytree(MINI, folder / "models" / "mine")
+    for name in ("compiled", "summaries", "train", "half.scoring"):
+        (folder / "runs" / name).mkdir()
+        (folder / "runs" / name / "x").write_text("found again")
+    yield folder
+    settings.cache_clear()
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file, but for those that a command changes by being run."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("audit.jsonl", "audit.head", "audit.lock", "x", "second-read.sqlite")
+    }
+
+
+def back_up(tmp_path, *options) -> Path:
+    file = tmp_path / "backups" / "b.zip"
+    assert main(["backup", str(file), *options]) == 0
+    return file
+
+
+def test_everything_is_deleted_and_restored(home, tmp_path, capsys):
+    before, key = kept(home), digest_key(home / "runs")
+    assert len(before) > 10
+    file = back_up(tmp_path)
+    out = capsys.readouterr().out
+    assert "2 runs, 1 models" in out
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in file.parent.iterdir()) == ["b.zip"]
+    events = audit.read()[0]
+    shutil.rmtree(home)
+    assert main(["restore", str(file)]) == 0
+    assert "2 runs, 1 models" in capsys.readouterr().out
+    assert kept(home) == before
+    store = RunStore()
+    assert [run.record.evaluated_before for run in sorted(store.list(), key=lambda run: run.record.id)] == [0, 1]
+    for run in store.list():
+        same(made_up(), run.predictions())
+    assert len(store.get("two").localisation()) == len(made_up_boxes(made_up()))
+    assert not store.unknown()
+    store.close()
+    assert image_digest("a.png", digest_key(home / "runs")) == image_digest("a.png", key)
+    assert open_model("mine").card.id
+    # the trail goes on where the backup ended, and is whole
+    now = audit.read()[0]
+    assert [event.what for event in events] == ["export", "backup"]
+    assert now[:-1] == events
+    assert (now[-1].what, now[-1].detail[:10]) == ("restore", "backup of ")
+    assert main(["audit", "--verify"]) == 0
+    for path in [home / "runs", *(home / "runs").rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert not [path for path in home.rglob("*") if "restoring" in path.name]
+
+
+def test_it_is_restored_to_another_place(home, tmp_path, monkeypatch, capsys):
+    before, file = kept(home), back_up(tmp_path)
+    set_folders(monkeypatch, tmp_path / "other")
+    monkeypatch.setenv("SECOND_READ_AUDIT", str(tmp_path / "logs" / "trail.jsonl"))
+    monkeypatch.setenv("SECOND_READ_DATABASE_URL", f"sqlite:///{tmp_path / 'other.sqlite'}")
+    settings.cache_clear()
+    assert main(["restore", str(file)]) == 0
+    store = RunStore()
+    assert {run.record.id for run in store.list()} == {"one", "two"}
+    store.close()
+    there = kept(tmp_path / "other")
+    assert there == {name: data for name, data in before.items() if not name.endswith("audit.jsonl.1")}
+    assert main(["audit", "--verify", "--also", str(tmp_path / "logs" / "audit.jsonl.1")]) == 0
+    assert kept(home) == before
+
+
+def test_nothing_is_overwritten_without_being_told(home, tmp_path, capsys):
+    file = back_up(tmp_path)
+    assert main(["backup", str(file)]) == 4
+    assert "is there already. Give another name, or --overwrite" in capsys.readouterr().err
+    back_up(tmp_path, "--overwrite")
+    # a younger run, a younger event, a changed file
+    predictions = made_up(seed=3)
+    store = RunStore()
+    store.add(record_of(predictions, "younger"), predictions)
+    store.close()
+    audit.record(LOCAL, "export", run="younger")
+    card = home / "models" / "mine" / "SHA256SUMS"
+    card.write_text("changed")
+    before, trail = kept(home), audit.path().read_bytes()
+    assert main(["restore", str(file)]) == 4
+    err = capsys.readouterr().err
+    assert "files are here already with other contents" in err
+    assert "Nothing was restored" in err
+    assert (kept(home), audit.path().read_bytes()) == (before, trail)
+    assert main(["restore", str(file), "--overwrite"]) == 0
+    assert "younger: brought back" in capsys.readouterr().out
+    assert card.read_bytes() == (MINI / "SHA256SUMS").read_bytes()
+    store = RunStore()
+    assert {run.record.id for run in store.list()} == {"one", "two", "younger"}
+    store.close()
+    # what the restored trail does not hold is still there to be looked at
+    assert (home / "runs" / "before-restore-1-audit.jsonl").read_bytes() == trail
+    assert main(["audit", "--verify"]) == 0
+
+
+def test_what_is_there_already_is_left_and_may_stay(home, tmp_path, capsys):
+    file = back_up(tmp_path)
+    shutil.rmtree(home / "runs")
+    before = {path: path.stat().st_mtime_ns for path in (home / "models").rglob("*")}
+    assert main(["restore", str(file)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (home / "models").rglob("*")} == before
+
+
+def test_a_journal_of_the_former_database_is_not_played_into_the_new(home, tmp_path):
+    file = back_up(tmp_path)
+    for ending in ("-journal", "-wal", "-shm"):
+        (home / "runs" / f"second-read.sqlite{ending}").write_bytes(b"of another database")
+    (home / "runs" / "second-read.sqlite").write_bytes(b"damaged")
+    assert main(["restore", str(file), "--overwrite"]) == 0
+    assert not list((home / "runs").glob("second-read.sqlite-*"))
+    store = RunStore()
+    assert len(store.list()) == 2
+    store.close()
+
+
+def test_a_backup_of_a_store_that_is_written_to_is_whole(home, tmp_path, capsys):
+    stop, wrote = threading.Event(), []
+
+    def write():
+        store = RunStore()
+        while not stop.is_set():
+            predictions = made_up(8, seed=len(wrote))
+            store.add(record_of(predictions, f"meanwhile-{len(wrote)}"), predictions)
+            wrote.append(audit.note(LOCAL, "evaluation", run=f"meanwhile-{len(wrote)}"))
+        store.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while len(wrote) < 3:
+            pass
+        file = back_up(tmp_path)
+    finally:
+        stop.set()
+        writer.join()
+    shutil.rmtree(home)
+    assert main(["restore", str(file)]) == 0
+    store = RunStore()
+    runs = {run.record.id for run in store.list()}
+    for run in store.list():
+        run.check()
+    assert not store.unknown()
+    store.close()
+    assert runs >= {"one", "two", "meanwhile-0", "meanwhile-1", "meanwhile-2"}
+    assert main(["audit", "--verify"]) == 0
+
+
+def test_a_damaged_database_is_not_backed_up_as_if_it_were_whole(home, tmp_path, capsys):
+    (home / "runs" / "second-read.sqlite").write_bytes(b"no database, and longer than its header" * 40)
+    assert main(["backup", str(tmp_path / "b.zip")]) == 4
+    assert "The database of the store of runs is damaged." in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+    assert main(["runs", "rebuild"]) == 0
+    assert main(["backup", str(tmp_path / "b.zip")]) == 0
+
+
+def cut(data):
+    return data[: len(data) // 2]
+
+
+def one_byte_cut(data):
+    return data[:-1]
+
+
+def middle_changed(data):
+    at = len(data) // 2
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def empty(data):
+    return b""
+
+
+def no_zip(data):
+    return b"this is no backup" * 1000
+
+
+def rewritten(change):
+    """Return what makes a whole zip of the same members, changed by ``change(name, data)``: its checksums are right."""
+
+    def of(data: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as new:
+            for name in old.namelist():
+                if (made := change(name, old.read(name))) is not None:
+                    new.writestr(*made)
+        return stream.getvalue()
+
+    return of
+
+
+def without_a_member(name, data):
+    return None if name == "runs/one/predictions.parquet" else (name, data)
+
+
+def without_manifest(name, data):
+    return None if name == "manifest.json" else (name, data)
+
+
+def changed_member(name, data):
+    return name, data.replace(b'"one"', b'"own"') if name == "runs/one/run.json" else data
+
+
+def another_version(name, data):
+    return name, data.replace(b'"schema": 1', b'"schema": 9') if name == "manifest.json" else data
+
+
+def renamed_to(target):
+    def change(name, data):
+        if name == "manifest.json":
+            data = data.replace(b"runs/one/run.json", target.encode())
+        return (target if name == "runs/one/run.json" else name), data
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut, one_byte_cut, middle_changed, empty, no_zip,
+        *(rewritten(change) for change in (
+            without_a_member, without_manifest, changed_member, another_version,
+            renamed_to("../../evil"), renamed_to("/tmp/evil"), renamed_to("runs/../../evil"), renamed_to("evil"),
+            renamed_to("runs/one/a:b"), renamed_to("runs\\one"), renamed_to("audit/rotated/x/y"),
+        )),
+    ],
+)  # fmt: skip
+def test_a_damaged_backup_is_refused_before_anything_is_written(home, tmp_path, damage, capsys):
+    file = back_up(tmp_path)
+    file.write_bytes(damage(file.read_bytes()))
+    shutil.rmtree(home)
+    capsys.readouterr()
+    assert main(["restore", str(file)]) == 4
+    err = capsys.readouterr().err
+    assert "is damaged or cut short, or no backup. Nothing was restored." in err
+    assert err.count("\n") == 1
+    assert not home.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["backups"]
+
+
+def test_every_byte_of_a_backup_counts(home, tmp_path, capsys):
+    shutil.rmtree(home / "models")
+    file = back_up(tmp_path)
+    whole = file.read_bytes()
+    names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
+    shutil.rmtree(home)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        for name in names:
+            member = archive.getinfo(name)
+            # in the bytes of the member, behind its header
+            at = member.header_offset + 30 + len(name) + 20 + member.file_size // 2
+            assert at < len(whole)
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            assert main(["restore", str(file)]) == 4, name
+            assert not home.exists()
+    file.write_bytes(whole)
+    assert main(["restore", str(file)]) == 0
+
+
+def test_a_disk_that_is_full_meanwhile_leaves_what_was_there(home, tmp_path, monkeypatch, capsys):
+    file = back_up(tmp_path)
+    (home / "runs" / "one" / "run.json").write_text("{}")
+    (home / "runs" / "two" / "run.json").write_text("{}")
+    before = kept(home)
+    extract, done = __import__("cxr_core.store.backup", fromlist=["_extract"])._extract, []
+
+    def full(archive, name, aside):
+        extract(archive, name, aside)
+        done.append(name)
+        if len(done) == 2:
+            raise OSError(28, "no space")
+
+    monkeypatch.setattr("cxr_core.store.backup._extract", full)
+    assert main(["restore", str(file), "--overwrite"]) == 4
+    assert "a file cannot be written" in capsys.readouterr().err
+    assert kept(home) == before
+    monkeypatch.undo()
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("cxr_core.store.backup._add", _full)
+    assert main(["backup", str(tmp_path / "b.zip")]) == 4
+    assert "cannot be written" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
+    assert main(["backup", str(tmp_path / "home" / "models" / "mine" / "SHA256SUMS" / "b.zip")]) == 4
+    assert main(["restore", str(tmp_path / "none.zip")]) == 4
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_a_backup_names_no_file_of_a_patient_and_no_image(home, tmp_path, capsys):
+    file = back_up(tmp_path)
+    with zipfile.ZipFile(file) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        assert set(manifest) == {"schema", "created", "files"}
+        roots = {name.split("/")[0] for name in archive.namelist()}
+    assert roots == {"manifest.json", "database.sqlite", "audit", "runs", "models"}
+    connection = sqlite3.connect(f"file:{home / 'runs' / 'second-read.sqlite'}?mode=ro", uri=True)
+    assert connection.execute("SELECT COUNT(*) FROM runs").fetchone() == (2,)
+    connection.close()
+
+
+def _full(*_):
+    raise OSError(28, os.strerror(28))
