@@ -78,7 +78,7 @@ def calibrate(
     if done.unreadable:
         print(f"{done.unreadable} films could not be read and were left out.")
     for label, curve in calibration.per_label.items():
-        print(f"  {display_name(label):<20}{curve_words(curve)}")
+        print(f"  {display_name(label):<28}{curve_words(curve)}")
     for name, point in card.operating_points.items():
         print(f"  {name}: {flagged_words(point)}")
 

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..access import Visitor, asked_by, audit
-from ..duration import duration
 from ..errors import AuditUnwritable, PathUnusable, WeightsRefused, WrongArguments
 from ..labels import LABELS
 from ..model.card import Imported, ModelCard
 from ..model.download import download
 from ..model.folder import file_sha256
-from ..model.published import Published, find_published
+from ..model.normalisation import NORMALISATIONS, Normalisation, normalisation_of
+from ..model.presets import PRESETS, Preset, find_preset
+from ..model.published import PUBLISHED, Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
+from ..model.weights.layouts import densenet_arrays
 from ..settings import settings
-from .progress import Steps
+from .import_progress import JsonTeller, Teller, WordsTeller
 
 __all__ = ["import_model"]
 
@@ -36,7 +36,7 @@ def import_model(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="torchxrayvision:NAME, such as torchxrayvision:densenet121-res224-all; or keras:FILE.",
+            help="torchxrayvision:NAME, such as torchxrayvision:densenet121-res224-all; torch:FILE; or keras:FILE.",
         ),
     ],
     out: Annotated[
@@ -54,9 +54,25 @@ def import_model(
         Path | None, typer.Option(metavar="FILE", help="Keep what was downloaded there; else it is deleted.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="keras: what the outputs are for; by default NIH's 14.")
+        str | None,
+        typer.Option(metavar="A,B,...", help="torch, keras: what the outputs are for; keras: by default NIH's 14."),
     ] = None,
-    size: Annotated[int, typer.Option(min=32, help="keras: side of the network's input, a multiple of 32.")] = 224,
+    size: Annotated[
+        int | None,
+        typer.Option(min=32, help="torch, keras: side of the network's input, a multiple of 32; by default 224."),
+    ] = None,
+    normalisation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|MEAN,SD",
+            help="torch, keras: what the authors did to grey values: " + ", ".join(NORMALISATIONS) + ", or mean and "
+            "standard deviation of grey from 0 to 1; keras: by default imagenet.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="torch: labels, normalisation and size of " + ", ".join(PRESETS) + "."),
+    ] = None,
     json_progress: Annotated[
         bool, typer.Option("--json-progress", help="Tell progress as JSON, one object a line, on stderr.")
     ] = False,
@@ -73,6 +89,8 @@ def import_model(
       python -m cxr_core models import torchxrayvision:densenet121-res224-all
 
       python -m cxr_core models import torchxrayvision:nih --file nih.pt --out model_weights/nih
+
+      python -m cxr_core models import torch:model.pth.tar --preset arnoweng --out model_weights/chexnet
     """
     if json_progress:
         # a program that asks it to end means Ctrl-C: what was written so far is deleted
@@ -84,29 +102,70 @@ def import_model(
     kind, _, name = source.partition(":")
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise WrongArguments("--sha256: 64 hexadecimal digits are needed.")
-    tell = _Json() if json_progress else _Words()
+    tell = JsonTeller() if json_progress else WordsTeller()
+    options = _Options(labels, size, normalisation, preset)
     if kind == "torchxrayvision":
-        if labels is not None or size != 224:
-            raise WrongArguments("--labels and --size are for keras:FILE; these weights have their own.")
+        if options != _Options():
+            raise WrongArguments(
+                "--labels, --size, --normalisation and --preset are for torch:FILE and keras:FILE; these weights have "
+                "their own."
+            )
         published = find_published(name)
         folder = _folder(out, published.name)
         made = _import_published(published, folder, file, sha256, keep, tell)
-    elif kind == "keras" and name:
+    elif kind in ("torch", "keras") and name:
         if file is not None or keep is not None:
-            raise WrongArguments("keras:FILE names the file already: leave out --file and --keep.")
-        if size % 32:
-            raise WrongArguments(f"--size {size}: a multiple of 32 is needed.")
-        folder = _folder(
-            out, re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name.partition(".")[0]).strip("-.") or "keras"
-        )
-        made = _import_keras(Path(name), _labels(labels), size, folder, sha256, tell)
+            raise WrongArguments(f"{kind}:FILE names the file already: leave out --file and --keep.")
+        plan = options.plan(kind)
+        folder = _folder(out, re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name.partition(".")[0]).strip("-.") or kind)
+        made = _import_file(kind, Path(name), plan, folder, sha256, tell)
     else:
         raise WrongArguments(
             f"Source {source[:80]!r}: unknown. Accepted: torchxrayvision:NAME, such as "
-            "torchxrayvision:densenet121-res224-all, and keras:FILE."
+            "torchxrayvision:densenet121-res224-all, torch:FILE and keras:FILE."
         )
     _keep_in_the_trail(made, folder, acting)
-    print(f"{folder}: imported and checked; see: python -m cxr_core models show {folder}")
+    doubt = ", but not proved to be the published weights" if made.unverified else ""
+    print(f"{folder}: imported and checked{doubt}; see: python -m cxr_core models show {folder}")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a file of the user's own is to be read."""
+
+    labels: tuple[str, ...]
+    size: int
+    normalisation: Normalisation
+    preset: Preset | None
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What was given on the command line."""
+
+    labels: str | None = None
+    size: int | None = None
+    normalisation: str | None = None
+    preset: str | None = None
+
+    def plan(self, kind: str) -> _Plan:
+        """Complete the options from the preset and, for Keras, from what most such files are; raises WrongArguments."""
+        if kind == "keras" and self.preset is not None:
+            raise WrongArguments("--preset is for torch:FILE.")
+        if self.size is not None and self.size % 32:
+            raise WrongArguments(f"--size {self.size}: a multiple of 32 is needed.")
+        preset = find_preset(self.preset) if self.preset is not None else None
+        if kind == "torch" and preset is None and (self.labels is None or self.normalisation is None):
+            raise WrongArguments(
+                "torch:FILE: a file does not say what its outputs are for, nor what was done to its input. Give "
+                f"--labels and --normalisation, or --preset {' | '.join(PRESETS)}."
+            )
+        return _Plan(
+            _labels(self.labels) if self.labels is not None else preset.labels if preset else LABELS,
+            self.size or (preset.size if preset else 224),
+            normalisation_of(self.normalisation or (preset.normalisation if preset else "imagenet")),
+            preset,
+        )
 
 
 def _keep_in_the_trail(made: ModelCard, folder: Path, acting: Visitor) -> None:
@@ -129,9 +188,7 @@ def _folder(out: Path | None, name: str) -> Path:
     return folder
 
 
-def _labels(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return LABELS
+def _labels(text: str) -> tuple[str, ...]:
     found = tuple(label.strip() for label in text.split(","))
     if len(set(found)) != len(found) or not all(
         re.fullmatch(r"[A-Za-z][A-Za-z0-9 _-]{0,59}", label) for label in found
@@ -141,7 +198,7 @@ def _labels(text: str | None) -> tuple[str, ...]:
 
 
 def _import_published(
-    published: Published, folder: Path, file: Path | None, sha256: str | None, keep: Path | None, tell: _Teller
+    published: Published, folder: Path, file: Path | None, sha256: str | None, keep: Path | None, tell: Teller
 ) -> ModelCard:
     with tempfile.TemporaryDirectory(prefix="second-read-") as temporary:
         path = file
@@ -166,23 +223,57 @@ def _import_published(
         return training.import_published(published, weights, imported, folder, report=tell.step)
 
 
-def _import_keras(
-    file: Path, labels: tuple[str, ...], size: int, folder: Path, sha256: str | None, tell: _Teller
-) -> ModelCard:
+def _import_file(kind: str, file: Path, plan: _Plan, folder: Path, sha256: str | None, tell: Teller) -> ModelCard:
     if not file.is_file():
         raise WeightsRefused(f"Weights {file}: no such file.")
     found = file_sha256(file)
+    _check_no_other(file, found)
     if sha256 is not None and found != sha256.lower():
         raise WeightsRefused(f"Weights {file.name}: SHA-256 is {found}, not the one given. It is not the file meant.")
     checked = "the SHA-256 given at the import" if sha256 else "nothing: none was given at the import"
-    imported = Imported(f"keras:{file.name}", f"{file.name} (Keras HDF5)", found, checked)
-    return _training().import_keras(file, labels, size, imported, folder, report=tell.step)
+    source = f"{kind}:{file.name}"
+    if kind == "keras":
+        imported = Imported(source, f"{file.name} (Keras weights)", found, checked)
+        return _training().import_keras(
+            file, plan.labels, plan.size, imported, folder, normalisation=plan.normalisation, report=tell.step
+        )
+    tell.step("Reading the weights")
+    weights = read_weights(file)
+    # before TensorFlow is started for nothing
+    arrays = densenet_arrays(weights)
+    if arrays.outputs != len(plan.labels):
+        raise WeightsRefused(
+            f"Weights {file.name}: {arrays.outputs} outputs, but {len(plan.labels)} labels. Give --labels with one "
+            "name for each output, in their order."
+        )
+    imported = Imported(source, f"{file.name} ({weights.form}; {arrays.layout})", found, checked)
+    return _training().import_torch(
+        weights,
+        plan.labels,
+        plan.size,
+        plan.normalisation,
+        imported,
+        folder,
+        preset=plan.preset,
+        report=tell.step,
+    )
+
+
+def _check_no_other(path: Path, found: str, published: Published | None = None) -> None:
+    """Raise WeightsRefused where a file is known to be the one of another source."""
+    for other in PUBLISHED.values():
+        if other != published and found == other.sha256:
+            raise WeightsRefused(
+                f"Weights {path.name}: its SHA-256 is that of {other.source}. Its labels and published numbers are "
+                f"that source's: import it as {other.source} --file {path.name}."
+            )
 
 
 def _check(path: Path, published: Published, sha256: str | None) -> str:
     """Return with what the file's hash was compared; WeightsRefused where it is another file."""
     with path.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
+    _check_no_other(path, found, published)
     expected = sha256.lower() if sha256 is not None else published.sha256
     if expected is None:
         return f"nothing: {published.witness}"
@@ -198,64 +289,10 @@ def _check(path: Path, published: Published, sha256: str | None) -> str:
 
 
 def _training():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # its own lines about the processor would stand between the steps
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
     # TensorFlow takes seconds to import: only what is left of this command needs it
     from ..training import importing
 
     return importing
-
-
-class _Teller:
-    """Tells how far an import is."""
-
-    def bytes(self, done: int, size: int | None) -> None:
-        """Tell how much was downloaded."""
-
-    def downloaded(self) -> None:
-        """Tell that the download has ended."""
-
-    def step(self, name: str) -> None:
-        """Tell what begins."""
-
-
-class _Words(_Teller):
-    """For a person: a bar on a terminal while downloading, a line for every step."""
-
-    def __init__(self) -> None:
-        self._bar: Steps | None = None
-
-    def bytes(self, done: int, size: int | None) -> None:
-        if self._bar is None:
-            self._bar = Steps("Downloading (kB)", (size or MAX_FILE_BYTES) // 1000)
-            self._bar.__enter__()
-        self._bar.done(done // 1000)
-
-    def downloaded(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-
-    def step(self, name: str) -> None:
-        print(name, file=sys.stderr)
-
-
-class _Json(_Teller):
-    """For a program, such as the page."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-        self._told = 0.0
-
-    def bytes(self, done: int, size: int | None) -> None:
-        now = time.monotonic()
-        if now - self._told < 0.2 and done != size:
-            return
-        self._told = now
-        left = None if not size else (now - self._start) * (size - done) / done
-        words = f"Downloading, {done / 1e6:.1f} MB" + (f" of {size / 1e6:.1f} MB" if size else "")
-        self._put(words, None if not size else done / size, None if left is None else f"{duration(left)} left")
-
-    def step(self, name: str) -> None:
-        self._put(name, None, None)
-
-    def _put(self, step: str, share: float | None, left: str | None) -> None:
-        print(json.dumps({"step": step, "share": share, "left": left}), file=sys.stderr, flush=True)

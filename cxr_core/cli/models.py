@@ -48,7 +48,8 @@ def list_() -> None:
             "training films not stated" if card.training.films is None else f"{card.training.films:,} training films"
         )
         if card.imported is not None:
-            films = f"imported from {card.imported.source}, {len(card.labels)} labels"
+            doubt = ", not verified by hash" if card.unverified else ""
+            films = f"imported from {card.imported.source}, {len(card.labels)} labels{doubt}"
         print(f"{folder.name}  version {card.version}  {kind}  {card.input.size} x {card.input.size}  {films}")
 
 
@@ -89,7 +90,8 @@ def _words(card: ModelCard) -> str:
         f"Network: {architecture.name}, {architecture.parameters:,} parameters, from "
         f"{architecture.initialisation}{start}",
         f"Input: {card.input.size} x {card.input.size}, {card.input.fit}, "
-        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.scaling}",
+        f"detail of {card.input.detail or card.input.size} pixels a side; resampling {card.input.resampling}; "
+        f"{card.input.scaling}",
         f"Training: {_training(card)}",
     ]
     if card.imported is not None:
@@ -98,6 +100,7 @@ def _words(card: ModelCard) -> str:
             f"Imported: {origin.source}, {origin.file}",
             f"  SHA-256 {origin.sha256}, compared with {origin.checked}",
             *([f"  {origin.url}"] if origin.url else []),
+            *([f"  {origin.self_check}"] if origin.self_check else []),
         ]
     for table in card.metrics:
         films = table.films if table.number_of_films is None else f"{table.number_of_films:,} {table.films}"

@@ -100,7 +100,7 @@ def compare(run: Run, other: Run, reference: Reference = None) -> None:
     print(f"{found.one.id} less {found.two.id}: AUC on the same {found.films:,} films ({found.reference})")
     for label, model in found.differences.items():
         p_value = "" if model.adjusted_p_value is None else f"; Holm's p {model.adjusted_p_value:.3f}"
-        print(f"  {display_name(label):<20}{estimate_words(model.difference, signed=True)}{p_value}")
+        print(f"  {display_name(label):<28}{estimate_words(model.difference, signed=True)}{p_value}")
     for note in found.notes:
         print(f"note: {note}")
 

@@ -153,9 +153,10 @@ def _rule(figure: go.Figure, mark: Rule, where: dict) -> None:
     if mark.along == "diagonal":
         figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip", showlegend=False, **where)
     elif mark.along == "x":
-        figure.add_vline(x=mark.at, line=line, **where)
+        # a rule is drawn first: plotly would leave it out of a panel that is still empty
+        figure.add_vline(x=mark.at, line=line, exclude_empty_subplots=False, **where)
     else:
-        figure.add_hline(y=mark.at, line=line, **where)
+        figure.add_hline(y=mark.at, line=line, exclude_empty_subplots=False, **where)
 
 
 def _cells(figure: go.Figure, mark: Cells, where: dict) -> None:

@@ -112,6 +112,9 @@ class Imported:
         sha256: of that file.
         checked: with what its SHA-256 was compared, in words.
         url: where it is published; null for a file of the user's own.
+        verified: whether its SHA-256 is that of the published file. Null where nothing was published of it, and on
+            a card of before this was kept.
+        self_check: how TensorFlow, OpenVINO and float64 agreed at the import, in words.
     """
 
     source: str
@@ -119,6 +122,8 @@ class Imported:
     sha256: str
     checked: str
     url: str | None = None
+    verified: bool | None = None
+    self_check: str = ""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -228,6 +233,11 @@ class ModelCard:
     imported: Imported | None = None
     readers: dict[str, tuple[ReaderMetric, ...]] = Field(default_factory=dict)
     schema: int = CARD_SCHEMA
+
+    @property
+    def unverified(self) -> bool:
+        """Whether published numbers stand on it that belong to a file which this one is not proved to be."""
+        return self.imported is not None and self.imported.verified is False
 
     def operating_point(self, name: str = "default") -> OperatingPoint:
         """Return an operating point by name; raises WrongArguments for one the card does not have."""

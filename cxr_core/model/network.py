@@ -21,6 +21,7 @@ __all__ = [
     "build_network",
     "initialise_from_file",
     "initialise_from_imagenet",
+    "rebuilt",
 ]
 
 FEATURES_LAYER = "relu"
@@ -28,6 +29,10 @@ FEATURES_LAYER = "relu"
 
 LOGITS_LAYER = "logits"
 STEM = "conv1_conv"
+SCALING = "scaling"
+
+BLANK_VARIANCE = 1e-12
+"""Keeps an image of one grey from dividing by nought where it is normalised by itself."""
 
 # ImageNet's mean and standard deviation, averaged over the three colours: what a grey film looks
 # like to weights that were trained on colour photographs.
@@ -40,6 +45,7 @@ def build_network(
     *,
     scale: float | Sequence[float] = 1 / GREY_STD,
     offset: float | Sequence[float] = -GREY_MEAN / GREY_STD,
+    each_image: bool = False,
 ) -> keras.Model:
     """Return DenseNet121 with random weights.
 
@@ -49,6 +55,8 @@ def build_network(
         scale, offset: what the network does first to its input in [0, 1]. Three of each make three
             channels of it: a stem that was trained on colour stays as it is, and the normalisation of
             each colour is exact also at the border, where the stem's padding is nought.
+        each_image: the input is normalised by its own mean and standard deviation instead; of ``scale``
+            only the number of channels counts.
 
     Returns:
         A model from (n, size, size, 1) float32 in [0, 1] to (n, classes) logits. Flat: every layer,
@@ -56,13 +64,34 @@ def build_network(
     """
     grey = keras.Input((size, size, 1), name="grey")
     colours = grey if np.ndim(scale) == 0 else keras.layers.Concatenate(name="colours")([grey] * len(scale))
-    scaled = keras.layers.Rescaling(scale, offset, name="scaling")(colours)
+    scaled = (
+        keras.layers.LayerNormalization((1, 2, 3), epsilon=BLANK_VARIANCE, center=False, scale=False, name=SCALING)
+        if each_image
+        else keras.layers.Rescaling(scale, offset, name=SCALING)
+    )(colours)
     backbone = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=scaled)
     features = backbone.get_layer(FEATURES_LAYER).output
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     # float32 also under mixed precision: the loss and the maps need the full logits
     logits = keras.layers.Dense(classes, name=LOGITS_LAYER, dtype="float32")(pooled)
     return keras.Model(grey, logits, name="densenet121")
+
+
+def rebuilt(network: keras.Model, size: int) -> keras.Model:
+    """Return the same network with the same weights for input of one fixed size."""
+    scaling = network.get_layer(SCALING)
+    each_image = isinstance(scaling, keras.layers.LayerNormalization)
+    channels = network.get_layer(STEM).weights[0].shape[2]
+    ones, noughts = ([1.0] * 3, [0.0] * 3) if channels == 3 else (1.0, 0.0)
+    made = build_network(
+        network.output_shape[-1],
+        size,
+        scale=ones if each_image else scaling.scale,
+        offset=noughts if each_image else scaling.offset,
+        each_image=each_image,
+    )
+    made.set_weights(network.get_weights())
+    return made
 
 
 def initialise_from_imagenet(network: keras.Model) -> None:

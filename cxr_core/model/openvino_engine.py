@@ -63,15 +63,22 @@ def threads() -> int:
 
 
 def _head(graph: openvino.Model, classes: int) -> Head:
-    """Read the dense layer's constants out of the graph: logits = pooled x kernel + bias."""
-    addition = graph.output("logits").get_node().input_value(0).get_node()
+    """Read the dense layer's constants out of the graph: logits = pooled x kernel + bias.
+
+    A bias of noughts is left out of the graph when it is written, and one that is the same for all labels may stand
+    there as a single number.
+    """
+    last = graph.output("logits").get_node().input_value(0).get_node()
     bias, product = None, None
-    for value in addition.input_values():
+    if last.get_type_name() == "MatMul":
+        bias, product = np.zeros(classes, np.float32), last
+    for value in last.input_values() if product is None else ():
         node = value.get_node()
         if node.get_type_name() == "MatMul":
             product = node
         elif node.get_type_name() == "Constant":
             bias = node.data.reshape(-1)
+            bias = np.repeat(bias, classes) if bias.size == 1 else bias
     if product is None or bias is None or bias.shape != (classes,):
         raise ModelUnusable("The OpenVINO graph does not end in one dense layer; heat maps would be wrong.")
     kernel = product.input_value(1).get_node().data

@@ -8,7 +8,7 @@ import keras
 
 from ..errors import PathUnusable
 from ..model.folder import GRAPH, WEIGHTS
-from ..model.network import FEATURES_LAYER, LOGITS_LAYER, build_network
+from ..model.network import FEATURES_LAYER, LOGITS_LAYER, rebuilt
 
 __all__ = ["save_network"]
 
@@ -25,9 +25,7 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
         The network with the fixed size and two outputs, ``features`` and ``logits``: what the graph
         computes.
     """
-    scaling = network.get_layer("scaling")
-    fixed = build_network(network.output_shape[-1], size, scale=scaling.scale, offset=scaling.offset)
-    fixed.set_weights(network.get_weights())
+    fixed = rebuilt(network, size)
     # a dict, or the outputs lose their names in the graph
     outputs = {
         "features": fixed.get_layer(FEATURES_LAYER).output,

@@ -1,45 +1,54 @@
 """Keras weights files that circulate for this very network, as our own network.
 
 They are of ``keras.applications.DenseNet121`` without its top, global average pooling and one dense layer, saved
-as HDF5 by Keras 2 (``.h5``, weights or a whole model) or Keras 3 (``.weights.h5``). Arrays are read, a model's
-description in the file is not: nothing of it is ever built or run.
+as HDF5 by Keras 2 (``.h5``, weights or a whole model) or Keras 3 (``.weights.h5``, or ``.keras``, which holds one).
+Arrays are read, a model's description in the file is not: nothing of it is ever built or run.
 """
 
 from __future__ import annotations
 
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
 
 from ..errors import WeightsRefused
 from ..model.network import LOGITS_LAYER, STEM, build_network
+from ..model.normalisation import NORMALISATIONS, Normalisation
 from ..model.weights import MAX_FILE_BYTES
 
 __all__ = ["network_from_keras"]
 
-# what keras.applications.densenet.preprocess_input does to colours in [0, 1]
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+HDF5_START = b"\x89HDF\r\n\x1a\n"
+ZIP_START = b"PK\x03\x04"
+MEMBER = "model.weights.h5"
 
 ACCEPTED = (
-    "Accepted: Keras HDF5 weights (.h5, .weights.h5) of keras.applications.DenseNet121 without top, global average "
-    "pooling, and one dense layer."
+    "Accepted: Keras HDF5 weights (.h5, .weights.h5) or .keras of keras.applications.DenseNet121 without top, global "
+    "average pooling, and one dense layer."
 )
 
 
-def network_from_keras(file: Path, classes: int) -> keras.Model:
+def network_from_keras(
+    file: Path, classes: int, normalisation: Normalisation = NORMALISATIONS["imagenet"]
+) -> keras.Model:
     """Return our network with the weights of a Keras file.
 
     Args:
-        file: HDF5, with one or three input channels, flat or with DenseNet121 as one layer.
+        file: HDF5 or .keras, whatever its name, with one or three input channels, flat or with DenseNet121
+            as one layer.
         classes: number of outputs of its dense layer.
+        normalisation: what the authors did to grey values first; by default ImageNet's mean and standard
+            deviation, as keras.applications has it.
 
     Returns:
         A network from displayed grey in [0, 1], any size, to ``classes`` logits. A colour stem is
-        given grey in all three channels, each normalised by ImageNet's mean and standard deviation as
-        keras.applications does; a grey stem is given grey as it is, normalised by their average.
+        given grey in all three channels, each normalised; a grey stem is given grey normalised by the
+        average of the three.
 
     Raises:
         WeightsRefused: the file is missing, no HDF5, or of another network.
@@ -48,44 +57,66 @@ def network_from_keras(file: Path, classes: int) -> keras.Model:
         raise WeightsRefused(f"Weights {file}: no such file. {ACCEPTED}")
     if file.stat().st_size > MAX_FILE_BYTES:
         raise WeightsRefused(f"Weights {file.name}: more than {MAX_FILE_BYTES / 1e6:.0f} MB. {ACCEPTED}")
-    with file.open("rb") as opened:
-        if opened.read(8) != b"\x89HDF\r\n\x1a\n":
-            raise WeightsRefused(f"Weights {file.name}: it is no HDF5 file. {ACCEPTED}")
-    body, head = _loaded(file, classes)
+    with TemporaryDirectory(prefix="second-read-") as folder:
+        body, head = _loaded(file.name, _named(file, Path(folder)), classes)
     of = {layer.name: layer.get_weights() for layer in body.layers if layer.weights}
     of[LOGITS_LAYER] = head.get_weights()
     if not all(np.isfinite(value).all() for values in of.values() for value in values):
         raise WeightsRefused(f"Weights {file.name}: it holds values that are no finite numbers. Get the file again.")
-    colour = of[STEM][0].shape[2] == 3
-    network = (
-        build_network(
-            classes,
-            scale=[1 / deviation for deviation in DEVIATION],
-            offset=[-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)],
-        )
-        if colour
-        else build_network(classes)
-    )
+    scale, offset = normalisation.scaling(of[STEM][0].shape[2])
+    network = build_network(classes, scale=scale, offset=offset, each_image=normalisation.each_image)
     for layer in network.layers:
         if layer.weights:
             layer.set_weights(of[layer.name])
     return network
 
 
-def _loaded(file: Path, classes: int) -> tuple[keras.Model, keras.layers.Layer]:
-    """Return body and head of the first arrangement whose every array the file fills."""
+def _named(file: Path, folder: Path) -> list[Path]:
+    """Return copies under the names by which Keras chooses how to read them: the content may be of either kind."""
+    with file.open("rb") as opened:
+        start = opened.read(8)
+    current, older = folder / "model.weights.h5", folder / "model.h5"
+    if start == HDF5_START:
+        shutil.copyfile(file, current)
+        shutil.copyfile(file, older)
+        return [current, older]
+    if start.startswith(ZIP_START):
+        try:
+            with zipfile.ZipFile(file) as archive, archive.open(MEMBER) as member, current.open("wb") as target:
+                if archive.getinfo(MEMBER).file_size > MAX_FILE_BYTES:
+                    raise WeightsRefused(
+                        f"Weights {file.name}: its {MEMBER} has more than {MAX_FILE_BYTES / 1e6:.0f} MB. {ACCEPTED}"
+                    )
+                shutil.copyfileobj(member, target)
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            OSError,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+        ) as error:
+            raise WeightsRefused(f"Weights {file.name}: a zip archive, but no .keras of Keras 3. {ACCEPTED}") from error
+        return [current]
+    raise WeightsRefused(f"Weights {file.name}: it is no HDF5 file, and no .keras of Keras 3. {ACCEPTED}")
+
+
+def _loaded(name: str, files: list[Path], classes: int) -> tuple[keras.Model, keras.layers.Layer]:
+    """Return body and head of the first arrangement whose every array one of the files fills."""
     last: Exception | None = None
     for channels in (3, 1):
         for arrange in (_flat, _nested):
             whole, body, head = arrange(channels, classes)
-            try:
-                whole.load_weights(file)
-            # h5py and Keras raise many kinds, and which of them is no promise of theirs
-            except Exception as error:
-                last = error
-            else:
-                return body, head
-    raise WeightsRefused(f"Weights {file.name}: not of this network with {classes} outputs. {ACCEPTED}") from last
+            for file in files:
+                try:
+                    whole.load_weights(file)
+                # h5py and Keras raise many kinds, and which of them is no promise of theirs
+                except Exception as error:
+                    last = error
+                else:
+                    return body, head
+    raise WeightsRefused(f"Weights {name}: not of this network with {classes} outputs. {ACCEPTED}") from last
 
 
 Arranged = tuple[keras.Model, keras.Model, keras.layers.Layer]

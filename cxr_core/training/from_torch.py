@@ -1,4 +1,4 @@
-"""torch's DenseNet121 with one input channel, as our own network.
+"""torch's DenseNet121, as our own network.
 
 The two frameworks differ in three things: the order of a kernel's axes; the names; and the epsilon of batch
 normalisation, 1e-5 in torch and 1.001e-5 in Keras' DenseNet121. The difference of the epsilons goes into the
@@ -14,43 +14,49 @@ import numpy as np
 
 from ..errors import WeightsRefused
 from ..model.network import LOGITS_LAYER, build_network
+from ..model.normalisation import NORMALISATIONS, Normalisation
 from ..model.weights import Weights
+from ..model.weights.layouts import KNOWN_LAYOUTS, DenseNetArrays, densenet_arrays
 
 __all__ = ["TORCH_EPSILON", "network_from_torch"]
 
 TORCH_EPSILON = 1e-5
 """torch's default, where the file does not say."""
 
-# displayed grey in [0, 1] to torchxrayvision's -1024 to 1024
-SCALE, OFFSET = 2048.0, -1024.0
-
-_IGNORED = ("num_batches_tracked", "op_threshs")
 _NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
-def network_from_torch(weights: Weights, outputs: tuple[str, ...], labels: tuple[str, ...]) -> keras.Model:
-    """Return our network with the weights of torchxrayvision's.
+def network_from_torch(
+    weights: Weights,
+    outputs: tuple[str, ...],
+    labels: tuple[str, ...],
+    normalisation: Normalisation = NORMALISATIONS["torchxrayvision"],
+) -> keras.Model:
+    """Return our network with the weights of a torch file.
 
     Args:
-        weights: of a ``torchxrayvision.models.DenseNet``, as it names and lays them out.
+        weights: of DenseNet121 in one of the layouts of :mod:`..model.weights.layouts`.
         outputs: what each of the file's outputs is for.
         labels: those to keep, in their order; the others are dropped.
+        normalisation: what the authors did to grey values first.
 
     Returns:
-        A network from displayed grey in [0, 1], any size, to ``len(labels)`` logits. It takes grey
-        to -1024..1024 first, as torchxrayvision's ``normalize`` does.
+        A network from displayed grey in [0, 1], any size, to ``len(labels)`` logits. It normalises grey
+        first, and gives it to each channel where the file's network has three.
 
     Raises:
         WeightsRefused: an array is missing, unknown, not finite, or of another shape.
     """
-    arrays = _Arrays(weights)
+    found = densenet_arrays(weights)
+    arrays = _Arrays(found)
     head, bias = arrays.take("classifier.weight"), arrays.take("classifier.bias")
-    if head.ndim != 2 or head.shape[0] != len(outputs) or bias.shape != (len(outputs),):
+    if found.outputs != len(outputs):
         raise WeightsRefused(
-            f"The file's last layer has {head.shape[0] if head.ndim else 0} outputs; {len(outputs)} belong to these "
-            "labels. Give the file that belongs to the source."
+            f"The file's last layer has {found.outputs} outputs; {len(outputs)} belong to these labels. Give the "
+            "labels of its outputs, or the file that belongs to the source."
         )
-    network = build_network(len(labels), scale=SCALE, offset=OFFSET)
+    scale, offset = normalisation.scaling(found.channels)
+    network = build_network(len(labels), scale=scale, offset=offset, each_image=normalisation.each_image)
     kept = [outputs.index(label) for label in labels]
     for layer in network.layers:
         if not layer.weights:
@@ -64,8 +70,8 @@ def network_from_torch(weights: Weights, outputs: tuple[str, ...], labels: tuple
         for value, variable in zip(values, layer.weights, strict=True):
             if value.shape != tuple(variable.shape):
                 raise WeightsRefused(
-                    f"The file's {torch_name(layer.name)} has the shape {value.shape}, DenseNet121 with one input "
-                    f"channel needs {tuple(variable.shape)}. Accepted: torchxrayvision's DenseNet121 at 224 pixels."
+                    f"The file's {torch_name(layer.name)} has the shape {value.shape}, DenseNet121 needs "
+                    f"{tuple(variable.shape)}. {KNOWN_LAYOUTS}"
                 )
         layer.set_weights(values)
     arrays.check_nothing_left()
@@ -96,21 +102,13 @@ def torch_name(layer: str) -> str:
 class _Arrays:
     """The file's arrays; each is taken once."""
 
-    def __init__(self, weights: Weights) -> None:
-        self._left = {
-            # of a network that was trained on several devices
-            name.removeprefix("module."): array
-            for name, array in weights.arrays.items()
-            if name.rpartition(".")[2] not in _IGNORED
-        }
-        self._numbers = weights.numbers
+    def __init__(self, found: DenseNetArrays) -> None:
+        self._left = dict(found.arrays)
+        self._numbers = found.numbers
 
     def take(self, name: str, axes: int | None = None) -> np.ndarray:
         if name not in self._left:
-            raise WeightsRefused(
-                f"The file has no {name}: it is not torchxrayvision's DenseNet121. Accepted: its .pt file, a state "
-                "dict or safetensors of it."
-            )
+            raise WeightsRefused(f"The file has no {name}: it is not DenseNet121. {KNOWN_LAYOUTS}")
         array = self._left.pop(name)
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise WeightsRefused(f"The file's {name} holds values that are no finite numbers. Get the file again.")
@@ -129,5 +127,5 @@ class _Arrays:
         if self._left:
             raise WeightsRefused(
                 f"The file has {len(self._left)} arrays that DenseNet121 does not, {min(self._left)[:80]} among them. "
-                "Accepted: torchxrayvision's DenseNet121."
+                f"{KNOWN_LAYOUTS}"
             )

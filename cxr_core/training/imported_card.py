@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -19,11 +19,13 @@ from ..model.card import (
     Threshold,
     TrainingRecord,
 )
-from ..model.network import FEATURES_LAYER, LOGITS_LAYER
+from ..model.network import FEATURES_LAYER, LOGITS_LAYER, STEM
+from ..model.normalisation import Normalisation
+from ..model.presets import Preset
 from ..model.published import Published
 from ..model.published_auc import AUC_SOURCE, PUBLISHED_AUC
 
-__all__ = ["ANCHOR_ODDS", "Blank", "keras_card", "published_card"]
+__all__ = ["ANCHOR_ODDS", "NOT_VERIFIED", "Blank", "file_card", "published_card"]
 
 ANCHOR_ODDS = 1.5
 ANCHOR_RULE = (
@@ -32,6 +34,9 @@ ANCHOR_RULE = (
 )
 
 THRESHOLD_SOURCE = "published by the authors; the patients behind it are not stated"
+
+NOT_VERIFIED = "weights not verified by hash"
+"""Stands in the title and at every published number of a model whose file is not proved to be the published one."""
 
 _MORE_CAVEATS = {
     "Enlarged Cardiomediastinum": "On AP and supine films the mediastinum is magnified; overlaps cardiomegaly.",
@@ -73,10 +78,11 @@ def published_card(published: Published, imported: Imported, blank: Blank, *, sa
         same_file: whether the file's SHA-256 is the known one of the published file.
     """
     labels = published.labels
-    thresholds = {label: Threshold(published.thresholds[label], source=THRESHOLD_SOURCE) for label in labels}
+    doubt = "" if same_file else f"; {NOT_VERIFIED}"
+    thresholds = {label: Threshold(published.thresholds[label], source=THRESHOLD_SOURCE + doubt) for label in labels}
     point = OperatingPoint(
         name="default",
-        rule="largest sum of sensitivity and specificity for each label, by the authors' script",
+        rule=f"largest sum of sensitivity and specificity for each label, by the authors' script{doubt}",
         films="a part of the training data sets that the authors do not list",
         thresholds=thresholds,
     )
@@ -87,12 +93,15 @@ def published_card(published: Published, imported: Imported, blank: Blank, *, sa
     benchmarks = PUBLISHED_AUC.get(published.name, {})
     return ModelCard(
         version="1",
-        title=f"DenseNet121 of torchxrayvision: {published.name}",
+        title=f"DenseNet121 of torchxrayvision: {published.name}"
+        if same_file
+        else f"DenseNet121 imported as torchxrayvision's {published.name}, {NOT_VERIFIED}",
         labels=labels,
         input=InputSpec(
             size=224,
             scaling="displayed grey in [0, 1]; the graph takes it to -1024..1024, as the authors do",
             fit="crop",
+            resampling="torchxrayvision",
         ),
         training=TrainingRecord(
             datasets=published.datasets,
@@ -100,7 +109,7 @@ def published_card(published: Published, imported: Imported, blank: Blank, *, sa
             horizontal_flip=False,
         ),
         operating_points={"default": point},
-        metrics=tuple(_auc_table(where, values, published) for where, values in benchmarks.items()),
+        metrics=tuple(_auc_table(where, values, published, doubt) for where, values in benchmarks.items()),
         limits=(
             *(() if same_file else (identity,)),
             f"Each threshold was set for one label by itself: with {len(labels)} labels most films without findings "
@@ -124,12 +133,37 @@ def published_card(published: Published, imported: Imported, blank: Blank, *, sa
             *_citations_of(published.datasets),
             _DENSENET,
         ),
-        **_common(labels, imported, blank, "random weights, as the authors' training script starts", False),
+        **_common(
+            labels,
+            replace(imported, verified=same_file),
+            blank,
+            "random weights, as the authors' training script starts",
+            False,
+        ),
     )
 
 
-def keras_card(labels: tuple[str, ...], size: int, imported: Imported, blank: Blank) -> ModelCard:
-    """Return the card of a Keras weights file of unknown origin: no label has an operating point."""
+def file_card(
+    kind: str,
+    labels: tuple[str, ...],
+    size: int,
+    normalisation: Normalisation,
+    imported: Imported,
+    blank: Blank,
+    *,
+    preset: Preset | None = None,
+) -> ModelCard:
+    """Return the card of a weights file of unknown origin: no label has an operating point.
+
+    Args:
+        kind: ``Keras`` or ``torch``.
+        labels: of its outputs.
+        size: side of its input.
+        normalisation: what its graph does to grey values first.
+        imported: the file.
+        blank: the folder.
+        preset: the repository that the user named.
+    """
     nothing = "no operating point came with the weights"
     point = OperatingPoint(
         name="default",
@@ -137,17 +171,20 @@ def keras_card(labels: tuple[str, ...], size: int, imported: Imported, blank: Bl
         films="no films",
         thresholds={label: Threshold(None, reason=nothing) for label in labels},
     )
-    colour = any(layer.name == "colours" for layer in blank.network.layers)
-    channels = " on three channels, each" if colour else ""
+    colour = blank.network.get_layer(STEM).weights[0].shape[2] == 3
+    channels = ", on three channels" if colour else ""
     order = "by NIH's order of labels" if labels == LABELS else "by the labels given at the import"
+    of = f"by the labels of {preset.url}" if preset else order
     return ModelCard(
         version="1",
-        title=f"DenseNet121 from the Keras file {imported.file.partition(' (')[0]}",
+        title=f"DenseNet121 from the {kind} file {imported.file.partition(' (')[0]}"
+        + (f", read as {preset.name}'s" if preset else ""),
         labels=labels,
         input=InputSpec(
             size=size,
-            scaling=f"displayed grey in [0, 1]{channels}, by ImageNet's mean and standard deviation",
-            fit="pad",
+            scaling=f"displayed grey in [0, 1]{channels}, {normalisation.words}",
+            fit="crop" if kind == "torch" else "pad",
+            crop_fraction=preset.crop_fraction if preset else 1.0,
         ),
         training=TrainingRecord(datasets=()),
         operating_points={"default": point},
@@ -155,16 +192,17 @@ def keras_card(labels: tuple[str, ...], size: int, imported: Imported, blank: Bl
         limits=(
             "Nothing came with the weights but the numbers: who trained them, on what, and how good they are is not "
             "known here.",
-            f"Its outputs are named {order}. With another order every name is wrong: compare it on films whose "
+            f"Its outputs are named {of}. With another order every name is wrong: compare it on films whose "
             "findings are known.",
-            "Its input is normalised as keras.applications does, by ImageNet's mean and standard deviation. Weights "
-            "that were trained on other values give wrong scores without a sign of it.",
+            f"Its input is {normalisation.words}, as stated at the import. Weights that were trained on other values "
+            "give wrong scores without a sign of it.",
+            *((preset.differs,) if preset and preset.differs else ()),
             "No label has an operating point: it is not evaluated, and nothing is said to be above or below.",
-            "Its outputs are scores, not probabilities.",
+            "Its outputs are scores, not probabilities; each is taken as one sigmoid.",
             "Nothing is known of your hospital's films. Frontal films of adults only.",
         ),
         licence="Not stated in the file. Ask who gave it to you.",
-        citations=(_DENSENET,),
+        citations=(*((preset.url,) if preset else ()), _DENSENET),
         **_common(labels, imported, blank, "not stated in the file", None),
     )
 
@@ -194,11 +232,11 @@ def _common(
     }
 
 
-def _auc_table(where: str, values: dict[str, float], published: Published) -> MetricTable:
+def _auc_table(where: str, values: dict[str, float], published: Published, doubt: str) -> MetricTable:
     name = where.partition(",")[0]
     seen = "; images possibly seen in training" if any(d.startswith(name) for d in published.datasets) else ""
     return MetricTable(
-        name=f"published: {where}",
+        name=f"published: {where}{doubt}",
         metric="AUC",
         films=f"20 % of the data set, drawn by patient by the authors' script{seen}",
         reference="the data set's own labels",
@@ -206,7 +244,8 @@ def _auc_table(where: str, values: dict[str, float], published: Published) -> Me
         number_of_patients=None,
         interval=f"none published ({AUC_SOURCE})",
         per_label={
-            label: Metric(value, None, None, None, "published without interval") for label, value in values.items()
+            label: Metric(value, None, None, None, f"published without interval{doubt}")
+            for label, value in values.items()
         },
     )
 

@@ -87,6 +87,9 @@ def demonstration_words(card: ModelCard) -> str:
 
 def imported_words(card: ModelCard) -> str:
     """Say who answers for the operating points of an imported model."""
+    doubt = ""
+    if card.unverified:
+        doubt = " The file is not proved by its hash to be the published one: they may not belong to these weights."
     if any(threshold.source for point in card.operating_points.values() for threshold in point.thresholds.values()):
-        return "Its operating points are its authors': the patients behind them are not stated."
+        return "Its operating points are its authors': the patients behind them are not stated." + doubt
     return "No operating points came with it: nothing is said to be above or below."

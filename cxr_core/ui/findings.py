@@ -119,7 +119,9 @@ def _row(finding: Finding, card: ModelCard, point: str) -> dict:
         "title": display_name(finding.label),
         "state": finding.state,
         "value": ("score " if finding.probability is None else "probability ") + small_words(value),
-        "threshold": "" if finding.threshold is None else small_words(finding.threshold),
+        "threshold": ""
+        if finding.threshold is None
+        else small_words(finding.threshold) + (" (not verified)" if card.unverified else ""),
         "interval": "" if finding.interval is None else " to ".join(small_words(end) for end in finding.interval),
         "intervalWords": INTERVAL_WORDS,
         "bar": bar,

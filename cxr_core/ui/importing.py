@@ -10,6 +10,9 @@ from tempfile import TemporaryDirectory
 import streamlit as st
 
 from ..access import audit
+from ..labels import LABELS
+from ..model.normalisation import NORMALISATIONS
+from ..model.presets import PRESETS
 from ..model.published import PUBLISHED
 from ..settings import settings
 from .chrome import banner, html, refusal
@@ -19,6 +22,8 @@ from .visitor import may_administer, visitor
 __all__ = ["import_panel"]
 
 KERAS = "A Keras file of DenseNet121"
+TORCH = "A torch file of DenseNet121"
+NO_PRESET = "Another, stated below"
 _POLL_SECONDS = 1.0
 
 
@@ -55,38 +60,76 @@ def _form(board: _Board) -> None:
         words="Weights that others have published, or a file that you have. A file is read without running any of it. "
         "See docs/models.md for sources, licences and how good each is said to be.",
     )
-    chosen = st.selectbox("Weights", [*PUBLISHED, KERAS], key="import-source")
-    keras = chosen == KERAS
+    chosen = st.selectbox("Weights", [*PUBLISHED, KERAS, TORCH], key="import-source")
+    known = PUBLISHED.get(chosen)
     file = st.file_uploader(
-        "Keras weights, HDF5" if keras else "The file, if you have it; else it is downloaded",
+        {
+            KERAS: "Keras weights: .h5, .weights.h5, .keras",
+            TORCH: "Checkpoint or state dict: .pt, .pth, .pth.tar, ...",
+        }.get(chosen, "The file, if you have it; else it is downloaded"),
         key="import-file",
-        help=None if keras else PUBLISHED[chosen].url,
+        help=known.url if known else None,
     )
-    labels = (
-        st.text_input("What its outputs are for, commas between; empty: NIH's 14", key="import-labels") if keras else ""
-    )
+    options = [] if known else _file_options(chosen)
     sha256 = st.text_input("SHA-256 that the file must have, where you know it from elsewhere", key="import-sha256")
-    name = st.text_input("Name of the model", value="" if keras else chosen, key=f"import-name-{chosen}")
+    name = st.text_input("Name of the model", value=chosen if known else "", key=f"import-name-{chosen}")
     if not st.button("Import", icon=":material/download:", key="import-start"):
         return
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         refusal("Not imported", ("A name is needed: letters, digits, dot, - and _.",))
-    elif keras and file is None:
+    elif not known and file is None:
         refusal("Not imported", ("The weights file is needed.",))
+    elif options is None:
+        refusal("Not imported", ("Labels are needed: a name for each output, in their order, commas between.",))
     elif (problem := audit.problem()) is not None:
         refusal("Not imported", (str(problem),))
     else:
         arguments = ["--out", str((settings().home / name).resolve())]
         arguments += ["--sha256", sha256.strip()] if sha256.strip() else []
-        arguments += ["--labels", labels] if labels.strip() else []
+        arguments += options
         upload, kept = _kept(file)
-        if keras:
-            arguments.append(f"keras:{kept}")
-        else:
+        if known:
             arguments += ["--file", str(kept)] if kept is not None else []
-            arguments.append(PUBLISHED[chosen].source)
+            arguments.append(known.source)
+        else:
+            arguments.append(f"{'keras' if chosen == KERAS else 'torch'}:{kept}")
         board.job, board.name = ImportJob(arguments, upload, visitor()), name
         st.rerun()
+
+
+def _file_options(chosen: str) -> list[str] | None:
+    """Ask what a file does not say; return the command's options, or None where the labels are missing."""
+    if chosen == TORCH:
+        preset = st.selectbox(
+            "Repository that it comes from",
+            [*PRESETS, NO_PRESET],
+            key="import-preset",
+            help="Sets labels, normalisation and size as its own test code has them.",
+        )
+        if preset != NO_PRESET:
+            return ["--preset", preset]
+    labels = st.text_input(
+        "What its outputs are for, commas between" + ("; empty: NIH's 14" if chosen == KERAS else ""),
+        key="import-labels",
+        placeholder=", ".join(LABELS[:3]) + ", ...",
+    )
+    normalisation = st.selectbox(
+        "What its authors did to grey values",
+        list(NORMALISATIONS),
+        key="import-normalisation",
+        accept_new_options=True,
+        help="With another normalisation than that of the training every score is wrong without a sign of it. "
+        + "; ".join(f"{name}: {known.words}" for name, known in NORMALISATIONS.items())
+        + "; or MEAN,SD of grey from 0 to 1.",
+    )
+    size = st.number_input("Side of its input, pixels", 32, 1024, 224, 32, key="import-size")
+    if chosen == TORCH and not labels.strip():
+        return None
+    return [
+        *(["--labels", labels] if labels.strip() else []),
+        *("--normalisation", str(normalisation or "imagenet")),
+        *("--size", str(int(size))),
+    ]
 
 
 def _stop(job: ImportJob) -> None:
@@ -99,8 +142,9 @@ def _kept(file) -> tuple[TemporaryDirectory | None, Path | None]:
     if file is None:
         return None, None
     folder = TemporaryDirectory(prefix="second-read-")
-    ending = Path(file.name).suffix
-    path = Path(folder.name) / f"weights{ending if re.fullmatch(r'[.][a-z0-9]{1,12}', ending) else ''}"
+    # .weights.h5 and .pth.tar are endings too; they stay, for whoever reads the card
+    ending = re.search(r"(?:[.](?:weights|pth))?[.][a-z0-9]{1,12}$", Path(file.name).name)
+    path = Path(folder.name) / f"weights{ending[0] if ending else ''}".replace("weights.weights", "model.weights")
     path.write_bytes(file.getvalue())
     return folder, path
 

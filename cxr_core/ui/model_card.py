@@ -15,7 +15,7 @@ from ..model.card import Metric, MetricTable
 from ..model.words import calibration_words
 from .card_calibration import calibration_section, operating_point_section
 from .chart import show as show_display
-from .chrome import banner, demonstration_words, html
+from .chrome import banner, demonstration_words, html, imported_words
 from .tables import table
 from .visitor import may
 
@@ -43,6 +43,8 @@ def show(card: ModelCard) -> None:
     )
     if card.demonstration:
         banner("Demonstration model.", demonstration_words(card))
+    if card.unverified:
+        banner("Not verified.", imported_words(card))
     left, right = st.columns([1.4, 1], gap="large")
     with left:
         for number, measured in enumerate(card.metrics):
@@ -79,7 +81,8 @@ def _facts(card: ModelCard) -> None:
         "Network": f"{architecture.name}; {architecture.parameters:,} parameters",
         "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
-        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
+        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}; "
+        f"resampling: {card.input.resampling}",
         **training_facts(card),
         "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),
@@ -95,6 +98,7 @@ def _origin(card: ModelCard) -> dict[str, str]:
     return {
         "Imported from": origin.source + (f", {origin.url}" if origin.url else ""),
         "File": f"{origin.file}; SHA-256 {origin.sha256}, compared with {origin.checked}",
+        **({"Check at the import": origin.self_check} if origin.self_check else {}),
     }
 
 

@@ -154,7 +154,7 @@ def opinion(film: Film, films: Worklist, model: Predictor) -> None:
     if card.demonstration:
         banner("Demonstration model.", demonstration_words(card))
     elif card.imported is not None:
-        banner("Imported model.", imported_words(card))
+        banner("Imported model, not verified." if card.unverified else "Imported model.", imported_words(card))
     if not reading.findings:
         refusal("The gate refuses this film", reading.quality.reasons)
         if film.data is not None:

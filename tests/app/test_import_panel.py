@@ -161,8 +161,54 @@ def test_a_keras_file_needs_the_file(app, monkeypatch):
     source = Told.last.arguments[-1]
     assert source.startswith("keras:")
     assert source.endswith("/weights.h5")
-    assert Told.last.arguments[2:4] == ["--labels", "A,B"]
+    assert Told.last.arguments[2:8] == ["--labels", "A,B", "--normalisation", "imagenet", "--size", "224"]
     assert Path(source.removeprefix("keras:")).read_bytes() == b"\x89HDF"
+    Told.last.upload.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("a b.weights.h5", "model.weights.h5"), ("a.keras", "weights.keras"), ("../m.pth.tar", "weights.pth.tar"),
+     ("weights", "weights"), ("x.<b>", "weights")],
+)  # fmt: skip
+def test_an_upload_keeps_its_ending(name, kept):
+    class File:
+        def getvalue(self):
+            return b"x"
+
+    File.name = name
+    folder, path = importing._kept(File())
+    assert path == Path(folder.name) / kept
+    assert path.read_bytes() == b"x"
+    folder.cleanup()
+
+
+def test_a_torch_file_is_read_by_a_preset(app, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", Told)
+    by_label(app.selectbox, "Weights").select(importing.TORCH).run()
+    by_label(app.text_input, "Name of the model").set_value("chexnet").run()
+    by_label(app.file_uploader, "Checkpoint").set_value(("m.pth.tar", b"PK", "x/y"))
+    import_button(app).click().run()
+    assert Told.last.arguments[2:4] == ["--preset", "arnoweng"]
+    assert Told.last.arguments[-1].startswith("torch:")
+    Told.last.upload.cleanup()
+
+
+def test_a_torch_file_of_no_known_repository_needs_labels(app, monkeypatch):
+    monkeypatch.setattr(importing, "ImportJob", Told)
+    by_label(app.selectbox, "Weights").select(importing.TORCH).run()
+    by_label(app.text_input, "Name of the model").set_value("mine").run()
+    by_label(app.file_uploader, "Checkpoint").set_value(("m.pt", b"PK", "x/y"))
+    by_label(app.selectbox, "Repository").select(importing.NO_PRESET).run()
+    import_button(app).click().run()
+    assert not app.exception
+    assert "Labels are needed" in text(app)
+    assert importing._board().job is None
+    by_label(app.text_input, "outputs are for").set_value("Mass,Nodule").run()
+    by_label(app.selectbox, "grey values").select("samplewise").run()
+    import_button(app).click().run()
+    assert not app.exception
+    assert Told.last.arguments[2:8] == ["--labels", "Mass,Nodule", "--normalisation", "samplewise", "--size", "224"]
     Told.last.upload.cleanup()
 
 

@@ -34,8 +34,12 @@ class Converter:
         self.given.append((published, weights, imported, folder))
         return CARD
 
-    def import_keras(self, file, labels, size, imported, folder, *, report):
-        self.given.append((file, labels, size, imported, folder))
+    def import_keras(self, file, labels, size, imported, folder, *, normalisation, report):
+        self.given.append((file, labels, size, imported, folder, normalisation.name))
+        return CARD
+
+    def import_torch(self, weights, labels, size, normalisation, imported, folder, *, preset, report):
+        self.given.append((weights, labels, size, normalisation.name, imported, folder, preset))
         return CARD
 
 
@@ -81,6 +85,47 @@ def test_a_hash_that_is_known_must_fit(converter, one_line, monkeypatch, tmp_pat
     monkeypatch.setitem(PUBLISHED, known.name, known)
     assert main(["models", "import", "torchxrayvision:all", "--file", str(TINY), *out]) == 0
     assert converter.given[1][2].checked.startswith("the published file's, written down by more than five")
+
+
+def test_the_published_file_of_another_source_is_refused_whatever_it_is_said_to_be(
+    converter, one_line, monkeypatch, tmp_path
+):
+    known = dataclasses.replace(PUBLISHED["densenet121-res224-pc"], sha256=DIGEST)
+    monkeypatch.setitem(PUBLISHED, known.name, known)
+    words = "is that of torchxrayvision:densenet121-res224-pc"
+    out = ["--out", str(tmp_path / "m")]
+    for name in PUBLISHED:
+        if name != known.name:
+            one_line([f"torchxrayvision:{name}", "--file", str(TINY), *out], 4, words)
+            # also where somebody vouches for it
+            one_line([f"torchxrayvision:{name}", "--file", str(TINY), "--sha256", DIGEST, *out], 4, words)
+    one_line([f"torch:{TINY}", "--preset", "jrzech", *out], 4, words)
+    one_line([f"keras:{TINY}", *out], 4, words)
+    assert not converter.given
+    assert main(["models", "import", "torchxrayvision:pc", "--file", str(TINY), *out]) == 0
+
+
+def test_torch_files_take_a_preset_or_what_is_stated(converter, one_line, tmp_path, monkeypatch):
+    from cxr_core.labels import LABELS
+    from tests.model.weights import layouts
+
+    file = tmp_path / "m.pth.tar"
+    file.write_bytes(layouts.rebuilt("thtang.pkl"))
+    out = ["--out", str(tmp_path / "m")]
+    assert main(["models", "import", f"torch:{file}", "--preset", "thtang", *out]) == 0
+    _, labels, size, normalisation, imported, _, preset = converter.given[0]
+    assert (labels, size, normalisation, preset.name) == (LABELS[:8], 224, "imagenet", "thtang")
+    assert imported.source == "torch:m.pth.tar"
+    assert "state dict, torch's legacy format" in imported.file
+    assert "last layer classifier.0" in imported.file
+    own = ["--labels", ",".join(f"L{n}" for n in range(8)), "--normalisation", "0.5,0.25", "--size", "320"]
+    assert main(["models", "import", f"torch:{file}", *own, *out]) == 0
+    assert converter.given[1][1:4] == (tuple(f"L{n}" for n in range(8)), 320, "0.5,0.25")
+    # what is stated goes before the preset
+    assert main(["models", "import", f"torch:{file}", "--preset", "thtang", "--normalisation", "unit", *out]) == 0
+    assert converter.given[2][3] == "unit"
+    one_line([f"torch:{file}", "--preset", "arnoweng", *out], 4, "8 outputs, but 14 labels")
+    assert len(converter.given) == 3
 
 
 @pytest.fixture
@@ -163,14 +208,27 @@ def test_without_a_network_the_way_out_is_told(converter, one_line, tmp_path, mo
         (["torchxrayvision:resnet50-res512-all"], 2, "Accepted: densenet121-res224-all"),
         (["keras:"], 2, "Accepted: torchxrayvision:NAME"),
         ([SOURCE, "--file", "nothing.pt"], 4, "no such file"),
-        ([SOURCE, "--labels", "A,B"], 2, "are for keras:FILE"),
-        ([SOURCE, "--size", "320"], 2, "are for keras:FILE"),
+        ([SOURCE, "--labels", "A,B"], 2, "are for torch:FILE and keras:FILE"),
+        ([SOURCE, "--size", "320"], 2, "are for torch:FILE and keras:FILE"),
         (["keras:nothing.h5"], 4, "no such file"),
         (["keras:x.h5", "--file", "y"], 2, "leave out --file"),
         (["keras:x.h5", "--size", "225"], 2, "a multiple of 32"),
         (["keras:x.h5", "--labels", "A,A"], 2, "each once"),
         (["keras:x.h5", "--labels", "A,<b>"], 2, "of letters, digits"),
         (["keras:x.h5", "--out", "bad name"], 2, "the model's id"),
+        (["keras:x.h5", "--preset", "arnoweng"], 2, "--preset is for torch:FILE"),
+        (["keras:x.h5", "--normalisation", "resnet"], 2, "Accepted: imagenet, torchxrayvision, unit"),
+        (["keras:x.h5", "--normalisation", "0.5"], 2, "MEAN,SD"),
+        (["keras:x.h5", "--normalisation", "0.5,0"], 2, "MEAN,SD"),
+        (["keras:x.h5", "--normalisation", "120,60"], 2, "divide them by 255"),
+        (["keras:x.h5", "--normalisation", "nan,1"], 2, "MEAN,SD"),
+        (["torch:x.pt"], 2, "Give --labels and --normalisation, or --preset arnoweng"),
+        (["torch:x.pt", "--labels", "A,B"], 2, "Give --labels and --normalisation"),
+        (["torch:x.pt", "--preset", "x"], 2, "Accepted: arnoweng, zoogzog, thtang, jrzech"),
+        (["torch:x.pt", "--preset", "jrzech"], 4, "no such file"),
+        (["torch:"], 2, "torch:FILE and keras:FILE"),
+        ([SOURCE, "--preset", "jrzech"], 2, "are for torch:FILE and keras:FILE"),
+        ([SOURCE, "--normalisation", "unit"], 2, "are for torch:FILE and keras:FILE"),
     ],
 )
 def test_wrong_arguments(converter, one_line, tmp_path, monkeypatch, arguments, status, words):

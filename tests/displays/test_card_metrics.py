@@ -1,7 +1,10 @@
 """A card's numbers are drawn as they are."""
 
+import pytest
+
 from cxr_core.displays import MetricDisplay
-from cxr_core.displays.marks import Dots, Rule
+from cxr_core.displays.marks import Axis, Chart, Dots, Panel, Rule
+from cxr_core.displays.screen import on_screen
 from cxr_core.model.card import Counts, Metric, MetricTable
 
 COUNTS = Counts(30, 100, 20, 60)
@@ -34,3 +37,18 @@ def test_a_difference_is_drawn_around_zero():
 
 def test_with_too_few_cases_there_are_words():
     assert MetricDisplay(measured("AUC", Hernia=FEW)).chart().panels[0].words == "too few cases"
+
+
+@pytest.mark.parametrize("low", [None, 0.6])
+def test_the_line_of_chance_is_on_the_screen_with_and_without_intervals(low):
+    metric = Metric(0.8, low, low and 0.9, None, "published without interval")
+    (line,) = on_screen(MetricDisplay(measured("AUC", Mass=metric)).chart()).layout.shapes
+    assert (line.x0, line.x1, line.line.dash) == (0.5, 0.5, "dot")
+
+
+@pytest.mark.parametrize("along", ["x", "y"])
+def test_a_rule_is_drawn_in_a_panel_that_is_still_empty(along):
+    dots = Dots((0.7,), (0.2,))
+    panels = tuple(Panel(Axis(), Axis(), (Rule(along, 0.4), dots)) for _ in range(3))
+    shapes = on_screen(Chart("several", panels, alt="several")).layout.shapes
+    assert [(shape[f"{along}0"], shape[f"{along}1"]) for shape in shapes] == [(0.4, 0.4)] * 3

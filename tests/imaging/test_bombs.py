@@ -88,7 +88,7 @@ def test_an_archive_is_unpacked_into_what_the_list_has_room_for_and_no_further()
     (file,), decoders = opened("drop", STUDY, MAX_ZIP_RATIO=2000)
     assert file["outcome"] == f"3 taken, 17 left out: the list holds {SESSION_MB} MB of files at most"
     # 400 MB are packed; what is taken is held, and one member on its way
-    assert 60 <= file["grew"] < SESSION_MB + 2 * 20
+    assert 50 <= file["grew"] < SESSION_MB + 2 * 20
     assert decoders < DECODER_MB + LIBRARIES_MB
 
 

@@ -102,3 +102,11 @@ def test_the_embedded_calibration_is_of_natural_films_and_helps_on_held_out_pati
     assert default.flagged_where_set.value <= 0.20
     assert default.flagged_without_findings.low <= 0.20
     assert default.held_out
+
+
+def test_a_card_that_states_no_resampling_keeps_the_one_that_it_was_made_with():
+    from cxr_core.imaging import Preparation
+
+    path = find_model("second-read-mini") / "card.json"
+    assert "resampling" not in json.loads(path.read_text())["input"]
+    assert read_card(path).input.preparation() == Preparation(224, "pad", 128, "triangle", 1.0)

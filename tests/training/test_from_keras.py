@@ -112,3 +112,70 @@ def test_a_keras_file_becomes_a_model_folder_whose_labels_are_not_evaluated(smal
     _, reading = read_film(phantom_dicom(128, 128), Predictor(opened, open_engine(opened, "openvino")))
     assert [f.state for f in reading.findings] == ["not_evaluated"] * 2
     assert "labels given at the import" in made.limits[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "does"),
+    [
+        ("unit", lambda grey: grey),
+        ("255", lambda grey: grey * 255),
+        ("0.5,0.25", lambda grey: (grey - 0.5) / 0.25),
+        # keras' ImageDataGenerator with samplewise_center and samplewise_std_normalization, on 0 to 255
+        ("samplewise", lambda grey: (grey - grey.mean((1, 2, 3), keepdims=True)) / grey.std((1, 2, 3), keepdims=True)),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_normalisation_is_the_one_that_was_stated(small, tmp_path, text, does, channels):
+    from cxr_core.model.network import rebuilt
+    from cxr_core.model.normalisation import normalisation_of
+    from cxr_core.training.from_keras import network_from_keras
+
+    model = given(small, "flat", channels)
+    model.save_weights(tmp_path / "x.weights.h5")
+    ours = rebuilt(network_from_keras(tmp_path / "x.weights.h5", 14, normalisation_of(text)), 64)
+    grey = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    theirs = np.asarray(model(np.repeat(does(grey), channels, axis=3), training=False))
+    np.testing.assert_allclose(1 / (1 + np.exp(-np.asarray(ours(grey, training=False)))), theirs, atol=5e-5)
+
+
+@pytest.mark.parametrize("written", ["x.weights.h5", "x.h5", "x.keras"])
+@pytest.mark.parametrize("named", ["weights.h5", "upload.keras", "no-ending", "other.weights.h5"])
+def test_the_content_says_how_to_read_a_file_not_its_name(small, tmp_path, written, named):
+    from cxr_core.training.from_keras import network_from_keras
+
+    model = given(small, "flat", 3)
+    model.save_weights(tmp_path / written) if "weights" in written else model.save(tmp_path / written)
+    (tmp_path / written).rename(tmp_path / "moved")
+    (tmp_path / "moved").rename(tmp_path / named)
+    ours = network_from_keras(tmp_path / named, 14)
+    np.testing.assert_array_equal(ours.get_layer("logits").get_weights()[0], model.layers[-1].get_weights()[0])
+
+
+def test_a_zip_archive_that_is_no_keras_file_is_refused(small, tmp_path):
+    import zipfile
+
+    from cxr_core.training.from_keras import network_from_keras
+
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
+        archive.writestr("data.pkl", b"x")
+    with pytest.raises(WeightsRefused, match=r"no \.keras of Keras 3") as refusal:
+        network_from_keras(tmp_path / "x.keras", 14)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.25])
+def test_a_bias_that_is_the_same_for_all_labels_is_imported(small, tmp_path, bias):
+    """Noughts are left out of the graph; the check of the graph refused such a model."""
+    from cxr_core.model.card import Imported
+    from cxr_core.model.engines import open_engine
+    from cxr_core.model.folder import open_model
+    from cxr_core.training.importing import import_keras
+
+    model = given(small, "flat", 3, classes=3)
+    model.layers[-1].bias.assign(np.full(3, bias))
+    model.save_weights(tmp_path / "x.weights.h5")
+    origin = Imported("keras:x.weights.h5", "x.weights.h5 (Keras weights)", "0" * 64, "nothing")
+    import_keras(tmp_path / "x.weights.h5", ("A", "B", "C"), 64, origin, tmp_path / "x")
+    head = open_engine(open_model(str(tmp_path / "x")), "openvino").head
+    np.testing.assert_array_equal(head.bias, np.full(3, bias, np.float32))
+    np.testing.assert_allclose(head.kernel, model.layers[-1].get_weights()[0])

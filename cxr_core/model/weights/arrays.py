@@ -19,6 +19,10 @@ MAX_ARRAYS = 20_000
 MAX_ARRAY_BYTES = 10**9
 """Of all arrays of a file together: a small file may show one storage many times."""
 
+WITHIN = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
+"""Under which of these a checkpoint holds its weights, the first that is there."""
+
+_MOST_WRAPPERS = 3
 _DEEPEST = 32
 _MOST_PARTS = 500_000
 
@@ -61,7 +65,7 @@ def parts_of(root: Any) -> tuple[dict[str, Tensor], dict[str, float], str]:
     """Return what a file's object is made of.
 
     Args:
-        root: a whole module, a state dict, or a dict that holds one as ``state_dict``.
+        root: a whole module, a state dict, or a checkpoint that holds either under one of :data:`WITHIN`.
 
     Returns:
         Tensors by dotted name; the modules' numbers by dotted name, such as ``features.norm0.eps``;
@@ -70,6 +74,7 @@ def parts_of(root: Any) -> tuple[dict[str, Tensor], dict[str, float], str]:
     Raises:
         HostilePickle: it is none of these, or has more parts than any network.
     """
+    root = _unwrapped(root)
     if isinstance(root, Instance):
         tensors: dict[str, Tensor] = {}
         numbers: dict[str, float] = {}
@@ -83,9 +88,6 @@ def parts_of(root: Any) -> tuple[dict[str, Tensor], dict[str, float], str]:
             if len(tensors) > MAX_ARRAYS or len(numbers) > 10 * MAX_ARRAYS:
                 raise HostilePickle(f"it has more than {MAX_ARRAYS:,} arrays")
         return tensors, numbers, "whole module"
-    for key in ("state_dict", "model_state_dict"):
-        if isinstance(root, Mapping) and isinstance(root.get(key), Mapping):
-            root = root[key]
     if not isinstance(root, Mapping):
         raise HostilePickle("it holds neither a module nor a state dict")
     tensors = {str(name): value for name, value in root.items() if isinstance(value, Tensor)}
@@ -94,6 +96,18 @@ def parts_of(root: Any) -> tuple[dict[str, Tensor], dict[str, float], str]:
     if len(tensors) > MAX_ARRAYS:
         raise HostilePickle(f"it has more than {MAX_ARRAYS:,} arrays")
     return tensors, {}, "state dict"
+
+
+def _unwrapped(root: Any) -> Any:
+    """Return what a checkpoint holds beside its optimiser, its epoch and the like; ``root`` itself otherwise."""
+    for _ in range(_MOST_WRAPPERS):
+        if not isinstance(root, Mapping):
+            break
+        found = [root[key] for key in WITHIN if isinstance(root.get(key), Mapping | Instance)]
+        if not found:
+            break
+        root = found[0]
+    return root
 
 
 def _walk(root: Instance) -> Iterator[tuple[str, Tensor | float]]:

@@ -12,7 +12,7 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from .records import ALLOWED, CLASSES, DTYPES, Global, Instance, Storage, Tensor
+from .records import ALLOWED, CLASSES, DTYPES, Global, Ignored, Instance, Storage, Tensor
 
 __all__ = ["MAX_STEPS", "HostilePickle", "read_pickle"]
 
@@ -155,6 +155,8 @@ class _Machine:
         state, target = self._stack.pop(), self._stack[-1]
         if isinstance(target, Instance) and isinstance(state, dict) and not target.state:
             target.state.update((_text(key), value) for key, value in state.items())
+        elif isinstance(target, Ignored | Tensor) and isinstance(state, tuple):
+            pass  # a NumPy type's byte order; whether torch 0.3 computes a parameter's gradient
         elif not (isinstance(target, dict) and isinstance(state, dict)):  # an OrderedDict's own: versions
             raise HostilePickle("it sets attributes of something that is no module")
 
@@ -243,8 +245,17 @@ def _call(name: str, arguments: tuple[Any, ...]) -> Any:
             return tensor
         case "torch._utils._rebuild_parameter_with_state", (Tensor() as tensor, bool(), dict(), _):
             return tensor
+        case "torch.nn.parameter.Parameter", (Tensor() as tensor,):
+            return tensor
         case "torch.nn.backends.thnn._get_thnn_function_backend", ():
             return None
+        case (
+            ("torch.device", (str(), *_))
+            | ("numpy.dtype", (str(), *_))
+            | ("_codecs.encode", (str(), str()))
+            | (("numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar"), (Ignored(), _))
+        ):
+            return Ignored()
     raise HostilePickle(f"it calls {name} with arguments that torch does not write")
 
 

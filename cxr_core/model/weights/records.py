@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ALLOWED", "CLASSES", "DTYPES", "Global", "Instance", "Storage", "Tensor"]
+__all__ = ["ALLOWED", "CLASSES", "DTYPES", "Global", "Ignored", "Instance", "Storage", "Tensor"]
 
 DTYPES: dict[str, np.dtype] = {
     "torch.FloatStorage": np.dtype("<f4"),
@@ -31,12 +31,17 @@ DTYPES: dict[str, np.dtype] = {
 CLASSES: frozenset[str] = frozenset(
     {
         "torch.nn.modules.activation.ReLU",
+        "torch.nn.modules.activation.Sigmoid",
         "torch.nn.modules.batchnorm.BatchNorm2d",
         "torch.nn.modules.container.Sequential",
         "torch.nn.modules.conv.Conv2d",
+        "torch.nn.modules.dropout.Dropout",
+        "torch.nn.modules.linear.Identity",
         "torch.nn.modules.linear.Linear",
+        "torch.nn.modules.pooling.AdaptiveAvgPool2d",
         "torch.nn.modules.pooling.AvgPool2d",
         "torch.nn.modules.pooling.MaxPool2d",
+        "torch.nn.parallel.data_parallel.DataParallel",
         *(
             f"{module}.{name}"
             for module in ("torchxrayvision.models", "torchvision.models.densenet")
@@ -58,6 +63,15 @@ FUNCTIONS: frozenset[str] = frozenset(
         "torch._utils._rebuild_tensor_v2",
         # an attribute of every module until torch 1.3
         "torch.nn.backends.thnn._get_thnn_function_backend",
+        # how torch 0.3 wrote a parameter
+        "torch.nn.parameter.Parameter",
+        # where a module of several devices ran
+        "torch.device",
+        # a loss or a rate that lies beside the weights as a number of NumPy's
+        "_codecs.encode",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.scalar",
+        "numpy.dtype",
     }
 )
 
@@ -103,3 +117,8 @@ class Instance:
 
     kind: str
     state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Ignored:
+    """Something that a checkpoint holds beside its weights; what it was is not kept."""

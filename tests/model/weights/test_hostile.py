@@ -122,6 +122,11 @@ TRICKS = {
     b"ctorch.nn.modules.linear\nLinear\n(K\x01tR.": "with arguments that torch does not write",
     b"ctorch.nn.modules.linear\nLinear\n(K\x01t\x81.": "no module of a network",
     b"ctorch._utils\n_rebuild_tensor_v2\n)\x81.": "no module of a network",
+    b"cnumpy\ndtype\n(K\x01tR.": "with arguments that torch does not write",
+    b"cnumpy.core.multiarray\nscalar\n(K\x01K\x02tR.": "with arguments that torch does not write",
+    b"ctorch.nn.parameter\nParameter\n(K\x01tR.": "with arguments that torch does not write",
+    b"c_codecs\nencode\n(cos\nsystem\nX\x01\x00\x00\x00atR.": "which no network needs",
+    b"ctorch\ndevice\n(X\x03\x00\x00\x00cpu}tR}b.": "sets attributes of something that is no module",
     b"X\x01\x00\x00\x00a)R.": "calls something that is no name",
     b"})R.": "calls something that is no name",
     # attributes of what is no module: of a class, of a number, twice

@@ -150,3 +150,28 @@ def test_a_file_too_large_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "MAX_FILE_BYTES", 1000)
     with pytest.raises(WeightsRefused, match="at most 0 MB are read"):
         read_weights(ref.HERE / "tiny_zip.pt")
+
+
+def test_what_lies_beside_the_weights_of_a_checkpoint_is_left_alone(tmp_path):
+    """A loss as a number of NumPy's, a device, and a parameter as torch 0.3 wrote it."""
+    from tests.model.weights.test_hostile import STORAGE, as_legacy
+
+    tensor = b"ctorch._utils\n_rebuild_tensor\n(" + STORAGE + b"K\x00(K\x04t(K\x01ttR"
+    parameter = b"ctorch.nn.parameter\nParameter\n(" + tensor + b"tR(\x88\x89}tb"
+    state = b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    dtype = b"cnumpy\ndtype\n(X\x02\x00\x00\x00f8K\x00K\x01tR" + state
+    eight = b"c_codecs\nencode\n(X\x01\x00\x00\x00aX\x06\x00\x00\x00latin1tR"
+    loss = b"cnumpy.core.multiarray\nscalar\n(" + dtype + eight + b"tR"
+    device = b"ctorch\ndevice\n(X\x04\x00\x00\x00cudaK\x00tR"
+    pairs = b"".join(
+        b"X" + len(key).to_bytes(4, "little") + key + value
+        for key, value in (
+            (b"best_loss", loss),
+            (b"device", device),
+            (b"state_dict", b"}X\x01\x00\x00\x00w" + parameter + b"s"),
+        )
+    )
+    (tmp_path / "old.pth").write_bytes(as_legacy(b"}(" + pairs + b"u."))
+    weights = read_weights(tmp_path / "old.pth")
+    assert list(weights.arrays) == ["w"]
+    np.testing.assert_array_equal(weights.arrays["w"], np.zeros(4, np.float32))
