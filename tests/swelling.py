@@ -1,8 +1,8 @@
 """Open files of :mod:`tests.bombs` as the app or a command does, and print how far this process grew.
 
 ``python -m tests.swelling read|predict|drop NAME...``: a line of JSON for each file, then one for all decoder
-processes together. The high-water mark of this process is set back before each file is opened, so that what was needed to make
-the file hides nothing.
+processes together. The high-water mark of this process is set back before each file is opened, so that what was needed
+to make the file hides nothing.
 """
 
 from __future__ import annotations
