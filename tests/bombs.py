@@ -17,7 +17,17 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, 
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png
 
-__all__ = ["GROWING", "SLOW", "central_directory_of", "deflated_zeros", "endless_tiff", "zip_of"]
+__all__ = [
+    "BOMBS",
+    "GROWING",
+    "GROWN",
+    "SLOW",
+    "STUDY",
+    "central_directory_of",
+    "deflated_zeros",
+    "endless_tiff",
+    "zip_of",
+]
 
 MEGABYTE = 10**6
 GROWN = 300
@@ -261,6 +271,8 @@ GROWING: dict[str, Callable[[], bytes]] = {
 }
 """What takes far more memory than its size, or did."""
 
+STUDY = "zip of 20 images of 20 MB"
+
 SLOW: dict[str, Callable[[], bytes]] = {
     "TIFF of 400,000 directories": endless_tiff,
     "TIFF whose directories are a loop": _tiff_loop,
@@ -269,3 +281,5 @@ SLOW: dict[str, Callable[[], bytes]] = {
     "PNG of 100,000 frames": _apng,
 }
 """What takes far more time than its size."""
+
+BOMBS = GROWING | SLOW | {STUDY: lambda: zip_of(*((f"IM{n}", bytes([n]) * (20 * MEGABYTE)) for n in range(20)))}

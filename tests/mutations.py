@@ -5,58 +5,121 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import imagecodecs
 import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from cxr_core.imaging import decoder_apart, is_archive, phantom, phantom_dicom, phantom_png
 
-__all__ = ["mutated", "opened", "seeds"]
+__all__ = ["AWAITED", "SEEDS", "mutated", "opened", "seeds"]
 
 HOSTILE = (b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"nan", b"1e308", b"\\", b"\x00" * 64)
 
 
-def seeds(side: int = 48) -> dict[str, bytes]:
-    """Return whole files, one of each kind."""
-    grey = Image.fromarray((phantom(side, side) >> 4).astype(np.uint8))
-    found = {
-        "dicom": phantom_dicom(side, side),
-        "dicom, signed, padding": phantom_dicom(side, side, PixelRepresentation=1, PixelPaddingValue=7),
-        "png": phantom_png(side, side),
-    }
-    for kind, options in (("JPEG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("PNG", {})):
-        file = io.BytesIO()
-        (grey.convert("RGBA") if kind == "PNG" else grey).save(file, kind, **options)
-        found[f"{kind} {options}"] = file.getvalue()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("study/IM1", found["dicom"])
-    found["zip"] = archive.getvalue()
-    ds = pydicom.dcmread(io.BytesIO(found["dicom"]))
+def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _grey(side: int) -> Image.Image:
+    return Image.fromarray((phantom(side, side) >> 4).astype(np.uint8))
+
+
+def _compressed(side: int, syntax: str) -> bytes:
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
+    ds.compress(syntax, generate_instance_uid=False)
+    return _written(ds)
+
+
+def _written(ds: pydicom.Dataset) -> bytes:
+    file = io.BytesIO()
+    ds.save_as(file)
+    return file.getvalue()
+
+
+def _jpeg_lossless(side: int) -> bytes:
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
     ds.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     ds.PixelData = encapsulate([imagecodecs.ljpeg_encode(phantom(side, side), bitspersample=12)])
     ds["PixelData"].VR = "OB"
-    file = io.BytesIO()
-    ds.save_as(file)
-    found["dicom JPEG Lossless"] = file.getvalue()
-    for syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
-        ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
-        ds.compress(syntax, generate_instance_uid=False)
-        file = io.BytesIO()
-        ds.save_as(file)
-        found[f"dicom {syntax.name}"] = file.getvalue()
-    return found
+    return _written(ds)
+
+
+def _deflated(side: int, *, group_length: bool) -> bytes:
+    ds = pydicom.dcmread(io.BytesIO(phantom_dicom(side, side)))
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data = _written(ds)
+    return data if group_length else data[:132] + data[144:]
+
+
+def _zip(side: int, method: int, *more: tuple[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("study/IM1", phantom_dicom(side, side))
+        for name, data in more:
+            file.writestr(name, data)
+    return archive.getvalue()
+
+
+def _colour16(side: int, encode: Callable[..., bytes]) -> bytes:
+    return encode(np.repeat(phantom(side, side)[..., None], 3, axis=2))
+
+
+SEEDS: dict[str, Callable[[int], bytes]] = {
+    "dicom": lambda side: phantom_dicom(side, side),
+    "dicom, signed, padding": lambda side: phantom_dicom(side, side, PixelRepresentation=1, PixelPaddingValue=7),
+    "png": lambda side: phantom_png(side, side),
+    "JPEG": lambda side: _saved(_grey(side), "JPEG"),
+    "JPEG, progressive": lambda side: _saved(_grey(side), "JPEG", progressive=True),
+    "TIFF": lambda side: _saved(_grey(side), "TIFF"),
+    "TIFF, LZW": lambda side: _saved(_grey(side), "TIFF", compression="tiff_lzw"),
+    "TIFF, deflate": lambda side: _saved(_grey(side), "TIFF", compression="tiff_adobe_deflate"),
+    "PNG, alpha": lambda side: _saved(_grey(side).convert("RGBA"), "PNG"),
+    "PNG, colour of 16 bits": lambda side: _colour16(side, imagecodecs.png_encode),
+    "zip": lambda side: _zip(side, zipfile.ZIP_DEFLATED),
+    "zip, stored, of folders and a DICOMDIR": lambda side: _zip(
+        side, zipfile.ZIP_STORED, ("DICOMDIR", b"x"), ("a/", b""), ("__MACOSX/._IM1", b"x")
+    ),
+    "zip, bzip2": lambda side: _zip(side, zipfile.ZIP_BZIP2),
+    "dicom JPEG Lossless": _jpeg_lossless,
+    "dicom RLE": lambda side: _compressed(side, RLELossless),
+    "dicom JPEG-LS": lambda side: _compressed(side, JPEGLSLossless),
+    "dicom JPEG 2000": lambda side: _compressed(side, JPEG2000Lossless),
+    "dicom, deflated": lambda side: _deflated(side, group_length=True),
+    "dicom, deflated, without group length": lambda side: _deflated(side, group_length=False),
+}
+"""A whole file of each kind that is read, of so many pixels a side; a row more is a kind more to break."""
+
+AWAITED: dict[str, Callable[[int], bytes]] = {
+    "WEBP": lambda side: _saved(_grey(side), "WEBP", quality=95),
+    "WEBP, lossless": lambda side: _saved(_grey(side), "WEBP", lossless=True),
+    "MPO": lambda side: _saved(_grey(side), "MPO", save_all=True, append_images=[_grey(side)]),
+    "BigTIFF": lambda side: _saved(_grey(side), "TIFF", big_tiff=True),
+}
+"""Kinds that may be refused as a whole; where one is read, its row belongs above."""
+
+
+def seeds(side: int = 48) -> dict[str, bytes]:
+    """Return whole files, one of each kind that is read."""
+    return {name: make(side) for name, make in SEEDS.items()}
 
 
 def mutated(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     """Yield (what was done, bytes)."""
     rng = np.random.default_rng(seed)
-    whole = list(seeds().items())
+    whole = [(name, make(48)) for name, make in (SEEDS | AWAITED).items()]
     for _ in range(count):
         name, data = whole[rng.integers(len(whole))]
         way = WAYS[rng.integers(len(WAYS))]

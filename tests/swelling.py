@@ -1,15 +1,13 @@
-"""Open files of :mod:`tests.bombs` as the app or a command does, and print how far this process grew.
+"""Open files as the app or a command does, and print how far this process grew.
 
-``python -m tests.swelling read|predict|drop NAME...``: a line of JSON for each file, then one for all decoder
-processes together. The high-water mark of this process is set back before each file is opened, so that what was needed
-to make the file hides nothing.
+``python -m tests.swelling read|predict|drop FILE...``: a line of JSON for each file, with the
+high-water mark of this process over what it held before, and that of the decoder processes. Linux only: the mark of
+``getrusage`` is also that of the process that started this one.
 """
 
 from __future__ import annotations
 
-import gc
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -20,23 +18,23 @@ from cxr_core.cli.main import main as command
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import decoder_apart, phantom_png, read_radiograph
 from cxr_core.ui.worklist import Worklist
-from tests.bombs import GROWING, MEGABYTE, SLOW, zip_of
-
-STUDY = "zip of 20 images of 20 MB"
-FILES = GROWING | SLOW | {STUDY: lambda: zip_of(*((f"IM{n}", bytes([n]) * (20 * MEGABYTE)) for n in range(20)))}
+from tests.bombs import zip_of
 
 
-def reset_high_water() -> float:
-    """Set this process's high-water mark back to what it holds now (Linux), and return that in 10^6 bytes."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-    return high_water()
+def memory(what: str, process: int | str = "self") -> float:
+    """Return the memory of a process, in 10^6 bytes: ``VmRSS`` now, or ``VmHWM`` the most; 0 where it has gone."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(what)), default=0.0)
 
 
-def high_water() -> float:
-    """Return the most memory of this process since the mark was set back, in 10^6 bytes."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
+def decoders() -> float:
+    """Return the most that a decoder process took, of those that are alive."""
+    apart = decoder_apart()
+    alive = [process for free in (apart._free, apart._free_for_archives) for process in free.queue if process]
+    return max((memory("VmHWM", process._child.pid) for process in alive), default=0.0)
 
 
 def read(data: bytes) -> str:
@@ -70,21 +68,22 @@ def drop(data: bytes) -> str:
 WAYS: dict[str, Callable[[bytes], str]] = {"read": read, "predict": predict, "drop": drop}
 
 
-def main(way: str, *names: str) -> None:
+def main(way: str, *paths: str) -> None:
     """Open each file and print what came of it."""
     # what is loaded at the first file is none of theirs
     if way == "drop":
         decoder_apart().unpacked(zip_of(("a", b"a")), 10)
     else:
         WAYS[way](phantom_png(128, 128))
-    for name in names:
-        data = FILES[name]()
-        before, start = reset_high_water(), time.monotonic()
+    for path in paths:
+        data = Path(path).read_bytes()
+        # the high-water mark begins anew
+        Path("/proc/self/clear_refs").write_text("5")
+        before, start = memory("VmRSS"), time.monotonic()
         outcome = WAYS[way](data)
-        seconds, grew = time.monotonic() - start, high_water() - before
-        print(json.dumps({"name": name, "mb": len(data) / 1e6, "outcome": outcome, "seconds": seconds, "grew": grew}))
-    decoder_apart().close()
-    print(json.dumps({"decoders": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6}))
+        seconds, grew = time.monotonic() - start, memory("VmHWM") - before
+        answer = {"name": Path(path).name, "outcome": outcome, "seconds": seconds, "grew": grew, "decoder": decoders()}
+        print(json.dumps(answer))
 
 
 if __name__ == "__main__":

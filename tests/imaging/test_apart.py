@@ -51,7 +51,7 @@ def child(decoder: Apart) -> subprocess.Popen:
 
 def test_the_answer_is_that_of_this_process(apart):
     for name, data in seeds().items():
-        if name == "zip":
+        if name.startswith("zip"):
             continue
         here, there = read_radiograph(data, decoder=WITHIN), read_radiograph(data, decoder=apart)
         np.testing.assert_array_equal(here.display, there.display, err_msg=name)
