@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import imagecodecs
 import numpy as np
 import pydicom
+import tifffile
 from PIL import Image
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
@@ -33,6 +35,35 @@ def seeds(side: int = 48) -> dict[str, bytes]:
         file = io.BytesIO()
         (grey.convert("RGBA") if kind == "PNG" else grey).save(file, kind, **options)
         found[f"{kind} {options}"] = file.getvalue()
+    deep = phantom(side, side)
+    found["webp"] = imagecodecs.webp_encode(np.dstack([np.asarray(grey)] * 3), level=90)
+    found["png of 16 bits, colour"] = imagecodecs.png_encode(np.dstack([deep] * 3))
+    found["png of 16 bits, grey and alpha"] = imagecodecs.png_encode(np.dstack([deep, np.full_like(deep, 65535)]))
+    for name, options in (("tiff", {}), ("bigtiff", {"bigtiff": True})):
+        file = io.BytesIO()
+        tifffile.imwrite(
+            file,
+            np.dstack([deep, deep]),
+            photometric="minisblack",
+            planarconfig="contig",
+            extrasamples=["unassalpha"],
+            compression="zlib",
+            predictor=True,
+            **options,
+        )
+        found[f"{name} of 16 bits, grey and alpha"] = file.getvalue()
+    file = io.BytesIO()
+    grey.save(file, "MPO", save_all=True, append_images=[grey.rotate(90)])
+    found["mpo"] = file.getvalue()
+    file = io.BytesIO()
+    grey.save(file, "JPEG")
+    found["jpeg without end"] = file.getvalue()[:-2]
+    found["dicom, not square"] = phantom_dicom(side, side // 2, ImagerPixelSpacing=[0.1, 0.2], PixelPaddingValue=7)
+    table = Dataset()
+    table.LUTDescriptor = [4096, 0, 16]
+    table["LUTDescriptor"].VR = "US"
+    table.add_new("LUTData", "OW", np.arange(4000).astype("<u2").tobytes())
+    found["dicom, short table"] = phantom_dicom(side, side, VOILUTSequence=[table])
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("study/IM1", found["dicom"])
@@ -50,6 +81,9 @@ def seeds(side: int = 48) -> dict[str, bytes]:
         file = io.BytesIO()
         ds.save_as(file)
         found[f"dicom {syntax.name}"] = file.getvalue()
+    # without their delimiter
+    for name in ("dicom JPEG Lossless", f"dicom {RLELossless.name}"):
+        found[f"{name}, no delimiter"] = found[name][:-8]
     return found
 
 

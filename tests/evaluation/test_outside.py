@@ -68,7 +68,7 @@ def test_a_file_that_is_no_table_is_one_line(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("image;patient;score: Effusion;truth: Effusion\na;1;0,5;1\n".encode(), "divided by semicolons"),
+        (b"image;patient;score: Effusion;truth: Effusion\na;1;0,5;1\n", "divided by semicolons"),
         (b"image\tpatient\tscore: Effusion\ttruth: Effusion\na\t1\t0.5\t1\n", "divided by tabs"),
         ("image,patient,score: Effusion,truth: Effusion\na,1,0.5,1\n".encode("utf-16"), "UTF-16"),
         ("image,patient\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "UTF-16"),
