@@ -82,7 +82,7 @@ def missing_pixels(ds: Dataset) -> int:
         return 0
     missing = -(-lacking // width)
     if missing > max(1, int(pixels * MISSING_SHARE)):
-        raise InputRefused("DICOM whose pixel data are fewer than its rows and columns. Export it again.")
+        raise InputRefused("DICOM whose pixel data are cut short: fewer than its rows and columns. Export it again.")
     ds["PixelData"].value = bytes(ds.PixelData) + bytes(lacking + lacking % 2)
     return missing
 

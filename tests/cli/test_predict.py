@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from cxr_core.cli.main import main
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
@@ -76,6 +77,41 @@ def test_upright_turns_a_turned_film_back_and_names_the_turn(tmp_path, capsys, q
     (tmp_path / "film.dcm").write_bytes(phantom_dicom(values=upright))
     assert main(["predict", str(tmp_path / "film.dcm"), "--json"]) == 0
     assert read["findings"] == json.loads(capsys.readouterr().out)["findings"]
+
+
+def test_a_mirrored_image_is_read_the_right_way_round_when_asked_only(tmp_path, capsys):
+    right, mirrored = phantom(256, 224, words=False), tmp_path / "mirrored.dcm"
+    stored = np.ascontiguousarray(right[:, ::-1])
+    mirrored.write_bytes(phantom_dicom(values=stored, PatientOrientation=["R", "F"]))
+    (tmp_path / "right.dcm").write_bytes(phantom_dicom(values=right))
+    records = {}
+    for name, options in (("as filed", []), ("followed", ["--follow-orientation"])):
+        assert main(["predict", str(mirrored), "--json", *options]) == 0
+        records[name] = json.loads(capsys.readouterr().out)
+    assert main(["predict", str(tmp_path / "right.dcm"), "--json"]) == 0
+    expected = json.loads(capsys.readouterr().out)
+    assert records["followed"]["findings"] == expected["findings"] != records["as filed"]["findings"]
+    assert any("mirrored" in reason for reason in records["as filed"]["quality"]["reasons"])
+    assert not any("mirrored" in reason for reason in records["followed"]["quality"]["reasons"])
+    assert records["followed"]["image"]["transforms"][-1] == (
+        "mirrored by the option follow-orientation, as the header says: left and right exchanged"
+    )
+    assert not any("mirrored" in words for words in records["as filed"]["image"]["transforms"])
+
+
+def test_a_table_is_scaled_by_its_own_maximum_when_asked_only(tmp_path, capsys):
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item["LUTDescriptor"].VR = "US"
+    item.add_new("LUTData", "OW", np.arange(4096).astype("<u2").tobytes())
+    data = phantom_dicom(256, 224, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None)
+    (tmp_path / "dark.dcm").write_bytes(data)
+    assert main(["predict", str(tmp_path / "dark.dcm"), "--json"]) == 3
+    assert "reaches 4095" in capsys.readouterr().out
+    assert main(["predict", str(tmp_path / "dark.dcm"), "--json", "--voi-scale", "data"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert "VOI: table of 4096 entries, 16 bits, scaled by its own maximum 4095" in record["image"]["transforms"]
+    assert main(["predict", str(tmp_path / "dark.dcm"), "--voi-scale", "own"]) == 2
 
 
 def test_upright_leaves_other_films_as_they_are(tmp_path, capsys):

@@ -1,11 +1,10 @@
 """A short run of the broken files of ``make soak``."""
 
-import contextlib
 import logging
 
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import read_radiograph
-from tests.mutations import AWAITED, mutated, opened, seeds
+from tests.mutations import mutated, opened, seeds
 
 
 def test_whole_files_are_read():
@@ -14,25 +13,6 @@ def test_whole_files_are_read():
         (whole[name],) = opened(whole[name])
     for name, data in whole.items():
         assert read_radiograph(data).rows == 48, name
-
-
-def test_kinds_that_may_be_refused_are_refused_as_a_kind():
-    for name, make in AWAITED.items():
-        with contextlib.suppress(KindRefused):
-            assert read(make(48)) == 48, name
-
-
-class KindRefused(Exception):
-    """A file is refused for what it is, not for being broken."""
-
-
-def read(data: bytes) -> int:
-    try:
-        return read_radiograph(data).rows
-    except InputRefused as refusal:
-        if "broken" in str(refusal):
-            raise
-        raise KindRefused from refusal
 
 
 def test_broken_files_are_read_or_refused_in_one_line(capfd, caplog):
