@@ -7,7 +7,9 @@ import gc
 import sys
 from functools import cache
 
-__all__ = ["give_back", "settle"]
+__all__ = ["few_heaps", "give_back", "settle"]
+
+_M_ARENA_MAX = -8  # malloc.h of glibc
 
 
 @cache
@@ -19,6 +21,18 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def few_heaps() -> None:
+    """Let the allocator keep two heaps for all threads, from now on; only Linux's glibc has that.
+
+    By default it makes up to eight for each core, and of all but the first it never gives the free end back to the
+    system: after uploads of 60 MB each held 10 to 20 MB that nobody used, one after the other.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, 2)
 
 
 def give_back() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import InputRefused, PathUnusable
 from ..imaging import decoder_apart, is_archive, is_directory, is_directory_name, plain_name
 from ..settings import settings
+from ..shown import shown_name
 
 __all__ = ["InputFile", "as_text", "collect", "walk"]
 
@@ -53,8 +54,8 @@ class InputFile:
 
 
 def as_text(path: Path) -> str:
-    """Return a path as text that can be written, also where its bytes are no UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return a path as text that can be written and shown, also where its bytes are no UTF-8."""
+    return shown_name(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def collect(paths: Sequence[Path]) -> list[InputFile]:

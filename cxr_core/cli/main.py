@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from ..errors import CxrError
 from ..labels import NOTICE
+from ..shown import shown_name
 
 __all__ = ["app", "main"]
 
@@ -90,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, status: int) -> int:
-    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"Error: {shown_name(' '.join(message.split()))}", file=sys.stderr)
     return status

@@ -23,6 +23,7 @@ from ..desk import Ticket
 from ..imaging import Radiograph, VoiScale
 from ..model import ModelCard, Reading, reassessed
 from ..settings import settings
+from ..shown import shown_name
 from .presence import present
 
 __all__ = ["DECODED", "LOOKED_AT", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
@@ -42,7 +43,7 @@ class Film:
 
     Attributes:
         digest: hex SHA-256 of the bytes; names the film.
-        name: as dropped. For display as text only.
+        name: as dropped, by :func:`cxr_core.shown.shown_name`. For display as text only.
         data: the bytes; None where they were let go: they are no film, or others were looked at since.
         status: ``waiting`` to be read; ``read``; ``refused`` by the gate (shown, may be read anyway);
             ``unreadable`` (no image could be had from the bytes).
@@ -152,7 +153,7 @@ class Worklist:
             else:
                 room -= len(data)
                 if film is None:
-                    self.films[digest] = Film(digest, name, data)
+                    self.films[digest] = Film(digest, shown_name(name), data)
                     taken.append(digest)
                     continue
                 known, film.data = known + 1, data

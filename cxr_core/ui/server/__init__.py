@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
+from ...memory import few_heaps
 from .connections import bound_connections, enough_files
 from .headers import SecurityHeaders
 from .release import lifespan
@@ -29,6 +30,7 @@ def prepare() -> None:
     config.set_option("client.allowedOrigins", [])
     # asked of a server elsewhere when a request names another origin, to see whether that is this machine
     net_util.get_external_ip = net_util.get_internal_ip = lambda: None
+    few_heaps()
     enough_files()
     bound_connections()
 
