@@ -29,6 +29,9 @@ __all__ = [
 MISSING_SHARE = 0.005
 """So small a share of the pixels may be missing at the end of uncompressed data; they are painted as padding."""
 
+MOST_FRAGMENTS = 10_000
+"""A single frame has one fragment, rarely some hundreds; a hostile file has millions, and each is looked at."""
+
 END = b"\xff\xd9"
 """End of image, of JPEG and JPEG-LS (ITU-T T.81 B.1.1.3)."""
 
@@ -53,6 +56,8 @@ def with_delimiter(data: bytes, at: int) -> bytes | None:
         return None
     place, fragments = at + 12, 0
     while place + 8 <= len(data) and data[place : place + 4] == _ITEM:
+        if fragments > MOST_FRAGMENTS:
+            return None
         length = int.from_bytes(data[place + 4 : place + 8], "little")
         end = place + 8 + length
         # the first item is the offset table
