@@ -12,6 +12,7 @@ import streamlit as st
 from ..access import audit
 from ..model.published import PUBLISHED
 from ..settings import settings
+from ..whole_files import cannot_write
 from .chrome import banner, html, refusal
 from .import_job import ImportJob
 from .visitor import may_administer, visitor
@@ -79,7 +80,11 @@ def _form(board: _Board) -> None:
         arguments = ["--out", str((settings().home / name).resolve())]
         arguments += ["--sha256", sha256.strip()] if sha256.strip() else []
         arguments += ["--labels", labels] if labels.strip() else []
-        upload, kept = _kept(file)
+        try:
+            upload, kept = _kept(file)
+        except OSError as error:
+            refusal("Not imported", (str(cannot_write("The file", error)),))
+            return
         if keras:
             arguments.append(f"keras:{kept}")
         else:
