@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from ..errors import PathUnusable, WrongArguments
 from ..labels import NOTICE
 from ..private_files import make_private, private_folder
+from ..whole_files import bring_to_disk, cannot_write, put_in_place
 
 __all__ = ["FILMS_PER_PART", "Parts"]
 
@@ -148,20 +148,23 @@ class Parts:
         path = self.folder / table / name
         aside = path.with_name(f".{name}.writing")
         with self._writing():
-            with aside.open("wb") as file:
-                pq.write_table(rows, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            if self._private:
-                make_private(aside)
-            aside.replace(path)
+            try:
+                with aside.open("wb") as file:
+                    pq.write_table(rows, file, compression="zstd")
+                    bring_to_disk(file)
+                if self._private:
+                    make_private(aside)
+                put_in_place(aside, path)
+            finally:
+                with contextlib.suppress(OSError):
+                    aside.unlink()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise PathUnusable(f"Folder {self.folder.name}: cannot be written.") from error
+            raise cannot_write(f"Folder {self.folder.name}", error) from error
 
 
 def _check_plan(plan: dict[str, str], path: Path) -> None:

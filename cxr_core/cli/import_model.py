@@ -27,6 +27,7 @@ from ..model.published import PUBLISHED, Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
 from ..model.weights.layouts import densenet_arrays
 from ..settings import settings
+from ..whole_files import cannot_write, whole_file
 from .import_progress import JsonTeller, Teller, WordsTeller
 
 __all__ = ["import_model"]
@@ -214,9 +215,10 @@ def _import_published(
         checked = _check(path, published, sha256)
         if keep is not None and file is None:
             try:
-                shutil.copyfile(path, keep)
+                with whole_file(keep) as kept, path.open("rb") as source:
+                    shutil.copyfileobj(source, kept)
             except OSError as error:
-                raise PathUnusable(f"--keep {keep}: cannot be written.") from error
+                raise cannot_write(f"--keep {keep}", error) from error
         tell.step("Reading the weights")
         weights = read_weights(path)
         imported = Imported(published.source, f"{path.name} ({weights.form})", weights.sha256, checked, published.url)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..archive import InputFile
-from ..errors import PathUnusable
-from ..private_files import is_kept, make_private, private_folder
+from ..private_files import is_kept, private_folder, write_private
+from ..whole_files import cannot_write, write_whole
 
 __all__ = ["make_folder", "output_stems", "write"]
 
@@ -30,15 +30,13 @@ def make_folder(folder: Path) -> None:
             private_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PathUnusable(f"Output {folder}: the folder cannot be made.") from error
+        raise cannot_write(f"Output {folder}", error) from error
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write an output file and the folders above it; raises PathUnusable where that fails."""
+    """Write an output file, whole or not at all, and the folders above it; raises PathUnusable where that fails."""
     make_folder(path.parent)
     try:
-        path.write_bytes(data)
-        if is_kept(path):
-            make_private(path)
+        (write_private if is_kept(path) else write_whole)(path, data)
     except OSError as error:
-        raise PathUnusable(f"Output {path}: cannot be written.") from error
+        raise cannot_write(f"Output {path}", error) from error

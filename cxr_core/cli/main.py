@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import typer
@@ -14,11 +17,21 @@ from typer.core import TyperGroup
 from ..errors import CxrError
 from ..labels import NOTICE
 from ..shown import shown_name
+from ..whole_files import cannot_write
 
 __all__ = ["app", "main"]
 
 PROGRAM = "python -m cxr_core"
 INTERRUPTED = 130
+
+NO_MEMORY = (
+    "The memory is not enough. Free some, raise the limit of this process (ulimit -v), or read smaller images with "
+    "fewer --workers."
+)
+_OF_MEMORY = ("alloc", "failed to map segment", "out of memory", "can't start new thread", "temporarily unavailable")
+
+LEAST_ADDRESS_SPACE = 700 * 10**6
+"""Bytes under which NumPy's and OpenVINO's libraries end the process, or wait for ever, instead of saying so."""
 
 COMMANDS = {
     name: (name.replace("-", "_"), name.replace("-", "_"))
@@ -72,10 +85,13 @@ def _commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status; an error is one line on stderr, never a traceback."""
+    _hold_standard_streams()
+    if _address_space() < LEAST_ADDRESS_SPACE:
+        return _say(NO_MEMORY, CxrError.exit_status)
     try:
-        status = app(arguments, prog_name=PROGRAM, standalone_mode=False)
+        status = _run(arguments)
     except CxrError as error:
-        return _say(str(error), error.exit_status)
+        return _say(NO_MEMORY if _lacks_memory(error.__cause__) else str(error), error.exit_status)
     except NoArgsIsHelpError as error:
         print(error.ctx.get_help())
         return 2
@@ -83,13 +99,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"{error.format_message()} See: {error.ctx.command_path if error.ctx else PROGRAM} --help", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _say("Stopped.", INTERRUPTED)
-    except BrokenPipeError:
-        # the reader of our output has gone; what it wanted, it has
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit) as error:
+        # the reader of our output has gone, of which click makes an exit; what the reader wanted, it has
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _give_up_output()
         return 0
+    except OSError as error:
+        _give_up_output()
+        return _say(str(cannot_write("Output", error)), CxrError.exit_status)
+    except (MemoryError, ImportError, RuntimeError, SystemError, AttributeError) as error:
+        if not _lacks_memory(error):
+            raise
+        return _say(NO_MEMORY, CxrError.exit_status)
     return status if isinstance(status, int) else 0
 
 
+def _run(arguments: Sequence[str] | None) -> object:
+    """Run a command and bring out what it printed: else a full disk would show at the interpreter's end only."""
+    status = app(arguments, prog_name=PROGRAM, standalone_mode=False)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return status
+
+
+def _address_space() -> float:
+    """Return how many bytes this process may map; infinity where nothing limits it."""
+    try:
+        import resource
+    except ImportError:
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that it comes from, is of memory; each library has words of its own for it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _hold_standard_streams() -> None:
+    """Open what was closed of the three standard streams, to nowhere: else the next file would be taken for one."""
+    number = 0
+    while number < 3:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
+
+
+def _give_up_output() -> None:
+    """Send what is still to be printed nowhere, so that the interpreter does not fail of it at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
 def _say(message: str, status: int) -> int:
-    print(f"Error: {shown_name(' '.join(message.split()))}", file=sys.stderr)
+    # a full disk may hold stderr too
+    with suppress(OSError):
+        print(f"Error: {shown_name(' '.join(message.split()))}", file=sys.stderr, flush=True)
     return status

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ..access import asked_by, audit
-from ..errors import PathUnusable, WrongArguments
+from ..errors import WrongArguments
 from ..evaluation.measured import measured_card
-from ..model import open_model, write_card
-from ..model.folder import CARD, write_sums
+from ..model import open_model
+from ..model.folder import keep_card
 from ..store import RunStore
 from ..training.splits import EMBEDDED_SPLIT, read_split
 from .tables import pairs
@@ -52,11 +52,7 @@ def measure(
         if not len(training):
             raise WrongArguments(f"Split {parts.name}: no film of the tables is of a training patient.")
     card = measured_card(folder.card, [store.get(one) for one in run], training)
-    try:
-        write_card(card, folder.path / CARD)
-        write_sums(folder.path)
-    except OSError as error:
-        raise PathUnusable(f"Model folder {model}: cannot be written.") from error
+    keep_card(folder, card)
     audit.note(asked_by(), "model-change", "measure", model=card.weights_sha256)
     for measured in card.metrics:
         known = sum(metric.value is not None for metric in measured.per_label.values())

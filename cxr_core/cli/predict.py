@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +28,7 @@ from ..report import (
     refusal_json,
     refusals_csv,
 )
+from ..whole_files import bring_to_disk, cannot_write, is_stream, put_in_place
 from .archive import HowToRead, read_archive
 from .inputs import make_folder, output_stems, write
 from .progress import Steps
@@ -217,30 +220,50 @@ def _write_pictures(
 
 
 class _Lines:
-    """Output as it comes, to stdout or to a file: what was read before a cut is there."""
+    """Output as it comes, to stdout, or beside a file that appears when it is whole: a cut leaves what was read."""
 
     def __init__(self, out: Path | None) -> None:
-        self._file = sys.stdout
+        self._out, self._file = out, sys.stdout
+        if self._file is None and out is None:
+            raise PathUnusable("Output: the standard output is closed. Open it, or give --out FILE.")
         if out is not None:
             make_folder(out.parent)
-            try:
-                self._file = out.open("w", encoding="utf-8")
+            self._part = out if is_stream(out) else out.with_name(f"{out.name}.part")
+            with self._writing():
+                self._file = self._part.open("w", encoding="utf-8")
                 if is_kept(out):
-                    make_private(out)
-            except OSError as error:
-                raise PathUnusable(f"Output {out}: cannot be written.") from error
+                    make_private(self._part)
 
     def __enter__(self) -> _Lines:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not sys.stdout:
-            self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._out is None:
+            return
+        if kind is not None:
+            # the first error is the one to tell
+            with suppress(OSError):
+                self._file.close()
+            return
+        with self._writing():
+            with self._file:
+                bring_to_disk(self._file)
+            put_in_place(self._part, self._out)
 
     def put(self, text: str) -> None:
         """Write a text and flush it."""
-        self._file.write(text)
-        self._file.flush()
+        with self._writing():
+            self._file.write(text)
+            self._file.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._out is None:
+                raise
+            raise cannot_write(f"Output {self._out}", error) from error
 
 
 class _Json:

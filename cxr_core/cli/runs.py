@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ..access import asked_by, audit
-from ..errors import PathUnusable
 from ..evaluation import RunSummary, summary_of
 from ..evaluation.export import export_run
 from ..evaluation.outside import read_outside
@@ -19,6 +18,7 @@ from ..model.folder import card_of
 from ..private_files import is_kept, make_tree_private
 from ..report.model_card import model_card_markdown
 from ..store import RunStore, StoredRun
+from .inputs import write
 from .progress import Steps, telling
 from .run_words import estimate_words, summary_words
 
@@ -120,8 +120,12 @@ def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Fo
         for number, summary in enumerate(summaries):
             # one file a reference: numbers of two do not belong on one page
             kind = "" if not number else f"-{number + 1}"
-            paths.append(_write(out / f"report{kind}.html", run_report(stored.predictions(), summary)))
-            paths.append(_write(out / f"model-card{kind}.md", model_card_markdown(card, summary)))
+            for name, made in (
+                (f"report{kind}.html", run_report(stored.predictions(), summary)),
+                (f"model-card{kind}.md", model_card_markdown(card, summary)),
+            ):
+                write(out / name, made.encode())
+                paths.append(out / name)
             steps.done(number + 1)
     if is_kept(out):
         make_tree_private(out)
@@ -153,14 +157,6 @@ def import_(
     run = store.add(made, predictions)
     audit.note(asked_by(), "evaluation", "imported", run=run.record.id)
     print(summary_words(with_progress(run)))
-
-
-def _write(path: Path, text: str) -> Path:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PathUnusable(f"Output {path.parent}: cannot be written.") from error
-    return path
 
 
 def with_progress(run: StoredRun, reference: str | None = None) -> RunSummary:

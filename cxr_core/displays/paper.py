@@ -78,20 +78,24 @@ def as_svg(chart: Chart) -> bytes:
     from matplotlib import rc_context
 
     stream = io.BytesIO()
-    # a figure is the same bytes whenever it is drawn
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "second-read"}):
+    # a figure is the same bytes whenever it is drawn; a name with two dollars is no formula
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "second-read", "text.parse_math": False}):
         on_paper(chart).savefig(
             stream, format="svg", metadata={"Title": chart.title, "Description": chart.alt, "Date": None}
         )
-    return stream.getvalue()
+    # XML knows no way to write these
+    return stream.getvalue().translate(None, bytes({*range(32)} - {*b"\t\n\r"}))
 
 
 def as_png(chart: Chart, dpi: int = 300) -> bytes:
     """Return the chart as PNG; its text chunks carry the title, what it shows, and the notice."""
+    from matplotlib import rc_context
+
     stream = io.BytesIO()
-    on_paper(chart).savefig(
-        stream, format="png", dpi=dpi, metadata={"Title": chart.title, "Description": chart.alt, "Warning": NOTICE}
-    )
+    with rc_context({"text.parse_math": False}):
+        on_paper(chart).savefig(
+            stream, format="png", dpi=dpi, metadata={"Title": chart.title, "Description": chart.alt, "Warning": NOTICE}
+        )
     return stream.getvalue()
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..errors import PathUnusable
+from ..csv_text import csv_text
 from ..labels import NOTICE
 from ..metrics import Estimate
-from ..store import Localisation, StoredRun
+from ..store import Localisation, Predictions, StoredRun
+from ..whole_files import cannot_write, write_all
 from .numbers import RunSummary
 
 __all__ = ["export_run", "summary_csv"]
@@ -55,85 +55,81 @@ def export_run(run: StoredRun, summaries: Sequence[RunSummary], folder: Path) ->
     localisation = run.localisation()
     if localisation is not None:
         texts["localisation.csv"] = _localisation_csv(localisation, summaries[0].notes)
-    paths = []
+    files = {folder / name: text.encode() for name, text in texts.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            paths.append(folder / name)
+        write_all(files)
     except OSError as error:
-        raise PathUnusable(f"Output {folder}: cannot be written.") from error
-    return tuple(paths)
+        raise cannot_write(f"Output {folder}", error) from error
+    return tuple(files)
 
 
 def summary_csv(summary: RunSummary, *, header: bool = True) -> str:
     """Return one line a number: metric, label, group, value, interval, counts and reason."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, METRIC_COLUMNS, lineterminator="\n")
-    if header:
-        writer.writeheader()
     common = {
         "run": summary.record.id,
         "reference": summary.reference,
         "notes": "; ".join(summary.notes),
         "notice": NOTICE,
     }
+    rows = []
     for number in summary.numbers():
         named = {key: getattr(number, key) for key in ("metric", "label", "group", "threshold")}
-        writer.writerow(common | named | asdict(number.estimate))
-    return stream.getvalue()
+        rows.append(common | named | asdict(number.estimate))
+    return csv_text(METRIC_COLUMNS, rows, header=header)
 
 
 def _predictions_csv(run: StoredRun, notes: tuple[str, ...]) -> str:
     p = run.predictions()
-    stream = io.StringIO()
     columns = ["image", "sha256", "patient", "age", "sex", "view", "source", "quality", "label", "score", "probability"]
     references = {f"reference: {name}": said for name, said in p.references.items()}
     references |= {
         f"any finding: {name}": np.broadcast_to(said[:, None], p.scores.shape) for name, said in p.any_finding.items()
     }
-    writer = csv.DictWriter(stream, [*columns, *references, "notes", "notice"], lineterminator="\n")
-    writer.writeheader()
-    for i in range(len(p)):
-        film = {
-            "image": p.images[i],
-            "sha256": p.sha256[i],
-            "patient": p.patients[i],
-            "age": _or_empty(p.ages[i]),
-            "sex": p.sexes[i],
-            "view": p.views[i],
-            "source": p.sources[i],
-            "quality": p.quality[i],
-            "notes": "; ".join(notes),
-            "notice": NOTICE,
-        }
-        for c, label in enumerate(p.labels):
-            said = {name: "" if said[i, c] < 0 else int(said[i, c]) for name, said in references.items()}
-            numbers = {"score": float(p.scores[i, c]), "probability": _or_empty(p.probabilities[i, c])}
-            writer.writerow(film | {"label": label} | numbers | said)
-    return stream.getvalue()
+    # one at a time: all of them would be a gigabyte
+    rows = (row for i in range(len(p)) for row in _rows_of_film(p, i, references, notes))
+    return csv_text([*columns, *references, "notes", "notice"], rows)
+
+
+def _rows_of_film(
+    p: Predictions, i: int, references: Mapping[str, np.ndarray], notes: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    film = {
+        "image": p.images[i],
+        "sha256": p.sha256[i],
+        "patient": p.patients[i],
+        "age": float(p.ages[i]),
+        "sex": p.sexes[i],
+        "view": p.views[i],
+        "source": p.sources[i],
+        "quality": p.quality[i],
+        "notes": "; ".join(notes),
+        "notice": NOTICE,
+    }
+    for c, label in enumerate(p.labels):
+        said = {name: None if answers[i, c] < 0 else int(answers[i, c]) for name, answers in references.items()}
+        numbers = {"score": float(p.scores[i, c]), "probability": float(p.probabilities[i, c])}
+        yield film | {"label": label} | numbers | said
 
 
 def _localisation_csv(localisation: Localisation, notes: tuple[str, ...]) -> str:
-    stream = io.StringIO()
     by_threshold = {
         f"{name} at {threshold:g}": getattr(localisation, name)[:, t]
         for name in ("overlap", "centre_overlap", "marked")
         for t, threshold in enumerate(localisation.thresholds.tolist())
     }
     columns = ["image", "patient", "label", "boxes", "strongest_x", "strongest_y", "hit", "centre_hit"]
-    writer = csv.DictWriter(stream, [*columns, *by_threshold, "notes", "notice"], lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for row in range(len(localisation)):
         x, y = localisation.strongest[row]
-        writer.writerow(
+        rows.append(
             {
                 "image": localisation.images[row],
                 "patient": localisation.patients[row],
                 "label": localisation.labels[row],
                 "boxes": json.dumps(localisation.boxes[row].tolist()),
-                "strongest_x": _or_empty(x),
-                "strongest_y": _or_empty(y),
+                "strongest_x": float(x),
+                "strongest_y": float(y),
                 "hit": int(localisation.hits[row]),
                 "centre_hit": int(localisation.centre_hits[row]),
                 "notes": "; ".join(notes),
@@ -141,8 +137,4 @@ def _localisation_csv(localisation: Localisation, notes: tuple[str, ...]) -> str
             }
             | {name: float(values[row]) for name, values in by_threshold.items()}
         )
-    return stream.getvalue()
-
-
-def _or_empty(value: float) -> float | str:
-    return "" if np.isnan(value) else float(value)
+    return csv_text([*columns, *by_threshold, "notes", "notice"], rows)

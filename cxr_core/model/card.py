@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
 from ..imaging import Preparation, Resampling
+from ..whole_files import write_whole
 from .calibration import Calibration, check_calibration
 from .data_summary import DataSummary
 from .measure import STRICT, Counts, Metric
@@ -31,6 +32,7 @@ __all__ = [
     "ReaderMetric",
     "Threshold",
     "TrainingRecord",
+    "card_json",
     "read_card",
     "write_card",
 ]
@@ -288,5 +290,10 @@ def _check_labels(card: ModelCard) -> None:
 
 
 def write_card(card: ModelCard, path: Path) -> None:
-    """Write ``card.json``."""
-    path.write_bytes(_ADAPTER.dump_json(card, indent=1) + b"\n")
+    """Write ``card.json``; raises OSError."""
+    write_whole(path, card_json(card))
+
+
+def card_json(card: ModelCard) -> bytes:
+    """Return the content of ``card.json``."""
+    return _ADAPTER.dump_json(card, indent=1) + b"\n"

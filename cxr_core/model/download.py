@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import PathUnusable, WeightsRefused
+from ..errors import WeightsRefused
+from ..whole_files import cannot_write, whole_file
 
 __all__ = ["download"]
 
@@ -40,21 +42,25 @@ def download(
         PathUnusable: ``target`` cannot be written.
     """
     _check_address(url)
-    part = target.with_name(target.name + ".part")
+    with _writing(target), whole_file(target) as file:
+
+        def write(chunk: bytes) -> None:
+            # else a full disk would be taken for a connection that broke off
+            with _writing(target):
+                file.write(chunk)
+
+        return _fetch(url, write, most, report)
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
     try:
-        file = part.open("wb")
+        yield
     except OSError as error:
-        raise PathUnusable(f"Download to {target}: cannot be written.") from error
-    try:
-        with file:
-            digest = _fetch(url, file.write, most, report)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return digest
+        raise cannot_write(f"Download to {target.name}", error) from error
 
 
-def _fetch(url: str, write: Callable[[bytes], int], most: int, report: Callable[[int, int | None], None]) -> str:
+def _fetch(url: str, write: Callable[[bytes], None], most: int, report: Callable[[int, int | None], None]) -> str:
     request = urllib.request.Request(url, headers={"User-Agent": _AGENT})  # noqa: S310
     digest, done, size = hashlib.sha256(), 0, None
     try:

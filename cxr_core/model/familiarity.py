@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelUnusable
+from ..whole_files import whole_file
 
 __all__ = ["FAMILIARITY", "Reference", "fit_reference", "load_reference", "save_reference"]
 
@@ -66,8 +67,9 @@ def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
 
 
 def save_reference(reference: Reference, path: Path) -> None:
-    """Write ``familiarity.npz``."""
-    np.savez_compressed(path, **vars(reference))
+    """Write ``familiarity.npz``; raises OSError."""
+    with whole_file(path) as file:
+        np.savez_compressed(file, **vars(reference))
 
 
 def load_reference(path: Path, weights_sha256: str) -> Reference:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelUnusable
 from ..settings import settings
-from .card import ModelCard, read_card
+from ..whole_files import cannot_write, write_all, write_whole
+from .card import ModelCard, card_json, read_card
 from .familiarity import FAMILIARITY
 
 __all__ = [
@@ -21,7 +24,9 @@ __all__ = [
     "card_of",
     "file_sha256",
     "find_model",
+    "keep_card",
     "list_models",
+    "making",
     "open_model",
     "write_sums",
 ]
@@ -61,8 +66,59 @@ def file_sha256(path: Path) -> str:
 def write_sums(folder: Path) -> None:
     """Write ``SHA256SUMS`` in the format of ``sha256sum``."""
     present = [name for name in (*FILES, FAMILIARITY) if name in FILES or (folder / name).is_file()]
-    lines = [f"{file_sha256(folder / name)}  {name}\n" for name in sorted(present)]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    write_whole(folder / SUMS, _sums({name: file_sha256(folder / name) for name in present}))
+
+
+def keep_card(folder: ModelFolder, card: ModelCard) -> None:
+    """Write another card into a checked model folder, and the sums that go with it: both or none.
+
+    Raises:
+        PathUnusable: the folder cannot be written.
+    """
+    content = card_json(card)
+    sums = _read_sums(folder.path) | {CARD: hashlib.sha256(content).hexdigest()}
+    try:
+        write_all({folder.path / CARD: content, folder.path / SUMS: _sums(sums)})
+    except OSError as error:
+        raise cannot_write(f"Model folder {folder.path.name}", error) from error
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """Give a place beside a model folder to make it in; it is moved there when the context ends without an error.
+
+    Files of an earlier model of that folder are replaced, the sums last; other files in it stay.
+
+    Raises:
+        PathUnusable: there is no room, or no leave to write.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent, ignore_cleanup_errors=True) as aside:
+            made = Path(aside) / folder.name
+            made.mkdir()
+            yield made
+            _move(made, folder)
+    except OSError as error:
+        raise cannot_write(f"Model folder {folder}", error) from error
+
+
+def _move(made: Path, folder: Path) -> None:
+    if not folder.exists():
+        made.rename(folder)
+        return
+    names = [path.relative_to(made) for path in made.rglob("*") if path.is_file()]
+    # refused from here on until the new sums are there
+    for name in (*FILES, FAMILIARITY):
+        if Path(name) not in names:
+            (folder / name).unlink(missing_ok=True)
+    for name in sorted(names, key=lambda name: name.name == SUMS):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (made / name).replace(folder / name)
+
+
+def _sums(sums: Mapping[str, str]) -> bytes:
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
 
 
 def find_model(model: str) -> Path:

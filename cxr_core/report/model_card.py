@@ -5,6 +5,7 @@ Source of the headings: Mitchell et al., *Model Cards for Model Reporting*, FAT*
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..evaluation import RunSummary
@@ -28,39 +29,40 @@ def model_card_markdown(card: ModelCard | None, summary: RunSummary) -> str:
 
 def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     record = summary.record
-    yield f"# {card.title if card else record.model_id}"
+    yield f"# {_plain(card.title if card else record.model_id)}"
     yield f"\n> {NOTICE}\n"
     yield "## Model details\n"
-    yield f"- Id: {record.model_id}; weights SHA-256 {record.model_sha256 or 'not known'}"
+    yield f"- Id: {_plain(record.model_id)}; weights SHA-256 {_plain(record.model_sha256 or 'not known')}"
     if card is None:
         yield "- The model is not here: nothing is known of its training, its calibration or its limits."
         return
     training, architecture = card.training, card.architecture
-    yield f"- Version {card.version}; {architecture.name}, {architecture.parameters:,} parameters"
-    yield f"- Started from: {architecture.initialisation}"
-    yield f"- Input: {card.input.size} x {card.input.size}, one channel; {card.input.scaling}"
-    yield f"- Licence: {card.licence}"
+    yield f"- Version {_plain(card.version)}; {_plain(architecture.name)}, {architecture.parameters:,} parameters"
+    yield f"- Started from: {_plain(architecture.initialisation)}"
+    yield f"- Input: {card.input.size} x {card.input.size}, one channel; {_plain(card.input.scaling)}"
+    yield f"- Licence: {_plain(card.licence)}"
     yield "\n## Intended use\n"
     yield "A second look at frontal chest radiographs by a radiologist, for research. Never a replacement of one."
-    yield f"It does not look for: {'; '.join(card.not_looked_for)}."
+    yield f"It does not look for: {_plain('; '.join(card.not_looked_for))}."
     yield "\n## Training data\n"
     films = "films not stated" if training.films is None else f"{training.films:,} films"
     patients = "" if training.patients is None else f" of {training.patients:,} patients"
-    yield f"{films}{patients}: {'; '.join(training.datasets) or 'data sets not stated'}."
+    yield f"{films}{patients}: {_plain('; '.join(training.datasets) or 'data sets not stated')}."
     if training.split is not None:
-        yield f"Split by patient, {training.split} (SHA-256 {(training.split_sha256 or '')[:12]})."
-    yield f"\nCalibration: {calibration_words(card)}."
+        yield f"Split by patient, {_plain(training.split)} (SHA-256 {(training.split_sha256 or '')[:12]})."
+    yield f"\nCalibration: {_plain(calibration_words(card))}."
     for name, point in card.operating_points.items():
-        yield f"- Operating point {name}: {point.rule}. {flagged_words(point)}"
+        yield f"- Operating point {_plain(name)}: {_plain(point.rule)}. {_plain(flagged_words(point))}"
 
 
 def _evaluation(summary: RunSummary) -> Iterator[str]:
     record = summary.record
     yield "\n## Evaluation data\n"
-    yield f"{record.films:,} films of {record.patients:,} patients ({', '.join(record.data)}, {record.part}); "
-    yield f"reference: {summary.reference}; run {record.id} of {record.created[:10]}."
+    data = _plain(", ".join((*record.data, record.part)))
+    yield f"{record.films:,} films of {record.patients:,} patients ({data}); "
+    yield f"reference: {_plain(summary.reference)}; run {_plain(record.id)} of {_plain(record.created[:10])}."
     for note in summary.notes:
-        yield f"- Note: {note}."
+        yield f"- Note: {_plain(note)}."
     yield "\n## Quantitative analyses\n"
     yield "Intervals: 95 %, by patients.\n"
     yield "| label | AUC | sensitivity | specificity | positive patients | negative patients |"
@@ -70,20 +72,21 @@ def _evaluation(summary: RunSummary) -> Iterator[str]:
         shares = (
             ("not evaluated",) * 2
             if point is None
-            else (estimate_words(point.sensitivity), estimate_words(point.specificity))
+            else (_plain(estimate_words(point.sensitivity)), _plain(estimate_words(point.specificity)))
         )
         auc = numbers.auc
         cells = (
-            display_name(label),
-            estimate_words(auc),
+            _plain(display_name(label)),
+            _plain(estimate_words(auc)),
             *shares,
             f"{auc.positive_patients:,}",
             f"{auc.negative_patients:,}",
         )
         yield f"| {' | '.join(cells)} |"
-    yield f"\nMean AUC of {len(summary.mean_auc.labels)} labels: {estimate_words(summary.mean_auc.macro)}."
+    yield f"\nMean AUC of {len(summary.mean_auc.labels)} labels: {_plain(estimate_words(summary.mean_auc.macro))}."
     for group in summary.groups:
-        yield f"- AUC of any finding, {group.characteristic} {group.group}: {estimate_words(group.auc)}"
+        characteristic = _plain(f"{group.characteristic} {group.group}")
+        yield f"- AUC of any finding, {characteristic}: {_plain(estimate_words(group.auc))}"
 
 
 def _limits(card: ModelCard | None) -> Iterator[str]:
@@ -91,9 +94,15 @@ def _limits(card: ModelCard | None) -> Iterator[str]:
         return
     yield "\n## Caveats and limits\n"
     for limit in card.limits:
-        yield f"- {limit}"
+        yield f"- {_plain(limit)}"
     for label, words in card.caveats.items():
-        yield f"- {display_name(label)}: {words}"
+        yield f"- {_plain(display_name(label))}: {_plain(words)}"
     yield "\n## Sources\n"
     for citation in card.citations:
-        yield f"- {citation}"
+        yield f"- {_plain(citation)}"
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown shows as it is, in one line: no link, picture, cell, formula, list, HTML."""
+    text = re.sub(r"([\\`*_\[\]<>|~$&!]|^[#+-])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"^(\d+)([.)])", r"\1\\\2", text)

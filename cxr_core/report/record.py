@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..csv_text import csv_text
 from ..labels import NOTICE
 from ..model import Metric, Reading
 
@@ -174,23 +173,13 @@ def refusal_row(file: str, sha256: str, reason: str) -> dict[str, Any]:
 
 def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True) -> str:
     """Return readings as CSV with :data:`CSV_COLUMNS`; numbers are those of the JSON."""
-    return _csv((row for file, reading in readings for row in reading_rows(file, reading)), header=header)
+    rows = (row for file, reading in readings for row in reading_rows(file, reading))
+    return csv_text(CSV_COLUMNS, rows, header=header)
 
 
 def refusals_csv(refusals: Sequence[tuple[str, str, str]]) -> str:
     """Return lines for files that could not be decoded: (file, sha256, reason) of each."""
-    return _csv((refusal_row(*refusal) for refusal in refusals), header=False)
-
-
-def _csv(rows: Iterable[Mapping[str, Any]], *, header: bool) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
-    if header:
-        writer.writeheader()
-    for row in rows:
-        override = row.get("override")
-        writer.writerow({**row, "file": _no_formula(row["file"]), "override": override and _no_formula(override)})
-    return stream.getvalue()
+    return csv_text(CSV_COLUMNS, (refusal_row(*refusal) for refusal in refusals), header=False)
 
 
 def _context(prevalence: Mapping[str, float] | None, flagged: Metric | None) -> dict[str, Any]:
@@ -208,11 +197,6 @@ def _share(metric: Metric | None) -> dict[str, Any] | None:
         "interval": None if metric.low is None else [metric.low, metric.high],
         "films": metric.counts.positive_films + metric.counts.negative_films,
     }
-
-
-def _no_formula(text: str) -> str:
-    """Keep a spreadsheet from running a file name as a formula."""
-    return "'" + text if text[:1] in "=+-@\t\r" else text
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Collection
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -105,9 +106,11 @@ def sheet_png(
     title: str = "",
 ) -> bytes:
     """Return :func:`sheet` as PNG, the notice in its text."""
-    figure = sheet(radiograph, reading, card, reference=reference, title=title)
     stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream, metadata={"Title": "Second Read: sheet", "Disclaimer": NOTICE})
+    # a reason with two dollars is no formula
+    with rc_context({"text.parse_math": False}):
+        figure = sheet(radiograph, reading, card, reference=reference, title=title)
+        FigureCanvasAgg(figure).print_png(stream, metadata={"Title": "Second Read: sheet", "Disclaimer": NOTICE})
     return stream.getvalue()
 
 

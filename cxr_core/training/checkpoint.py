@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import PathUnusable, TrainingRefused
+from ..whole_files import cannot_write, whole_file, write_whole
 
 __all__ = [
     "State",
@@ -111,9 +111,9 @@ def checkpoint_origin(folder: Path, origin: Mapping[str, object], *, resume: boo
             for name in (CHECKPOINT, PLAN):
                 if (folder / name).is_file():
                     (folder / name).replace(folder / f"before-{name}")
-            path.write_text(json.dumps(origin, indent=1))
+            write_whole(path, json.dumps(origin, indent=1).encode())
         except OSError as error:
-            raise PathUnusable(f"Training folder {folder}: cannot be written.") from error
+            raise cannot_write(f"Training folder {folder}", error) from error
         return
     check_resumable(folder)
     try:
@@ -144,9 +144,8 @@ def _best_path(folder: Path, state: State) -> Path:
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with whole_file(path) as file:
+            np.savez(file, **arrays)
+    except OSError as error:
+        raise cannot_write(f"Checkpoint {path}", error) from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import PathUnusable, TrainingRefused
-from ..model import ModelCard, open_model, write_card
+from ..errors import TrainingRefused
+from ..model import ModelCard, open_model
 from ..model.data_summary import DataSummary
-from ..model.folder import CARD, write_sums
+from ..model.folder import keep_card
 from .splits import Split
 
 __all__ = ["describe_model"]
@@ -30,11 +30,7 @@ def describe_model(model: str, summary: DataSummary, split: Split) -> ModelCard:
     folder = open_model(model)
     _check(folder.card, summary, split)
     card = replace(folder.card, training=replace(folder.card.training, summary=summary))
-    try:
-        write_card(card, folder.path / CARD)
-        write_sums(folder.path)
-    except OSError as error:
-        raise PathUnusable(f"Model folder {folder.path.name}: cannot be written.") from error
+    keep_card(folder, card)
     return card
 
 

@@ -18,6 +18,7 @@ from scipy.fft import dctn
 
 from ..errors import InputRefused
 from ..imaging import read_radiograph
+from ..whole_files import cannot_write, whole_file
 
 __all__ = ["FINGERPRINT_LENGTH", "SAME_FILM", "Match", "find_matches", "fingerprint", "fingerprints"]
 
@@ -88,6 +89,9 @@ def fingerprints(
 
     Returns:
         (n, 572) float16, half the memory, zeros for a film that cannot be read; and the places of those.
+
+    Raises:
+        PathUnusable: ``kept`` cannot be written.
     """
     paths = list(paths)
     keys = [_key(path) for path in paths]
@@ -107,11 +111,12 @@ def fingerprints(
             prints[row] = found
         report(len(paths) - len(todo) + done, len(paths))
     if kept is not None and todo:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, keys=np.array(keys), prints=prints)
-        part.replace(kept)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(kept) as file:
+                np.savez(file, keys=np.array(keys), prints=prints)
+        except OSError as error:
+            raise cannot_write(f"Training folder {kept.parent}", error) from error
     return prints, unreadable
 
 

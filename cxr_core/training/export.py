@@ -36,6 +36,7 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
         (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
         fixed.save(folder / WEIGHTS)
         both.export(str(folder / GRAPH), format="openvino", verbose=False)
-    except OSError as error:
-        raise PathUnusable(f"Model folder {folder}: cannot be written.") from error
+    except (OSError, RuntimeError) as error:
+        # HDF5 and OpenVINO say it with a RuntimeError
+        raise PathUnusable(f"Model folder {folder.name}: cannot be written; is there room on the disk?") from error
     return both

@@ -38,6 +38,9 @@ def add_familiarity(
         validation: films of other patients: the threshold is the percentile of their distances.
         seed: chooses among the films.
         report: called with the films done and their number.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
     opened = open_model(str(folder))
     engine, preparation = open_engine(opened, "openvino"), opened.card.input.preparation()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
+
+from ..csv_text import csv_text
+from ..whole_files import cannot_write, write_whole
 
 __all__ = ["Journal"]
 
@@ -32,11 +34,11 @@ class Journal:
             self._point("learning rate", rate, step)
 
     def epoch(self, step: int, history: Sequence[dict[str, float]]) -> None:
-        """Note that an epoch has ended: the last row of the history is new."""
-        with self._csv.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(history[0]))
-            writer.writeheader()
-            writer.writerows(history)
+        """Note that an epoch has ended: the last row of the history is new; raises PathUnusable."""
+        try:
+            write_whole(self._csv, csv_text(list(history[0]), history).encode())
+        except OSError as error:
+            raise cannot_write(f"Training log {self._csv}", error) from error
         self._point("validation AUC", history[-1]["validation_auc"], step)
         self._point("input size", history[-1]["size"], step)
         self._events.flush()

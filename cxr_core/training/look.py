@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from ..imaging import phantom, read_radiograph
 from ..imaging.look import KINDS, SIDE, perceive, reduced
+from ..whole_files import cannot_write, whole_file
 from .table import FilmTable
 
 __all__ = ["REFUSED_SHARE", "WARNED_SHARE", "fit_look", "half", "load_displays", "something_else"]
@@ -78,12 +79,12 @@ def fit_look(train: FilmTable, validation: FilmTable, path: Path, *, seed: int =
     kept = [w.astype(np.float32) for w in weights]
     upright = perceive(np.stack([reduced(film) for film in known]), kept)[:, 0]
     refuse, warn = np.quantile(upright, (REFUSED_SHARE, WARNED_SHARE))
-    np.savez_compressed(
-        path,
-        **{f"weights_{i}": w for i, w in enumerate(weights)},
-        refuse_below=np.float32(refuse),
-        warn_below=np.float32(warn),
-    )
+    thresholds = {"refuse_below": np.float32(refuse), "warn_below": np.float32(warn)}
+    try:
+        with whole_file(path) as file:
+            np.savez_compressed(file, **{f"weights_{i}": w for i, w in enumerate(weights)}, **thresholds)
+    except OSError as error:
+        raise cannot_write(f"Output {path}", error) from error
     recognised = float((perceive(held, kept).argmax(axis=1) == held_kinds).mean())
     return {"refuse_below": float(refuse), "warn_below": float(warn), "recognised": recognised}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import PathUnusable, TrainingRefused
+from ..csv_text import csv_text
+from ..errors import TrainingRefused
+from ..whole_files import cannot_write, write_whole
 from .duplicates import find_matches, fingerprints
 from .splits import PARTS, Split, check_no_leak
 from .table import FilmTable
@@ -86,7 +87,7 @@ def clear(
     part_of_all = np.concatenate([parts, *(np.full(len(table), "test") for table in tests.values())])
     prints, unreadable = fingerprints(every.paths, folder / FINGERPRINTS, each=pool.map, report=report)
     if unreadable:
-        listed = _write(folder / UNREADABLE, [[every.names[row]] for row in unreadable])
+        listed = _write(folder / UNREADABLE, "".join(f"{every.names[row]}\n" for row in unreadable))
         raise TrainingRefused(
             f"{len(unreadable)} of {len(every)} films cannot be read; {listed} names them. "
             "Leave their rows out of the table."
@@ -99,7 +100,7 @@ def clear(
     if not found:
         return Clearance(parts, f"none between parts, among {len(every):,} films")
     rows = [[every.names[a], part_of_all[a], every.names[b], part_of_all[b], f"{like:.3f}"] for a, b, like in found]
-    listed = _write(folder / DUPLICATES, [["film", "part", "is_like", "part_of_that", "likeness"], *rows])
+    listed = _write(folder / DUPLICATES, csv_text(("film", "part", "is_like", "part_of_that", "likeness"), rows))
     learning = sorted({a for a, _, _ in found})
     if not drop_duplicates:
         counts = ", ".join(f"{(part_of_all[learning] == part).sum()} in {part}" for part in PARTS[:2])
@@ -113,11 +114,10 @@ def clear(
     return Clearance(parts.astype(str), f"{len(learning):,} of {len(every):,} films left out as copies of others")
 
 
-def _write(path: Path, rows: list[list[str]]) -> Path:
+def _write(path: Path, text: str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerows(rows)
+        write_whole(path, text.encode())
     except OSError as error:
-        raise PathUnusable(f"Training folder {path.parent}: cannot be written.") from error
+        raise cannot_write(f"Training folder {path.parent}", error) from error
     return path

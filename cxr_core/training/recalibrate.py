@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputRefused, PathUnusable, TrainingRefused
-from ..model import ModelCard, ModelFolder, class_maps, open_model, write_card
+from ..errors import InputRefused, TrainingRefused
+from ..model import ModelCard, ModelFolder, class_maps, open_model
 from ..model.engines import Engine, open_engine
-from ..model.folder import CARD, write_sums
+from ..model.folder import keep_card
 from .calibrate import Scored, calibrated
 from .dataset import load_film
 from .sample import Origin
@@ -59,11 +58,7 @@ def recalibrate(
     if not len(scored.films):
         raise TrainingRefused("No film of the table could be read: nothing to calibrate on.")
     card = calibrated(folder.card, scored, origin, seed=seed, report=report)
-    try:
-        write_card(card, folder.path / CARD)
-        write_sums(folder.path)
-    except OSError as error:
-        raise PathUnusable(f"Model folder {Path(model)}: cannot be written.") from error
+    keep_card(folder, card)
     return Recalibrated(card, len(films) - len(scored.films))
 
 

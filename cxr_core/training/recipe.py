@@ -10,19 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..errors import PathUnusable, TrainingRefused
+from ..errors import TrainingRefused
 from ..labels import CAVEATS, LABELS, NOT_LOOKED_FOR
 from ..model.calibration import Sampling
 from ..model.card import Architecture, InputSpec, MetricTable, ModelCard, TrainingRecord, write_card
-from ..model.familiarity import FAMILIARITY
-from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, write_sums
-from ..model.network import (
-    FEATURES_LAYER,
-    LOGITS_LAYER,
-    build_network,
-    initialise_from_file,
-    initialise_from_imagenet,
-)
+from ..model.folder import CARD, GRAPH, GRAPH_WEIGHTS, WEIGHTS, file_sha256, making, write_sums
+from ..model.network import FEATURES_LAYER, LOGITS_LAYER, build_network, initialise_from_file, initialise_from_imagenet
 from .calibrate import (
     ANCHOR_RULE,
     MIN_PATIENTS_FOR_AUC,
@@ -178,12 +171,22 @@ def train_model(
             pool=pool,
         )
 
+    record = training_record(recipe.plan, recipe.split, of, history, clearance.words)
+    with making(folder) as made:
+        return _write_model(recipe, network, of, record, made, watcher)
+
+
+def _write_model(
+    recipe: Recipe,
+    network: keras.Model,
+    of: dict[str, FilmTable],
+    record: TrainingRecord,
+    folder: Path,
+    watcher: Watcher,
+) -> ModelCard:
+    """Write a trained network, measured and calibrated, into an empty folder; raises OSError."""
     size = recipe.plan.stages[-1].size
     spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PathUnusable(f"Model folder {folder}: cannot be made.") from error
     both = save_network(network, size, folder)
 
     def score(table: FilmTable, name: str):
@@ -198,7 +201,6 @@ def train_model(
     for name, table in tests.items():
         metrics.append(_auc_table(score(table, name), name, "films of test patients"))
     summary = summarise_films({part: of[part] for part in PARTS} | tests)
-    record = training_record(recipe.plan, recipe.split, of, history, clearance.words)
     record = replace(record, summary=summary)
     card = ModelCard(
         id=recipe.id,
@@ -230,8 +232,6 @@ def train_model(
         files={name: file_sha256(folder / name) for name in (WEIGHTS, GRAPH, GRAPH_WEIGHTS)},
     )
     card = calibrated(card, *_to_calibrate(recipe, validation), seed=recipe.plan.seed, report=watcher.scored)
-    # a reference of an earlier training in this folder was made with other weights
-    (folder / FAMILIARITY).unlink(missing_ok=True)
     write_card(card, folder / CARD)
     write_sums(folder)
     return add_familiarity(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..csv_text import csv_text, unguarded
 from ..errors import PathUnusable, TrainingRefused
 from ..gunzip import read_unpacked
 
@@ -63,11 +64,8 @@ class Split:
 
     def text(self) -> str:
         """Return the file's text."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("patient_id", "part"))
-        writer.writerows((p, self.parts[p]) for p in sorted(self.parts, key=lambda p: (isinstance(p, str), p)))
-        return file.getvalue()
+        patients = sorted(self.parts, key=lambda p: (isinstance(p, str), p))
+        return csv_text(("patient_id", "part"), ((p, self.parts[p]) for p in patients))
 
 
 def read_split(path: Path = EMBEDDED_SPLIT) -> Split:
@@ -78,7 +76,7 @@ def read_split(path: Path = EMBEDDED_SPLIT) -> Split:
     try:
         data = path.read_bytes()
         rows = list(csv.DictReader(io.StringIO(data.decode("utf-8"))))
-        pairs = [(_patient(row["patient_id"].strip()), row["part"]) for row in rows]
+        pairs = [(_patient(unguarded(row["patient_id"].strip())), row["part"]) for row in rows]
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise PathUnusable(f"Split {path}: not a CSV with the columns patient_id and part.") from error
     parts: dict[Patient, str] = {}

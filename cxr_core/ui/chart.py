@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from ..csv_text import frame_csv
 from ..displays import Display, as_png, as_svg, on_screen
 from ..displays.marks import Chart
 from ..labels import NOTICE
@@ -90,7 +91,7 @@ def _csv(display: Display, chart: Chart) -> str:
     frame = display.table()
     frame["notes"] = "; ".join(chart.notes)
     frame["notice"] = NOTICE
-    return frame.to_csv(index=False)
+    return frame_csv(frame)
 
 
 def _notes(chart: Chart) -> None:

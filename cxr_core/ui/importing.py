@@ -15,6 +15,7 @@ from ..model.normalisation import NORMALISATIONS
 from ..model.presets import PRESETS
 from ..model.published import PUBLISHED
 from ..settings import settings
+from ..whole_files import cannot_write
 from .chrome import banner, html, refusal
 from .import_job import ImportJob
 from .visitor import may_administer, visitor
@@ -87,7 +88,11 @@ def _form(board: _Board) -> None:
         arguments = ["--out", str((settings().home / name).resolve())]
         arguments += ["--sha256", sha256.strip()] if sha256.strip() else []
         arguments += options
-        upload, kept = _kept(file)
+        try:
+            upload, kept = _kept(file)
+        except OSError as error:
+            refusal("Not imported", (str(cannot_write("The file", error)),))
+            return
         if known:
             arguments += ["--file", str(kept)] if kept is not None else []
             arguments.append(known.source)

@@ -213,7 +213,11 @@ def test_what_was_read_before_a_cut_is_kept(study, tmp_path, monkeypatch, capsys
     out = tmp_path / "out.jsonl"
     assert main(["predict", str(study), "--json", "--out", str(out)]) == 130
     capsys.readouterr()
-    assert len(out.read_text().splitlines()) == 2
+    assert len((tmp_path / "out.jsonl.part").read_text().splitlines()) == 2
+    assert not out.exists()
+    monkeypatch.setattr(module, "read_film", real)
+    assert main(["predict", str(study / "film.dcm"), "--json", "--out", str(out)]) == 0
+    assert [path.name for path in tmp_path.glob("out.*")] == ["out.jsonl"]
 
 
 def test_a_zip_of_a_study(study, tmp_path, capsys):

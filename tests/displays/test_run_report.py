@@ -1,12 +1,15 @@
 """The report of a run holds its numbers and figures and asks for nothing from elsewhere; so does the model card."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
-from cxr_core.displays import run_report
+from cxr_core.displays import as_png, as_svg, run_report
 from cxr_core.displays.display import estimate_words
+from cxr_core.displays.marks import Axis, Chart, Dots, Panel
 from cxr_core.labels import LABELS, NOTICE, display_name
 from cxr_core.model import open_model
 from cxr_core.report.model_card import model_card_markdown
@@ -55,16 +58,43 @@ def test_the_report_fetches_nothing_and_runs_nothing(page, predictions, summary)
 
 
 def test_a_name_from_outside_stays_text(predictions, summary):
-    import dataclasses
-
     record = dataclasses.replace(summary.record, name="<img src=x onerror=alert(1)>")
     page = Page(run_report(predictions, dataclasses.replace(summary, record=record)))
     assert "img" not in page.tags
 
 
+HOSTILE = ("<script>alert(1)</script>", "[a](http://b)", "![a](http://b)", "a | b\n# c", "1. $\\frac{$", "a&lt;b \x01")
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_words_from_outside_are_nothing_but_words_in_any_export(predictions, summary, words):
+    names = dict.fromkeys(("name", "model_id", "part", "split"), words)
+    record = dataclasses.replace(summary.record, data=(words,), **names)
+    renamed = dataclasses.replace(summary, record=record, notes=(words,))
+    text = model_card_markdown(None, dataclasses.replace(renamed, reference=words))
+    signs = re.findall(r"(?<!\\)(?:\\\\)*([<\[|$&!]|^\d+[.])", re.sub(r"(?m)^\|.*|^> .*", "", text))
+    assert signs == []
+    assert len(re.findall("(?m)^# ", text)) == 1
+    html = run_report(predictions, renamed)
+    assert Page(html).fetched == []
+    assert not {"script", "img", "a"} & {*Page(html).tags}
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_words_from_outside_are_nothing_but_words_in_a_figure(words):
+    dots = Dots((0.5,), (0.5,), name=words, words=(words,))
+    chart = Chart(words, (Panel((dots,), x=Axis(words), y=Axis(words), title=words),), words, notes=(words,))
+    svg = as_svg(chart)
+    shown = "".join(ElementTree.fromstring(svg).itertext())
+    assert words.replace("\x01", "").split("\n")[0] in shown
+    assert b"<script" not in svg
+    assert as_png(chart).startswith(b"\x89PNG")
+
+
 def test_the_model_card_holds_the_runs_numbers_and_the_cards_limits(summary):
     card = open_model("second-read-mini").card
-    text = model_card_markdown(card, summary)
+    # as it is shown: a sign after a backslash is that sign
+    text = re.sub(r"\\(.)", r"\1", model_card_markdown(card, summary))
     assert NOTICE in text
     for limit in card.limits:
         assert limit in text

@@ -75,7 +75,7 @@ def _array(entry: Any, content: memoryview, places: list[tuple[int, int]]) -> np
             raise HostilePickle("an array of its header has no type, shape or place")
     if kind not in _DTYPES:
         raise HostilePickle("an array has a type that is not read: accepted are " + ", ".join(_DTYPES))
-    if len(shape) > 8 or any(type(n) is not int or n < 0 for n in (*shape, begin, end)):
+    if len(shape) > 8 or any(type(n) is not int or not 0 <= n <= len(content) for n in (*shape, begin, end)):
         raise HostilePickle("an array has an impossible shape or place")
     dtype = _DTYPES[kind]
     if end > len(content) or end - begin != math.prod(shape) * dtype.itemsize:

@@ -1,0 +1,149 @@
+"""No room on the disk, no memory, nobody who reads on: one line, the contract's exit status, and no half file."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cxr_core.cli.main import LEAST_ADDRESS_SPACE
+from cxr_core.imaging import phantom_dicom
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full and ulimit are Linux's")
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(phantom_dicom(256, 224))
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = [f"{n}.png,{'Effusion' if n % 2 else 'No Finding'},0,{n},40,F,PA" for n in range(60)]
+    head = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
+def run(words, tmp_path, before="", after=""):
+    """Run a command in a shell, with its runs in a folder of the test's; return status and the lines of stderr."""
+    command = f"{before} exec {sys.executable} -m cxr_core {words} {after}"
+    environment = os.environ | {"SECOND_READ_RUNS": str(tmp_path / "runs")}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stderr.splitlines()
+
+
+def one_line(answer, *words):
+    status, lines = answer
+    assert status == 4, lines
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+FULL = "no space is left on the device"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict {film}", "predict {film} --json", "predict {film} --csv", "models list",
+        "models show second-read-mini", "models verify", "runs list", "runs show experts",
+        "describe --table {table} --split none --out /dev/null",
+        "split --table {table} --out /dev/null", "--help",
+    ],
+)  # fmt: skip
+def test_a_full_stdout(words, film, table, tmp_path):
+    one_line(run(words.format(film=film, table=table), tmp_path, after="> /dev/full"), FULL)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict {film} --json --out /dev/full", "render {film} /dev/full", "split --table {table} --out /dev/full",
+        "describe --table {table} --split none --out /dev/full",
+    ],
+)  # fmt: skip
+def test_a_full_output(words, film, table, tmp_path):
+    one_line(run(words.format(film=film, table=table), tmp_path), "/dev/full", FULL)
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_full_stderr_changes_no_status(tmp_path):
+    status, _ = run("render nothing.dcm out.png", tmp_path, after="2> /dev/full")
+    assert status == 4
+
+
+LIMIT = "ulimit -f 1;"  # 1024 bytes
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        ("render {film} {out}", "picture.png"),
+        ("predict {film} --heatmaps {out}", "film.npz"),
+        ("predict {film} --sheet {out}", "film.png"),
+        ("predict {film} --json --out {out}", "readings.jsonl"),
+        ("predict {film} --archive {out}", "findings"),
+        ("split --table {table} --out {out}", "split.csv"),
+        ("describe --table {table} --split none --out {out}", "numbers.json"),
+        ("runs export experts {out}", "run"),
+    ],
+)
+def test_a_file_that_may_not_be_so_large_is_not_there_at_all(words, out, film, table, tmp_path):
+    if "split" in words and "none" not in words:
+        table.write_text(table.read_text() + "".join(f"{n}.png,Mass,0,{n},40,F,PA\n" for n in range(100, 300)))
+    place = tmp_path / "out" / out
+    # the graph that was compiled, and the trail, may not be written either: that is said in the log, and is no error
+    status, lines = run(words.format(film=film, table=table, out=place), tmp_path, before=LIMIT)
+    assert status == 4, lines
+    assert lines[-1].startswith("Error: ")
+    assert "larger than a file may be" in lines[-1]
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert [path for path in left if path.name not in (".lock", f"{out}.part")] == []
+
+
+def test_what_was_there_stays_where_there_is_no_room_for_the_new(film, tmp_path):
+    out = tmp_path / "readings.jsonl"
+    out.write_text("old\n")
+    one_line(run(f"predict {film} --json --out {out}", tmp_path, before=LIMIT), "readings.jsonl")
+    assert out.read_text() == "old\n"
+
+
+def test_a_card_and_its_sums_change_together(tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(PROJECT / "model_weights" / "second-read-mini", home / "second-read-mini")
+    before = {path: path.read_bytes() for path in (home / "second-read-mini").rglob("*") if path.is_file()}
+    limited = f"export SECOND_READ_HOME={home}; {LIMIT}"
+    one_line(run("models measure second-read-mini --run experts", tmp_path, before=limited), "Model folder")
+    assert {path: path.read_bytes() for path in (home / "second-read-mini").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("words", ["predict {film} --json", "models show second-read-mini", "runs show experts"])
+def test_a_reader_that_goes_away_is_no_error(words, film, tmp_path):
+    # true reads nothing; the status is the command's
+    done = run(words.format(film=film), tmp_path, before="set -o pipefail; (", after=") | true")
+    assert done == (0, [])
+
+
+def test_a_closed_stdout_is_said_and_is_not_taken_for_a_file(film, tmp_path):
+    one_line(run(f"predict {film}", tmp_path, after=">&-"), "standard output is closed")
+    assert run(f"predict {film} --out {tmp_path / 'words'}", tmp_path, after=">&- <&-") == (0, [])
+    assert "Effusion" in (tmp_path / "words").read_text()
+
+
+@pytest.mark.parametrize("kilobytes", [40_000, 300_000, LEAST_ADDRESS_SPACE // 1024 - 1, 750_000, 1_000_000])
+def test_too_little_memory(kilobytes, film, tmp_path):
+    out = tmp_path / "readings.jsonl"
+    one_line(run(f"predict {film} --json --out {out}", tmp_path, before=f"ulimit -v {kilobytes};"), "memory")
+    assert not out.exists()
