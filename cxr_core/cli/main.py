@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _give_up_output()
         return _say(str(cannot_write("Output", error)), CxrError.exit_status)
-    except (MemoryError, ImportError, RuntimeError, SystemError, AttributeError) as error:
+    except Exception as error:
         if not _lacks_memory(error):
             raise
         return _say(NO_MEMORY, CxrError.exit_status)

@@ -38,8 +38,8 @@ def compile_once(
         with contextlib.suppress(RuntimeError):
             return core.import_model(kept, "CPU", options)
     compiled = core.compile_model(graph, "CPU", options)
-    # what cannot be kept serves all the same
-    with contextlib.suppress(RuntimeError, OSError):
+    # what cannot be kept serves all the same; a ValueError is what comes of too little memory
+    with contextlib.suppress(RuntimeError, OSError, ValueError, MemoryError):
         _write(path, compiled.export_model().getvalue())
     return compiled
 
