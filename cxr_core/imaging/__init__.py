@@ -6,9 +6,10 @@ from .decoder import WITHIN, Decoder
 from .dicomdir import is_directory, listed_files
 from .display import grey8
 from .lookup import look_up
+from .model_exposure import EXPOSURES, InputExposure, exposure_words
 from .phantom import phantom, phantom_dicom, phantom_png
 from .pixels import Pixels
-from .prepare import PREPARATION_VERSION, Placement, Preparation, prepare
+from .prepare import PREPARATION_VERSION, Placement, Preparation, exposed, prepare
 from .quality import Quality, Status
 from .radiograph import Kind, Radiograph
 from .raster import turn_words
@@ -18,9 +19,11 @@ from .sniff import sniff
 from .voi import Lut, Voi
 
 __all__ = [
+    "EXPOSURES",
     "PREPARATION_VERSION",
     "WITHIN",
     "Decoder",
+    "InputExposure",
     "Kind",
     "Lut",
     "Pixels",
@@ -31,6 +34,8 @@ __all__ = [
     "Status",
     "Voi",
     "decoder_apart",
+    "exposed",
+    "exposure_words",
     "grey8",
     "is_archive",
     "is_directory",

@@ -5,13 +5,15 @@ Coordinates have integers at pixel centres: pixel (column 0, row 0) covers -0.5 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "prepare"]
+from .model_exposure import InputExposure, stretch_exposure
+
+__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "exposed", "prepare"]
 
 PREPARATION_VERSION = 1
 """Part of every cache key: raised when the same bytes would give another network input."""
@@ -26,11 +28,18 @@ class Preparation:
         fit: ``pad`` keeps the whole film and fills up with black; ``crop`` takes the centre square.
         detail: the finest detail the model was trained on, as the side of a square image in
             pixels; the film is brought down to it before it is brought to ``size``. None: ``size``.
+        exposure: ``stretched`` brings the grey of every image to one range
+            (:func:`.model_exposure.stretch_exposure`); ``none`` leaves it as displayed.
     """
 
     size: int
     fit: Literal["pad", "crop"] = "pad"
     detail: int | None = None
+    exposure: InputExposure = "none"
+
+    def unexposed(self) -> Preparation:
+        """Return the same without the change of exposure: what an augmentation of exposure starts from."""
+        return replace(self, exposure="none")
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
 
     Returns:
         The input, (size, size, 1) float32 in [0, 1], and its :class:`Placement`. Reduction is by an
-        antialiasing triangle filter (Pillow's BILINEAR), enlargement bilinear.
+        antialiasing triangle filter (Pillow's BILINEAR), enlargement bilinear. The exposure is changed last.
     """
     size = preparation.size
     placement = _place(*display.shape, size, preparation.fit)
@@ -108,4 +117,20 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
     image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
     canvas = np.zeros((size, size, 1), dtype=np.float32)
     canvas[top:bottom, left:right, 0] = np.asarray(image)
-    return canvas, placement
+    return exposed(canvas, placement, preparation.exposure), placement
+
+
+def exposed(pixels: np.ndarray, placement: Placement, exposure: InputExposure) -> np.ndarray:
+    """Return a network's input with the exposure asked for; the padding stays black.
+
+    Args:
+        pixels: (size, size, 1) float32 in [0, 1].
+        placement: where the image lies in it.
+        exposure: see :class:`Preparation`.
+    """
+    if exposure == "none":
+        return pixels
+    left, top, right, bottom = placement.target
+    changed = np.zeros_like(pixels)
+    changed[top:bottom, left:right] = stretch_exposure(pixels[top:bottom, left:right, 0])[:, :, None]
+    return changed

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
-from ..imaging import Preparation
+from ..imaging import InputExposure, Preparation
 from .calibration import Calibration, check_calibration
 from .data_summary import DataSummary
 from .measure import STRICT, Counts, Metric
@@ -40,17 +40,21 @@ CARD_SCHEMA = 1
 
 @dataclass(frozen=True, config=STRICT)
 class InputSpec:
-    """What the network is given: one grey channel in [0, 1], black to white as displayed."""
+    """What the network is given: one grey channel in [0, 1], black to white.
+
+    ``exposure`` says whether that grey is as displayed (``none``) or brought to one range first (``stretched``).
+    """
 
     size: int
     channels: Literal[1] = 1
     scaling: str = "displayed grey in [0, 1], scaled inside the graph"
     fit: Literal["pad", "crop"] = "pad"
     detail: int | None = None
+    exposure: InputExposure = "none"
 
     def preparation(self) -> Preparation:
         """Return the preparation that brings a film to this input."""
-        return Preparation(self.size, self.fit, self.detail)
+        return Preparation(self.size, self.fit, self.detail, self.exposure)
 
 
 @dataclass(frozen=True, config=STRICT)

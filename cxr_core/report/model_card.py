@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..evaluation import RunSummary
 from ..evaluation.words import estimate_words
+from ..imaging import exposure_words
 from ..labels import NOTICE, display_name
 from ..model import ModelCard
 from ..model.words import calibration_words, flagged_words
@@ -38,7 +39,9 @@ def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     training, architecture = card.training, card.architecture
     yield f"- Version {card.version}; {architecture.name}, {architecture.parameters:,} parameters"
     yield f"- Started from: {architecture.initialisation}"
-    yield f"- Input: {card.input.size} x {card.input.size}, one channel; {card.input.scaling}"
+    yield f"- Input: {card.input.size} x {card.input.size}, one channel; {card.input.scaling}; " + exposure_words(
+        card.input.exposure
+    )
     yield f"- Licence: {card.licence}"
     yield "\n## Intended use\n"
     yield "A second look at frontal chest radiographs by a radiologist, for research. Never a replacement of one."

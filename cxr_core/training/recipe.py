@@ -179,7 +179,7 @@ def train_model(
         )
 
     size = recipe.plan.stages[-1].size
-    spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail)
+    spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail, exposure=recipe.plan.exposure)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ import streamlit as st
 from ..access import Role
 from ..displays import CountsDisplay, MetricDisplay
 from ..displays.card_metrics import metric_words
+from ..imaging import exposure_words
 from ..labels import display_name
 from ..model import ModelCard, list_models, open_model
 from ..model.card import Metric, MetricTable
@@ -79,7 +80,8 @@ def _facts(card: ModelCard) -> None:
         "Network": f"{architecture.name}; {architecture.parameters:,} parameters",
         "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
-        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}",
+        f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}; "
+        f"{exposure_words(card.input.exposure)}",
         **training_facts(card),
         "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),
