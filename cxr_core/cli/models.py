@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import CxrError, ModelUnusable
+from ..imaging import exposure_words
 from ..labels import NOTICE, display_name
 from ..model import ModelCard, list_models, open_model
 from ..model.card import Metric, Threshold, read_card
@@ -91,7 +92,7 @@ def _words(card: ModelCard) -> str:
         f"{architecture.initialisation}{start}",
         f"Input: {card.input.size} x {card.input.size}, {card.input.fit}, "
         f"detail of {card.input.detail or card.input.size} pixels a side; resampling {card.input.resampling}; "
-        f"{card.input.scaling}",
+        f"{card.input.scaling}; {exposure_words(card.input.exposure)}",
         f"Training: {_training(card)}",
     ]
     if card.imported is not None:

@@ -13,6 +13,7 @@ import typer
 from ..access import asked_by, audit
 from ..duration import duration
 from ..errors import PathUnusable
+from ..imaging import EXPOSURES
 from ..model.card import ModelCard
 from ..private_files import make_tree_private, private_folder
 from .calibrate import check_sampling
@@ -61,6 +62,7 @@ def train(
         float, typer.Option(min=0.0, help="Passes before that in which the last layer alone is trained.")
     ] = 0,
     detail: Annotated[int | None, typer.Option(help="Finest detail of the films, as a side in pixels.")] = None,
+    exposure: Annotated[str, typer.Option(metavar="|".join(EXPOSURES), help="Grey of the network's input.")] = "none",
     batch: Annotated[int, typer.Option(min=1, help="Films a step, of all GPUs together.")] = 32,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the first stage.")] = 1e-3,
     loss: Annotated[str, typer.Option(metavar="weighted|plain", help="With the paper's class weights?")] = "weighted",
@@ -122,6 +124,7 @@ def train(
     plan = Plan(
         stages=head + whole,
         detail=detail,
+        exposure=exposure,
         batch_size=batch,
         learning_rate=learning_rate,
         policy=augment,

@@ -7,10 +7,11 @@ from .decoder import ISOLATED, Decoder
 from .dicomdir import is_directory, is_directory_name, plain_name
 from .display import grey8
 from .lookup import look_up
+from .model_exposure import EXPOSURES, InputExposure, exposure_words
 from .orientation import Pose, pose_words
 from .phantom import phantom, phantom_dicom, phantom_png
 from .pixels import Pixels
-from .prepare import PREPARATION_VERSION, Placement, Preparation, Resampling, prepare
+from .prepare import PREPARATION_VERSION, Placement, Preparation, Resampling, exposed, prepare
 from .quality import Quality, Status
 from .radiograph import Kind, Radiograph
 from .read import read_radiograph
@@ -19,9 +20,11 @@ from .sniff import sniff
 from .voi import Lut, Voi
 
 __all__ = [
+    "EXPOSURES",
     "ISOLATED",
     "PREPARATION_VERSION",
     "Decoder",
+    "InputExposure",
     "Kind",
     "Lut",
     "Pixels",
@@ -36,6 +39,8 @@ __all__ = [
     "Voi",
     "VoiScale",
     "decoder_apart",
+    "exposed",
+    "exposure_words",
     "grey8",
     "is_archive",
     "is_directory",

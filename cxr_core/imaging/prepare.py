@@ -5,15 +5,16 @@ Coordinates have integers at pixel centres: pixel (column 0, row 0) covers -0.5 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from .gaussian_resize import gaussian_resize
+from .model_exposure import InputExposure, stretch_exposure
 
-__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "Resampling", "prepare"]
+__all__ = ["PREPARATION_VERSION", "Placement", "Preparation", "Resampling", "exposed", "prepare"]
 
 PREPARATION_VERSION = 1
 """Part of every cache key: raised when the same bytes would give another network input."""
@@ -41,6 +42,8 @@ class Preparation:
         resampling: how it is reduced; ``detail`` needs ``triangle``.
         crop_fraction: with ``crop``, the side of the square as a fraction of the shorter side: 0.875
             where the authors resize to 256 pixels and take the centre 224.
+        exposure: ``stretched`` brings the grey of every image to one range
+            (:func:`.model_exposure.stretch_exposure`); ``none`` leaves it as displayed.
     """
 
     size: int
@@ -48,6 +51,11 @@ class Preparation:
     detail: int | None = None
     resampling: Resampling = "triangle"
     crop_fraction: float = 1.0
+    exposure: InputExposure = "none"
+
+    def unexposed(self) -> Preparation:
+        """Return the same without the change of exposure: what an augmentation of exposure starts from."""
+        return replace(self, exposure="none")
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
 
     Returns:
         The input, (size, size, 1) float32 in [0, 1], and its :class:`Placement`. Reduction is by
-        ``preparation.resampling``, enlargement bilinear.
+        ``preparation.resampling``, enlargement bilinear. The exposure is changed last.
     """
     size = preparation.size
     placement = _place(*display.shape, preparation)
@@ -123,7 +131,7 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
         x0, y0, x1, y1 = placement.source
         canvas = np.zeros((size, size, 1), dtype=np.float32)
         canvas[top:bottom, left:right, 0] = gaussian_resize(display[y0:y1, x0:x1], height, width, outside=MID_GREY)
-        return canvas, placement
+        return exposed(canvas, placement, preparation.exposure), placement
     image = Image.fromarray(np.ascontiguousarray(display, dtype=np.float32))
     box: tuple[int, int, int, int] | None = placement.source
     if preparation.detail is not None and preparation.detail < size:
@@ -135,4 +143,20 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
     image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
     canvas = np.zeros((size, size, 1), dtype=np.float32)
     canvas[top:bottom, left:right, 0] = np.asarray(image)
-    return canvas, placement
+    return exposed(canvas, placement, preparation.exposure), placement
+
+
+def exposed(pixels: np.ndarray, placement: Placement, exposure: InputExposure) -> np.ndarray:
+    """Return a network's input with the exposure asked for; the padding stays black.
+
+    Args:
+        pixels: (size, size, 1) float32 in [0, 1].
+        placement: where the image lies in it.
+        exposure: see :class:`Preparation`.
+    """
+    if exposure == "none":
+        return pixels
+    left, top, right, bottom = placement.target
+    changed = np.zeros_like(pixels)
+    changed[top:bottom, left:right] = stretch_exposure(pixels[top:bottom, left:right, 0])[:, :, None]
+    return changed

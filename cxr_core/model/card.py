@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
-from ..imaging import Preparation, Resampling
+from ..imaging import InputExposure, Preparation, Resampling
 from ..whole_files import write_whole
 from .calibration import Calibration, check_calibration
 from .data_summary import DataSummary
@@ -42,10 +42,11 @@ CARD_SCHEMA = 1
 
 @dataclass(frozen=True, config=STRICT)
 class InputSpec:
-    """What the network is given: one grey channel in [0, 1], black to white as displayed.
+    """What the network is given: one grey channel in [0, 1], black to white.
 
     The fields are those of :class:`.Preparation`; ``scaling`` says in words what the graph does with the input.
-    A card that does not name its ``resampling`` is of a model that was made with ``triangle``.
+    A card that does not name its ``resampling`` is of a model that was made with ``triangle``; ``exposure`` says
+    whether the grey is as displayed (``none``) or brought to one range first (``stretched``).
     """
 
     size: int
@@ -55,10 +56,11 @@ class InputSpec:
     detail: int | None = None
     resampling: Resampling = "triangle"
     crop_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    exposure: InputExposure = "none"
 
     def preparation(self) -> Preparation:
         """Return the preparation that brings a film to this input."""
-        return Preparation(self.size, self.fit, self.detail, self.resampling, self.crop_fraction)
+        return Preparation(self.size, self.fit, self.detail, self.resampling, self.crop_fraction, self.exposure)
 
 
 @dataclass(frozen=True, config=STRICT)

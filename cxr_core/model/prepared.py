@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from ..imaging import Placement, Preparation, Quality, Radiograph, look_up, prepare
+from ..imaging import Placement, Preparation, Quality, Radiograph, exposure_words, look_up, prepare
 from .findings import ImageFacts, image_facts
 
 __all__ = ["MOST_WINDOWS", "OtherWindow", "PreparedFilm", "prepare_film"]
@@ -56,6 +56,8 @@ def prepare_film(radiograph: Radiograph, preparation: Preparation, *, other_wind
         other_windows: whether the file's other windows are to be tried.
     """
     display, facts = radiograph.display, image_facts(radiograph)
+    if preparation.exposure != "none":
+        facts = replace(facts, transforms=(*facts.transforms, exposure_words(preparation.exposure)))
     # Pillow resamples outside Python's lock, and takes as long as the gate
     verdict = _gate().submit(lambda: radiograph.quality)
     pixels, placement = prepare(display, preparation)

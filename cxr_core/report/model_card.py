@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ..evaluation import RunSummary
 from ..evaluation.words import estimate_words
+from ..imaging import exposure_words
 from ..labels import NOTICE, display_name
 from ..model import ModelCard
 from ..model.words import calibration_words, flagged_words
@@ -39,7 +40,10 @@ def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     training, architecture = card.training, card.architecture
     yield f"- Version {_plain(card.version)}; {_plain(architecture.name)}, {architecture.parameters:,} parameters"
     yield f"- Started from: {_plain(architecture.initialisation)}"
-    yield f"- Input: {card.input.size} x {card.input.size}, one channel; {_plain(card.input.scaling)}"
+    yield (
+        f"- Input: {card.input.size} x {card.input.size}, one channel; {_plain(card.input.scaling)}; "
+        + exposure_words(card.input.exposure)
+    )
     yield f"- Licence: {_plain(card.licence)}"
     yield "\n## Intended use\n"
     yield "A second look at frontal chest radiographs by a radiologist, for research. Never a replacement of one."

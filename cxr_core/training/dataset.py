@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputRefused, PathUnusable
-from ..imaging import Preparation, prepare, read_radiograph
+from ..imaging import Preparation, exposed, prepare, read_radiograph
 from .augment import POLICIES, Policy, augment
 from .decoding import decoders
 from .table import FilmTable
@@ -87,7 +87,9 @@ def batches(
 
 def _load(path: Path, preparation: Preparation, policy: Policy, seed: tuple[int, ...]) -> np.ndarray:
     try:
-        film = load_film(path, preparation)
+        display = read_radiograph(path.read_bytes()).display
     except (InputRefused, OSError) as error:
         raise PathUnusable("A film of the table cannot be read; check that no file was moved or changed.") from error
-    return augment(film, policy, np.random.default_rng(seed))
+    # another exposure is what a stretch has to undo: it comes first
+    film, placement = prepare(display, preparation.unexposed())
+    return exposed(augment(film, policy, np.random.default_rng(seed)), placement, preparation.exposure)

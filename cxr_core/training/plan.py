@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ..errors import WrongArguments
-from ..imaging import Preparation
+from ..imaging import EXPOSURES, Preparation
 from .augment import POLICIES
 from .balance import LOSSES
 from .dataset import steps_per_epoch
@@ -40,7 +40,7 @@ class Plan:
 
     Attributes:
         stages: one after another.
-        detail, fit: of the films; see :class:`cxr_core.imaging.Preparation`.
+        detail, fit, exposure: of the films; see :class:`cxr_core.imaging.Preparation`.
         batch_size: films a step, of all devices together.
         learning_rate: peak of the first stage.
         weight_decay: of AdamW.
@@ -57,6 +57,7 @@ class Plan:
     stages: tuple[Stage, ...]
     detail: int | None = None
     fit: str = "pad"
+    exposure: str = "none"
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -71,6 +72,7 @@ class Plan:
     def __post_init__(self) -> None:
         choices = (
             ("Augmentation", self.policy, POLICIES),
+            ("Exposure", self.exposure, EXPOSURES),
             ("Loss", self.loss, LOSSES),
             ("Precision", self.precision, PRECISIONS),
         )
@@ -82,7 +84,7 @@ class Plan:
 
     def preparation(self, stage: Stage) -> Preparation:
         """Return what the films of a stage are brought to."""
-        return Preparation(stage.size, self.fit, self.detail)
+        return Preparation(stage.size, self.fit, self.detail, exposure=self.exposure)
 
     def steps(self, stage: Stage, films: int) -> int:
         """Return the number of steps of a stage."""

@@ -186,7 +186,7 @@ def _write_model(
 ) -> ModelCard:
     """Write a trained network, measured and calibrated, into an empty folder; raises OSError."""
     size = recipe.plan.stages[-1].size
-    spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail)
+    spec = InputSpec(size=size, fit=recipe.plan.fit, detail=recipe.plan.detail, exposure=recipe.plan.exposure)
     both = save_network(network, size, folder)
 
     def score(table: FilmTable, name: str):

@@ -9,6 +9,7 @@ import streamlit as st
 from ..access import Role
 from ..displays import CountsDisplay, MetricDisplay
 from ..displays.card_metrics import metric_words
+from ..imaging import exposure_words
 from ..labels import display_name
 from ..model import ModelCard, list_models, open_model
 from ..model.card import Metric, MetricTable
@@ -82,7 +83,7 @@ def _facts(card: ModelCard) -> None:
         "Starting weights": f"{architecture.initialisation}{start}",
         "Input": f"{card.input.size} × {card.input.size}, one channel; {card.input.scaling}; "
         f"detail of {card.input.detail or card.input.size} pixels a side; {card.input.fit}; "
-        f"resampling: {card.input.resampling}",
+        f"resampling: {card.input.resampling}; {exposure_words(card.input.exposure)}",
         **training_facts(card),
         "Calibration": calibration_words(card),
         "Familiarity": _familiarity(card),

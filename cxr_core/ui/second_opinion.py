@@ -8,7 +8,7 @@ import streamlit as st
 
 from ..access import audit
 from ..errors import InputRefused
-from ..imaging import Pose, Unpacked, decoder_apart, is_archive, is_directory, phantom_dicom
+from ..imaging import Pose, Unpacked, decoder_apart, exposure_words, is_archive, is_directory, phantom_dicom
 from ..model import ModelCard, Predictor, Reading
 from ..settings import settings
 from .chrome import banner, demonstration_words, html, imported_words, refusal
@@ -139,6 +139,7 @@ def picture(film: Film, films: Worklist, model: Predictor) -> None:
                 *radiograph.transforms,
                 f"model input: {model.card.input.size} × {model.card.input.size}, "
                 + ("whole film, padded with black" if model.card.input.fit == "pad" else "centre square"),
+                exposure_words(model.card.input.exposure),
                 "The window you choose changes the picture, never the reading.",
             )
         )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cxr_core.errors import PathUnusable
-from cxr_core.imaging import Preparation
-from cxr_core.training.augment import POLICIES
+from cxr_core.imaging import Preparation, exposed, prepare, read_radiograph
+from cxr_core.training.augment import POLICIES, augment
 from cxr_core.training.dataset import batches, epoch_order, load_film, steps_per_epoch
 from cxr_core.training.decoding import decoders
 from cxr_core.training.table import read_table
@@ -42,6 +42,18 @@ def test_processes_and_any_number_of_threads_give_the_same(films):
             for (x, y), (other, others) in zip(expected, drawn(films, pool=pool), strict=True):
                 np.testing.assert_array_equal(x, other)
                 np.testing.assert_array_equal(y, others)
+
+
+def test_exposure_is_changed_by_the_augmentation_before_it_is_brought_to_one(films):
+    to = Preparation(32, exposure="stretched")
+    ((x, _),) = batches(films, to, 1, order=np.array([2]), policy=POLICIES["strong"], seed=(5,))
+    plain, placement = prepare(read_radiograph(films.paths[2].read_bytes()).display, TO)
+    changed = augment(plain, POLICIES["strong"], np.random.default_rng((5, 2)))
+    np.testing.assert_array_equal(x[0], exposed(changed, placement, "stretched"))
+    # the other way round would let the network see every exposure that is drawn
+    assert (
+        x[0] != augment(exposed(plain, placement, "stretched"), POLICIES["strong"], np.random.default_rng((5, 2)))
+    ).any()
 
 
 def test_an_order_depends_on_seed_and_epoch_alone():
