@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import PathUnusable, StoreDamaged, WrongArguments
 from ..private_files import make_tree_private, private_folder
 from ..settings import settings
+from ..whole_files import cannot_write
 from .database import DAMAGED, DATABASE, close_to_others, is_damage, open_database, sqlite_file
 from .localisation import Localisation, read_localisation, write_localisation
 from .migrations import migrate
@@ -143,14 +144,11 @@ class RunStore:
         shutil.rmtree(part, ignore_errors=True)
         try:
             private_folder(part)
-        except OSError as error:
-            raise PathUnusable(f"Run {record.id}: cannot be written.") from error
-        write_predictions(predictions, part / PREDICTIONS)
-        record = replace(record, predictions_sha256=_sha256(part / PREDICTIONS))
-        if localisation is not None:
-            write_localisation(localisation, part / LOCALISATION)
-            record = replace(record, localisation_sha256=_sha256(part / LOCALISATION))
-        try:
+            write_predictions(predictions, part / PREDICTIONS)
+            record = replace(record, predictions_sha256=_sha256(part / PREDICTIONS))
+            if localisation is not None:
+                write_localisation(localisation, part / LOCALISATION)
+                record = replace(record, localisation_sha256=_sha256(part / LOCALISATION))
             with self._transaction(writing=True) as connection:
                 here = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
                 if here or final.exists() or any(run.record.id == record.id for run in self._of_project()):
@@ -162,8 +160,9 @@ class RunStore:
                 self._insert(connection, record)
                 part.rename(final)
         except OSError as error:
-            raise PathUnusable(f"Run {record.id}: cannot be written.") from error
+            raise cannot_write(f"Run {record.id}", error) from error
         finally:
+            # a run that could not be kept leaves nothing
             shutil.rmtree(part, ignore_errors=True)
         return self._stored(record)
 
