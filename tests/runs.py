@@ -24,7 +24,7 @@ def made_up(films: int = 60, seed: int = 0, *, labels=LABELS, per_patient: int =
         answers = ReaderAnswers(np.array([f"reader {r + 1}" for r in range(readers)]), said_by, abnormal)
     return Predictions(
         images=np.array([f"{seed}-{i:05d}.png" for i in range(films)]),
-        sha256=np.array([f"{i:064x}" for i in range(films)]),
+        sha256=np.array([f"{seed:08x}{i:056x}" for i in range(films)]),
         patients=np.array([f"{i // per_patient}" for i in range(films)]),
         labels=np.array(labels),
         scores=1 / (1 + np.exp(-logits)),

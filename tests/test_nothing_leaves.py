@@ -123,6 +123,8 @@ CASES = {
     "describe": lambda p: ["--table", str(p.table), "--split", "parts.csv", "--out", "counts.json"],
     "split": lambda p: [*data(p), "--out", "split.csv"],
     "audit": lambda p: [],
+    "backup": lambda p: ["all.zip"],
+    "restore": lambda p: [backup_of(p), "--overwrite"],
     "bench": lambda p: ["--runs", "3", "--no-tensorflow"],
     "models list": lambda p: [],
     "models show": lambda p: ["second-read-mini"],
@@ -134,6 +136,7 @@ CASES = {
     "runs compare": lambda p: ["one", "two"],
     "runs export": lambda p: ["one", "exported"],
     "runs import": lambda p: ["--help"],
+    "runs rebuild": lambda p: [],
 }  # fmt: skip
 """Arguments for each command; what comes of them is for other tests, so a refusal is no failure here."""
 
@@ -142,6 +145,13 @@ def keras_weights(place: Place) -> Path:
     """A weights file whose hash nobody knows; Keras and OpenVINO are loaded before it is refused or taken."""
     (place.work / "mine.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(4096))
     return place.work / "mine.weights.h5"
+
+
+def backup_of(place: Place) -> str:
+    """A backup of what the program keeps here."""
+    done = place.run("backup", "kept.zip")
+    assert done.returncode == 0, done.stderr
+    return "kept.zip"
 
 
 def commands() -> list[str]:

@@ -180,9 +180,8 @@ def check_commas(csv: Path) -> None:
     A file that cannot be opened, or that is no text, is left to whoever reads it.
     """
     try:
-        with csv.open("rb") as file:
-            head = file.read(4096)
-    except OSError:
+        head = open_unpacked(csv).read(4096)
+    except (OSError, ValueError):
         return
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise PathUnusable(f"Table {csv}: it is text in UTF-16. Save it as CSV in UTF-8.")

@@ -81,7 +81,7 @@ def test_a_full_output(words, film, table, tmp_path):
 
 def test_a_full_stderr_changes_no_status(tmp_path):
     status, _ = run("render nothing.dcm out.png", tmp_path, after="2> /dev/full")
-    assert status == 4
+    assert status == 3
 
 
 LIMIT = "ulimit -f 1;"  # 1024 bytes

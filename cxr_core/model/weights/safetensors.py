@@ -75,10 +75,10 @@ def _array(entry: Any, content: memoryview, places: list[tuple[int, int]]) -> np
             raise HostilePickle("an array of its header has no type, shape or place")
     if kind not in _DTYPES:
         raise HostilePickle("an array has a type that is not read: accepted are " + ", ".join(_DTYPES))
-    if len(shape) > 8 or any(type(n) is not int or not 0 <= n <= len(content) for n in (*shape, begin, end)):
+    if len(shape) > 8 or any(type(n) is not int or not 0 <= n < 2**63 for n in (*shape, begin, end)):
         raise HostilePickle("an array has an impossible shape or place")
     dtype = _DTYPES[kind]
-    if end > len(content) or end - begin != math.prod(shape) * dtype.itemsize:
+    if max(end, *shape, 0) > len(content) or end - begin != math.prod(shape) * dtype.itemsize:
         raise HostilePickle("an array's place does not fit its shape, or lies beyond the end of the file")
     places.append((begin, end))
     flat = np.frombuffer(content[begin:end], dtype)
