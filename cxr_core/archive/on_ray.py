@@ -6,6 +6,7 @@ folder. Only paths go out and answers come back.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -110,14 +111,44 @@ def _connect(address: str | None) -> None:
     environment = {"env_vars": settings | {"PYTHONPATH": os.pathsep.join(paths)}}
     own = {} if address else {"include_dashboard": False}
     try:
-        ray.init(
-            address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **own
-        )
+        with contextlib.nullcontext() if address else _no_way_out():
+            ray.init(
+                address=address or "local",
+                runtime_env=environment,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **own,
+            )
     except Exception as error:  # Ray raises no family of its own where a node is late, which is after 30 s
         raise ClusterUnusable(
             f"Ray{' at ' + address if address else ''} cannot be reached, or did not start in time. Check the address, "
             "and that the machine is not too busy; then go on with --resume."
         ) from error
+
+
+_NOWHERE = "http://127.0.0.1:9"
+"""Nobody listens there (RFC 863: discard)."""
+
+
+@contextlib.contextmanager
+def _no_way_out() -> Iterator[None]:
+    """Let the processes that Ray starts meanwhile reach this machine alone.
+
+    Also where its usage statistics are off, Ray's dashboard process asks the metadata services of three clouds where it
+    runs. It has no setting for that, but it asks by way of a proxy where the environment names one.
+    """
+    names = [name for kind in ("http_proxy", "https_proxy", "all_proxy") for name in (kind, kind.upper())]
+    wanted = dict.fromkeys(names, _NOWHERE) | dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1")
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _blocks(wave: list[tuple[Any, InputFile]]) -> list[pa.Table]:
