@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import pickle
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,6 +111,9 @@ def _connect(address: str | None) -> None:
     }
     environment = {"env_vars": settings | {"PYTHONPATH": os.pathsep.join(paths)}}
     own = {} if address else {"include_dashboard": False}
+    if not address:
+        # else Ray keeps a token in a file under the home directory
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         with contextlib.nullcontext() if address else _no_way_out():
             ray.init(

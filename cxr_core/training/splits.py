@@ -21,6 +21,7 @@ __all__ = [
     "Patient",
     "Split",
     "check_no_leak",
+    "extend_split",
     "make_folds",
     "make_split",
     "official_split",
@@ -144,6 +145,27 @@ def make_split(
     free = np.array([p not in test for p in ids], dtype=bool)
     dealt = _deal(has, free, {"train": 1 - validation_share, "validation": validation_share}, seed)
     return _split(name, dict.fromkeys(test, "test") | {ids[row]: part for row, part in dealt.items()})
+
+
+def extend_split(
+    split: Split, patients: np.ndarray, labels: np.ndarray, *, validation_share: float, seed: int = 0
+) -> Split:
+    """Deal the patients that a split does not list to train and validation; no patient of the split moves.
+
+    Args:
+        split: to be extended.
+        patients, labels: of all films, those of patients in the split too: they are left out.
+        validation_share: share of the new patients that validate; 0 has them all train.
+        seed: orders the new patients before they are dealt.
+
+    Returns:
+        A split of the same name that lists the new patients too.
+    """
+    new = np.array([_patient(p) not in split.parts for p in patients.tolist()], dtype=bool)
+    ids, has = _labels_of_patients(patients[new], labels[new])
+    wanted = {"train": 1 - validation_share, "validation": validation_share}
+    dealt = _deal(has, np.ones(len(ids), dtype=bool), wanted, seed)
+    return _split(split.name, {**split.parts, **{ids[row]: part for row, part in dealt.items()}})
 
 
 def make_folds(

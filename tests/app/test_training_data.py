@@ -14,6 +14,7 @@ from cxr_core.model.card import Imported, TrainingRecord
 from cxr_core.model.folder import CARD, find_model, write_sums
 from cxr_core.model.predictor import _load as loaded
 from cxr_core.settings import settings
+from cxr_core.training.record import LOSS_WORDS
 from cxr_core.training.summary import summarise_films
 from tests.training.test_summary import made_up_films
 
@@ -22,13 +23,21 @@ TRAIN = made_up_films()
 SUMMARY = summarise_films({"train": TRAIN, "validation": made_up_films(60, 1, 500), "test": made_up_films(30, 2, 900)})
 
 
+HISTORY = tuple(
+    {"stage": 0.0, "size": 64.0, "step": 10.0 * n, "loss": 0.6 / n, "validation_auc": 0.5 + 0.02 * n}
+    for n in range(1, 5)
+)
+
+
 def whole(card):
     counts = {name: part.per_label for name, part in SUMMARY.parts.items()}
-    return dataclasses.replace(card, training=dataclasses.replace(card.training, summary=SUMMARY), counts=counts)
+    training = dataclasses.replace(card.training, summary=SUMMARY, history=HISTORY)
+    return dataclasses.replace(card, training=training, counts=counts)
 
 
 def older(card):
-    return dataclasses.replace(card, training=dataclasses.replace(card.training, summary=None, balance={}))
+    training = dataclasses.replace(card.training, summary=None, balance={}, loss=LOSS_WORDS["weighted"])
+    return dataclasses.replace(card, training=training)
 
 
 def crossing(card):
@@ -118,7 +127,9 @@ def test_an_older_card_says_what_it_lacks_and_shows_what_follows_from_its_counts
     balance = next(alt for alt in shown if alt.startswith("Bars of the contributions"))
     assert "50.0% after" in balance
     # the split that it was made with is the project's, and its patients are counted there
-    assert "train 1,990; validation 853; test 266" in next(alt for alt in shown if alt.startswith("Table of patients"))
+    assert "train 3,948; validation 1,062; test 266" in next(
+        alt for alt in shown if alt.startswith("Table of patients")
+    )
 
 
 def test_patients_on_both_sides_are_a_warning(page):

@@ -109,4 +109,4 @@ def test_a_card_that_states_no_resampling_keeps_the_one_that_it_was_made_with():
 
     path = find_model("second-read-mini") / "card.json"
     assert "resampling" not in json.loads(path.read_text())["input"]
-    assert read_card(path).input.preparation() == Preparation(224, "pad", 128, "triangle", 1.0)
+    assert read_card(path).input.preparation() == Preparation(224, "pad", 128, "triangle", 1.0, "stretched")

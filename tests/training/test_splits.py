@@ -9,6 +9,7 @@ from cxr_core.errors import PathUnusable, TrainingRefused
 from cxr_core.training.splits import (
     EMBEDDED_SPLIT,
     check_no_leak,
+    extend_split,
     make_folds,
     make_split,
     official_split,
@@ -31,7 +32,7 @@ def test_the_patients_of_the_expert_labels_are_test(shared):
     split = read_split(EMBEDDED_SPLIT)
     experts = pd.read_csv(shared / "nih_expert" / "expert_labels_majority.csv")["Patient ID"]
     assert set(split.part_of(experts.to_numpy())) == {"test"}
-    for folder in ("nih_128", "nih_384"):
+    for folder in ("nih_128", "nih_384", "nih_320", "nih_64"):
         table = pd.read_csv(shared / folder / "Data_Entry_2017_subset.csv")
         split.part_of(table["Patient ID"].to_numpy())
 
@@ -46,6 +47,28 @@ def test_no_patient_ever_crosses(seed, patients, share):
     parts = split.part_of(ids)
     check_no_leak(ids, parts)
     assert set(parts[np.isin(ids, np.unique(ids)[:2])]) == {"test"}
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.5))
+@settings(max_examples=25, deadline=None)
+def test_an_extended_split_moves_nobody_and_lists_everybody(seed, share):
+    rng = np.random.default_rng(seed)
+    ids, labels = rng.integers(1, 80, 200), rng.random((200, 14)) < 0.1
+    old = make_split(ids[:100], labels[:100], np.unique(ids[:100])[:3], seed=seed)
+    new = extend_split(old, ids, labels, validation_share=share, seed=seed)
+    assert {patient: new.parts[patient] for patient in old.parts} == dict(old.parts)
+    assert set(new.parts) == set(old.parts) | set(ids.tolist())
+    added = [part for patient, part in new.parts.items() if patient not in old.parts]
+    assert abs(added.count("validation") - share * len(added)) <= 14
+    assert "test" not in added
+
+
+def test_of_new_patients_none_validates_where_the_share_is_nought():
+    rng = np.random.default_rng(1)
+    labels = rng.random((300, 14)) < 0.1
+    old = make_split(np.arange(100), labels[:100], np.array([]))
+    new = extend_split(old, np.arange(300), labels, validation_share=0)
+    assert {new.parts[patient] for patient in range(100, 300)} == {"train"}
 
 
 def test_rare_labels_are_spread():
@@ -186,7 +209,7 @@ def test_the_official_split_of_nih(shared):
 
 @pytest.mark.needs_shared
 def test_the_embedded_split_is_made_again(shared):
-    """By the rule that docs/command-line.md names: three parts of NIH's data, the experts' patients test."""
+    """By the rule of docs/command-line.md: three parts of NIH's data, then two more; the experts' patients test."""
     from cxr_core.training.table import FilmTable, read_table
 
     tables = [
@@ -195,4 +218,7 @@ def test_the_embedded_split_is_made_again(shared):
     ]
     films = FilmTable.join(tables)
     split = make_split(films.patients, films.labels, np.unique(tables[2].patients))
+    for folder, share in (("nih_320", 0.2), ("nih_64", 0.0)):
+        more = read_table(shared / folder / "Data_Entry_2017_subset.csv", shared / folder / "images")
+        split = extend_split(split, more.patients, more.labels, validation_share=share, seed=2026)
     assert split.text() == EMBEDDED_SPLIT.read_text()
