@@ -170,10 +170,9 @@ def test_too_little_memory(kilobytes, film, tmp_path):
     ],
 )
 def test_the_words_of_a_path_are_not_taken_for_a_lack_of_memory(error, lacks):
-    try:
-        raise PathUnusable("a line") from error
-    except PathUnusable as raised:
-        assert _lacks_memory(raised) is lacks
+    raised = PathUnusable("a line")
+    raised.__cause__ = error
+    assert _lacks_memory(raised) is lacks
 
 
 def test_a_missing_table_named_allocations_is_called_missing(tmp_path, capsys):
