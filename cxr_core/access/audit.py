@@ -28,7 +28,7 @@ __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
-    "serving", "backup", "restore",
+    "serving", "backup", "restore", "rebuild",
 ]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
