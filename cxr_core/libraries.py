@@ -11,9 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from .errors import WrongArguments
@@ -36,34 +34,33 @@ def confine() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # both would write under the home directory; whoever named a folder keeps it
     unnamed = [variable for variable in _CACHES if not os.environ.get(variable)]
-    cache = _cache()
     if unnamed:
-        folder = cache or _passing_folder()
+        folder = _cache() or _passing_folder()
         for variable in unnamed:
             os.environ[variable] = str(folder / _CACHES[variable])
-    if cache is not None:
-        # named by us, or by the process of ours that started this one
-        ours = {name: cache for variable, name in _CACHES.items() if os.environ[variable] == str(cache / name)}
-        sys.meta_path.insert(0, _ClosedFolders(ours))
+    sys.meta_path.insert(0, _ClosedFolders())
 
 
 _CACHES = {"KERAS_HOME": "keras", "MPLCONFIGDIR": "matplotlib"}
 """Variable by which a library is told its folder, and the name of both."""
 
 
-class _ClosedFolders(MetaPathFinder):
+class _ClosedFolders:
     """Makes the folder of caches, open to its owner alone, when a library that writes there is first imported.
 
     The libraries would make it themselves by the umask. It finds no module: the next finder does.
     """
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
-        self._folders = dict(folders)
+    def __init__(self) -> None:
+        self._variables = {name: variable for variable, name in _CACHES.items()}
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        folder = self._folders.pop(fullname, None)
-        if folder is None:
+        variable = self._variables.pop(fullname, None)
+        cache = _cache() if variable is not None else None
+        # named by us, or by the process of ours that started this one; a folder of somebody's own stays as it is
+        if variable is None or cache is None or os.environ.get(variable) != str(cache / fullname):
             return
+        folder = cache
         from .private_files import make_private, private_folder
 
         # where it cannot be made the library takes a folder of its own, and says so
