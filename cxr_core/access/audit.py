@@ -28,7 +28,7 @@ __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
-    "serving", "backup", "restore",
+    "serving", "backup", "restore", "rebuild",
 ]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
@@ -125,7 +125,8 @@ def read(since: str = "") -> tuple[list[Event], int]:
     """
     events, broken, names = [], 0, [field.name for field in fields(Event)]
     try:
-        with suppress(FileNotFoundError), path().open(encoding="utf-8", errors="replace") as lines:
+        # lines end where the chain's lines do: a carriage return within one makes no line of its own
+        with suppress(FileNotFoundError), path().open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in filter(str.strip, lines):
                 try:
                     told = json.loads(line)

@@ -31,6 +31,7 @@ __all__ = [
     "START",
     "Link",
     "append",
+    "beginning",
     "held",
     "link_of",
     "read_head",
@@ -113,8 +114,9 @@ def append(trail: Path, fields: Mapping[str, Any]) -> None:
         try:
             last, torn, gap = _end_of(file, size, key)
             previous = last.mac or seal(key, BEFORE, trail.read_bytes() + gap)
-            link = {"sequence": last.sequence + 1, "previous": previous} | ({"torn": torn} if torn else {})
-            text = json.dumps({"schema": 2} | link | dict(fields))
+            text = (
+                beginning(last.sequence + 1, previous) + json.dumps(({"torn": torn} if torn else {}) | dict(fields))[1:]
+            )
             mac = seal(key, "line", text.encode())
             line = gap + f'{text[:-1]}, "mac": "{mac}"}}\n'.encode()
             if os.write(file, line) != len(line):
@@ -128,6 +130,11 @@ def append(trail: Path, fields: Mapping[str, Any]) -> None:
             raise
         finally:
             os.close(file)
+
+
+def beginning(sequence: int, previous: str) -> str:
+    """Return how a line begins, up to its second seal or its event."""
+    return json.dumps({"schema": 2, "sequence": sequence, "previous": previous})[:-1] + ", "
 
 
 def link_of(line: bytes, key: bytes) -> Link | None:

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import AuditUnwritable
 from ..settings import settings
 from .audit import path
-from .audit_chain import BEFORE, HEAD, KEY_MISSING, Link, held, link_of, read_head, seal, trail_key
+from .audit_chain import BEFORE, HEAD, KEY_MISSING, Link, beginning, held, link_of, read_head, seal, trail_key
 
 __all__ = ["Verification", "trail_files", "verify"]
 
@@ -33,6 +33,7 @@ class Verification:
         first, last: numbers of the oldest and the newest of the events; 0 where there is none.
         mac: seal of the newest, to be noted elsewhere.
         problems: one line each, in the order of the files; empty where all is as it was written.
+        torn: places of lines that were cut short as they were written, and hold no event.
     """
 
     files: tuple[Path, ...]
@@ -42,6 +43,7 @@ class Verification:
     last: int
     mac: str
     problems: tuple[str, ...]
+    torn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def verify(more: Sequence[Path] = (), first: int = 1) -> Verification:
         raise AuditUnwritable(
             "A file of the audit trail cannot be read, or holds more than 500 MB. Check paths and owner."
         ) from error
-    chained = head_known or any(_claims(line).get("mac") for _, data in files for line in data.splitlines())
+    chained = head_known or any(_claims(line).get("mac") for _, data in files for line in data.split(b"\n"))
     if key is None and chained:
         raise AuditUnwritable(KEY_MISSING)
     lines = sorted((_lines(file, data, key or b"") for file, data in files), key=_age)
@@ -112,6 +114,7 @@ class _Check:
         self._changed: set[int] = set()
         self._before = 0
         self._problems: list[str] = []
+        self._torn: list[str] = []
 
     def found(self) -> Verification:
         newest = 0
@@ -133,6 +136,7 @@ class _Check:
             last,
             self._linked[last].link.mac if last else "",
             tuple(self._problems),
+            tuple(self._torn),
         )
 
     def _before_the_chain(self, file: list[_Line]) -> None:
@@ -158,8 +162,8 @@ class _Check:
         del file[:start]
 
     def _unsealed(self, line: _Line, following: Link | None) -> None:
-        if following is not None and following.torn and seal(self._key, "torn", line.data) == following.torn:
-            # cut short by a full disk or a crash, and known to the line that follows
+        if following is not None and self._cut_short(line.data, following):
+            self._torn.append(line.place)
             return
         claimed = _claims(line.data).get("sequence")
         if isinstance(claimed, int) and claimed not in self._linked and 0 < claimed <= self._most():
@@ -167,6 +171,17 @@ class _Check:
             self._problems.append(f"{line.place}: event {claimed} was changed.")
         else:
             self._problems.append(f"{line.place}: inserted or changed; it has no seal of this trail.")
+
+    def _cut_short(self, data: bytes, following: Link) -> bool:
+        """Return whether a full disk or a crash cut a line short, as the line that follows says.
+
+        That line seals whatever stood there without a line break, so its word is not enough: only the beginning of the
+        very line that was to stand there is believed, and never one that can be read as an event.
+        """
+        if not following.torn or seal(self._key, "torn", data) != following.torn:
+            return False
+        begins = beginning(following.sequence, following.previous).encode()
+        return (data.startswith(begins) or begins.startswith(data)) and b"\r" not in data and not _readable(data)
 
     def _most(self) -> int:
         """Return the largest number that an event may have."""
@@ -233,6 +248,15 @@ def _age(lines: list[_Line]) -> tuple[int, str]:
     """Return what sorts files by age: the number of their first event, those without any in front."""
     numbers: Iterable[int] = (line.link.sequence for line in lines if line.link is not None)
     return next(iter(numbers), 0), lines[0].file.name if lines else ""
+
+
+def _readable(line: bytes) -> bool:
+    """Return whether a line is JSON in the way in which :func:`.audit.read` reads it."""
+    try:
+        json.loads(line.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _claims(line: bytes) -> dict[str, Any]:

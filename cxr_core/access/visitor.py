@@ -38,6 +38,10 @@ _FORWARDING = frozenset(
         "x-scheme",
         "x-http-via",
         "x-proxy-id",
+        "x-nginx-proxy",
+        "front-end-https",
+        "x-client-port",
+        "x-host",
     ]
 )
 _FORWARDING_FAMILIES = (
@@ -60,11 +64,14 @@ _FORWARDING_FAMILIES = (
     "forwarded-",
     "remote-",
     "proxy-",
+    "tailscale-",
 )
-"""Headers that proxies, tunnels and load balancers add, and that no browser sends; by name, and by beginning.
+_FORWARDING_ENDINGS = ("-via", "-client-ip")
+"""Headers that proxies, tunnels and load balancers add, and that no browser sends; by name, by beginning and by end.
 
 ``Forwarded`` is RFC 7239, ``Via`` RFC 9110 section 7.6.3; the others are those of nginx, Apache, HAProxy, Envoy, IIS,
-Akamai, Cloudflare, Fastly, Fly, CloudFront, Azure and App Engine.
+Akamai, Cloudflare, Fastly, Fly, CloudFront, Azure, App Engine, Vercel,
+Blue Coat and Tailscale.
 """
 
 
@@ -139,11 +146,20 @@ def asked_from_here(headers: Mapping[str, str]) -> bool:
     which one does so, with any value, is such a sign. Some servers take ``_`` for ``-`` in a header's name; so do we.
     """
     headers = {name.lower().replace("_", "-"): value for name, value in headers.items()}
-    if any(name in _FORWARDING or name.startswith(_FORWARDING_FAMILIES) for name in headers):
+    if any(map(_forwards, headers)):
         return False
     named = [f"//{headers['host']}"] if "host" in headers else []
     named += [headers["origin"]] if "origin" in headers else []
     return all(_host(address) in LOCAL_NAMES for address in named)
+
+
+def _forwards(name: str) -> bool:
+    return (
+        name in _FORWARDING
+        or "forwarded" in name
+        or name.startswith(_FORWARDING_FAMILIES)
+        or name.endswith(_FORWARDING_ENDINGS)
+    )
 
 
 def _host(address: str) -> str | None:

@@ -40,9 +40,9 @@ PATIENCE = 3
 
 @dataclass(frozen=True)
 class Refusal:
-    """A film that cannot be read at all: hex digest of its bytes, and why, in one line."""
+    """A film that cannot be read at all: hex digest of its bytes, None where it could not be opened, and why."""
 
-    sha256: str
+    sha256: str | None
     reason: str
 
 
@@ -60,7 +60,7 @@ def prepared(
 
     The arguments are those of :func:`cxr_core.reading.open_film` and :func:`cxr_core.model.prepare_film`.
     """
-    data = b""
+    data = None
     try:
         data = file.read()
         film = open_film(
@@ -72,7 +72,7 @@ def prepared(
         )
         return prepare_film(film, preparation, other_windows=other_windows)
     except InputRefused as refusal:
-        return Refusal(hashlib.sha256(data).hexdigest(), str(refusal))
+        return Refusal(None if data is None else hashlib.sha256(data).hexdigest(), str(refusal))
 
 
 def default_workers() -> int:
@@ -135,7 +135,7 @@ class FilmPipeline:
         try:
             data = file.read()
         except InputRefused as refusal:
-            return Refusal(hashlib.sha256(b"").hexdigest(), str(refusal))
+            return Refusal(None, str(refusal))
         return Refusal(
             hashlib.sha256(data).hexdigest(),
             f"Film on which two processes ended, or took more than {self._seconds:.3g} s. Export it again.",

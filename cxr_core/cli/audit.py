@@ -68,7 +68,9 @@ def _verify(also: Sequence[Path], first: int) -> int:
         typer.echo(f"Error: {problem}", err=True)
     if len(found.problems) > MOST:
         typer.echo(f"Error: and {len(found.problems) - MOST:,} more.", err=True)
-    before = f", {found.before:,} lines from before the chain" if found.before else ""
+    for place in found.torn:
+        print(f"{place}: cut short as it was written, by a crash or a full disk; it holds no event.")
+    before = f", {found.before:,} line{'s' * (found.before != 1)} from before the chain" if found.before else ""
     files = f"{len(found.files)} file{'s' * (len(found.files) != 1)}"
     if not found.events:
         print(f"No sealed event in {files}{before}.")

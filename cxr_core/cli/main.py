@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
@@ -28,7 +29,10 @@ NO_MEMORY = (
     "The memory is not enough. Free some, raise the limit of this process (ulimit -v), or read smaller images with "
     "fewer --workers."
 )
-_OF_MEMORY = ("alloc", "failed to map segment", "out of memory", "can't start new thread", "temporarily unavailable")
+_OF_MEMORY = (
+    "bad_alloc", "bad allocation", "failed to allocate", "unable to allocate", "cannot allocate memory",
+    "could not allocate", "when allocating", "failed to map segment", "out of memory", "can't start new thread",
+)  # fmt: skip
 
 LEAST_ADDRESS_SPACE = 700 * 10**6
 """Bytes under which NumPy's and OpenVINO's libraries end the process, or wait for ever, instead of saying so."""
@@ -134,9 +138,18 @@ def _address_space() -> float:
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
-    """Return whether an error, or one that it comes from, is of memory; each library has words of its own for it."""
+    """Return whether an error, or one that it comes from, is of memory; each library has words of its own for it.
+
+    The system's errors have a number, and their words, as ours, may hold a path of any words: those are not asked.
+    """
     while error is not None:
-        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY):
+        if isinstance(error, OSError) and error.errno is not None:
+            lacks = error.errno in (errno.ENOMEM, errno.EAGAIN)
+        elif isinstance(error, CxrError):
+            lacks = False
+        else:
+            lacks = isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY)
+        if lacks:
             return True
         error = error.__cause__ or error.__context__
     return False

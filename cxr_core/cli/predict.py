@@ -129,7 +129,7 @@ def predict(
     with OutputLines(out) as lines, Steps("Reading films", len(files)) as steps:
         lines.put(form.head)
         for number, file in enumerate(files):
-            name, data = as_text(file.path), b""
+            name, data = as_text(file.path), None
             try:
                 data = file.read()
                 radiograph, reading = read_film(
@@ -145,7 +145,9 @@ def predict(
             except InputRefused as refusal:
                 refused += 1
                 steps.say(f"{name}: {refusal}")
-                lines.put(form.refusal(name, hashlib.sha256(data).hexdigest(), str(refusal)))
+                # of what was never opened there are no bytes, and so no digest
+                sha256 = None if data is None else hashlib.sha256(data).hexdigest()
+                lines.put(form.refusal(name, sha256, str(refusal)))
             else:
                 if reading.quality.override:
                     audit.note(asked_by(), "override", films=[reading.sha256], model=card.weights_sha256)

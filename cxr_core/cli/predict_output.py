@@ -78,7 +78,7 @@ class JsonForm:
         """Return what is printed of a reading."""
         return reading_json(file, reading) + "\n"
 
-    def refusal(self, file: str, sha256: str, reason: str) -> str:
+    def refusal(self, file: str, sha256: str | None, reason: str) -> str:
         """Return what is printed of an input that was refused."""
         card = self._predictor.card
         line = refusal_json(
@@ -104,7 +104,7 @@ class CsvForm:
         """Return what is printed of a reading."""
         return readings_csv([(file, reading)], header=False)
 
-    def refusal(self, file: str, sha256: str, reason: str) -> str:
+    def refusal(self, file: str, sha256: str | None, reason: str) -> str:
         """Return what is printed of an input that was refused."""
         return refusals_csv([(file, sha256, reason)])
 
@@ -137,6 +137,6 @@ class WordsForm:
             lines.append(f"  not evaluated ({self._why}): {', '.join(left)}")
         return "\n".join(lines) + "\n"
 
-    def refusal(self, file: str, sha256: str, reason: str) -> str:
+    def refusal(self, file: str, sha256: str | None, reason: str) -> str:
         """Return what is printed of an input that was refused."""
         return f"\n{file}\n  not read: {reason}\n"

@@ -72,6 +72,7 @@ def rebuild() -> int:
 
     with ExitStack() as stack:
         found = rebuild_store(telling(stack, "Runs brought back"))
+    audit.note(asked_by(), "rebuild", f"{len(found.added)} runs brought back")
     if found.aside is not None:
         print(f"The damaged database was put aside: {found.aside}")
     for run in found.added:

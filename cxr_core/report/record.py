@@ -102,7 +102,7 @@ def reading_json(file: str, reading: Reading) -> str:
 
 def refusal_json(
     file: str,
-    sha256: str,
+    sha256: str | None,
     reason: str,
     *,
     model_id: str,
@@ -112,7 +112,10 @@ def refusal_json(
     prevalence: Mapping[str, float] | None = None,
     flagged_without_findings: Metric | None = None,
 ) -> str:
-    """Return the line of a file that could not be decoded: the same object, ``image`` null."""
+    """Return the line of a file that could not be decoded: the same object, ``image`` null.
+
+    ``sha256`` is None where the file could not be opened.
+    """
     return _line(
         {
             "schema": SCHEMA,
@@ -166,7 +169,7 @@ def reading_rows(file: str, reading: Reading) -> list[dict[str, Any]]:
     return rows or [common]
 
 
-def refusal_row(file: str, sha256: str, reason: str) -> dict[str, Any]:
+def refusal_row(file: str, sha256: str | None, reason: str) -> dict[str, Any]:
     """Return the row of a file that could not be decoded."""
     return {"file": file, "sha256": sha256, "quality": "refused", "reasons": reason, "notice": NOTICE}
 
@@ -177,7 +180,7 @@ def readings_csv(readings: Sequence[tuple[str, Reading]], *, header: bool = True
     return csv_text(CSV_COLUMNS, rows, header=header)
 
 
-def refusals_csv(refusals: Sequence[tuple[str, str, str]]) -> str:
+def refusals_csv(refusals: Sequence[tuple[str, str | None, str]]) -> str:
     """Return lines for files that could not be decoded: (file, sha256, reason) of each."""
     return csv_text(CSV_COLUMNS, (refusal_row(*refusal) for refusal in refusals), header=False)
 

@@ -23,6 +23,7 @@ from typing import IO, Any
 from ..access.audit_chain import held
 from ..errors import PathUnusable, StoreDamaged
 from ..private_files import make_private, open_private, private_folder
+from ..whole_files import cannot_write, is_stream
 from .database import DAMAGED, SIDE_FILES, open_database, sqlite_file
 from .kept_files import DATABASE_MEMBER, audit_files, database_url, model_files, place_of, run_files
 from .rebuild import Rebuilt, rebuild
@@ -83,11 +84,15 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
     The database is copied while others may write to it, by SQLite's backup interface; one on a server is not in it.
 
     Raises:
-        PathUnusable: the file is there and ``overwrite`` is not given, or something cannot be read or written.
+        PathUnusable: the file is there and ``overwrite`` is not given, it is a pipe or device, or something cannot be
+            read or written.
         StoreDamaged: the database is damaged.
     """
+    if is_stream(file):
+        raise PathUnusable(f"Backup {file}: is a pipe or a device. Name a regular file.")
     if file.exists() and not overwrite:
         raise PathUnusable(f"Backup {file}: is there already. Give another name, or --overwrite.")
+    told_as, file = file, file.resolve() if file.is_symlink() else file
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     created, files = datetime.now(UTC).isoformat(timespec="seconds"), {}
     try:
@@ -107,7 +112,7 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
                 os.fsync(opened.fileno())
         part.replace(file)
     except OSError as error:
-        raise PathUnusable(f"Backup {file}: cannot be written, or a file that it should hold not read.") from error
+        raise cannot_write(f"Backup {told_as}", error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -165,7 +170,11 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: Path) -> tuple[str, int]:
-    with source.open("rb") as opened, archive.open(_member(name), "w", force_zip64=True) as target:
+    try:
+        opened = source.open("rb")
+    except OSError as error:
+        raise PathUnusable(f"Backup: {name} cannot be read. Check its owner, then back up again.") from error
+    with opened, archive.open(_member(name), "w", force_zip64=True) as target:
         return _copy(opened, target)
 
 

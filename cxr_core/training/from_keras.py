@@ -8,11 +8,13 @@ Arrays are read, a model's description in the file is not: nothing of it is ever
 from __future__ import annotations
 
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import h5py
 import keras
 import numpy as np
 
@@ -51,14 +53,16 @@ def network_from_keras(
         average of the three.
 
     Raises:
-        WeightsRefused: the file is missing, no HDF5, or of another network.
+        WeightsRefused: the file is missing, no HDF5, of another network, or its arrays are larger than a file may be.
     """
     if not file.is_file():
         raise WeightsRefused(f"Weights {file}: no such file. {ACCEPTED}")
     if file.stat().st_size > MAX_FILE_BYTES:
         raise WeightsRefused(f"Weights {file.name}: more than {MAX_FILE_BYTES / 1e6:.0f} MB. {ACCEPTED}")
     with TemporaryDirectory(prefix="second-read-") as folder:
-        body, head = _loaded(file.name, _named(file, Path(folder)), classes)
+        files = _named(file, Path(folder))
+        _bounded(file.name, files[0])
+        body, head = _loaded(file.name, files, classes)
     of = {layer.name: layer.get_weights() for layer in body.layers if layer.weights}
     of[LOGITS_LAYER] = head.get_weights()
     if not all(np.isfinite(value).all() for values in of.values() for value in values):
@@ -102,6 +106,54 @@ def _named(file: Path, folder: Path) -> list[Path]:
     raise WeightsRefused(f"Weights {file.name}: it is no HDF5 file, and no .keras of Keras 3. {ACCEPTED}")
 
 
+def _bounded(name: str, file: Path) -> None:
+    """Refuse what would swell as it is read: HDF5 compresses arrays, and one that was never filled takes no room.
+
+    Each array counts as often as the file's own lists name it, since that is how often Keras reads it.
+    """
+    try:
+        with h5py.File(file, "r") as opened:
+            size = _unpacked(opened)
+    except MemoryError:
+        raise
+    # h5py raises many kinds on a damaged file, and which of them is no promise of its own
+    except Exception as error:
+        raise WeightsRefused(f"Weights {name}: damaged, or not of this network. Get the file again.") from error
+    if size is None:
+        raise WeightsRefused(f"Weights {name}: it refers to other files or places. Save the weights into one file.")
+    if size > MAX_FILE_BYTES:
+        raise WeightsRefused(
+            f"Weights {name}: its arrays have {size / 1e6:,.0f} MB when they are read, more than "
+            f"{MAX_FILE_BYTES / 1e6:.0f} MB. {ACCEPTED}"
+        )
+
+
+def _unpacked(opened: h5py.File) -> int | None:
+    """Return the bytes of all arrays as they are declared, or None where a link leads elsewhere."""
+    total, groups = 0, [opened]
+
+    def look(_: str, item: h5py.Group | h5py.Dataset) -> None:
+        nonlocal total
+        if isinstance(item, h5py.Dataset):
+            total += item.size * item.dtype.itemsize if item.size else 0
+        else:
+            groups.append(item)
+
+    # visits everything once, whatever number of names it has, and follows no soft or external link
+    opened.visititems(look)
+    for group in groups:
+        if any(not isinstance(group.get(key, getlink=True), h5py.HardLink) for key in group):
+            return None
+    named = sum(
+        group[key].size * group[key].dtype.itemsize
+        for group in groups
+        for attribute in group.attrs
+        if attribute.startswith("weight_names")
+        for key in group.attrs[attribute]
+    )
+    return max(total, named)
+
+
 def _loaded(name: str, files: list[Path], classes: int) -> tuple[keras.Model, keras.layers.Layer]:
     """Return body and head of the first arrangement whose every array one of the files fills."""
     last: Exception | None = None
@@ -110,7 +162,12 @@ def _loaded(name: str, files: list[Path], classes: int) -> tuple[keras.Model, ke
             whole, body, head = arrange(channels, classes)
             for file in files:
                 try:
-                    whole.load_weights(file)
+                    # Keras' own words on what it skips are no line of ours
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        whole.load_weights(file)
+                except MemoryError:
+                    raise
                 # h5py and Keras raise many kinds, and which of them is no promise of theirs
                 except Exception as error:
                     last = error

@@ -179,7 +179,7 @@ def test_a_program_killed_between_line_and_head_is_no_tampering(trail):
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])
-def test_a_program_killed_within_a_line_is_no_tampering(trail, cut):
+def test_a_program_killed_within_a_line_is_no_tampering(trail, cut, capsys):
     write(3)
     head, size = (settings().runs / HEAD).read_bytes(), trail.stat().st_size
     write(1, first=4)
@@ -189,11 +189,64 @@ def test_a_program_killed_within_a_line_is_no_tampering(trail, cut):
         file.truncate(max(size + 1, trail.stat().st_size - cut))
     write(2, first=5)
     assert problems() == []
+    assert verify().torn == (() if cut == 1 else ("audit.jsonl, line 4",))
+    capsys.readouterr()
+    assert main(["audit", "--verify"]) == 0
+    assert ("audit.jsonl, line 4: cut short as it was written" in capsys.readouterr().out) is (cut > 1)
     assert [event.run for event in audit.read()[0]][-2:] == ["run-5", "run-6"]
     # what stands there instead of the torn line is not covered by that
     torn = lines_of(trail)[3]
     trail.write_bytes(trail.read_bytes().replace(torn, torn[:-1] + b"x\n"))
     assert problems()[0].startswith("audit.jsonl, line 4: inserted or changed")
+
+
+FORGED = (
+    b'"when": "2026-11-26T03:00:00.000Z", "who": "victim", "issuer": "os", "role": "admin", "what": "export", '
+    b'"detail": "findings-csv", "films": [], "model": "", "run": ""}'
+)
+
+
+def begun(line):
+    """A line with the number and the seal that the next one has."""
+    told = json.loads(line)
+    start = {"schema": 2, "sequence": told["sequence"] + 1, "previous": told["mac"]}
+    return json.dumps(start)[:-1].encode() + b", "
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda line: b'{"schema":2,"sequence":2,"previous":"x",' + FORGED,
+        lambda line: begun(line) + FORGED,
+        lambda line: begun(line) + FORGED[:-1] + b', "mac": "' + b"0" * 64 + b'"}',
+        lambda line: begun(line) + FORGED + b"  \t",
+        # no UTF-8, and shown all the same
+        lambda line: begun(line) + FORGED.replace(b"victim", b"victim\xff"),
+        lambda line: b'x\r{"schema":2,' + FORGED + b"\r",
+        lambda line: begun(line) + b"\r{" + FORGED + b"\r",
+        lambda line: b"x",
+        lambda line: b"{" + FORGED[:40],
+        lambda line: begun(line).replace(b'"sequence": 2', b'"sequence": 3') + FORGED[:40],
+    ],
+)
+def test_what_somebody_appended_without_a_line_break_is_no_torn_line(trail, made, capsys):
+    write(1)
+    with trail.open("ab") as file:
+        file.write(made(lines_of(trail)[0]))
+    write(1, first=2)
+    assert [problem.partition(":")[0] for problem in problems()] == ["audit.jsonl, line 2"]
+    assert verify().torn == ()
+    assert main(["audit", "--verify"]) == 4
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\x0b", b"\x0c", b"\x1c", "\u2028".encode(), "\x85".encode()])
+def test_nothing_but_a_line_break_begins_a_line(trail, end):
+    write(1)
+    with trail.open("ab") as file:
+        file.write(b"x" + end.replace(b"\n", b"") + b'{"schema":2,' + FORGED + end)
+    write(1, first=2)
+    assert [event.run for event in audit.read()[0]] == ["run-1", "run-2"]
+    assert problems()
 
 
 def test_an_event_that_was_refused_does_not_stand_in_the_trail(trail, monkeypatch):
@@ -239,6 +292,8 @@ def test_the_chain_goes_on_across_a_rotation_by_renaming(trail, name, tmp_path, 
     found = verify()
     assert (found.first, found.last, found.before, found.problems) == (1, 6, 1, ())
     assert [file.name for file in found.files] == [name, "audit.jsonl"]
+    assert main(["audit", "--verify"]) == 0
+    assert "1 line from before the chain" in capsys.readouterr().out
     # a line put into the new file, as if it were older than the chain
     whole = trail.read_bytes()
     trail.write_bytes(OLD)

@@ -149,6 +149,15 @@ def test_a_request_through_a_proxy_is_not_from_here(headers, here):
         "Remote-User",
         "Proxy-Client-IP",
         "X-ProxyUser-Ip",
+        "X-Vercel-Forwarded-For",
+        "X-BlueCoat-Via",
+        "X-Nginx-Proxy",
+        "Front-End-Https",
+        "X-Client-Port",
+        "X-Host",
+        "Tailscale-User-Login",
+        "X-Other-Client-IP",
+        "x_other_forwarded_by",
     ],
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", ""])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cxr_core.archive import FilmPipeline, InputFile, Refusal
+from cxr_core.archive.pipeline import prepared
 from cxr_core.errors import InputRefused
 from cxr_core.model import shared_predictor
 from cxr_core.reading import read_film, read_prepared
@@ -75,3 +76,11 @@ def test_an_error_of_the_model_ends_the_run_and_its_processes(archive, predictor
         list(pipeline.run(archive, failing))
     assert processes
     assert not any(process.is_alive() for process in processes)
+
+
+@pytest.mark.parametrize("refusal", ["", "named by a DICOMDIR, and missing"])
+def test_what_was_never_opened_has_no_digest(tmp_path, refusal):
+    file = InputFile(tmp_path / "none.dcm", "none.dcm", refusal=refusal)
+    answer = prepared(file, preparation=shared_predictor().card.input.preparation())
+    assert isinstance(answer, Refusal)
+    assert answer.sha256 is None

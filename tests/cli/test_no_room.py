@@ -1,5 +1,6 @@
 """No room on the disk, no memory, nobody who reads on: one line, the contract's exit status, and no half file."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr_core.cli.main import LEAST_ADDRESS_SPACE
+from cxr_core.cli.main import LEAST_ADDRESS_SPACE, _lacks_memory, main
+from cxr_core.errors import PathUnusable
 from cxr_core.imaging import phantom_dicom
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -149,3 +151,33 @@ def test_too_little_memory(kilobytes, film, tmp_path):
     out = tmp_path / "readings.jsonl"
     one_line(run(f"predict {film} --json --out {out}", tmp_path, before=f"ulimit -v {kilobytes};"), "memory")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file", "allocations.csv"), False),
+        (PermissionError(errno.EACCES, "Permission denied", "out of memory.csv"), False),
+        (PathUnusable("unable to allocate.csv: no such file."), False),
+        (ValueError("a table of allocations and locally allocated images"), False),
+        (OSError(errno.ENOMEM, "no room"), True),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), True),
+        # of the loader of libraries, which gives no number
+        (OSError("libx.so: failed to map segment from shared object"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("can't start new thread"), True),
+        (MemoryError(), True),
+    ],
+)
+def test_the_words_of_a_path_are_not_taken_for_a_lack_of_memory(error, lacks):
+    raised = PathUnusable("a line")
+    raised.__cause__ = error
+    assert _lacks_memory(raised) is lacks
+
+
+def test_a_missing_table_named_allocations_is_called_missing(tmp_path, capsys):
+    table = tmp_path / "allocations.csv"
+    assert main(["split", "--table", str(table), "--out", str(tmp_path / "out.csv")]) != 0
+    err = capsys.readouterr().err
+    assert "memory" not in err
+    assert "allocations.csv" in err

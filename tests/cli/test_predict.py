@@ -1,10 +1,13 @@
 """The command to its contract: JSON, exit statuses, one line an error, results beside refusals."""
 
+import csv
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,6 +244,18 @@ def test_a_path_that_is_not_there_is_refused_and_the_rest_is_read(study, tmp_pat
     assert [record["file"] for record in records] == list(map(str, paths))
     assert [bool(record["findings"]) for record in records] == [False, True, False, False, True]
     assert len(err.splitlines()) == 3
+
+
+def test_what_was_never_opened_has_no_digest_and_an_empty_file_has_its_own(tmp_path, capsys):
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    paths = [str(tmp_path / "nope.dcm"), str(tmp_path / "empty.dcm")]
+    assert main(["predict", *paths, "--json"]) == 3
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    digests = {Path(line["file"]).name: line["sha256"] for line in printed}
+    assert digests == {"nope.dcm": None, "empty.dcm": hashlib.sha256(b"").hexdigest()}
+    assert main(["predict", paths[0], "--csv"]) == 3
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["sha256"] == ""
 
 
 def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsys):

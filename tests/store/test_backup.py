@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import threading
 import zipfile
 from pathlib import Path
@@ -339,6 +340,40 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(home, tmp_path, monkeypa
     assert main(["backup", str(tmp_path / "home" / "models" / "mine" / "SHA256SUMS" / "b.zip")]) == 4
     assert main(["restore", str(tmp_path / "none.zip")]) == 4
     assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_a_pipe_stays_a_pipe(home, tmp_path, options, capsys):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for file in (pipe, link):
+        assert main(["backup", str(file), *options]) == 4
+        assert "Name a regular file" in capsys.readouterr().err
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert link.is_symlink()
+
+
+def test_a_link_stays_a_link_and_what_it_leads_to_is_written(home, tmp_path, capsys):
+    target, link = tmp_path / "elsewhere" / "b.zip", tmp_path / "link.zip"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    assert main(["backup", str(link), "--overwrite"]) == 0
+    assert link.is_symlink()
+    assert zipfile.is_zipfile(target)
+
+
+def test_the_reason_is_told_why_a_backup_cannot_be_written_or_a_file_not_read(home, tmp_path, monkeypatch, capsys):
+    assert main(["backup", str(tmp_path), "--overwrite"]) == 4
+    assert "it is a folder" in capsys.readouterr().err
+    with monkeypatch.context() as patched:
+        patched.setattr("cxr_core.store.backup._add", _full)
+        assert main(["backup", str(tmp_path / "b.zip")]) == 4
+    assert "no space is left" in capsys.readouterr().err
+    monkeypatch.setattr("cxr_core.store.backup.model_files", lambda: [("models/mine/x", tmp_path / "none")])
+    assert main(["backup", str(tmp_path / "b.zip")]) == 4
+    assert "models/mine/x cannot be read" in capsys.readouterr().err
 
 
 def test_a_backup_names_no_file_of_a_patient_and_no_image(home, tmp_path, capsys):

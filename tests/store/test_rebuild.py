@@ -6,6 +6,7 @@ import sqlite3
 
 import pytest
 
+from cxr_core.access import audit
 from cxr_core.cli.main import main
 from cxr_core.errors import StoreDamaged
 from cxr_core.settings import settings
@@ -217,3 +218,12 @@ def test_a_rebuild_of_a_whole_store_changes_nothing(runs):
     before, data = records(), database(runs).read_bytes()
     assert main(["runs", "rebuild"]) == 0
     assert (records(), database(runs).read_bytes()) == (before, data)
+
+
+def test_a_rebuild_is_in_the_trail(runs, trail, monkeypatch, capsys):
+    monkeypatch.setenv("SECOND_READ_RUNS", str(runs))
+    settings.cache_clear()
+    database(runs).unlink()
+    assert main(["runs", "rebuild"]) == 0
+    (event,) = audit.read()[0]
+    assert (event.what, event.detail) == ("rebuild", "2 runs brought back")

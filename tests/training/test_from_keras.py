@@ -1,5 +1,8 @@
 """Keras files of this network, in the forms that circulate, with few layers so that it takes seconds."""
 
+import warnings
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -179,3 +182,66 @@ def test_a_bias_that_is_the_same_for_all_labels_is_imported(small, tmp_path, bia
     head = open_engine(open_model(str(tmp_path / "x")), "openvino").head
     np.testing.assert_array_equal(head.bias, np.full(3, bias, np.float32))
     np.testing.assert_allclose(head.kernel, model.layers[-1].get_weights()[0])
+
+
+def swollen(file, **declared):
+    import h5py
+
+    with h5py.File(file, "w") as made:
+        group = made.create_group("model_weights/dense")
+        array = group.create_dataset("kernel", compression="gzip", **declared)
+        group.attrs["weight_names"] = [array.name.rpartition("/")[2].encode()]
+    return file
+
+
+def test_a_small_file_that_declares_large_arrays_is_refused_before_it_is_read(small, tmp_path, monkeypatch):
+    import h5py
+
+    from cxr_core.training import from_keras
+
+    monkeypatch.setattr(from_keras, "_loaded", None)
+    large = swollen(tmp_path / "large.h5", shape=(25_000, 25_000), dtype="f4")
+    many = swollen(tmp_path / "many.h5", shape=(1000, 1000), dtype="f4")
+    with h5py.File(many, "a") as made:
+        made["model_weights/dense"].attrs["weight_names"] = [b"kernel"] * 200
+    linked = swollen(tmp_path / "linked.h5", shape=(2, 2), dtype="f4")
+    with h5py.File(linked, "a") as made:
+        made["model_weights/other"] = h5py.ExternalLink("large.h5", "model_weights/dense/kernel")
+    with zipfile.ZipFile(tmp_path / "large.keras", "w") as archive:
+        archive.write(large, from_keras.MEMBER)
+    for name, words in (
+        ("large.h5", "2,500 MB when they are read, more than 400 MB"),
+        ("large.keras", "2,500 MB when they are read, more than 400 MB"),
+        ("many.h5", "800 MB when they are read"),
+        ("linked.h5", "refers to other files"),
+    ):
+        assert (tmp_path / name).stat().st_size < 400_000
+        with pytest.raises(WeightsRefused, match=words):
+            from_keras.network_from_keras(tmp_path / name, 14)
+
+
+def test_memory_that_is_lacking_is_not_called_another_network(small, tmp_path, monkeypatch):
+    from cxr_core.training import from_keras
+
+    def lacking(*_):
+        raise MemoryError
+
+    given(small, "flat", 3).save_weights(tmp_path / "flat.weights.h5")
+    monkeypatch.setattr(keras.Model, "load_weights", lacking)
+    with pytest.raises(MemoryError):
+        from_keras.network_from_keras(tmp_path / "flat.weights.h5", 14)
+
+
+def test_what_keras_says_as_it_reads_is_not_printed(small, tmp_path, monkeypatch, recwarn):
+    from cxr_core.training import from_keras
+
+    load = keras.Model.load_weights
+
+    def talkative(self, file):
+        warnings.warn("A layer was skipped", stacklevel=1)
+        return load(self, file)
+
+    given(small, "flat", 3).save_weights(tmp_path / "flat.weights.h5")
+    monkeypatch.setattr(keras.Model, "load_weights", talkative)
+    from_keras.network_from_keras(tmp_path / "flat.weights.h5", 14)
+    assert not [warning for warning in recwarn if "skipped" in str(warning.message)]
