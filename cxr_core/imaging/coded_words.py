@@ -81,10 +81,12 @@ BODY_PARTS = frozenset({"CHEST"} | {part for part, _ in (*_OTHERS, *_LATER_OTHER
 """What :func:`body_part` may return."""
 
 _LATERAL = re.compile(
-    r"(?<![^\W_])[LR]?[- ]?LAT(?![^\W_])|LATER(?!O)|(?<![^\W_])(PROFIL|PROFILE|PERFIL|SEITLICH|SEITE|BOCZN\w*|SIDE"
-    r"|БОК\w*)(?![^\W_])|侧|側|측면"
+    r"(?<![^\W_])([LR]T?[- ]?)?LAT[LR]?(?![^\W_])|(?<!BI)(?<!BI[- ])(?<!UNI)(?<!COL)LATER(?!O|ALI[TD])"
+    r"|(?<![^\W_])(?<!HIGH )(?<!LOW )(PROFIL|PROFILE|PROFILO|PERFIL|SEITLICH|BOCZN\w*|БОК\w*)(?![^\W_])|侧|側|측면"
 )
-_DECUBITUS, _OBLIQUE = re.compile(r"DECUB"), re.compile(r"OBLI|SCHRAG|SKOSN|斜")
+# lying on the back or on the front is no lateral decubitus: such an image is frontal, if nothing else says lateral
+_DECUBITUS = re.compile(r"^(?!.*(?<![^\W_])(SUPI|PRON|(?<!VENTRO[- ])DORSAL|(?<!DORSO[- ])VENTRAL)).*DECUB")
+_OBLIQUE = re.compile(r"OBLI|SCHRAG|SKOSN|斜")
 _PA = re.compile(r"(?<![^\W_])(P[-/. ]?A|DV)(?![^\W_])|POSTERO[- ]?ANTERIOR|DORSO[- ]?VENTRAL|后前|後前")
 _AP = re.compile(r"(?<![^\W_])(A[-/. ]?P|VD)(?![^\W_])|ANTERO[- ]?POSTERIOR|VENTRO[- ]?DORSAL|前后|前後")
 _FRONT = re.compile(r"(?<![^\W_])(FRONT\w*|FACE|FRENTE|ПРЯМ\w*)(?![^\W_])|正|정면")

@@ -87,7 +87,7 @@ def picture_of(ds: Dataset, containers: Containers, pose: Pose, voi_scale: VoiSc
     if pixels.ndim == 3:
         notes.transforms.append(f"colour ({photometric if colour else 'in the frame'}): luma")
         if colour:
-            notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a film")
+            notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a radiograph")
         pixels = luma(pixels)
     elif colour:
         raise InputRefused("DICOM whose colours cannot be read. Export it as MONOCHROME2.")

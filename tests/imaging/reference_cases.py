@@ -239,10 +239,20 @@ OPAQUE = np.full((64, 64, 1), 65535, np.uint16)
 HALF = np.full((64, 64, 1), 30000, np.uint16)
 
 
+def separate(samples: np.ndarray, **options) -> bytes:
+    """Each sample in a plane of its own."""
+    file = io.BytesIO()
+    extra = {"extrasamples": ["unassalpha"]} if samples.shape[2] == 4 else {}
+    tifffile.imwrite(file, np.moveaxis(samples, 2, 0), photometric="rgb", **(extra | options))
+    return file.getvalue()
+
+
 def tiff(samples: np.ndarray, **options) -> Callable[[], bytes]:
     def make() -> bytes:
         file = io.BytesIO()
         layout = {"photometric": "minisblack"} if samples.ndim == 2 or samples.shape[2] < 3 else {"photometric": "rgb"}
+        if options.get("planarconfig") == "separate":
+            return separate(samples, **options)
         extra = {"extrasamples": ["unassalpha"]} if samples.ndim == 3 and samples.shape[2] in (2, 4) else {}
         planar = {"planarconfig": "contig"} if samples.ndim == 3 else {}
         tifffile.imwrite(file, samples, **(layout | extra | planar | options))
@@ -487,6 +497,7 @@ BROKEN: tuple[Case, ...] = (
             ("LZW with differences", {"compression": "lzw", "predictor": True}),
             ("big endian, differences", {"byteorder": ">", "compression": "zlib", "predictor": True}),
             ("BigTIFF", {"bigtiff": True}),
+            ("tiles, deflate", {"compression": "zlib", "tile": (32, 32)}),
         )
     ),
     *(
@@ -497,6 +508,11 @@ BROKEN: tuple[Case, ...] = (
             ("big endian", DEEP, {"byteorder": ">"}),
             ("LZW with differences", DEEP, {"compression": "lzw", "predictor": True}),
             ("alpha", np.dstack([DEEP, HALF]), {}),
+            ("multiplied by alpha", np.dstack([DEEP, HALF]), {"extrasamples": ["assocalpha"]}),
+            ("multiplied by alpha, big endian", np.dstack([DEEP, HALF]),
+             {"extrasamples": ["assocalpha"], "byteorder": ">"}),
+            ("multiplied by alpha, deflate", np.dstack([DEEP, HALF]),
+             {"extrasamples": ["assocalpha"], "compression": "zlib"}),
         )
     ),
     Case("TIFF: BigTIFF, 8 bits", tiff(GREY, bigtiff=True), display=lambda: GREY / 255),

@@ -119,7 +119,14 @@ def test_another_modality_is_refused_where_no_class_says_radiograph(modality, so
         ("AP SUPINE", "AP"), ("ANTEROPOSTERIOR", "AP"), ("A.P.", "AP"), ("FRONTAL", "FRONTAL"), ("DE FACE", "FRONTAL"),
         ("正位", "FRONTAL"), ("LAT", "LL"), ("LLAT", "LL"), ("R LAT", "LL"), ("LEFT LATERAL", "LL"), ("LATERALE", "LL"),
         ("PROFIL", "LL"), ("PERFIL", "LL"), ("SEITLICH", "LL"), ("側面", "LL"), ("侧位", "LL"), ("BOCZNE", "LL"),
-        ("LAT DECUB", "LLD"), ("RAO OBLIQUE", "LLO"), ("FLAT PLATE", None), ("UPRIGHT", None), ("", ""),
+        ("LAT DECUB", "LLD"), ("RAO OBLIQUE", "LLO"), ("FLAT PLATE", None),
+        ("AP DECUBITO SUPINO", "AP"), ("AP DECUBITO SUPI", "AP"), ("PA DECUBITO PRONO", "PA"),
+        ("DECUBITUS DORSAL", None), ("DECUBITO DORSAL", None), ("DECUBITO VENTRAL", None), ("DECUBITO SUPINO", None),
+        ("LEFT DECUBITUS DORSO-VENTRAL", "LLD"), ("DECUBITO LATERAL", "LLD"), ("LATERAL, DECUBITO SUPINO", "LL"),
+        ("BED SIDE", None), ("AP BED SIDE", "AP"), ("LINKE SEITE AP", "AP"), ("BILATERAL", None),
+        ("BI-LATERAL", None), ("UNILATERAL", None), ("COLLATERAL", None), ("LATERALITY L", None),
+        ("LATERALIDAD I", None), ("RTLAT", "LL"), ("LTLAT", "LL"), ("RT LAT", "LL"), ("LATL", "LL"), ("LATR", "LL"),
+        ("PROFILO", "LL"), ("HIGH PROFILE", None), ("UPRIGHT", None), ("", ""),
     ],
 )  # fmt: skip
 def test_views_in_words(words, view):
@@ -171,7 +178,20 @@ def test_a_lateral_by_a_description_is_a_warning(elements):
     assert film(**elements).quality.status == "ok"
 
 
-@pytest.mark.parametrize("description", ["CHEST PA AND LATERAL", "CHEST 2 VIEWS PA/LAT", "THORAX", "FLAT PANEL"])
+@pytest.mark.parametrize(
+    "description",
+    [
+        "CHEST PA AND LATERAL",
+        "CHEST 2 VIEWS PA/LAT",
+        "THORAX",
+        "FLAT PANEL",
+        "CHEST AT BED SIDE",
+        "BILATERAL LUNGS",
+        "LATERALITY L",
+        "High profile",
+        "Chest unilateral",
+    ],
+)
 def test_a_description_that_names_no_lateral_alone_is_none(description):
     assert film(ViewPosition="", SeriesDescription=description).quality.status == "ok"
 
@@ -356,6 +376,14 @@ def test_a_zip_of_another_method_is_named(method, name):
          "do not decode"),
         (tiff(DEEP, bigtiff=True, byteorder=">"), "BigTIFF in big endian"),
         (edited(raw("US", Rows=b""), **FULL), "without rows"),
+        *((tiff(DEEP, planarconfig="separate", **options), "16-bit colour in planes")
+          for options in ({}, {"compression": "zlib"}, {"compression": "lzw", "predictor": True},
+                          {"byteorder": ">"}, {"tile": (32, 32), "compression": "zlib"})),
+        (tiff(np.dstack([DEEP, np.full((64, 64, 1), 30000, np.uint16)]), planarconfig="separate", compression="zlib"),
+         "16-bit colour in planes"),
+        *((tiff(np.dstack([RAMP, RAMP]), compression="zlib", predictor=True, tile=(32, 32), **options),
+           "in tiles of differences")
+          for options in ({}, {"byteorder": ">"}, {"bigtiff": True})),
     ],
 )  # fmt: skip
 def test_what_is_not_whole_is_refused(make, words):
