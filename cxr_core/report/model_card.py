@@ -40,9 +40,10 @@ def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     training, architecture = card.training, card.architecture
     yield f"- Version {_plain(card.version)}; {_plain(architecture.name)}, {architecture.parameters:,} parameters"
     yield f"- Started from: {_plain(architecture.initialisation)}"
+    channels = "three equal channels" if "three channels" in card.input.scaling else "one channel"
     yield (
-        f"- Input: {card.input.size} x {card.input.size}, one channel; {_plain(card.input.scaling)}; "
-        + exposure_words(card.input.exposure)
+        f"- Input: {card.input.size} x {card.input.size}, {channels}; {_plain(card.input.scaling)}; "
+        f"resampling: {_plain(card.input.resampling)}; " + exposure_words(card.input.exposure)
     )
     yield f"- Licence: {_plain(card.licence)}"
     yield "\n## Intended use\n"
@@ -63,7 +64,7 @@ def _evaluation(summary: RunSummary) -> Iterator[str]:
     record = summary.record
     yield "\n## Evaluation data\n"
     data = _plain(", ".join((*record.data, record.part)))
-    yield f"{record.films:,} films of {record.patients:,} patients ({data}); "
+    yield f"{record.films:,} images of {record.patients:,} patients ({data}); "
     yield f"reference: {_plain(summary.reference)}; run {_plain(record.id)} of {_plain(record.created[:10])}."
     for note in summary.notes:
         yield f"- Note: {_plain(note)}."

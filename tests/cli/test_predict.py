@@ -249,6 +249,8 @@ def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsy
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
         archive.write(study / "film.dcm", "a/film.dcm")
         archive.writestr("DICOMDIR", b"x")
+        archive.writestr("readme.txt", b"read me")
+        archive.writestr("autorun.inf", b"[autorun]")
     assert main(["render", str(tmp_path / "one.zip"), str(tmp_path / "o.png")]) == 0
     capsys.readouterr()
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:

@@ -299,6 +299,16 @@ COLOURED = Image.merge("RGB", [SOFT, SOFT.transpose(Image.Transpose.ROTATE_90), 
 S12, E12 = signed(12)
 S12_VALUES = np.linspace(-2048, 2047, 64 * 64).reshape(64, 64).astype(np.int16)
 SIGNED = (SMOOTH - 2048).astype(np.uint16) & 4095
+ODD = np.roll(SMOOTH, 7, 1).astype(np.uint16)
+ODD_SHOWN = linear(ODD, 2048, 4096)
+
+
+def odd_frame() -> bytes:
+    data = imagecodecs.jpegls_encode(ODD)
+    assert len(data) % 2
+    return data
+
+
 MISSING, TAKEN = "is missing or no number", "values beyond its end take the last"
 NO_ENTRIES, NO_RESCALE_LEFT = "no entries or no descriptor", "a rescale that cannot be applied"
 LEFTOVER, NO_END = "a colour image: left over", "no end marker"
@@ -354,6 +364,12 @@ BROKEN: tuple[Case, ...] = (
          display=lambda: linear(RAMP, 1000.5, 500.5), says="a decimal comma in Window Width"),
     Case("decimal comma: rescale", edited(raw(RescaleSlope="0,5", RescaleIntercept="-100,25"), **FULL),
          display=lambda: linear(RAMP * 0.5 - 100.25, 2048, 4096), says="a decimal comma in Rescale Slope"),
+    Case("a window not in pairs: no width", edited(without("WindowWidth"), **FULL), display=deep(RAMP),
+         says="not in pairs"),
+    Case("a window not in pairs: no centre", edited(without("WindowCenter"), **FULL), display=deep(RAMP),
+         says="not in pairs"),
+    Case("a window not in pairs: two centres", edited(raw(WindowCenter="2048\\1000", WindowWidth="4096")), W,
+         says="not in pairs"),
     Case("no number: a window of words", edited(raw(WindowCenter="auto", WindowWidth="auto")),
          display=deep(RAMP), says="a window of the file is not usable"),
     *(
@@ -453,6 +469,8 @@ BROKEN: tuple[Case, ...] = (
          display=lambda: SHOWN, says=NO_END),
     Case("no end marker: JPEG-LS", without_end(JLS, lambda: imagecodecs.jpegls_encode(RAMP), **FULL),
          display=lambda: SHOWN, says=NO_END),
+    Case("no end marker: JPEG-LS of an odd length", without_end(JLS, odd_frame, **FULL), display=lambda: ODD_SHOWN,
+         says=NO_END),
     Case("no end marker: a JPEG file", cut(jpeg_of(SOFT), 2), display=decoded(jpeg_of(SOFT)), tolerance=1.01 / 255,
          says=NO_END),
     *(

@@ -90,7 +90,10 @@ def test_a_checkpoint_becomes_a_model_that_says_how_it_was_read(tmp_path, capsys
     opened = open_model(str(tmp_path / "chexnet"))
     card = opened.card
     assert card.labels == LABELS
-    assert card.title == "DenseNet121 from the torch file model.pth.tar, read as arnoweng's"
+    assert (
+        card.title == "DenseNet121 from the torch file model.pth.tar, read as arnoweng's, weights not verified by hash"
+    )
+    assert card.unverified
     assert card.input.crop_fraction == 0.875
     assert "ImageNet" in card.input.scaling
     assert any("ten crops" in limit for limit in card.limits)
