@@ -25,7 +25,7 @@ from ..model.normalisation import NORMALISATIONS, Normalisation, normalisation_o
 from ..model.presets import PRESETS, Preset, find_preset
 from ..model.published import PUBLISHED, Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
-from ..model.weights.layouts import densenet_arrays
+from ..model.weights.layouts import KNOWN_LAYOUTS, densenet_arrays
 from ..settings import settings
 from ..whole_files import cannot_write, whole_file
 from .import_progress import JsonTeller, Teller, WordsTeller
@@ -241,7 +241,10 @@ def _import_file(kind: str, file: Path, plan: _Plan, folder: Path, sha256: str |
             file, plan.labels, plan.size, imported, folder, normalisation=plan.normalisation, report=tell.step
         )
     tell.step("Reading the weights")
-    weights = read_weights(file)
+    try:
+        weights = read_weights(file)
+    except WeightsRefused as refusal:
+        raise WeightsRefused(f"{refusal} {KNOWN_LAYOUTS}") from refusal
     # before TensorFlow is started for nothing
     arrays = densenet_arrays(weights)
     if arrays.outputs != len(plan.labels):

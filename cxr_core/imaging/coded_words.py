@@ -51,8 +51,8 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ("CSPINE", r"C[- ]?SPINE|HWS|CERVICAL"),
     ("TSPINE", r"[TD][- ]?SPINE|BWS"),
     ("LSPINE", r"L[- ]?SPINE|LWS|LUMBAR"),
-    ("SPINE", r"\w*SPINE|COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|\w*WIRBELS\w*|WERVELKOLOM|KREGOSLUP|VERTEBRA\w*|ПОЗВОНО\w*"
-              r"|THORA[CK]O-?LUMB\w*|\S*[椎脊]\S*"),
+    ("SPINE", r"\w*SPINE|COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|\w*WIRBELS\w*|WERVELKOLOM|KREGOSLUP|VERTEBRA\w*"
+              r"|ПОЗВОНО\w*|THORA[CK]O-?LUMB\w*|\S*[椎脊]\S*"),
     ("BREAST", r"BREASTS?|MAMA|MAMMA|SEIN|MAMMOGRA\w*|\S*乳\S*"),
     ("STERNUM", r"STERNUM|ESTERNON|BRUSTBEIN|STERNO|ESTERNO|ГРУДИН[АЫ]|\S*胸骨\S*|흉골"),
 )  # fmt: skip

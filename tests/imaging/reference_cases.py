@@ -140,6 +140,17 @@ def palette(**leftovers) -> Callable[[], bytes]:
     return make
 
 
+def short_palette(entries: int) -> Callable[[], bytes]:
+    """Of so many entries, which says 256."""
+
+    def change(ds: Dataset) -> None:
+        for colour in ("Red", "Green", "Blue"):
+            keyword = f"{colour}PaletteColorLookupTableData"
+            setattr(ds, keyword, getattr(ds, keyword)[: 2 * entries])
+
+    return again(palette(), change)
+
+
 def cut(make: Callable[[], bytes], count: int) -> Callable[[], bytes]:
     """A file that ends too soon."""
     return lambda: make()[:-count]
@@ -358,6 +369,8 @@ BROKEN: tuple[Case, ...] = (
          display=lambda: GREY / 255, tolerance=1.01 / 255, says=LEFTOVER),
     Case("leftover in colour: palette", palette(WindowCenter=500, WindowWidth=2000, RescaleIntercept=-1024),
          display=lambda: GREY / 255, says=LEFTOVER),
+    Case("short palette: 100 of 256 entries", short_palette(100), display=lambda: np.minimum(GREY, 99) / 255,
+         says="the palette has fewer entries than it says"),
     Case("decimal comma: window", edited(raw(WindowCenter="2048,0", WindowWidth="1500,0")),
          display=lambda: linear(RAMP, 2048, 1500), says="a decimal comma in Window Center"),
     Case("decimal comma: two windows", edited(raw(WindowCenter="1000,5\\2000", WindowWidth="500,5\\600")),

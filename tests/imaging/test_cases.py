@@ -29,6 +29,7 @@ from tests.imaging.reference_cases import (
     jpeg_of,
     lut,
     raw,
+    short_palette,
     tiff,
 )
 
@@ -393,6 +394,7 @@ def test_a_zip_of_another_method_is_named(method, name):
          "do not decode"),
         (tiff(DEEP, bigtiff=True, byteorder=">"), "BigTIFF in big endian"),
         (edited(raw("US", Rows=b""), **FULL), "without rows"),
+        (short_palette(0), "palette has no entries"),
         *((cut(encapsulated(syntax, frame, **FULL), 200), "cut short")
           for syntax, frame in (
               ("1.2.840.10008.1.2.4.90", lambda: imagecodecs.jpeg2k_encode(RAMP, level=0, codecformat="j2k")),
