@@ -261,6 +261,11 @@ def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsy
     assert "holds 12 images (many/film0.dcm, many/film1.dcm," in line
     assert line.endswith("many/film9.dcm, ...): give one file of them.")
     assert not (tmp_path / "p.png").exists()
+    with zipfile.ZipFile(tmp_path / "equal.zip", "w") as archive:
+        for folder in "ab":
+            archive.write(study / "film.dcm", f"{folder}/film.dcm")
+    assert main(["render", str(tmp_path / "equal.zip"), str(tmp_path / "p.png")]) == 2
+    assert "holds 2 images (equal/film.dcm, equal/film.dcm (2))" in capsys.readouterr().err
 
 
 def test_csv_to_a_file(study, tmp_path, capsys):
