@@ -1,4 +1,4 @@
-"""A model card in Markdown: what a model is for, what it was made from, and how good it was on a run's films.
+"""A model card in Markdown: what a model is for, what it was made from, and how good it was on a run's images.
 
 Source of the headings: Mitchell et al., *Model Cards for Model Reporting*, FAT* 2019, doi 10.1145/3287560.3287596.
 """
@@ -50,7 +50,7 @@ def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     yield "A second look at frontal chest radiographs by a radiologist, for research. Never a replacement of one."
     yield f"It does not look for: {_plain('; '.join(card.not_looked_for))}."
     yield "\n## Training data\n"
-    films = "films not stated" if training.films is None else f"{training.films:,} films"
+    films = "images not stated" if training.films is None else f"{training.films:,} images"
     patients = "" if training.patients is None else f" of {training.patients:,} patients"
     yield f"{films}{patients}: {_plain('; '.join(training.datasets) or 'data sets not stated')}."
     if training.split is not None:
