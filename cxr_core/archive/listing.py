@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,4 +255,15 @@ def _members(path: Path) -> list[InputFile]:
     except (InputRefused, OSError, ValueError):
         # reading it says what is wrong, if anything is
         return []
-    return [InputFile(path / name, Path(path.stem, name), member=number) for number, (name, _) in enumerate(found)]
+    names = _told_apart([name for name, _ in found])
+    return [InputFile(path / name, Path(path.stem, name), member=number) for number, name in enumerate(names)]
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Return names of which each second and later one that is equal says which it is: ``a``, ``a (2)``."""
+    seen: Counter[str] = Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return apart

@@ -25,8 +25,9 @@ from ..model.normalisation import NORMALISATIONS, Normalisation, normalisation_o
 from ..model.presets import PRESETS, Preset, find_preset
 from ..model.published import PUBLISHED, Published, find_published
 from ..model.weights import MAX_FILE_BYTES, read_weights
-from ..model.weights.layouts import densenet_arrays
+from ..model.weights.layouts import KNOWN_LAYOUTS, densenet_arrays
 from ..settings import settings
+from ..shown import shown_name
 from ..whole_files import cannot_write, whole_file
 from .import_progress import JsonTeller, Teller, WordsTeller
 
@@ -221,7 +222,9 @@ def _import_published(
                 raise cannot_write(f"--keep {keep}", error) from error
         tell.step("Reading the weights")
         weights = read_weights(path)
-        imported = Imported(published.source, f"{path.name} ({weights.form})", weights.sha256, checked, published.url)
+        imported = Imported(
+            published.source, f"{shown_name(path.name)} ({weights.form})", weights.sha256, checked, published.url
+        )
         training = _training()
         return training.import_published(published, weights, imported, folder, report=tell.step)
 
@@ -234,14 +237,18 @@ def _import_file(kind: str, file: Path, plan: _Plan, folder: Path, sha256: str |
     if sha256 is not None and found != sha256.lower():
         raise WeightsRefused(f"Weights {file.name}: SHA-256 is {found}, not the one given. It is not the file meant.")
     checked = "the SHA-256 given at the import" if sha256 else "nothing: none was given at the import"
-    source = f"{kind}:{file.name}"
+    name = shown_name(file.name)
+    source = f"{kind}:{name}"
     if kind == "keras":
-        imported = Imported(source, f"{file.name} (Keras weights)", found, checked)
+        imported = Imported(source, f"{name} (Keras weights)", found, checked)
         return _training().import_keras(
             file, plan.labels, plan.size, imported, folder, normalisation=plan.normalisation, report=tell.step
         )
     tell.step("Reading the weights")
-    weights = read_weights(file)
+    try:
+        weights = read_weights(file)
+    except WeightsRefused as refusal:
+        raise WeightsRefused(f"{refusal} {KNOWN_LAYOUTS}") from refusal
     # before TensorFlow is started for nothing
     arrays = densenet_arrays(weights)
     if arrays.outputs != len(plan.labels):
@@ -249,7 +256,7 @@ def _import_file(kind: str, file: Path, plan: _Plan, folder: Path, sha256: str |
             f"Weights {file.name}: {arrays.outputs} outputs, but {len(plan.labels)} labels. Give --labels with one "
             "name for each output, in their order."
         )
-    imported = Imported(source, f"{file.name} ({weights.form}; {arrays.layout})", found, checked)
+    imported = Imported(source, f"{name} ({weights.form}; {arrays.layout})", found, checked)
     return _training().import_torch(
         weights,
         plan.labels,

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from PIL import Image
 
-from ..archive import as_text, collect
-from ..errors import WrongArguments
+from ..archive import InputFile, as_text, collect
+from ..errors import InputRefused, WrongArguments
 from ..explain import png
-from ..imaging import read_radiograph, render8
+from ..imaging import read_radiograph, render8, sniff
 from .inputs import write
 
 __all__ = ["render"]
@@ -29,7 +29,18 @@ def render(
         raise typer.BadParameter("FILE is a folder; render takes one file.")
     found = collect([file])
     if len(found) > 1:
+        # what lies beside the images, such as a note or a viewer's settings, is none
+        found = [each for each in found if _is_image(each)] or found[:1]
+    if len(found) > 1:
         names = ", ".join(as_text(each.place) for each in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
         raise WrongArguments(f"{as_text(file)} holds {len(found)} images ({names}): give one file of them.")
     grey = render8(read_radiograph(found[0].read()))
     write(out, png(Image.fromarray(grey), "Chest radiograph as displayed"))
+
+
+def _is_image(file: InputFile) -> bool:
+    try:
+        sniff(file.read())
+    except InputRefused:
+        return False
+    return True

@@ -18,6 +18,7 @@ __all__ = [
     "FRONTAL",
     "OTHER_VIEWS",
     "body_part",
+    "code_meanings",
     "coded_text",
     "described_as_lateral",
     "view_of_codes",
@@ -50,10 +51,10 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     ("CSPINE", r"C[- ]?SPINE|HWS|CERVICAL"),
     ("TSPINE", r"[TD][- ]?SPINE|BWS"),
     ("LSPINE", r"L[- ]?SPINE|LWS|LUMBAR"),
-    ("SPINE", r"\w*SPINE|COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|WIRBELSAULE|WERVELKOLOM|KREGOSLUP|VERTEBRA\w*|ПОЗВОНО\w*"
-              r"|\S*[椎脊]\S*"),
+    ("SPINE", r"\w*SPINE|COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|\w*WIRBELS\w*|WERVELKOLOM|KREGOSLUP|VERTEBRA\w*"
+              r"|ПОЗВОНО\w*|THORA[CK]O-?LUMB\w*|\S*[椎脊]\S*"),
     ("BREAST", r"BREASTS?|MAMA|MAMMA|SEIN|MAMMOGRA\w*|\S*乳\S*"),
-    ("STERNUM", r"STERNUM|ESTERNON|BRUSTBEIN|STERNO|ESTERNO"),
+    ("STERNUM", r"STERNUM|ESTERNON|BRUSTBEIN|STERNO|ESTERNO|ГРУДИН[АЫ]|\S*胸骨\S*|흉골"),
 )  # fmt: skip
 _LATER_OTHERS: tuple[tuple[str, str], ...] = (
     ("SKULL", r"SKULL|CRANE|CRANEO|CRANIO|CRANIUM|SCHADEL|CZASZKA|SCHEDEL|KALLO|ЧЕРЕП\w*|\S*颅\S*|\S*頭蓋\S*|두개\w*"),
@@ -81,10 +82,12 @@ BODY_PARTS = frozenset({"CHEST"} | {part for part, _ in (*_OTHERS, *_LATER_OTHER
 """What :func:`body_part` may return."""
 
 _LATERAL = re.compile(
-    r"(?<![^\W_])[LR]?[- ]?LAT(?![^\W_])|LATER(?!O)|(?<![^\W_])(PROFIL|PROFILE|PERFIL|SEITLICH|SEITE|BOCZN\w*|SIDE"
-    r"|БОК\w*)(?![^\W_])|侧|側|측면"
+    r"(?<![^\W_])([LR]T?[- ]?)?LAT[LR]?(?![^\W_])|(?<!BI)(?<!BI[- ])(?<!UNI)(?<!COL)LATER(?!O|ALI[TD])"
+    r"|(?<![^\W_])(?<!HIGH )(?<!LOW )(PROFIL|PROFILE|PROFILO|PERFIL|SEITLICH|BOCZN\w*|БОК\w*)(?![^\W_])|侧|側|측면"
 )
-_DECUBITUS, _OBLIQUE = re.compile(r"DECUB"), re.compile(r"OBLI|SCHRAG|SKOSN|斜")
+# lying on the back or on the front is no lateral decubitus: such an image is frontal, if nothing else says lateral
+_DECUBITUS = re.compile(r"^(?!.*(?<![^\W_])(SUPI|PRON|(?<!VENTRO[- ])DORSAL|(?<!DORSO[- ])VENTRAL)).*DECUB")
+_OBLIQUE = re.compile(r"OBLI|SCHRAG|SKOSN|斜")
 _PA = re.compile(r"(?<![^\W_])(P[-/. ]?A|DV)(?![^\W_])|POSTERO[- ]?ANTERIOR|DORSO[- ]?VENTRAL|后前|後前")
 _AP = re.compile(r"(?<![^\W_])(A[-/. ]?P|VD)(?![^\W_])|ANTERO[- ]?POSTERIOR|VENTRO[- ]?DORSAL|前后|前後")
 _FRONT = re.compile(r"(?<![^\W_])(FRONT\w*|FACE|FRENTE|ПРЯМ\w*)(?![^\W_])|正|정면")
@@ -208,6 +211,14 @@ def view_of_codes(ds: Dataset) -> str:
         if known:
             return known
     return ""
+
+
+def code_meanings(ds: Dataset) -> list[str]:
+    """Return the words of View Code Sequence, which are free text."""
+    sequence = ds.get("ViewCodeSequence")
+    if not sequence or isinstance(sequence, str | bytes):
+        return []
+    return [str(item.get("CodeMeaning") or "") for item in sequence]
 
 
 def described_as_lateral(texts: Iterable[str]) -> bool:

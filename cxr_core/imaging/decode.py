@@ -124,12 +124,25 @@ def _decoded(ds: Dataset, syntax: UID) -> np.ndarray:
 
 def _without_end(ds: Dataset, syntax: UID, frame: bytes) -> np.ndarray:
     """Return a frame that has no end marker, if every row of it is there (:data:`.whole.FILLER`)."""
-    # CharLS takes nothing beyond the last row, and refuses a frame that ends before it
-    fillers = (b"",) if _DECODERS[syntax] == "pyjpegls" else (b"", FILLER)
-    found = [container_pixels(_with_frame(ds, frame + filler + END)) for filler in fillers]
+    if _DECODERS[syntax] == "pyjpegls":
+        return _without_end_of_jpeg_ls(ds, frame)
+    found = [container_pixels(_with_frame(ds, frame + filler + END)) for filler in (b"", FILLER)]
     if not np.array_equal(found[0], found[-1]):
         raise InputRefused(_BROKEN.format(syntax.name))
     return found[0]
+
+
+def _without_end_of_jpeg_ls(ds: Dataset, frame: bytes) -> np.ndarray:
+    """Return such a frame of JPEG-LS: CharLS takes nothing beyond the last row, and refuses one that ends before it.
+
+    A frame of an odd length has a zero behind it (PS3.5 A.4), which is no part of the codestream.
+    """
+    try:
+        return container_pixels(_with_frame(ds, frame + END))
+    except InputRefused:
+        if not frame.endswith(b"\0"):
+            raise
+        return container_pixels(_with_frame(ds, frame[:-1] + END))
 
 
 def _colour(ds: Dataset, syntax: UID, frame: bytes) -> np.ndarray:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..errors import InputRefused
+
 __all__ = ["DeepGrey", "deep_samples", "grey_alpha_png", "grey_alpha_tiff", "is_deep"]
 
 _UPPER_OF = {"B": "B", "L": "L", "N": "L" if sys.byteorder == "little" else "B"}
@@ -24,7 +26,7 @@ _OTHER = {"B": "L", "L": "B"}
 
 def is_deep(image: Image.Image) -> bool:
     """Return whether an opened picture, not yet decoded, has colour samples of 16 bits."""
-    return bool(image.tile) and _raw_mode(image.tile[0].args)[:-1] in ("RGB;16", "RGBA;16", "RGBX;16")
+    return bool(image.tile) and _raw_mode(image.tile[0].args)[:-1] in ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16")
 
 
 def _raw_mode(args: object) -> str:
@@ -49,7 +51,8 @@ def deep_samples(data: bytes, name: str) -> np.ndarray:
 
 def _unpacked_as(image: Image.Image, letter: str) -> Image.Image:
     def turned(args: object) -> object:
-        mode = _raw_mode(args)[:-1] + letter
+        # colours that are multiplied by their alpha (RGBa) are taken as stored: divided they would be of 8 bits
+        mode = _raw_mode(args)[:-1].replace("RGBa", "RGBA") + letter
         return (mode, *args[1:]) if isinstance(args, tuple) else mode
 
     image.tile = [tile._replace(args=turned(tile.args)) for tile in image.tile]
@@ -92,11 +95,17 @@ def grey_alpha_png(data: bytes) -> DeepGrey | None:
 
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _PREDICTOR, _TILE, _EXTRA = 258, 262, 277, 284, 317, 322, 338
-_GREY, _RGB, _CHUNKY, _HORIZONTAL, _SHORT = 1, 2, 1, 2, 3
+_GREY, _RGB, _CHUNKY, _HORIZONTAL = 1, 2, 1, 2
+_SHORT = 3
+_WHOLE_NUMBERS = {_SHORT: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}
+"""Kinds of a value (SHORT, LONG, LONG8) with their letter and bytes: a size may be any of them."""
 
 
 def grey_alpha_tiff(data: bytes) -> DeepGrey | None:
-    """Return a TIFF of grey with alpha of 16 bits so, or None for another (TIFF 6.0, section 2; BigTIFF)."""
+    """Return a TIFF of grey with alpha of 16 bits so, or None for another (TIFF 6.0, section 2; BigTIFF).
+
+    Raises InputRefused for one in tiles of differences.
+    """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         return None
@@ -113,9 +122,11 @@ def grey_alpha_tiff(data: bytes) -> DeepGrey | None:
         and _EXTRA in said
     )
     differences = said.get(_PREDICTOR, 1) == _HORIZONTAL
-    # differences begin anew in every tile
-    if not fits or said.get(_PREDICTOR, 1) > _HORIZONTAL or (differences and _TILE in said):
+    if not fits or said.get(_PREDICTOR, 1) > _HORIZONTAL:
         return None
+    if differences and _TILE in said:
+        # they begin anew in every tile
+        raise InputRefused("TIFF of 16-bit grey with alpha, in tiles of differences: not read here. Export it as PNG.")
     patched = bytearray(data)
     for tag, value in ((_BITS, 8), (_PHOTOMETRIC, _RGB), (_SAMPLES, 4), (_EXTRA, 2), (_PREDICTOR, 1)):
         if tag in entries:
@@ -124,25 +135,27 @@ def grey_alpha_tiff(data: bytes) -> DeepGrey | None:
 
 
 def _entries(data: bytes, order: str) -> dict[int, tuple[int, int]]:
-    """Return (first value, place of the entry) of each tag of the first directory whose values are short."""
+    """Return (first value, place of the entry) of each tag of the first directory whose values are whole."""
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
     at = struct.unpack_from(f"{order}Q", data, 8)[0] if big else struct.unpack_from(f"{order}I", data, 4)[0]
     count = struct.unpack_from(f"{order}{'Q' if big else 'H'}", data, at)[0]
-    at, step, inline = at + (8 if big else 2), 20 if big else 12, 4 if big else 2
+    at, step, inline = at + (8 if big else 2), 20 if big else 12, 8 if big else 4
     found = {}
     for place in range(at, at + step * min(count, 4096), step):
         tag, kind = struct.unpack_from(f"{order}HH", data, place)
         number = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, place + 4)[0]
         value = place + (12 if big else 8)
-        if kind == _SHORT:
-            if number > inline:
+        if kind in _WHOLE_NUMBERS:
+            letter, size = _WHOLE_NUMBERS[kind]
+            if number * size > inline:
                 value = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, value)[0]
-            found[tag] = struct.unpack_from(f"{order}H", data, value)[0], place
+            found[tag] = struct.unpack_from(f"{order}{letter}", data, value)[0], place
     return found
 
 
 def _write(data: bytearray, place: int, order: str, value: int) -> None:
     """Write an entry of one short value."""
     big = struct.unpack_from(f"{order}H", data, 2)[0] == 43
+    struct.pack_into(f"{order}H", data, place + 2, _SHORT)
     struct.pack_into(f"{order}{'Q' if big else 'I'}", data, place + 4, 1)
     struct.pack_into(f"{order}H", data, place + (12 if big else 8), value)

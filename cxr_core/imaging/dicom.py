@@ -44,6 +44,9 @@ _READ = (
     "BluePaletteColorLookupTableData", "PixelData",
 )  # fmt: skip
 
+_PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
+"""The tag of Pixel Data, little and big endian."""
+
 _CONTRADICTING = "DICOM whose attributes cannot be read or contradict each other. Export it again."
 
 
@@ -124,6 +127,9 @@ def _opened(data: bytes) -> tuple[Dataset, Repairs]:
             if closed is not None:
                 repairs.append("the compressed pixel data have no end: taken as far as they go")
             ds = pydicom.dcmread(Elements(closed or data), force=True, specific_tags=list(_READ))
+            if "PixelData" not in ds and data[at : at + 4] in _PIXEL_DATA:
+                # pydicom leaves out an element that ends too soon
+                raise InputRefused(CUT)
         else:
             ds.add_new("PixelData", "OW", pixels)
         check_lengths(ds.file_meta)

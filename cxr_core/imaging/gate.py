@@ -181,13 +181,17 @@ def _notes(header: Mapping[str, str], age: float | None) -> Iterable[str]:
     if age is None:
         yield "age unknown: the model is for adults"
     view, coded = _views(header)
-    if header and not view and not coded:
+    if runs_sideways(header.get("PatientOrientation", "")) and not (view in FRONTAL or coded in FRONTAL):
+        # it is refused as lateral
+        pass
+    elif header and not view and not coded:
         yield "view position not stated: taken as frontal"
     elif view == UNKNOWN and not coded:
         yield "view position stated in a word that is not known here: taken as frontal"
+    decides = header.get("SOPClassUID") in RADIOGRAPH_CLASSES
     if header.get("Modality") == UNKNOWN:
-        yield "modality stated in a word that is not known here: the SOP class decides"
-    elif header.get("Modality") in CONTESTED_MODALITIES:
+        yield f"modality stated in a word that is not known here: {'the SOP class decides' if decides else 'ignored'}"
+    elif decides and header.get("Modality") in CONTESTED_MODALITIES:
         yield f"modality {header['Modality']} of a radiograph's SOP class: the SOP class decides"
     if header.get("BodyPartExamined") == UNKNOWN:
         yield "body part stated in a word that is not known here: taken as a chest"

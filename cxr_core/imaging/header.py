@@ -14,7 +14,7 @@ from types import MappingProxyType
 from pydicom.dataset import Dataset
 
 from .accepted import COLOUR, GREY, RADIOGRAPH_MODALITIES, sop_class_name
-from .coded_words import body_part, coded_text, described_as_lateral, view_of_codes, view_position
+from .coded_words import body_part, code_meanings, coded_text, described_as_lateral, view_of_codes, view_position
 from .elements import decimal_numbers
 
 __all__ = ["allowed_header", "patient_age", "spacing_mm"]
@@ -63,7 +63,7 @@ def allowed_header(ds: Dataset) -> Mapping[str, str]:
     if coded := view_of_codes(ds):
         header["ViewCodeSequence"] = coded
     # free text: whether it names a lateral view is all that is kept of it
-    if described_as_lateral([_text(ds, keyword) for keyword in _DESCRIPTIONS]):
+    if described_as_lateral([*(_text(ds, keyword) for keyword in _DESCRIPTIONS), *code_meanings(ds)]):
         header["SeriesDescription"] = "names a lateral view"
     orientation = _text(ds, "PatientOrientation").upper().replace(" ", "")
     if _ORIENTATION.fullmatch(orientation):

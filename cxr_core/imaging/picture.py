@@ -82,12 +82,13 @@ def picture_of(ds: Dataset, containers: Containers, pose: Pose, voi_scale: VoiSc
     photometric, pixels = str(ds.PhotometricInterpretation), containers.pixels
     colour = photometric in COLOUR
     if photometric == "PALETTE COLOR":
+        _complete_palette(ds, notes)
         pixels = apply_color_lut(pixels, ds)
         pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
     if pixels.ndim == 3:
         notes.transforms.append(f"colour ({photometric if colour else 'in the frame'}): luma")
         if colour:
-            notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a film")
+            notes.concerns.append("the file is in colour: a screenshot or a secondary capture, not a radiograph")
         pixels = luma(pixels)
     elif colour:
         raise InputRefused("DICOM whose colours cannot be read. Export it as MONOCHROME2.")
@@ -119,6 +120,29 @@ def picture_of(ds: Dataset, containers: Containers, pose: Pose, voi_scale: VoiSc
     notes.transforms.extend(pose_words(pose))
     tables = replace(tables, containers=np.ascontiguousarray(posed(tables.containers, pose)))
     return Picture(tables, voi, vois, shape, stretch, scalable)
+
+
+def _complete_palette(ds: Dataset, notes: Notes) -> None:
+    """Give a palette with fewer entries than it says (PS3.3 C.7.6.3.1.5) its last entry in place of each that it lacks.
+
+    Raises InputRefused where a colour has none at all.
+    """
+    short = False
+    for colour in ("Red", "Green", "Blue"):
+        descriptor = ds.get(f"{colour}PaletteColorLookupTableDescriptor") or ()
+        keyword = f"{colour}PaletteColorLookupTableData"
+        entries = ds.get(keyword)
+        if len(descriptor) != 3 or not entries:
+            raise InputRefused("DICOM whose palette has no entries or no descriptor. Export it as MONOCHROME2.")
+        width = 2 if int(descriptor[2]) > 8 else 1
+        lacking = (int(descriptor[0]) or 1 << 16) - len(entries) // width
+        if isinstance(entries, bytes) and lacking > 0 and len(entries) >= width:
+            whole = entries[: len(entries) // width * width]
+            padded = whole + whole[-width:] * lacking
+            setattr(ds, keyword, padded + b"\0" * (len(padded) % 2))
+            short = True
+    if short:
+        notes.repairs.append("the palette has fewer entries than it says: values beyond its end take the last")
 
 
 def _scaled(vois: tuple[Voi | Lut, ...], scale: VoiScale, notes: Notes) -> tuple[tuple[Voi | Lut, ...], bool]:

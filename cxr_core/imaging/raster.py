@@ -22,6 +22,7 @@ __all__ = ["Raster", "luma", "posed_raster", "read_raster"]
 
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N"}
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_BITS, _PLANAR, _IN_PLANES = 258, 284, 2
 _ORIENTATION = 0x0112
 _LUMA = (0.299, 0.587, 0.114)
 _OPAQUE = 65535
@@ -79,7 +80,7 @@ def read_raster(data: bytes, kind: Kind) -> Raster:
             with silence() if kind == "tiff" else contextlib.nullcontext():
                 return _read(data, name)
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise InputRefused(f"{name} with far too many pixels. Give the film at its own size.") from error
+        raise InputRefused(f"{name} with far too many pixels. Give the radiograph at its own size.") from error
     except UnidentifiedImageError as error:
         if data.startswith(_BIG_ENDIAN_BIGTIFF):
             raise InputRefused("BigTIFF in big endian: not read here. Export it as TIFF or PNG.") from error
@@ -114,10 +115,25 @@ def _read(data: bytes, name: str) -> Raster:
         deep = grey_alpha_png(data) if name == "PNG" else None
         if deep is not None:
             return _upright(_deep_grey(deep, name), image, page)
+        if name == "TIFF" and _in_deep_planes(image):
+            raise InputRefused(
+                "TIFF with 16-bit colour in planes: not read here. Export it as PNG or with chunky samples."
+            )
         if is_deep(image):
             return _upright(_deep_colour(deep_samples(data, name), name), image, page)
         grey = _grey(image, name)
         return replace(grey, transforms=(*page, *grey.transforms))
+
+
+def _in_deep_planes(image: Image.Image) -> bool:
+    """Return whether a TIFF has several samples of more than 8 bits, each in a plane of its own.
+
+    Pillow takes them as if they lay side by side (TIFF 6.0, PlanarConfiguration).
+    """
+    bits = image.tag_v2.get(_BITS, 1)
+    bits = bits if isinstance(bits, tuple) else (bits,)
+    planes = image.tag_v2.get(_PLANAR) == _IN_PLANES
+    return planes and len(image.getbands()) > 1 and max(bits) > 8
 
 
 _SUBFILE, _OLD_SUBFILE, _REDUCED, _OLD_REDUCED = 254, 255, 1, 2
@@ -139,7 +155,7 @@ def _page(image: Image.Image, name: str) -> tuple[str, ...]:
     if name == "TIFF" and pages <= _MOST_THUMBNAILS:
         pictures = [page for page in pictures if not _is_reduced(image, page)]
     if len(pictures) != 1:
-        raise InputRefused(f"{name} with {pages} pages: one film is accepted, not several.")
+        raise InputRefused(f"{name} with {pages} pages: one image is accepted, not several.")
     image.seek(pictures[0])
     check_size(image.height, image.width)
     if pictures[0] and is_deep(image):
@@ -196,7 +212,9 @@ def _upright(raster: Raster, image: Image.Image, page: tuple[str, ...]) -> Raste
 def _colour_concern(rgb: np.ndarray, tolerance: int = 0) -> tuple[str, ...]:
     """Say that a picture is in colour, where channels differ by more than so many levels."""
     spread = int((rgb.max(axis=2) - rgb.min(axis=2)).max()) if tolerance else int((rgb != rgb[..., :1]).any())
-    return () if spread <= tolerance else ("the file is in colour: a screenshot or a secondary capture, not a film",)
+    return (
+        () if spread <= tolerance else ("the file is in colour: a screenshot or a secondary capture, not a radiograph",)
+    )
 
 
 def _grey(image: Image.Image, name: str) -> Raster:

@@ -48,7 +48,11 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"<svg", f"an SVG drawing{_EXPORT}"),
 )
 
-_HEIF = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
+_HEIF = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
+    **dict.fromkeys((b"mif1", b"msf1"), "HEIF"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
 _ISO_WORDS = {"HEIC": "a HEIC picture", "HEIF": "a HEIF picture", "AVIF": "an AVIF picture"}
 
 
@@ -91,7 +95,7 @@ def _found(data: bytes) -> str:
             return f"it is {words}"
     if data[4:8] == b"ftyp":
         name = _HEIF.get(data[8:12])
-        return f"it is {_ISO_WORDS[name]}{_EXPORT}" if name else "it is a film or a picture in an ISO container"
+        return f"it is {_ISO_WORDS[name]}{_EXPORT}" if name else f"it is an ISO media file (video or picture){_EXPORT}"
     if data.startswith(b"\x1f\x8b"):
         inside = _start_of_gzip(data)
         return f"it is a NIfTI volume in gzip{_VOLUME}" if _is_nifti(inside) else f"it is a gzip archive{_UNPACK}"

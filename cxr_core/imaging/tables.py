@@ -95,6 +95,9 @@ def file_vois(ds: Dataset, values: np.ndarray, repairs: list[str]) -> tuple[Voi 
     told = ds.get("WindowCenterWidthExplanation") or ()
     told = [told] if isinstance(told, str) else list(told)
     centers, widths = (decimal_numbers(ds, keyword, repairs) for keyword in ("WindowCenter", "WindowWidth"))
+    if len(centers) != len(widths):
+        # one without the other, or fewer of one: the pairs that there are stay
+        repairs.append("Window Center and Window Width are not in pairs: a window of the file is left out")
     for number, (center, width) in enumerate(zip(centers, widths, strict=False), 1):
         words = _known_words(told[number - 1] if number <= len(told) else "")
         voi = Voi(center, width, function, words or f"window {number}")

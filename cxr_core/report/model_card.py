@@ -1,4 +1,4 @@
-"""A model card in Markdown: what a model is for, what it was made from, and how good it was on a run's films.
+"""A model card in Markdown: what a model is for, what it was made from, and how good it was on a run's images.
 
 Source of the headings: Mitchell et al., *Model Cards for Model Reporting*, FAT* 2019, doi 10.1145/3287560.3287596.
 """
@@ -40,16 +40,17 @@ def _model(card: ModelCard | None, summary: RunSummary) -> Iterator[str]:
     training, architecture = card.training, card.architecture
     yield f"- Version {_plain(card.version)}; {_plain(architecture.name)}, {architecture.parameters:,} parameters"
     yield f"- Started from: {_plain(architecture.initialisation)}"
+    channels = "three equal channels" if "three channels" in card.input.scaling else "one channel"
     yield (
-        f"- Input: {card.input.size} x {card.input.size}, one channel; {_plain(card.input.scaling)}; "
-        + exposure_words(card.input.exposure)
+        f"- Input: {card.input.size} x {card.input.size}, {channels}; {_plain(card.input.scaling)}; "
+        f"resampling: {_plain(card.input.resampling)}; " + exposure_words(card.input.exposure)
     )
     yield f"- Licence: {_plain(card.licence)}"
     yield "\n## Intended use\n"
     yield "A second look at frontal chest radiographs by a radiologist, for research. Never a replacement of one."
     yield f"It does not look for: {_plain('; '.join(card.not_looked_for))}."
     yield "\n## Training data\n"
-    films = "films not stated" if training.films is None else f"{training.films:,} films"
+    films = "images not stated" if training.films is None else f"{training.films:,} images"
     patients = "" if training.patients is None else f" of {training.patients:,} patients"
     yield f"{films}{patients}: {_plain('; '.join(training.datasets) or 'data sets not stated')}."
     if training.split is not None:
@@ -63,7 +64,7 @@ def _evaluation(summary: RunSummary) -> Iterator[str]:
     record = summary.record
     yield "\n## Evaluation data\n"
     data = _plain(", ".join((*record.data, record.part)))
-    yield f"{record.films:,} films of {record.patients:,} patients ({data}); "
+    yield f"{record.films:,} images of {record.patients:,} patients ({data}); "
     yield f"reference: {_plain(summary.reference)}; run {_plain(record.id)} of {_plain(record.created[:10])}."
     for note in summary.notes:
         yield f"- Note: {_plain(note)}."

@@ -24,6 +24,7 @@ from ..model.normalisation import Normalisation
 from ..model.presets import Preset
 from ..model.published import Published
 from ..model.published_auc import AUC_SOURCE, PUBLISHED_AUC
+from ..shown import shown_name
 
 __all__ = ["ANCHOR_ODDS", "NOT_VERIFIED", "Blank", "file_card", "published_card"]
 
@@ -177,8 +178,8 @@ def file_card(
     of = f"by the labels of {preset.url}" if preset else order
     return ModelCard(
         version="1",
-        title=f"DenseNet121 from the {kind} file {imported.file.partition(' (')[0]}"
-        + (f", read as {preset.name}'s" if preset else ""),
+        title=f"DenseNet121 from the {kind} file {shown_name(imported.file).partition(' (')[0]}"
+        + (f", read as {preset.name}'s, {NOT_VERIFIED}" if preset else ""),
         labels=labels,
         input=InputSpec(
             size=size,
@@ -192,7 +193,7 @@ def file_card(
         limits=(
             "Nothing came with the weights but the numbers: who trained them, on what, and how good they are is not "
             "known here.",
-            f"Its outputs are named {of}. With another order every name is wrong: compare it on films whose "
+            f"Its outputs are named {of}. With another order every name is wrong: compare it on images whose "
             "findings are known.",
             f"Its input is {normalisation.words}, as stated at the import. Weights that were trained on other values "
             "give wrong scores without a sign of it.",
@@ -203,7 +204,14 @@ def file_card(
         ),
         licence="Not stated in the file. Ask who gave it to you.",
         citations=(*((preset.url,) if preset else ()), _DENSENET),
-        **_common(labels, imported, blank, "not stated in the file", None),
+        **_common(
+            labels,
+            # it wears a repository's name, which no hash confirms
+            replace(imported, file=shown_name(imported.file), verified=False if preset else imported.verified),
+            blank,
+            "not stated in the file",
+            None,
+        ),
     )
 
 

@@ -80,8 +80,8 @@ def _form(board: _Board) -> None:
         refusal("Not imported", ("A name is needed: letters, digits, dot, - and _.",))
     elif not known and file is None:
         refusal("Not imported", ("The weights file is needed.",))
-    elif options is None:
-        refusal("Not imported", ("Labels are needed: a name for each output, in their order, commas between.",))
+    elif isinstance(options, str):
+        refusal("Not imported", (options,))
     elif (problem := audit.problem()) is not None:
         refusal("Not imported", (str(problem),))
     else:
@@ -102,15 +102,20 @@ def _form(board: _Board) -> None:
         st.rerun()
 
 
-def _file_options(chosen: str) -> list[str] | None:
-    """Ask what a file does not say; return the command's options, or None where the labels are missing."""
+def _file_options(chosen: str) -> list[str] | str:
+    """Ask what a file does not say; return the command's options, or in words what is missing."""
     if chosen == TORCH:
         preset = st.selectbox(
             "Repository that it comes from",
             [*PRESETS, NO_PRESET],
+            # nothing is chosen for the user: a wrong one gives wrong scores without a sign of it
+            index=None,
+            placeholder="Choose one",
             key="import-preset",
             help="Sets labels, normalisation and size as its own test code has them.",
         )
+        if preset is None:
+            return "Where it comes from is needed: a repository, or another, stated below."
         if preset != NO_PRESET:
             return ["--preset", preset]
     labels = st.text_input(
@@ -121,7 +126,9 @@ def _file_options(chosen: str) -> list[str] | None:
     normalisation = st.selectbox(
         "What its authors did to grey values",
         list(NORMALISATIONS),
-        key="import-normalisation",
+        index=None if chosen == TORCH else list(NORMALISATIONS).index("imagenet"),
+        placeholder="Choose one, or write MEAN,SD",
+        key=f"import-normalisation-{chosen}",
         accept_new_options=True,
         help="With another normalisation than that of the training every score is wrong without a sign of it. "
         + "; ".join(f"{name}: {known.words}" for name, known in NORMALISATIONS.items())
@@ -129,7 +136,9 @@ def _file_options(chosen: str) -> list[str] | None:
     )
     size = st.number_input("Side of its input, pixels", 32, 1024, 224, 32, key="import-size")
     if chosen == TORCH and not labels.strip():
-        return None
+        return "Labels are needed: a name for each output, in their order, commas between."
+    if chosen == TORCH and not normalisation:
+        return "What its authors did to grey values is needed: choose one, or write MEAN,SD."
     return [
         *(["--labels", labels] if labels.strip() else []),
         *("--normalisation", str(normalisation or "imagenet")),

@@ -195,7 +195,7 @@ def _distrust(reading: Reading) -> None:
     reasons = reading.quality.reasons or ("none was found, which promises nothing",)
     _list(reasons, "Reasons to distrust this reading")
     if reading.quality.notes:
-        html('<div class="sr-small">Not known: {notes}</div>', notes="; ".join(reading.quality.notes))
+        html('<div class="sr-small">Notes: {notes}</div>', notes="; ".join(reading.quality.notes))
 
 
 def _offers(film: Film, reading: Reading) -> None:

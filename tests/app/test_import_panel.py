@@ -189,6 +189,11 @@ def test_a_torch_file_is_read_by_a_preset(app, monkeypatch):
     by_label(app.text_input, "Name of the model").set_value("chexnet").run()
     by_label(app.file_uploader, "Checkpoint").set_value(("m.pth.tar", b"PK", "x/y"))
     import_button(app).click().run()
+    assert not app.exception
+    assert "Where it comes from is needed" in text(app)
+    assert importing._board().job is None
+    by_label(app.selectbox, "Repository").select("arnoweng").run()
+    import_button(app).click().run()
     assert Told.last.arguments[2:4] == ["--preset", "arnoweng"]
     assert Told.last.arguments[-1].startswith("torch:")
     Told.last.upload.cleanup()
@@ -205,6 +210,9 @@ def test_a_torch_file_of_no_known_repository_needs_labels(app, monkeypatch):
     assert "Labels are needed" in text(app)
     assert importing._board().job is None
     by_label(app.text_input, "outputs are for").set_value("Mass,Nodule").run()
+    import_button(app).click().run()
+    assert "What its authors did to grey values is needed" in text(app)
+    assert importing._board().job is None
     by_label(app.selectbox, "grey values").select("samplewise").run()
     import_button(app).click().run()
     assert not app.exception

@@ -264,6 +264,8 @@ def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsy
     with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
         archive.write(study / "film.dcm", "a/film.dcm")
         archive.writestr("DICOMDIR", b"x")
+        archive.writestr("readme.txt", b"read me")
+        archive.writestr("autorun.inf", b"[autorun]")
     assert main(["render", str(tmp_path / "one.zip"), str(tmp_path / "o.png")]) == 0
     capsys.readouterr()
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
@@ -274,6 +276,11 @@ def test_render_of_an_archive_says_which_images_there_are(study, tmp_path, capsy
     assert "holds 12 images (many/film0.dcm, many/film1.dcm," in line
     assert line.endswith("many/film9.dcm, ...): give one file of them.")
     assert not (tmp_path / "p.png").exists()
+    with zipfile.ZipFile(tmp_path / "equal.zip", "w") as archive:
+        for folder in "ab":
+            archive.write(study / "film.dcm", f"{folder}/film.dcm")
+    assert main(["render", str(tmp_path / "equal.zip"), str(tmp_path / "p.png")]) == 2
+    assert "holds 2 images (equal/film.dcm, equal/film.dcm (2))" in capsys.readouterr().err
 
 
 def test_csv_to_a_file(study, tmp_path, capsys):

@@ -103,4 +103,9 @@ def test_the_model_card_holds_the_runs_numbers_and_the_cards_limits(summary):
     for label in LABELS:
         auc = summary.auc[label]
         assert f"| {display_name(label)} | {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}) |" in text
+    assert "one channel" in text
+    assert f"resampling: {card.input.resampling}" in text
+    assert f"{summary.record.films:,} images of {summary.record.patients:,} patients" in text
+    three = dataclasses.replace(card.input, scaling="displayed grey in [0, 1], on three channels, as ImageNet")
+    assert "three equal channels" in model_card_markdown(dataclasses.replace(card, input=three), summary)
     assert "The model is not here" in model_card_markdown(None, summary)

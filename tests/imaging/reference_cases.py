@@ -140,6 +140,17 @@ def palette(**leftovers) -> Callable[[], bytes]:
     return make
 
 
+def short_palette(entries: int) -> Callable[[], bytes]:
+    """Of so many entries, which says 256."""
+
+    def change(ds: Dataset) -> None:
+        for colour in ("Red", "Green", "Blue"):
+            keyword = f"{colour}PaletteColorLookupTableData"
+            setattr(ds, keyword, getattr(ds, keyword)[: 2 * entries])
+
+    return again(palette(), change)
+
+
 def cut(make: Callable[[], bytes], count: int) -> Callable[[], bytes]:
     """A file that ends too soon."""
     return lambda: make()[:-count]
@@ -239,10 +250,20 @@ OPAQUE = np.full((64, 64, 1), 65535, np.uint16)
 HALF = np.full((64, 64, 1), 30000, np.uint16)
 
 
+def separate(samples: np.ndarray, **options) -> bytes:
+    """Each sample in a plane of its own."""
+    file = io.BytesIO()
+    extra = {"extrasamples": ["unassalpha"]} if samples.shape[2] == 4 else {}
+    tifffile.imwrite(file, np.moveaxis(samples, 2, 0), photometric="rgb", **(extra | options))
+    return file.getvalue()
+
+
 def tiff(samples: np.ndarray, **options) -> Callable[[], bytes]:
     def make() -> bytes:
         file = io.BytesIO()
         layout = {"photometric": "minisblack"} if samples.ndim == 2 or samples.shape[2] < 3 else {"photometric": "rgb"}
+        if options.get("planarconfig") == "separate":
+            return separate(samples, **options)
         extra = {"extrasamples": ["unassalpha"]} if samples.ndim == 3 and samples.shape[2] in (2, 4) else {}
         planar = {"planarconfig": "contig"} if samples.ndim == 3 else {}
         tifffile.imwrite(file, samples, **(layout | extra | planar | options))
@@ -289,6 +310,16 @@ COLOURED = Image.merge("RGB", [SOFT, SOFT.transpose(Image.Transpose.ROTATE_90), 
 S12, E12 = signed(12)
 S12_VALUES = np.linspace(-2048, 2047, 64 * 64).reshape(64, 64).astype(np.int16)
 SIGNED = (SMOOTH - 2048).astype(np.uint16) & 4095
+ODD = np.roll(SMOOTH, 7, 1).astype(np.uint16)
+ODD_SHOWN = linear(ODD, 2048, 4096)
+
+
+def odd_frame() -> bytes:
+    data = imagecodecs.jpegls_encode(ODD)
+    assert len(data) % 2
+    return data
+
+
 MISSING, TAKEN = "is missing or no number", "values beyond its end take the last"
 NO_ENTRIES, NO_RESCALE_LEFT = "no entries or no descriptor", "a rescale that cannot be applied"
 LEFTOVER, NO_END = "a colour image: left over", "no end marker"
@@ -338,12 +369,20 @@ BROKEN: tuple[Case, ...] = (
          display=lambda: GREY / 255, tolerance=1.01 / 255, says=LEFTOVER),
     Case("leftover in colour: palette", palette(WindowCenter=500, WindowWidth=2000, RescaleIntercept=-1024),
          display=lambda: GREY / 255, says=LEFTOVER),
+    Case("short palette: 100 of 256 entries", short_palette(100), display=lambda: np.minimum(GREY, 99) / 255,
+         says="the palette has fewer entries than it says"),
     Case("decimal comma: window", edited(raw(WindowCenter="2048,0", WindowWidth="1500,0")),
          display=lambda: linear(RAMP, 2048, 1500), says="a decimal comma in Window Center"),
     Case("decimal comma: two windows", edited(raw(WindowCenter="1000,5\\2000", WindowWidth="500,5\\600")),
          display=lambda: linear(RAMP, 1000.5, 500.5), says="a decimal comma in Window Width"),
     Case("decimal comma: rescale", edited(raw(RescaleSlope="0,5", RescaleIntercept="-100,25"), **FULL),
          display=lambda: linear(RAMP * 0.5 - 100.25, 2048, 4096), says="a decimal comma in Rescale Slope"),
+    Case("a window not in pairs: no width", edited(without("WindowWidth"), **FULL), display=deep(RAMP),
+         says="not in pairs"),
+    Case("a window not in pairs: no centre", edited(without("WindowCenter"), **FULL), display=deep(RAMP),
+         says="not in pairs"),
+    Case("a window not in pairs: two centres", edited(raw(WindowCenter="2048\\1000", WindowWidth="4096")), W,
+         says="not in pairs"),
     Case("no number: a window of words", edited(raw(WindowCenter="auto", WindowWidth="auto")),
          display=deep(RAMP), says="a window of the file is not usable"),
     *(
@@ -443,6 +482,8 @@ BROKEN: tuple[Case, ...] = (
          display=lambda: SHOWN, says=NO_END),
     Case("no end marker: JPEG-LS", without_end(JLS, lambda: imagecodecs.jpegls_encode(RAMP), **FULL),
          display=lambda: SHOWN, says=NO_END),
+    Case("no end marker: JPEG-LS of an odd length", without_end(JLS, odd_frame, **FULL), display=lambda: ODD_SHOWN,
+         says=NO_END),
     Case("no end marker: a JPEG file", cut(jpeg_of(SOFT), 2), display=decoded(jpeg_of(SOFT)), tolerance=1.01 / 255,
          says=NO_END),
     *(
@@ -487,6 +528,7 @@ BROKEN: tuple[Case, ...] = (
             ("LZW with differences", {"compression": "lzw", "predictor": True}),
             ("big endian, differences", {"byteorder": ">", "compression": "zlib", "predictor": True}),
             ("BigTIFF", {"bigtiff": True}),
+            ("tiles, deflate", {"compression": "zlib", "tile": (32, 32)}),
         )
     ),
     *(
@@ -497,6 +539,11 @@ BROKEN: tuple[Case, ...] = (
             ("big endian", DEEP, {"byteorder": ">"}),
             ("LZW with differences", DEEP, {"compression": "lzw", "predictor": True}),
             ("alpha", np.dstack([DEEP, HALF]), {}),
+            ("multiplied by alpha", np.dstack([DEEP, HALF]), {"extrasamples": ["assocalpha"]}),
+            ("multiplied by alpha, big endian", np.dstack([DEEP, HALF]),
+             {"extrasamples": ["assocalpha"], "byteorder": ">"}),
+            ("multiplied by alpha, deflate", np.dstack([DEEP, HALF]),
+             {"extrasamples": ["assocalpha"], "compression": "zlib"}),
         )
     ),
     Case("TIFF: BigTIFF, 8 bits", tiff(GREY, bigtiff=True), display=lambda: GREY / 255),

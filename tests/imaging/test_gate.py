@@ -60,6 +60,8 @@ def test_warnings(elements, words):
         ({"PatientAge": ""}, "age unknown"),
         ({"ViewPosition": ""}, "view position not stated"),
         ({"ViewPosition": "UPRIGHT"}, "view position stated in a word"),
+        ({"ViewPosition": "DECUBITO DORSAL"}, "view position stated in a word"),
+        ({"ViewPosition": "BED SIDE"}, "view position stated in a word"),
         ({"BodyPartExamined": "JOHN DOE"}, "body part stated in a word"),
         ({"Modality": "JOHN DOE"}, "modality stated in a word"),
         ({"Modality": "PX"}, "modality PX"),
@@ -71,6 +73,14 @@ def test_what_is_unknown_is_a_note_and_no_warning(elements, words):
     (note,) = found.notes
     assert note.startswith(words)
     assert "DOE" not in note
+
+
+def test_an_unknown_modality_is_not_said_to_be_decided_by_a_class_that_says_nothing():
+    """Secondary Capture, and a private class."""
+    for uid in ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.113619.4.2"):
+        assert quality(Modality="JOHN DOE", SOPClassUID=uid).notes == (
+            "modality stated in a word that is not known here: ignored",
+        )
 
 
 @pytest.mark.parametrize("part", ["CHEST PA", "PORT CHEST", "CHEST_1_VIEW", "Thorax ap"])

@@ -90,7 +90,10 @@ def test_a_checkpoint_becomes_a_model_that_says_how_it_was_read(tmp_path, capsys
     opened = open_model(str(tmp_path / "chexnet"))
     card = opened.card
     assert card.labels == LABELS
-    assert card.title == "DenseNet121 from the torch file model.pth.tar, read as arnoweng's"
+    assert (
+        card.title == "DenseNet121 from the torch file model.pth.tar, read as arnoweng's, weights not verified by hash"
+    )
+    assert card.unverified
     assert card.input.crop_fraction == 0.875
     assert "ImageNet" in card.input.scaling
     assert any("ten crops" in limit for limit in card.limits)
@@ -129,3 +132,34 @@ def test_what_is_recognised_as_nothing_is_told_the_known_layouts(changes, words)
         densenet_arrays(changed(changes))
     assert "Known layouts: DenseNet121 of torchxrayvision, torchvision or timm" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("preset", [None, "arnoweng"])
+def test_a_card_of_a_preset_is_not_verified_and_shows_the_name_as_it_is(preset):
+    """A right-to-left override in a file's name turns the title around."""
+    from types import SimpleNamespace
+
+    from cxr_core.model.card import Imported
+    from cxr_core.model.presets import find_preset
+    from cxr_core.training.imported_card import Blank, file_card
+
+    kernel = SimpleNamespace(shape=(7, 7, 3, 64))
+    layer = SimpleNamespace(weights=[kernel])
+    network = SimpleNamespace(get_layer=lambda name: layer, count_params=lambda: 7_000_000)
+    imported = Imported("torch:x", "m\u202erat.pt (state dict)", "a" * 64, "nothing: none was given at the import")
+    known = find_preset(preset) if preset else None
+    blank = Blank("m", network, "b" * 64, {})
+    card = file_card("torch", LABELS, 224, normalisation_of("imagenet"), imported, blank, preset=known)
+    assert card.title.startswith("DenseNet121 from the torch file m\\u202erat.pt")
+    assert "\u202e" not in card.imported.file
+    assert card.unverified == (preset is not None)
+    assert card.title.endswith(", read as arnoweng's, weights not verified by hash") == card.unverified
+
+
+def test_a_file_that_is_no_weights_is_told_the_known_layouts(tmp_path, capsys):
+    from cxr_core.cli.main import main
+
+    (tmp_path / "text.pt").write_text("no weights")
+    source = f"torch:{tmp_path / 'text.pt'}"
+    assert main(["models", "import", source, "--preset", "arnoweng", "--out", str(tmp_path / "m")]) != 0
+    assert "Known layouts: DenseNet121 of torchxrayvision" in capsys.readouterr().err.splitlines()[-1]

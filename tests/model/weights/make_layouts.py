@@ -1,7 +1,7 @@
 """Writes checkpoints as others do, with torch, and keeps them and what torch answers. Run by hand, see
 ``make_reference.py`` for the environment, with ``timm==1.0.31`` added::
 
-    PYTHONPATH=. /tmp/txv/bin/python tests/model/weights/make_layouts.py
+    PYTHONPATH=. txv/bin/python tests/model/weights/make_layouts.py
 
 The classes and dicts are those of the repositories: github.com/arnoweng/CheXNet and zoogzog/chexnet (state dicts of a
 ``DenseNet121`` around torchvision's with a Sigmoid, on several devices), thtang/CheXNet-with-localization (the same,

@@ -1,8 +1,8 @@
 """Asks torchxrayvision itself, and keeps what it answers. Run by hand, in an environment of its own::
 
-    python3.11 -m venv /tmp/txv
-    /tmp/txv/bin/pip install torch==2.14.1 torchvision==0.29.1 torchxrayvision==1.5.7
-    PYTHONPATH=. /tmp/txv/bin/python tests/model/weights/make_reference.py
+    python3.11 -m venv txv
+    txv/bin/pip install torch==2.14.1 torchvision==0.29.1 torchxrayvision==1.5.7
+    PYTHONPATH=. txv/bin/python tests/model/weights/make_reference.py
 
 It builds ``torchxrayvision.models.DenseNet`` with the weights of ``reference.py`` (no download), takes the
 statistics of its batch normalisations from a pass over made-up films, and scales the head so that every
