@@ -84,7 +84,7 @@ def test_films_that_are_read_anyway_are_named_by_digest(trail, tmp_path, capsys)
 class Copying:
     """Stands where TensorFlow would be imported: makes a model folder of a card alone."""
 
-    def import_keras(self, file, labels, size, imported, folder, *, report):
+    def import_keras(self, file, labels, size, imported, folder, **options):
         folder.mkdir(parents=True)
         (folder / CARD).write_bytes((find_model("second-read-mini") / CARD).read_bytes())
         return read_card(folder / CARD)

@@ -71,6 +71,8 @@ def test_calibrate_writes_the_card_anew(tmp_path, capsys):
     images, table = made_up_dataset(tmp_path / "data", patients=6, films=2, side=48)
     split = tmp_path / "split.csv"
     split.write_text("patient_id,part\n" + "".join(f"{n},{'train' if n < 3 else 'validation'}\n" for n in range(1, 7)))
+    others = tmp_path / "others.csv"
+    others.write_text("patient_id,part\n" + "".join(f"{n},validation\n" for n in range(101, 107)))
     command = ["calibrate", "--model", str(copy), "--images", str(images), "--table", str(table)]
     assert main([*command, "--split", str(split), "--sampling", "enriched"]) == 0
     out = capsys.readouterr().out
@@ -86,7 +88,7 @@ def test_calibrate_writes_the_card_anew(tmp_path, capsys):
     for options, status, words in (
         (["--sampling", "often"], 2, "accepted are consecutive, enriched, unknown"),
         (["--split", "nothing.csv"], 4, "not a CSV"),
-        ([], 4, "too sure|not in it|no film"),
+        (["--split", str(others)], 4, "too sure|not in it|no film"),
     ):
         assert main([*command, *options]) == status
         assert re.search(words, capsys.readouterr().err)

@@ -104,9 +104,12 @@ def test_the_embedded_calibration_is_of_natural_films_and_helps_on_held_out_pati
     assert default.held_out
 
 
-def test_a_card_that_states_no_resampling_keeps_the_one_that_it_was_made_with():
+def test_a_card_that_states_no_resampling_keeps_the_one_that_it_was_made_with(tmp_path):
     from cxr_core.imaging import Preparation
 
-    path = find_model("second-read-mini") / "card.json"
-    assert "resampling" not in json.loads(path.read_text())["input"]
-    assert read_card(path).input.preparation() == Preparation(224, "pad", 128, "triangle", 1.0, "stretched")
+    card = json.loads((find_model("second-read-mini") / "card.json").read_text())
+    for field in ("resampling", "crop_fraction", "exposure"):
+        del card["input"][field]
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(card))
+    assert read_card(path).input.preparation() == Preparation(224, "pad", 128, "triangle", 1.0, "none")

@@ -24,7 +24,8 @@ def test_json_is_the_contract(reading, predictor):
     assert record["schema"] == 1
     assert record["notice"] == NOTICE
     assert record["model"] == {"id": "second-read-mini", "sha256": predictor.card.weights_sha256}
-    assert record["image"]["transforms"][-1] == "polarity: MONOCHROME2"
+    assert record["image"]["transforms"][-2] == "polarity: MONOCHROME2"
+    assert record["image"]["transforms"][-1].startswith("model input: grey from the 1st")
     assert [finding["label"] for finding in record["findings"]] == list(LABELS)
     for finding in record["findings"]:
         assert list(finding) == ["label", "score", "probability", "interval", "threshold", "state"]
