@@ -20,7 +20,7 @@ LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-h
 help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
 	@echo "make test   run the tests of every day"
-	@echo "make test-slow  those that train, import or kill a whole network, or start a Ray cluster"
+	@echo "make test-slow  those that train, import or kill a whole network, start a Ray cluster, or attack the server or a command"
 	@echo "make check  lint, format and the walls between the rooms"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
 	@echo "make lock   write requirements*.txt anew from pyproject.toml: every package, with its hashes"

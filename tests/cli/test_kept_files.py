@@ -63,6 +63,7 @@ def work(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_commands_close_what_they_keep_and_nothing_else(umask, runs, work, capsys, monkeypatch):
     images = str(work / "images")
     evaluate = ["evaluate", "--images", images, "--table", str(work / "t.csv"), "--name", "one"]

@@ -15,7 +15,10 @@ from cxr_core.imaging import phantom_dicom
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full and ulimit are Linux's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full and ulimit are Linux's"),
+]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from cxr_core.ui.guard import PAGES
 from tests.browser import browsing, free_port, open_front_page, running, serving, upload
 from tests.runs import made_up, made_up_boxes, record_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

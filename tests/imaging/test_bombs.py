@@ -52,6 +52,7 @@ def opened(folder, way, *names, **environment):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @linux_only
 def test_files_that_grow_cost_the_reader_no_memory_and_the_decoder_no_more_than_it_may(tmp_path):
     files = opened(tmp_path, "read", *GROWING)
@@ -66,6 +67,7 @@ def test_files_that_grow_cost_the_reader_no_memory_and_the_decoder_no_more_than_
     }
 
 
+@pytest.mark.slow
 @linux_only
 def test_the_command_reads_the_file_beside_one_that_grows_or_that_never_ends(tmp_path):
     names = "deflated DICOM without group length", "DICOM of RLE runs", "zip that grows", "TIFF of 400,000 directories"
@@ -77,6 +79,7 @@ def test_the_command_reads_the_file_beside_one_that_grows_or_that_never_ends(tmp
         assert file["seconds"] < SECONDS + 20, file
 
 
+@pytest.mark.slow
 @linux_only
 def test_files_that_never_end_are_refused_in_time(tmp_path):
     files = opened(tmp_path, "read", *SLOW)

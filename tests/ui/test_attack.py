@@ -23,7 +23,10 @@ from cxr_core.ui.server.sockets import MESSAGE_BYTES, STRANGERS_MESSAGE_BYTES
 from tests.protocol import Reader
 from tests.soak.server import served
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other addresses of this machine, and /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="other addresses of this machine, and /proc"),
+]
 
 SECRET = "0123456789" * 4
 KEPT_SECONDS = 4
