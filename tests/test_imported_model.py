@@ -136,7 +136,9 @@ def test_the_page_reads_a_film_with_it(app):
     assert len(film.reading.findings) == 18
     assert film.reading.class_maps.shape == (18, 7, 7)
     assert "Demonstration model." not in text(app)
-    assert "Imported model, not verified. Its operating points are its authors&#x27;: the patients" in text(app).replace("</b>", "")
+    assert "Imported model, not verified. Its operating points are its authors&#x27;: the patients" in text(
+        app
+    ).replace("</b>", "")
     assert "bone lesions other than fractures" in text(app)
 
 
