@@ -348,5 +348,5 @@ def test_a_flood_of_files_stays_in_its_bound_and_is_given_back_when_the_tab_clos
         assert held_mb(server.address) == 0
         after.append(server.memory_mb())
     assert server.memory_mb("VmHWM") - before < ALLOWED_MB
-    # what the allocator keeps for itself it keeps once: files that stayed would be as much again
-    assert after[1] - after[0] < 0.75 * UPLOADS_MB, (before, after)
+    # what the allocator keeps for itself it keeps once
+    assert after[1] - after[0] < 30, (before, after)
