@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
   if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
-# the peers' own, so that none of them is beside the app
+# packages that are compared with, apart from those of the app
 PEERS := .venv-bench
 # what writes and checks the locks, so that none of it is beside the app either
 SUPPLY := .venv-supply
@@ -19,15 +19,15 @@ LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-h
 
 help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
-	@echo "make test   run the tests of every day"
+	@echo "make test   run the everyday tests"
 	@echo "make test-slow  those that train, import or kill a whole network, start a Ray cluster, or attack the server or a command"
-	@echo "make check  lint, format and the walls between the rooms"
+	@echo "make check  lint, format, types, and which room imports which"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
 	@echo "make lock   write requirements*.txt anew from pyproject.toml: every package, with its hashes"
 	@echo "make sbom   write build/sbom.cdx.json, the packages as CycloneDX"
 	@echo "make audit  ask whether a vulnerability of a locked package is known"
-	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; goes on where it was cut"
-	@echo "make soak   read broken files and films for minutes; measure the gate; kill a training and an archive; many readers at once; try the intervals"
+	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; continues where it was interrupted"
+	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -42,34 +42,38 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
 
 bench: $(VENV)/.dev $(PEERS)/.bench
-	$(PEERS)/bin/python -m tests.bench.peers
-	$(RUN) -m tests.bench.page
-	$(RUN) -m tests.bench.training
-	$(RUN) -m tests.bench.statistics
-	$(RUN) -m tests.bench.operating_point
-	$(RUN) -m tests.bench.opening
-	$(RUN) -m tests.bench.pages
+	$(PEERS)/bin/python -m benchmarks.peers
+	$(RUN) -m benchmarks.page
+	$(RUN) -m benchmarks.frames
+	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.statistics
+	$(RUN) -m benchmarks.operating_point
+	$(RUN) -m benchmarks.opening
+	$(RUN) -m benchmarks.pages
 
 growth: $(VENV)/.dev
-	$(RUN) -m tests.bench.growth
+	$(RUN) -m benchmarks.growth
 
 soak: $(VENV)/.dev
-	$(RUN) -m tests.soak.mutations
-	$(RUN) -m tests.soak.memory
-	$(RUN) -m tests.soak.gate
-	$(RUN) -m tests.soak.killed
-	$(RUN) -m tests.soak.archive
-	$(RUN) -m tests.soak.readers
-	$(RUN) -m tests.soak.coverage
+	$(RUN) -m benchmarks.soak.mutations
+	$(RUN) -m benchmarks.soak.memory
+	$(RUN) -m benchmarks.soak.gate
+	$(RUN) -m benchmarks.soak.gate_alterations
+	$(RUN) -m benchmarks.soak.killed
+	$(RUN) -m benchmarks.soak.archive
+	$(RUN) -m benchmarks.soak.readers
+	$(RUN) -m benchmarks.soak.coverage
+	$(RUN) -m benchmarks.drift
 
 # UPGRADE=--upgrade, or UPGRADE="--upgrade-package NAME", also moves what the packages of pyproject.toml bring with them
 lock: $(SUPPLY)/.supply
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra ray -o requirements-ray.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra postgres -o requirements-postgres.txt
-	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --group dev -o requirements-dev.txt
 	$(LOCK) pyproject.toml -c requirements.txt --group bench -o requirements-bench.txt
 	$(LOCK) --group supply -o requirements-supply.txt
 
@@ -83,7 +87,7 @@ audit: $(SUPPLY)/.supply
 	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(SUPPLY) runs build
+	rm -rf $(VENV) $(PEERS) $(SUPPLY) build
 
 $(VENV)/bin/python $(PEERS)/bin/python $(SUPPLY)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }

@@ -55,20 +55,20 @@ def verdict(report: str, packages: set[tuple[str, str]]) -> tuple[list[str], int
         answers = {(each["name"], each.get("version")): each for each in json.loads(report)["dependencies"]}
     except (ValueError, KeyError, TypeError):
         answers = {}
-    found = [
+    vulnerable = [
         f"{name} {version}: {known['id']}; mended in {', '.join(known.get('fix_versions') or ['no release'])}."
         for (name, version), each in sorted(answers.items(), key=lambda item: item[0][0])
         for known in each.get("vulns", [])
     ]
     unchecked = sum("vulns" not in answers.get(package, {}) for package in packages)
     if unchecked:
-        found.append(
+        vulnerable.append(
             f"Not checked: {unchecked} of {len(packages)} packages, because the vulnerability database does not "
             "answer for them. Run make audit where https://pypi.org/pypi can be reached."
         )
-        return found, FOUND if len(found) > 1 else UNCHECKED
-    if found:
-        return [*found, f"Known vulnerabilities: {len(found)}, in {len(packages)} packages."], FOUND
+        return vulnerable, FOUND if len(vulnerable) > 1 else UNCHECKED
+    if vulnerable:
+        return [*vulnerable, f"Known vulnerabilities: {len(vulnerable)}, in {len(packages)} packages."], FOUND
     return [f"No vulnerability is known of any of the {len(packages)} packages."], 0
 
 

@@ -1,8 +1,14 @@
-"""``python -m cxr_core``."""
+"""``python -m cxr_core``, and the command ``second-read`` of an installed package."""
 
 import sys
 
 from .cli.main import main
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run a command and end the process with its exit status."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,7 +1,7 @@
-"""One root for everything that goes wrong on purpose, and a few families under it.
+"""The product's errors: one root, and a few families under it.
 
-A message is one line: what was found, what is accepted, what to do. It never holds patient data,
-a path that the user did not type, or a library's own words about the content of a file.
+A message is one line: what happened, what is accepted, what to do. It never contains patient data, a path that the user
+did not type, or a library's message about the content of a file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CxrError(Exception):
 
 
 class WrongArguments(CxrError):
-    """The command was called in a way it does not offer."""
+    """The arguments of a command are not valid."""
 
     exit_status = 2
 
@@ -46,22 +46,22 @@ class ModelUnusable(CxrError):
 
 
 class Busy(CxrError):
-    """As many films wait to be read as may; asking again in a while is all that is needed.
+    """The reading queue is full; the request can be repeated later.
 
     Attributes:
-        waiting: how many wait.
-        seconds: about how long it is until all of them are read.
+        waiting: number of waiting images.
+        seconds: estimated seconds until all of them are read.
     """
 
     def __init__(self, waiting: int, seconds: float) -> None:
         super().__init__(
-            f"{waiting} films wait to be read, which is the most; it takes about {seconds:.0f} s. Ask again then."
+            f"The reading queue is full: {waiting} images are waiting, for about {seconds:.0f} s. Try again then."
         )
         self.waiting, self.seconds = waiting, seconds
 
 
 class AuditUnwritable(CxrError):
-    """The audit trail cannot be written or read: what must stand in it is not done."""
+    """The audit trail cannot be written or read: an action that requires an entry in it is not done."""
 
 
 class PathUnusable(CxrError):
@@ -69,12 +69,12 @@ class PathUnusable(CxrError):
 
 
 class StoreDamaged(PathUnusable):
-    """The database of the store of runs is no longer one; the runs' own files may be whole."""
+    """The database of runs is damaged; the files of the runs may be intact."""
 
 
 class TrainingRefused(CxrError):
-    """The data or the starting weights do not allow an honest training."""
+    """The data or the starting weights do not allow a valid training."""
 
 
 class WeightsRefused(CxrError):
-    """A weights file is broken, hostile, too large, not the one it is said to be, or of another network."""
+    """A weights file is broken, hostile, too large, not the expected one, or of another network."""

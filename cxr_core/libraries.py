@@ -1,7 +1,7 @@
-"""What libraries may do on their own account: report nothing to anybody, and keep their files in our folder.
+"""Restrictions on libraries: no telemetry, no settings from the home directory, and caches in the program's folder.
 
-Runs once, when ``cxr_core`` is imported, and so before any library that a module of ours imports, in every process:
-the app, commands, decoders, readers of an archive, and Ray's workers all import ``cxr_core`` first.
+Runs once, when ``cxr_core`` is imported, and so before any library that our modules import, in every process: the app,
+commands, decoders, readers of an archive, and Ray's workers all import ``cxr_core`` first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 from .errors import WrongArguments
 
@@ -20,35 +21,41 @@ __all__ = ["confine"]
 
 
 def confine() -> None:
-    """Switch off the reports of OpenVINO and Ray, and name folders for the caches of Keras and matplotlib.
+    """Switch off the telemetry of OpenVINO and Ray, and set the cache folders of Keras and matplotlib.
+
+    reportlab executes ``~/.reportlab_mods`` and ``~/.reportlab_settings`` when it is imported, unless it finds modules
+    ``reportlab_mods`` and ``reportlab_settings``, which it also seeks in the working directory: they are given to it
+    empty.
 
     OpenVINO sends an event to an analytics server whenever it is imported, and more when it converts a model, through
-    the package ``openvino_telemetry``. It has no setting for that which a program could make: a file under the home
-    directory, and the variable ``CI``. Where the package cannot be imported OpenVINO takes its own stand-in, which does
-    nothing; None in ``sys.modules`` makes the import fail (Python reference, "The module cache"), whatever is
-    installed and whatever the environment says.
+    the package ``openvino_telemetry``. A program cannot switch that off: only a file in the home directory, or the
+    variable ``CI``, does. Where the package cannot be imported, OpenVINO uses a stub that does nothing; None in
+    ``sys.modules`` makes the import fail (Python reference, "The module cache"), whatever is installed and whatever the
+    environment says.
     """
-    # what somebody imported before us has reported already; nothing more goes through it
+    # a copy that was imported before has sent its event already; nothing more is sent through it
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    for name in ("reportlab_mods", "reportlab_settings"):
+        sys.modules[name] = ModuleType(name)
     # read by Ray in every process that it starts
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # both would write under the home directory; whoever named a folder keeps it
+    # both would write to the home directory; a folder that the user has set is kept
     unnamed = [variable for variable in _CACHES if not os.environ.get(variable)]
     if unnamed:
-        folder = _cache() or _passing_folder()
+        folder = _cache() or _temporary_folder()
         for variable in unnamed:
             os.environ[variable] = str(folder / _CACHES[variable])
     sys.meta_path.insert(0, _ClosedFolders())
 
 
 _CACHES = {"KERAS_HOME": "keras", "MPLCONFIGDIR": "matplotlib"}
-"""Variable by which a library is told its folder, and the name of both."""
+"""Environment variable of each library's cache folder, and the library's name."""
 
 
 class _ClosedFolders:
-    """Makes the folder of caches, open to its owner alone, when a library that writes there is first imported.
+    """Makes the cache folder, accessible to its owner only, when a library that writes there is first imported.
 
-    The libraries would make it themselves by the umask. It finds no module: the next finder does.
+    The libraries would make it with the umask. This finder finds no module; the next one does.
     """
 
     def __init__(self) -> None:
@@ -57,13 +64,13 @@ class _ClosedFolders:
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         variable = self._variables.pop(fullname, None)
         cache = _cache() if variable is not None else None
-        # named by us, or by the process of ours that started this one; a folder of somebody's own stays as it is
+        # set by this program or a parent process of it; a folder that the user has set is not changed
         if variable is None or cache is None or os.environ.get(variable) != str(cache / fullname):
             return
         folder = cache
-        from .private_files import make_private, private_folder
+        from .files import make_private, private_folder
 
-        # where it cannot be made the library takes a folder of its own, and says so
+        # where it cannot be made, the library uses another folder and reports it
         with suppress(OSError):
             make_private(private_folder(folder))
             make_private(private_folder(folder / fullname))
@@ -75,12 +82,12 @@ def _cache() -> Path | None:
     try:
         return Settings().runs.absolute() / "cache"
     except (ValueError, OSError, WrongArguments):
-        # a setting that cannot be used is refused where settings are asked for, in one line
+        # an invalid setting is reported where the settings are used
         return None
 
 
-def _passing_folder() -> Path:
-    """Return a new folder of this process, open to its owner alone; its name cannot be foreseen."""
+def _temporary_folder() -> Path:
+    """Return a new folder of this process, accessible to its owner only, with an unpredictable name."""
     folder = tempfile.mkdtemp(prefix="second-read-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)

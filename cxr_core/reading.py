@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .imaging import ISOLATED, Decoder, Pose, Radiograph, VoiScale, pose_words, read_radiograph
-from .model import Predictor, PreparedFilm, Reading, prepare_film
-from .model.windows import with_other_windows
+from .imaging import IsolatedDecoder, Pose, Radiograph, VoiScale, describe_pose, read_radiograph
+from .model import ModelInput, Predictor, Reading, prepare_input
 
-__all__ = ["open_film", "read_film", "read_prepared"]
+__all__ = ["open_image", "read_image", "read_prepared"]
 
 
-def read_film(
+def read_image(
     data: bytes,
     predictor: Predictor,
     *,
@@ -25,19 +24,22 @@ def read_film(
     follow_orientation: bool = False,
     voi_scale: VoiScale = "file",
     sha256: str | None = None,
-    decoder: Decoder = ISOLATED,
+    decoder: IsolatedDecoder | None = None,
+    stability: bool = False,
 ) -> tuple[Radiograph, Reading]:
-    """Read one file: :func:`open_film`, then :func:`read_prepared`, whose arguments these are.
+    """Read one file: :func:`open_image`, then :func:`read_prepared`, whose arguments these are.
+
+    With ``stability`` the image is read again under each of :data:`cxr_core.imaging.SMALL_CHANGES`.
 
     Returns:
-        The film as displayed, and its reading. A film that the gate refuses has a reading without
-        findings, and its reasons.
+        The image as displayed, and its reading. The reading of an image that the gate refuses has no findings, but
+        the reasons.
 
     Raises:
-        InputRefused: the bytes are no readable image.
+        InputRefused: the bytes are not a readable image.
         WrongArguments: for an operating point or a prevalence that the model's card does not allow.
     """
-    radiograph = open_film(
+    radiograph = open_image(
         data,
         read_anyway=read_anyway,
         quarter_turns=quarter_turns,
@@ -48,11 +50,11 @@ def read_film(
         sha256=sha256,
         decoder=decoder,
     )
-    film = prepare_film(radiograph, predictor.card.input.preparation())
-    return radiograph, read_prepared(film, predictor, operating_point=operating_point, prevalence=prevalence)
+    image = prepare_input(radiograph, predictor.card.input.preparation(), small_changes=stability)
+    return radiograph, read_prepared(image, predictor, operating_point=operating_point, prevalence=prevalence)
 
 
-def open_film(
+def open_image(
     data: bytes,
     *,
     read_anyway: str | None = None,
@@ -62,25 +64,25 @@ def open_film(
     follow_orientation: bool = False,
     voi_scale: VoiScale = "file",
     sha256: str | None = None,
-    decoder: Decoder = ISOLATED,
+    decoder: IsolatedDecoder | None = None,
 ) -> Radiograph:
-    """Return one file as a film.
+    """Return one file as an image.
 
     Args:
         data: content of a DICOM, PNG, JPEG, TIFF or WEBP file.
-        read_anyway: why a film that the gate refuses shall be read all the same; kept in the reading.
-        quarter_turns: by how many quarters the film is turned clockwise first, to bring it upright.
-        mirrored: exchange left and right before that, since the header says that they are exchanged.
-        upright: turn back a film that the gate refuses as turned by 90, 180 or 270 degrees, and say so in its
-            transforms. Nothing is mirrored by this.
-        follow_orientation: bring a film whose Patient Orientation says that it is mirrored or turned the right way
-            round, and say so in its transforms.
-        voi_scale: by what a VOI table is scaled, as in :func:`cxr_core.imaging.read_radiograph`.
+        read_anyway: reason for reading an image that the gate refuses; stored in the reading.
+        quarter_turns: clockwise rotation of the image in units of 90 degrees, to bring it upright.
+        mirrored: mirror the image before that, at the reader's request.
+        upright: rotate an image back that the gate refuses as rotated by 90, 180 or 270 degrees, and state it in its
+            transforms. Images are never mirrored by this.
+        follow_orientation: correct an image whose Patient Orientation says that it is mirrored or rotated, and state it
+            in its transforms.
+        voi_scale: scaling of a VOI LUT, as in :func:`cxr_core.imaging.read_radiograph`.
         sha256: hex digest of the data where it is known already.
-        decoder: decodes what needs a codec.
+        decoder: for data that need a codec; by default the one that this process shares.
 
     Raises:
-        InputRefused: the bytes are no readable image.
+        InputRefused: the bytes are not a readable image.
     """
     radiograph = read_radiograph(
         data,
@@ -99,44 +101,51 @@ def open_film(
 
 
 def read_prepared(
-    film: PreparedFilm,
+    image: ModelInput,
     predictor: Predictor,
     *,
     operating_point: str = "default",
     prevalence: Mapping[str, float] | float | None = None,
 ) -> Reading:
-    """Return the reading of one film, with what its other windows would change.
+    """Return the reading of one image, with a warning if another of its windows changes a state.
+
+    Under the small changes that the input has, the image is read again.
 
     Args:
-        film: prepared for the predictor's model.
+        image: prepared for the predictor's model.
         predictor: the model.
-        operating_point: name of one of the card's.
-        prevalence: share of positive films that the user assumes, for all labels or by label; None for none.
+        operating_point: name of an operating point of the card.
+        prevalence: assumed prevalence, for all labels or by label; None for none.
 
     Raises:
         WrongArguments: for an operating point or a prevalence that the model's card does not allow.
     """
-    return with_other_windows(predictor.read(film, operating_point, prevalence), film, predictor)
+    reading = predictor.check_other_windows(predictor.read(image, operating_point, prevalence), image)
+    for changed in image.small_changes:
+        reading = predictor.read_changed(reading, changed)
+    return reading
 
 
-def _turned_back(data: bytes, refused: Radiograph, voi_scale: VoiScale, decoder: Decoder) -> Radiograph:
-    """Return the film turned back as the gate says; as it was, where the gate takes that for turned as well."""
-    film = _posed_again(data, refused, Pose(False, refused.quality.turned // 90), voi_scale, decoder)
-    return refused if film.quality.turned else _named(film, "option upright, as the gate recognised it")
+def _turned_back(data: bytes, refused: Radiograph, voi_scale: VoiScale, decoder: IsolatedDecoder | None) -> Radiograph:
+    """Return the image rotated back according to the gate; unchanged, if the gate then considers it rotated too."""
+    image = _posed_again(data, refused, Pose(False, refused.quality.turned // 90), voi_scale, decoder)
+    return refused if image.quality.turned else _named(image, "option upright, as the gate recognised it")
 
 
-def _posed_again(data: bytes, film: Radiograph, pose: Pose, voi_scale: VoiScale, decoder: Decoder) -> Radiograph:
+def _posed_again(
+    data: bytes, image: Radiograph, pose: Pose, voi_scale: VoiScale, decoder: IsolatedDecoder | None
+) -> Radiograph:
     return read_radiograph(
         data,
         quarter_turns=pose.quarter_turns,
         mirrored=pose.mirrored,
         voi_scale=voi_scale,
-        sha256=film.sha256,
+        sha256=image.sha256,
         decoder=decoder,
     )
 
 
-def _named(film: Radiograph, by: str) -> Radiograph:
-    """Return the film with its pose named as an option's doing, not the reader's."""
-    options = dict(zip(pose_words(film.pose), pose_words(film.pose, by), strict=True))
-    return replace(film, transforms=tuple(options.get(words, words) for words in film.transforms))
+def _named(image: Radiograph, by: str) -> Radiograph:
+    """Return the image with its rotation and mirroring attributed to an option, not to the reader."""
+    options = dict(zip(describe_pose(image.pose), describe_pose(image.pose, by), strict=True))
+    return replace(image, transforms=tuple(options.get(step, step) for step in image.transforms))

@@ -1,12 +1,14 @@
-"""Draw the pictures of docs/pixels.md, from the synthetic phantom only: ``python docs/make_pictures.py``.
+"""Draw the pictures of docs/pixels.md and of the reading page, from the phantom: ``python docs/make_pictures.py``.
 
 What is drawn goes through the reader itself wherever a file can show it; the steps between are the reader's
-own functions.
+own functions. The reading page needs Chromium and Playwright.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +20,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from cxr_core.imaging import Voi, phantom, phantom_dicom, read_radiograph
-from cxr_core.imaging.display import apply_window
+from cxr_core.imaging.windowing import apply_window
+from tests.browser import browsing, open_front_page, serving, upload
 
 FOLDER = Path(__file__).resolve().parent
 ROWS, COLUMNS, MARGIN = 512, 448, 44
@@ -32,14 +35,15 @@ def main() -> int:
     chain()
     polarity()
     windows()
+    reading_page()
     return 0
 
 
 def padded() -> tuple[np.ndarray, np.ndarray]:
-    """Return a MONOCHROME1 film of 12 bits with a border of padding, and where that is."""
-    film = 4095 - phantom(ROWS, COLUMNS - 2 * MARGIN)
-    # no pixel of the film itself may have the padding's value
-    stored = np.pad(np.maximum(film, PADDING + 1), ((0, 0), (MARGIN, MARGIN)), constant_values=PADDING)
+    """Return a MONOCHROME1 image of 12 bits with a border of padding, and where that is."""
+    image = 4095 - phantom(ROWS, COLUMNS - 2 * MARGIN)
+    # no pixel of the image itself may have the padding's value
+    stored = np.pad(np.maximum(image, PADDING + 1), ((0, 0), (MARGIN, MARGIN)), constant_values=PADDING)
     return stored.astype(np.uint16), stored == PADDING
 
 
@@ -55,13 +59,13 @@ def chain() -> None:
         WindowCenter=WINDOW.center,
         WindowWidth=WINDOW.width,
     )
-    film = read_radiograph(data)
+    image = read_radiograph(data)
     values = stored * SLOPE + INTERCEPT
     seen = apply_window(values.astype(np.float32), WINDOW)
     turned = 1 - seen
     # the steps are the reader's: what they come to is what it shows
-    np.testing.assert_allclose(values, film.values, atol=1e-3)
-    np.testing.assert_allclose(np.where(border, 0, turned), film.display, atol=1e-6)
+    np.testing.assert_allclose(values, image.values, atol=1e-3)
+    np.testing.assert_allclose(np.where(border, 0, turned), image.display, atol=1e-6)
     low, high = INTERCEPT, 4095 * SLOPE + INTERCEPT
     draw(
         "pixels-chain.png",
@@ -76,31 +80,51 @@ def chain() -> None:
             ),
             ("3  VOI window", seen, 0, 1, f"center {WINDOW.center:g}, width {WINDOW.width:g},\nLINEAR"),
             ("4  polarity", turned, 0, 1, "MONOCHROME1:\nturned over, once"),
-            ("5  padding", film.display, 0, 1, "painted black, last"),
+            ("5  padding", image.display, 0, 1, "painted black, last"),
         ),
     )
 
 
 def polarity() -> None:
-    """Draw a MONOCHROME1 film as it is shown, and as it looks where nobody turns it over."""
+    """Draw a MONOCHROME1 image as it is shown, and as it looks where nobody turns it over."""
     data = phantom_dicom(values=(4095 - phantom(ROWS, COLUMNS)), PhotometricInterpretation="MONOCHROME1")
     right = read_radiograph(data)
     draw(
         "pixels-monochrome1.png",
         (
             ("wrong: shown as stored", 1 - right.display, 0, 1, "lungs white, bones dark"),
-            ("right: turned over once", right.display, 0, 1, "air dark, as on a film"),
+            ("right: turned over once", right.display, 0, 1, "air dark, as on an image"),
         ),
     )
 
 
 def windows() -> None:
-    """Draw one film through two windows that its file names."""
+    """Draw one image through two windows that its file names."""
     panels = []
     for center, width, words in ((2048, 4096, "the whole range"), (1000, 1400, "the lungs; the rest is white")):
-        film = read_radiograph(phantom_dicom(ROWS, COLUMNS, WindowCenter=center, WindowWidth=width))
-        panels.append((f"C {center}  W {width}", film.display, 0, 1, words))
+        image = read_radiograph(phantom_dicom(ROWS, COLUMNS, WindowCenter=center, WindowWidth=width))
+        panels.append((f"C {center}  W {width}", image.display, 0, 1, words))
     draw("pixels-windows.png", tuple(panels))
+
+
+def reading_page() -> None:
+    """Photograph the page "Second opinion" with the first finding of the phantom chosen, after its small changes."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("second-opinion.png was not made: Chromium is not installed.")
+    with (
+        tempfile.TemporaryDirectory() as home,
+        serving(SECOND_READ_HOME=home) as address,
+        browsing(chromium) as page,
+    ):
+        open_front_page(page, address)
+        upload(page, ("phantom.dcm", phantom_dicom(1024, 896)))
+        page.locator(".findings .row").first.click()
+        page.wait_for_selector('canvas.radiograph[data-map="on"]')
+        page.wait_for_selector("text=small changes")
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(3000)
+        page.screenshot(path=FOLDER / "second-opinion.png")
 
 
 def draw(name: str, panels: tuple[tuple[str, np.ndarray, float, float, str], ...]) -> None:

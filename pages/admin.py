@@ -1,19 +1,13 @@
-"""A run and its model's training at one look."""
+"""The page "Admin": a run and the training of its model; below, for administrators, the server."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import admin as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.ui import administration  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Admin")
-screen.overview(run)
-screen.ways_on()
+run = open_run("Admin")
+administration.overview(run)
+administration.page_links(run)
+administration.server_facts()

@@ -1,19 +1,12 @@
-"""How good a model was, class by class."""
+"""The page "Evaluation": performance of a model on the images of a run."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import evaluation as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.ui import evaluation  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Evaluation")
-screen.all_classes(run)
-screen.one_class(run)
+run = open_run("Evaluation")
+evaluation.all_labels(run)
+evaluation.one_label(run)

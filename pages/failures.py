@@ -1,18 +1,10 @@
-"""The films that a model got most wrong."""
+"""The page "Failures": the worst false negatives and false positives."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
 from cxr_core.ui.failures import failures  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Failures")
-failures(run)
+failures(open_run("Failures"))

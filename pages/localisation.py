@@ -1,18 +1,10 @@
-"""Whether the maps point at what readers boxed."""
+"""The page "Localisation": agreement of heat maps with bounding boxes."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import localisation as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.ui.localisation import localisation, made_for_boxes  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Localisation")
-screen.localisation(run)
+localisation(open_run("Localisation", suits=made_for_boxes))

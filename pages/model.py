@@ -1,20 +1,12 @@
-"""The model's card, readable; and the import of others."""
+"""The page "Model": the model card, and the import of models."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import model_card  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.importing import import_panel  # noqa: E402
-from cxr_core.ui.served import served  # noqa: E402
+from cxr_core.ui.import_panel import import_panel  # noqa: E402
+from cxr_core.ui.model_card import select_card, show_card  # noqa: E402
 
-# first, since it is the way out where no model can be used
+# first, because it is the remedy if no model can be used
 import_panel()
-try:
-    card = model_card.chosen_card(served().card)
-except CxrError as error:
-    stop_with(error)
-
-model_card.show(card)
+show_card(select_card())

@@ -1,18 +1,11 @@
-"""Radiologists on the same films."""
+"""The page "Readers": individual radiologists on the images of a run."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import readers as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.store import StoredRun  # noqa: E402
+from cxr_core.ui.readers import readers  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Readers")
-screen.readers(run)
+readers(open_run("Readers", suits=StoredRun.has_readers))

@@ -1,4 +1,4 @@
-"""A film in, findings and maps out."""
+"""The page "Second opinion": an image in, findings and heat maps out."""
 
 from cxr_core.ui.guard import guard
 
@@ -7,24 +7,47 @@ guard(__file__)
 import streamlit as st  # noqa: E402
 
 from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import second_opinion as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.reads import read_chosen, read_waiting  # noqa: E402
-from cxr_core.ui.served import served  # noqa: E402
-from cxr_core.ui.worklist import worklist  # noqa: E402
+from cxr_core.ui.chrome import html, stop_with  # noqa: E402
+from cxr_core.ui.opinions import read_first, set_read_first  # noqa: E402
+from cxr_core.ui.reading_progress import read_chosen, read_waiting  # noqa: E402
+from cxr_core.ui.second_opinion import actions_panel, findings_panel, image_panel  # noqa: E402
+from cxr_core.ui.serving_model import serving_predictor  # noqa: E402
+from cxr_core.ui.stability import check_stability  # noqa: E402
+from cxr_core.ui.upload_panel import upload_panel  # noqa: E402
+from cxr_core.ui.worklist_strip import worklist_strip  # noqa: E402
+from cxr_core.ui.worklists import restore_worklist, worklist  # noqa: E402
 
-films = worklist()
+images = worklist()
 try:
-    model = served()
+    model = serving_predictor()
 except CxrError as error:
     stop_with(error)
 
-film = read_chosen(films, model, meanwhile=lambda: screen.chute(films, model))
-screen.chute(films, model)
-if film is not None:
-    left, right = st.columns([2.05, 1], gap="medium")
-    with left:
-        screen.picture(film, films, model)
-    with right:
-        screen.opinion(film, films, model)
-    read_waiting(films, model)
+restore_worklist(images, model.card)
+set_read_first(images, read_first(images))
+# emptied at once when there are images, and not only at the end of the run
+introduction = st.empty()
+if images.images:
+    columns = st.columns([1, 3.6, 1.9], gap="small")
+    # each has a key, by which page.css sets its width
+    strip, centre, panel = (
+        column.container(key=key)
+        for column, key in zip(columns, ("cockpit-worklist", "cockpit-image", "cockpit-findings"), strict=True)
+    )
+    with strip:
+        html('<h1 class="sr-unseen">Second opinion</h1>')
+        upload_panel(images, model)
+        worklist_strip(images)
+    with centre:
+        image_panel()
+    with panel:
+        findings_panel(images, model)
+        image = read_chosen(images, model)
+        progress = actions_panel(image, images, model) if image is not None else None
+    with strip:
+        read_waiting(images, model)
+    if progress is not None:
+        check_stability(images, model, progress)
+else:
+    with introduction.container():
+        upload_panel(images, model)

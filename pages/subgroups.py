@@ -1,18 +1,10 @@
-"""Who is missed."""
+"""The page "Subgroups": error rates by sex, age and view."""
 
 from cxr_core.ui.guard import guard
 
 guard(__file__)
 
-from cxr_core.errors import CxrError  # noqa: E402
-from cxr_core.ui import subgroups as screen  # noqa: E402
-from cxr_core.ui.chrome import stop_with  # noqa: E402
-from cxr_core.ui.run_page import chosen_run, heading  # noqa: E402
+from cxr_core.ui.run_page import open_run  # noqa: E402
+from cxr_core.ui.subgroups import subgroups  # noqa: E402
 
-try:
-    run = chosen_run()
-except CxrError as error:
-    stop_with(error)
-
-heading(run, "Subgroups")
-screen.groups(run)
+subgroups(open_run("Subgroups"))

@@ -22,14 +22,14 @@ from cxr_core.cli.main import main
 
 # tests that are run in the background of a shell inherit that it is ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
-archive.PART = on_ray.BLOCK = int(sys.argv[1])
+archive.CHUNK = on_ray.BLOCK = int(sys.argv[1])
 sys.exit(main(sys.argv[2:]))
 """
 
 
-def started(films: Path, out: Path, *options: str, part: int = 512) -> subprocess.Popen:
-    """Start to read an archive, with so many films in a part, in a process group of its own."""
-    command = [sys.executable, "-c", CODE, str(part), "predict", str(films), "--archive", str(out), *options]
+def started(images: Path, out: Path, *options: str, part: int = 512) -> subprocess.Popen:
+    """Start to read an archive, with so many images in a part, in a process group of its own."""
+    command = [sys.executable, "-c", CODE, str(part), "predict", str(images), "--archive", str(out), *options]
     return subprocess.Popen(
         command, cwd=PROJECT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

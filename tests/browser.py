@@ -48,14 +48,15 @@ def running(module: list[str], address: str, path: str, sign: bytes, **environme
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(f"{address}{path}", sign, server)
+        wait_for(f"{address}{path}", sign, server)
         yield address
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
+def wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
+    """Wait until an address answers with the sign; RuntimeError where the server ends, or takes a minute."""
     for _ in range(240):
         if server.poll() is not None:
             raise RuntimeError("the server ended before it answered")
@@ -66,52 +67,176 @@ def _wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
     raise RuntimeError("the server did not answer within a minute")
 
 
-@contextlib.contextmanager
-def browsing(chromium: str, width: int = 1440, height: int = 900):
-    """Open a browser page; it fails the block where the page throws an error."""
-    from playwright.sync_api import sync_playwright
+# pages of a sign-in provider would like to have fonts from elsewhere
+_NO_OTHER_MACHINE = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+_shared: dict = {}
+"""Within :func:`sharing_a_browser`: what closes it, its Chromium, and its page where nobody is on it."""
 
+
+@contextlib.contextmanager
+def sharing_a_browser() -> Iterator[None]:
+    """Let the blocks of :func:`browsing` within this one follow each other in one tab of one Chromium.
+
+    To start Chromium and to compile the app's scripts takes longer than most tests. The tab forgets everything else
+    from one block to the next. From the first block on Playwright's event loop is that of this thread, where no other
+    can run.
+    """
+    with contextlib.ExitStack() as end:
+        _shared["end"] = end
+        try:
+            yield
+        finally:
+            _shared.clear()
+
+
+@contextlib.contextmanager
+def browsing(chromium: str, width: int = 1440, height: int = 900, **options: bool):
+    """Open a browser page, with options of Playwright; it fails the block where the page throws an error."""
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": width, "height": height})
+
+    def note(error):
+        errors.append(str(error))
+
+    with _tab(chromium, options) as page:
+        page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", note)
         try:
             yield page
         finally:
-            browser.close()
+            page.remove_listener("pageerror", note)
     assert not errors, errors
 
 
+@contextlib.contextmanager
+def _tab(chromium: str, options: dict[str, bool]) -> Iterator:
+    """Give the shared page, or one in a context of its own where nothing is shared or options ask for it."""
+    if "end" not in _shared:
+        with _launched(chromium) as browser:
+            yield browser.new_page(**options)
+        return
+    if "browser" not in _shared:
+        _shared["browser"] = _shared["end"].enter_context(_launched(chromium))
+    page = None if options else _shared.pop("page", None)
+    page = page or _shared["browser"].new_page(**options)
+    try:
+        yield page
+    finally:
+        if options or "page" in _shared or not _emptied(page):
+            page.context.close()
+        else:
+            _shared["page"] = page
+
+
+@contextlib.contextmanager
+def _launched(chromium: str) -> Iterator:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", f"--host-resolver-rules={_NO_OTHER_MACHINE}"],
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def _emptied(page) -> bool:
+    """Make the page as new, apart from its cache; False where it does not answer."""
+    from playwright.sync_api import Error
+
+    clear = "() => { try { localStorage.clear(); sessionStorage.clear() } catch { } return true }"
+    try:
+        page.wait_for_function(clear, timeout=20_000)
+        page.unroute_all(behavior="ignoreErrors")
+        page.goto("about:blank", timeout=20_000)
+        page.mouse.move(0, 0)
+        page.context.clear_cookies()
+    except Error:
+        return False
+    return True
+
+
 def upload(page, *files: tuple[str, bytes]) -> None:
-    """Drop files into the chute."""
+    """Upload files in the upload panel."""
     payload = [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
     page.locator("input[type=file]").first.set_input_files(payload)
 
 
+@contextlib.contextmanager
+def answered_dialogs(page, payload: list[dict]) -> Iterator[list]:
+    """Answer each file dialog with files, and give the dialogs that were opened.
+
+    From before the key is pressed: ``expect_file_chooser`` does not wait until the browser passes dialogs on, and
+    misses one in twenty on a busy machine.
+    """
+    dialogs: list = []
+
+    def answer(dialog) -> None:
+        dialogs.append(dialog)
+        dialog.set_files(payload)
+
+    page.on("filechooser", answer)
+    try:
+        yield dialogs
+    finally:
+        page.remove_listener("filechooser", answer)
+
+
 def open_front_page(page, address: str) -> None:
-    """Open the app and wait for its chute."""
+    """Open the app and wait for its upload panel."""
     page.goto(address)
     page.wait_for_selector("text=A second opinion on a chest X-ray")
 
 
 def viewer_state(page) -> dict[str, str]:
     """Return what the viewer says is on its canvas."""
-    return page.locator("canvas.film").evaluate("canvas => ({...canvas.dataset})")
+    return page.locator("canvas.radiograph").evaluate("canvas => ({...canvas.dataset})")
 
 
 def canvas_pixels(page) -> np.ndarray:
     """Return the canvas as it is drawn: (rows, columns, 3) uint8."""
-    url = page.locator("canvas.film").evaluate("canvas => canvas.toDataURL('image/png')")
+    url = page.locator("canvas.radiograph").evaluate("canvas => canvas.toDataURL('image/png')")
     with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
         return np.asarray(image.convert("RGB"))
 
 
+def image_pixels(page, rows: int, columns: int) -> np.ndarray:
+    """Return the part of the canvas that an image of so many rows and columns has, where it is in sight as a whole.
+
+    What is turned or mirrored is compared in it: the canvas may be one pixel wider on one side of the image.
+    """
+    state, canvas = viewer_state(page), canvas_pixels(page)
+    left, top = (int(part) for part in state["at"].split(","))
+    width, height = (round(float(state["zoom"]) * side) for side in (columns, rows))
+    assert 0 <= left <= left + width <= canvas.shape[1]
+    assert 0 <= top <= top + height <= canvas.shape[0]
+    return canvas[top : top + height, left : left + width]
+
+
 def map_switched(page, on: bool) -> None:
     """Switch the chosen finding's map on or off, whatever it was."""
-    page.wait_for_selector("canvas.film[data-label]:not([data-label=''])")
+    page.wait_for_selector("canvas.radiograph[data-label]:not([data-label=''])")
     wanted = "on" if on else "off"
     if viewer_state(page)["map"] != wanted:
-        page.locator('[data-do="map"]').click()
-    page.wait_for_selector(f'canvas.film[data-map="{wanted}"]')
+        page.locator(f'[data-style="{"colour" if on else "off"}"]').click()
+    page.wait_for_selector(f'canvas.radiograph[data-map="{wanted}"]')
+
+
+def drop(page, selector: str, *files: tuple[str, bytes]) -> bool:
+    """Drop files on an element, as from a file manager; return whether the page kept the browser from opening them."""
+    contents = [(name, base64.b64encode(data).decode()) for name, data in files]
+    return page.locator(selector).first.evaluate(
+        """(place, files) => {
+          const transfer = new DataTransfer();
+          for (const [name, data] of files) {
+            transfer.items.add(new File([Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))], name));
+          }
+          const options = { dataTransfer: transfer, bubbles: true, composed: true, cancelable: true };
+          place.dispatchEvent(new DragEvent("dragover", options));
+          return !place.dispatchEvent(new DragEvent("drop", options));
+        }""",
+        contents,
+    )

@@ -1,14 +1,20 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
-``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``dcmtk``, ``proc``,
-``ray``, ``shared``. A required thing that is missing fails; another skips, and says so.
+``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``,
+``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails; another skips, and says
+so.
 """
 
+import functools
+import importlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +26,58 @@ REQUIRED = {name.strip() for name in os.environ.get("SECOND_READ_REQUIRE", "").s
 
 # what tests do belongs in no real audit trail and no real store; a server or command that a test starts inherits this
 _KEPT = Path(tempfile.mkdtemp(prefix="second-read-tests-"))
+os.environ["SECOND_READ_HOME"] = str(_KEPT / "home")
 os.environ["SECOND_READ_AUDIT"] = str(_KEPT / "audit.jsonl")
 os.environ["SECOND_READ_RUNS"] = str(_KEPT / "runs")
+
+
+def pytest_unconfigure():
+    """Remove what this process kept: 80 MB of compiled graphs and runs."""
+    shutil.rmtree(_KEPT, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def components_scanned_once():
+    """Let Streamlit look for components in the installed packages once per process, and not for every AppTest (3 s)."""
+    if "streamlit" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner as scanner
+
+        if not hasattr(scanner.scan_component_manifests, "cache_info"):
+            scanner.scan_component_manifests = functools.cache(scanner.scan_component_manifests)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_browser():
+    """Let the tests of a file share one Chromium; it ends with the file, since those of others run event loops."""
+    from tests.browser import sharing_a_browser
+
+    with sharing_a_browser():
+        yield
+
+
+@pytest.fixture
+def figures_as_text(monkeypatch):
+    """Let reports contain the text of their figures, for tests that are not about drawing: it takes seconds a figure.
+
+    All that the drawing would show is in it: names, numbers and notes.
+    """
+    # the package has the function of the same name
+    report = importlib.import_module("cxr_core.displays.run_report")
+    monkeypatch.setattr(report, "as_svg", lambda chart: f"<svg><text>{escape(repr(chart))}</text></svg>".encode())
+
+
+@pytest.fixture
+def own_folders(tmp_path, monkeypatch):
+    """Folders of its own for what a test stores in this process, in ``tmp_path``; monkeypatch, for further settings."""
+    from cxr_core.settings import settings
+
+    for name in ("home", "runs"):
+        monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("SECOND_READ_AUDIT", str(tmp_path / "audit.jsonl"))
+    settings.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 def missing(name: str, words: str):
@@ -82,12 +138,35 @@ def ray() -> None:
 
 
 @pytest.fixture(scope="session")
+def printed():
+    """The text of each page of a PDF, with single spaces: reportlab makes the file, and pypdf reads it."""
+    for name in ("reportlab", "pypdf"):
+        if importlib.util.find_spec(name) is None:
+            missing("pdf", f"{name} is not installed (requirements-dev.txt)")
+    from pypdf import PdfReader
+
+    def pages(pdf: bytes) -> list[str]:
+        return [" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(pdf)).pages]
+
+    return pages
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a Chromium."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing("chromium", "Chromium is not installed")
     return path
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, from the package that carries it."""
+    package = importlib.util.find_spec("axe_playwright_python")
+    if package is None:
+        missing("axe", "axe-playwright-python, which carries axe-core, is not installed")
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -100,12 +179,23 @@ def predictor():
 
 @pytest.fixture(scope="session")
 def calibrated_models(tmp_path_factory) -> Path:
-    """A folder of two models: the embedded one, calibrated on made-up ``consecutive`` and ``enriched`` films."""
-    from tests.films import calibrated_copies
+    """A folder of two models: the embedded one, calibrated on made-up ``consecutive`` and ``enriched`` images."""
+    from tests.images import calibrated_copies
 
     home = tmp_path_factory.mktemp("calibrated")
     calibrated_copies(home)
     return home
+
+
+@pytest.fixture(scope="session")
+def edge_model(tmp_path_factory) -> Path:
+    """The embedded model with a threshold that ``phantom_dicom(256, 224)`` crosses for Effusion when it is cropped."""
+    from cxr_core.imaging import phantom_dicom
+    from tests.images import edge_copy
+
+    folder = tmp_path_factory.mktemp("edge") / "edge"
+    edge_copy(folder, phantom_dicom(256, 224))
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -132,8 +222,8 @@ def imported(tmp_path_factory) -> Path:
     """A model folder of 18 labels, made once by the page's own job from a file that torch.save(model) wrote."""
     import hashlib
 
-    from cxr_core.ui.import_job import ImportJob
-    from tests.model.weights.reference import rebuilt
+    from cxr_core.ui.import_panel import ImportJob
+    from tests.pretrained.weights.reference import rebuilt
 
     home = tmp_path_factory.mktemp("imported")
     file, folder = home / "given.pt", home / "models" / "txv-all"

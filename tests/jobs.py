@@ -13,7 +13,7 @@ def doubled(item: dict) -> int:
     if item.get("hangs"):
         time.sleep(600)
     if item.get("fails"):
-        raise RuntimeError("words that quote the film")
+        raise RuntimeError("words that quote the image")
     if (once := item.get("dies once")) and not Path(once).exists():
         Path(once).touch()
         os.kill(os.getpid(), signal.SIGKILL)

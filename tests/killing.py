@@ -18,18 +18,18 @@ def fresh_processes():
 
 def _train(connection, network_of, data, folder, plan, resume):
     """Train in a process of its own, telling each step and waiting for leave to go on."""
+    from cxr_core.datasets.splits import make_split
+    from cxr_core.datasets.table import read_table
     from cxr_core.training.fit import fit
-    from cxr_core.training.splits import make_split
-    from cxr_core.training.table import read_table
 
     def tell(progress):
         connection.send((progress.stage, progress.step))
         connection.recv()
 
-    films = read_table(data / "table.csv", data / "images")
-    parts = make_split(films.patients, films.labels, np.array([])).part_of(films.patients)
+    images = read_table(data / "table.csv", data / "images")
+    parts = make_split(images.patients, images.positive, np.array([])).subset_of(images.patients)
     network = network_of(4)
-    train, validation = films.select(parts == "train"), films.select(parts == "validation")
+    train, validation = images.select(parts == "train"), images.select(parts == "validation")
     # a checkpoint every fourth step: most kills fall between two
     history = fit(network, train, validation, plan, folder, resume=resume, checkpoint_steps=4, report=tell)
     np.savez(folder / "end.npz", *network.get_weights())
@@ -49,13 +49,13 @@ def run(context, network_of, data, folder, plan, resume, kill_after=None):
     steps, history = [], None
     while True:
         try:
-            told = ours.recv()
+            message = ours.recv()
         except (EOFError, ConnectionResetError):
             break
-        if isinstance(told, list):
-            history = told
+        if isinstance(message, list):
+            history = message
             break
-        steps.append(told)
+        steps.append(message)
         ours.send("go on")
         if len(steps) == kill_after:
             process.kill()

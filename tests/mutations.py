@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cxr_core.imaging import decoder_apart, is_archive, phantom, phantom_dicom, phantom_png
+from cxr_core.imaging import is_archive, phantom, phantom_dicom, phantom_png, shared_decoder
 
 __all__ = ["SEEDS", "mutated", "opened", "seeds"]
 
@@ -200,7 +200,7 @@ WAYS = (cut, flipped_bits, flipped_in_the_header, flipped_in_the_header, hostile
 
 
 def opened(data: bytes) -> list[bytes]:
-    """Return what a person would drop: the film, or the films of an archive."""
+    """Return what a person would drop: the image, or the images of an archive."""
     if not is_archive(data):
         return [data]
-    return [content for _, content in decoder_apart().unpacked(data, most=10**9).files]
+    return [content for _, content in shared_decoder().unpacked(data, most=10**9).files]

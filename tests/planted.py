@@ -1,4 +1,4 @@
-"""Text planted into films: made-up names, dates and numbers, as an archive burns them in."""
+"""Text planted into images: made-up names, dates and numbers, as an archive burns them in."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def made_up_line(rng: np.random.Generator) -> str:
 def planted(
     display: np.ndarray, rng: np.random.Generator, text: str, share: float, font: str, style: str
 ) -> np.ndarray | None:
-    """Return the film with a line of text at a corner or in the middle of its upper or lower edge.
+    """Return the image with a line of text at a corner or in the middle of its upper or lower edge.
 
     Args:
         display: (rows, columns) float32 in [0, 1].
         rng: draws the place.
         text: the line.
-        share: size of the font by the height of the film.
+        share: size of the font by the height of the image.
         font: one of :data:`FONTS`.
         style: one of :data:`STYLES`; white on dark finds a place that is dark.
 

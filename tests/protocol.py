@@ -1,19 +1,20 @@
 """A reader without a browser: Streamlit's own protocol, as its page speaks it.
 
-A page opens a WebSocket, asks for a run of the script, and gets the elements of the run one by one. A file is uploaded
-in three steps: ask for an address over the socket, PUT the bytes there, ask for a run with the uploader's new state.
-Large messages are kept by the page and only named by the server when they come again.
+A page opens a WebSocket, asks for a run of the script, and gets the elements of the run one by one. Large messages are
+kept by the page and only named by the server when they come again. Files go to the route of the reading page, with the
+token that a component of the page has; readings and pixels come from routes, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import httpx
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
@@ -32,12 +33,12 @@ class Run:
 
     def components(self) -> dict[str, Element]:
         """Return the page's own components by their names."""
-        found = [e.bidi_component for e in self.elements.values() if e.WhichOneof("type") == "bidi_component"]
-        return {component.component_name: component for component in found}
+        components = [e.bidi_component for e in self.elements.values() if e.WhichOneof("type") == "bidi_component"]
+        return {component.component_name: component for component in components}
 
-    def uploader(self) -> str:
-        """Return the id of the first uploader."""
-        return next(e.file_uploader.id for e in self.elements.values() if e.WhichOneof("type") == "file_uploader")
+    def token(self) -> str:
+        """Return the token of the tab."""
+        return json.loads(self.components()["second_read_upload"].json)["token"]
 
     def words(self) -> str:
         """Return the text of everything that is written in HTML."""
@@ -52,16 +53,18 @@ class Reader:
 
     def __init__(self, address: str, cookies: dict[str, str] | None = None, source: str = "127.0.0.1") -> None:
         self._address, self._cookies, self._source = address, dict(cookies or {}), source
-        transport = httpx.AsyncHTTPTransport(local_address=source)
+        # one for each request: the server closes a connection that was silent for five seconds, and forty readers in
+        # one process may need longer from choosing a connection to writing to it
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        transport = httpx.AsyncHTTPTransport(local_address=source, limits=limits)
         self._http = httpx.AsyncClient(
             base_url=address, timeout=120, headers={"Origin": address}, cookies=self._cookies, transport=transport
         )
         self._kept: dict[str, tuple[int, ForwardMsg]] = {}
         self._runs = 0
         self._page = ""
-        self._urls: dict[str, asyncio.Future[FileURLs]] = {}
         self._changed = asyncio.Condition()
-        self.run, self.session = Run(), ""
+        self.run, self.session, self.token = Run(), "", "none"
 
     async def __aenter__(self) -> Reader:
         await self._http.get("/_stcore/health")
@@ -79,7 +82,9 @@ class Reader:
         )
         self._listening = asyncio.create_task(self._listen())
         await self.rerun()
-        await self.until(lambda run: run.finished)
+        run = await self.until(lambda run: run.finished)
+        # a visitor who has not signed in has none
+        self.token = run.token() if "second_read_upload" in run.components() else "none"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -101,26 +106,46 @@ class Reader:
         path = f"/_stcore/upload_file/{session or self.session}/{file or uuid.uuid4()}"
         return await self._http.put(path, files={"a": ("a", data, "application/octet-stream")})
 
+    async def request(self, method: str, path: str, **options) -> httpx.Response:
+        """Send a request to a route of the reading page, with the tab's token unless ``headers`` names another."""
+        headers = {"X-Second-Read-Token": self.token, **options.pop("headers", {})}
+        return await self._http.request(method, f"/worklist{path}", headers=headers, **options)
+
+    async def add(self, name: str, data: bytes, upload: str = "") -> dict:
+        """Send a file to the worklist, and return the answer; the script is not run."""
+        headers = {"X-Second-Read-Name": quote(name)} | ({"X-Second-Read-Upload": upload} if upload else {})
+        response = await self.request("POST", "/images", content=data, headers=headers)
+        response.raise_for_status()
+        return response.json()
+
+    async def image(self, digest: str, seconds: float = 120) -> dict:
+        """Return what is shown of an image, once it was read; ``waited`` has the texts until then."""
+        waited: list[str] = []
+        async with asyncio.timeout(seconds):
+            while True:
+                response = await self.request("GET", f"/images/{digest}")
+                response.raise_for_status()
+                image = response.json()
+                if image["status"] != "waiting":
+                    return image | {"waited": waited}
+                waited.append(image["wait"])
+
+    async def read(self, name: str, data: bytes) -> dict:
+        """Send a file and return what is shown of its image."""
+        return await self.image((await self.add(name, data))["shown"])
+
+    async def pixels(self, digest: str, query: str = "") -> bytes:
+        """Return the viewer's message of an image that was read."""
+        while True:
+            response = await self.request("GET", f"/images/{digest}/pixels{query}")
+            response.raise_for_status()
+            if response.status_code != 202:
+                return response.content
+
     async def upload(self, name: str, data: bytes) -> None:
-        """Drop a file, and return when the script is asked to take it."""
-        uploader = self.run.uploader()
-        ask = BackMsg()
-        ask.file_urls_request.request_id = str(uuid.uuid4())
-        ask.file_urls_request.file_names.append(name)
-        ask.file_urls_request.session_id = self.session
-        answer = self._urls[ask.file_urls_request.request_id] = asyncio.get_running_loop().create_future()
-        await self._send(ask)
-        urls = await answer
-        put = await self._http.put(urls.upload_url, files={name: (name, data, "application/octet-stream")})
-        put.raise_for_status()
-
-        def dropped(states) -> None:
-            state = states.widgets.add(id=uploader)
-            state.file_uploader_state_value.uploaded_file_info.add(
-                name=name, size=len(data), file_id=urls.file_id, file_urls=urls
-            )
-
-        await self.rerun(dropped)
+        """Drop a file, and return when the script is asked to show it."""
+        await self.add(name, data)
+        await self.rerun()
 
     async def rerun(self, change=None) -> None:
         """Ask for a run of the script; ``change(widget_states)`` sets what the reader did."""
@@ -161,9 +186,6 @@ class Reader:
             self.run.elements[path] = message.delta.new_element
         elif kind == "script_finished":
             self._runs += 1
-            self._kept = {name: kept for name, kept in self._kept.items() if self._runs - kept[0] <= KEPT_RUNS}
+            self._kept = {name: entry for name, entry in self._kept.items() if self._runs - entry[0] <= KEPT_RUNS}
             # a run that goes on as another one has not ended
             self.run.finished = message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY
-        elif kind == "file_urls_response":
-            response = message.file_urls_response
-            self._urls.pop(response.response_id).set_result(response.file_urls[0])

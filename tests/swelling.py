@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cxr_core.cli.main import main as command
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import decoder_apart, phantom_png, read_radiograph
+from cxr_core.imaging import phantom_png, read_radiograph, shared_decoder
 from cxr_core.ui.worklist import Worklist
 from tests.bombs import zip_of
 
@@ -32,9 +32,9 @@ def memory(what: str, process: int | str = "self") -> float:
 
 def decoders() -> float:
     """Return the most that a decoder process took, of those that are alive."""
-    apart = decoder_apart()
-    alive = [process for free in (apart._free, apart._free_for_archives) for process in free.queue if process]
-    return max((memory("VmHWM", process._child.pid) for process in alive), default=0.0)
+    decoder = shared_decoder()
+    workers = decoder._files._workers | decoder._archives._workers
+    return max((memory("VmHWM", worker._child.pid) for worker in workers), default=0.0)
 
 
 def read(data: bytes) -> str:
@@ -58,11 +58,11 @@ def predict(data: bytes) -> str:
 
 
 def drop(data: bytes) -> str:
-    """Drop it as an archive on a list."""
-    films = Worklist()
-    unpacked = decoder_apart().unpacked(data, films.room())
-    dropped = films.drop(unpacked.files, most=100, left_out=unpacked.left_out)
-    return f"{len(dropped.taken)} taken, {dropped.left_out} left out: {dropped.why}"
+    """Add it to a worklist as an archive."""
+    images = Worklist()
+    unpacked = shared_decoder().unpacked(data, images.free_bytes())
+    result = images.add(unpacked.files, max_images=100, skipped=unpacked.left_out)
+    return f"{len(result.added)} added, {result.skipped} skipped: {result.reason}"
 
 
 WAYS: dict[str, Callable[[bytes], str]] = {"read": read, "predict": predict, "drop": drop}
@@ -72,7 +72,7 @@ def main(way: str, *paths: str) -> None:
     """Open each file and print what came of it."""
     # what is loaded at the first file is none of theirs
     if way == "drop":
-        decoder_apart().unpacked(zip_of(("a", b"a")), 10)
+        shared_decoder().unpacked(zip_of(("a", b"a")), 10)
     else:
         WAYS[way](phantom_png(128, 128))
     for path in paths:

@@ -1,14 +1,18 @@
 """The rules of the house that no other tool keeps."""
 
+import importlib.util
 import re
 import subprocess
 import tomllib
+from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
 
+import grimp
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 MODULES = sorted((PROJECT / "cxr_core").rglob("*.py"))
 
 
@@ -16,6 +20,17 @@ MODULES = sorted((PROJECT / "cxr_core").rglob("*.py"))
 def test_a_module_is_one_idea(path):
     assert len(path.read_text().splitlines()) <= 320
     assert not re.search(r"(utils?|helpers?|manager|misc|common)\.py$", path.name)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = grimp.build_graph("cxr_core")
+    packages = {
+        path.parent.relative_to(PROJECT).as_posix().replace("/", ".") for path in MODULES if path.stem == "__init__"
+    }
+    modules = graph.modules - packages
+    imports = {module: graph.find_modules_directly_imported_by(module) & modules for module in modules}
+    # raises CycleError, which names the modules
+    assert len(tuple(TopologicalSorter(imports).static_order())) == len(modules)
 
 
 def test_the_readme_names_both_commands_and_the_notice():
@@ -26,28 +41,63 @@ def test_the_readme_names_both_commands_and_the_notice():
         assert words in text
 
 
-def test_every_setting_and_command_is_documented():
+def script(name):
+    """Return a script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The script that writes the tables of commands and settings from the program."""
+    return script("make_reference")
+
+
+def test_the_picture_of_the_rooms_shows_the_imports_as_they_are():
+    """After a change of imports between rooms: python docs/make_rooms.py."""
+    rooms = script("make_rooms")
+    folders = {path.parent.name for path in (PROJECT / "cxr_core").glob("*/__init__.py")}
+    assert folders <= set(rooms.SUBJECTS)
+    assert rooms.PICTURE.read_text() == rooms.svg(rooms.imports())
+    assert "(rooms.svg)" in (PROJECT / "docs" / "how-it-is-built.md").read_text()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_is_there(path):
+    text = path.read_text()
+    names = re.findall(r"`((?:cxr_core|tests|benchmarks|docs|pages|model_weights)/[\w./-]*)`", text)
+    links = [link for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) if "://" not in link]
+    for place in [*(PROJECT / name for name in names), *(path.parent / link for link in links)]:
+        assert place.exists() or any(place.parent.glob(f"{place.name}.*")), place
+
+
+def test_the_documented_commands_and_settings_are_those_of_the_program(reference):
+    """After a change: python docs/make_reference.py."""
+    text = (PROJECT / "docs" / "command-line.md").read_text()
+    assert reference.reference(text) == text
+    assert "| `SECOND_READ_QUEUE_IMAGES` | `100` |" in text
+    assert "| `models import` |" in text
+
+
+def test_every_command_has_its_section_and_every_option_is_named_there(reference):
+    text = (PROJECT / "docs" / "command-line.md").read_text()
+    for name, command in reference.commands():
+        first, _, rest = name.partition(" ")
+        assert re.search(rf"^## `python -m cxr_core {first}\b.*{rest}", text, re.MULTILINE), name
+        for parameter in command.params:
+            for option in parameter.opts:
+                assert not option.startswith("--") or option in text or option == "--help", (name, option)
+
+
+def test_no_document_names_a_setting_that_is_none():
     from cxr_core.settings import Settings
 
-    text = "".join(path.read_text() for path in [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
-    for name in Settings.model_fields:
-        assert f"SECOND_READ_{name.upper()}" in text
-    for command in (
-        "predict",
-        "render",
-        "train",
-        "evaluate",
-        "runs",
-        "describe",
-        "split",
-        "models",
-        "bench",
-        "calibrate",
-        "audit",
-        "backup",
-        "restore",
-    ):
-        assert f"python -m cxr_core {command}" in text
+    known = {f"SECOND_READ_{name.upper()}" for name in Settings.model_fields}
+    of_tests = {"SECOND_READ_SHARED", "SECOND_READ_REQUIRE", "SECOND_READ_TEST_DATABASE_URL"}
+    for path in DOCUMENTS:
+        assert set(re.findall(r"SECOND_READ_[A-Z_]+[A-Z]", path.read_text())) <= known | of_tests, path.name
 
 
 def test_every_dependency_has_its_reason():

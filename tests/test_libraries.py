@@ -69,7 +69,20 @@ import cxr_core
 folder = os.path.dirname(os.environ["MPLCONFIGDIR"])
 print(folder, oct(os.stat(folder).st_mode & 0o777), os.getpid())
 """
-    folder, found, process = run(code, SECOND_READ_MAX_FILES="x", TMPDIR=str(tmp_path)).split()
-    assert found == "0o700"
+    folder, exists, process = run(code, SECOND_READ_MAX_FILES="x", TMPDIR=str(tmp_path)).split()
+    assert exists == "0o700"
     assert not folder.endswith(f"-{process}")
     assert not Path(folder).exists()
+
+
+@pytest.mark.usefixtures("printed")
+def test_reportlab_executes_no_file_of_the_home_directory_or_the_working_directory(tmp_path):
+    for name in (".reportlab_mods", ".reportlab_settings", "reportlab_mods.py", "reportlab_settings.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'executed')!r}, 'a').write({name!r})\n")
+    first = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    runs = str(tmp_path / "runs")
+    run(f"{first}; import cxr_core, reportlab.pdfgen.canvas", SECOND_READ_RUNS=runs, HOME=str(tmp_path))
+    assert not (tmp_path / "executed").exists()
+    # it does without us
+    run(f"{first}; import reportlab.pdfgen.canvas", SECOND_READ_RUNS=runs, HOME=str(tmp_path))
+    assert (tmp_path / "executed").exists()

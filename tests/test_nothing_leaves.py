@@ -1,10 +1,12 @@
 """The app and every command, watched: nothing but this machine is asked, and nothing is written elsewhere.
 
-Each runs in a process of its own with an empty home directory and a hook on name look-ups, connections and files, which
-its children have too (:mod:`tests.watched.sitecustomize`). A command without a case here fails the test.
+They run with an empty home directory and a hook on name look-ups, connections and files, which their children have too
+(:mod:`tests.watched.sitecustomize`); long commands in a process of their own, the others one after the other in one,
+which imports the program once. A command without a case here fails the test.
 """
 
 import asyncio
+import base64
 import contextlib
 import ipaddress
 import json
@@ -18,15 +20,15 @@ from pathlib import Path
 import pytest
 import typer
 
+from benchmarks.soak.server import served
 from cxr_core.cli.main import app
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
 from cxr_core.store import RunStore
-from tests.films import made_up_dataset
+from tests.images import made_up_dataset
 from tests.protocol import Reader
 from tests.runs import made_up, record_of
-from tests.soak.server import served
 
 PROJECT = Path(__file__).resolve().parent.parent
 REFUSED = {"models import"}
@@ -38,12 +40,12 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.notes, self.home = folder, folder / "notes", folder / "home"
-        self.work = folder / "work"
+        self.work, self.settings = folder / "work", {}
         for path in (self.home, self.work):
             path.mkdir()
-        (self.work / "a.dcm").write_bytes(phantom_dicom())
+        (self.work / "a.dcm").write_bytes(phantom_dicom(256, 224))
         (self.work / "b.png").write_bytes(phantom_png(256, 224))
-        self.images, self.table = made_up_dataset(self.work / "data", patients=10, films=2, side=48)
+        self.images, self.table = made_up_dataset(self.work / "data", patients=10, images=2, side=48)
         parts = "".join(f"{n},{'train' if n < 6 else 'validation'}\n" for n in range(1, 11))
         (self.work / "parts.csv").write_text("patient_id,part\n" + parts)
         self.model = self.work / "copy"
@@ -56,15 +58,18 @@ class Place:
         store.close()
 
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SECOND_READ", "XDG", "CI"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SECOND_READ", "XDG", "CI"))
+        }
         for name in ("KERAS_HOME", "MPLCONFIGDIR", "RAY_USAGE_STATS_ENABLED"):
-            kept.pop(name, None)
-        return kept | {
+            inherited.pop(name, None)
+        return inherited | {
             "HOME": str(self.home),
             "PYTHONPATH": os.pathsep.join([str(PROJECT / "tests" / "watched"), str(PROJECT)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "SECOND_READ_TEST_NOTES": str(self.notes),
             "SECOND_READ_RUNS": str(self.work / "runs"),
+            **self.settings,
             # empty is unset; a test's own process has named its folders
             "KERAS_HOME": "",
             "MPLCONFIGDIR": "",
@@ -74,12 +79,19 @@ class Place:
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "cxr_core", *arguments]
+        return self.run_python("-m", "cxr_core", *arguments)
+
+    def run_python(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=self.work, env=self.environment(), capture_output=True, text=True)
 
-    def check(self) -> None:
+    def noted(self) -> list[list[str]]:
+        return [json.loads(line) for line in self.notes.read_text().splitlines()]
+
+    def check(self, noted: list[list[str]] | None = None) -> None:
         """Fail where something was asked of another machine, or written outside the folders."""
-        noted = [json.loads(line) for line in self.notes.read_text().splitlines()]
+        if noted is None:
+            noted = self.noted()
         assert ["hook", "", ""] in noted
         outside = {(event, what) for kind, event, what in noted if kind == "net" and not local(what)}
         assert not outside
@@ -122,6 +134,7 @@ CASES = {
     "calibrate": lambda p: [*data(p), "--model", str(p.model), "--split", "parts.csv"],
     "describe": lambda p: ["--table", str(p.table), "--split", "parts.csv", "--out", "counts.json"],
     "split": lambda p: [*data(p), "--out", "split.csv"],
+    "app": lambda p: ["--help"],
     "audit": lambda p: [],
     "backup": lambda p: ["all.zip"],
     "restore": lambda p: [backup_of(p), "--overwrite"],
@@ -129,8 +142,18 @@ CASES = {
     "models list": lambda p: [],
     "models show": lambda p: ["second-read-mini"],
     "models verify": lambda p: ["second-read-mini"],
+    "models sheet": lambda p: ["second-read-mini", "--out", "sheet.md"],
+    "models localisation": lambda p: [str(p.model), "--run", "heart-masks-of-external-jsrt"],
+    "models stability": lambda p: [str(p.model), *data(p), "--split", "parts.csv"],
     "models measure": lambda p: [str(p.model), "--run", "one"],
     "models import": lambda p: [f"keras:{keras_weights(p)}", "--out", "made", "--size", "32"],
+    "reads list": lambda p: [],
+    "reads concordance": lambda p: [],
+    "reads monitor": lambda p: [],
+    "reads show": lambda p: [stored_read(p)],
+    "reads export": lambda p: [stored_read(p), "exported", "--pdf"],
+    "reads delete": lambda p: ["--expired"],
+    "reads rekey": lambda p: stored_with_another_key(p),
     "runs list": lambda p: [],
     "runs show": lambda p: ["one"],
     "runs compare": lambda p: ["one", "two"],
@@ -140,11 +163,45 @@ CASES = {
 }  # fmt: skip
 """Arguments for each command; what comes of them is for other tests, so a refusal is no failure here."""
 
+LONG = {
+    "backup", "bench", "calibrate", "evaluate", "models import", "models measure", "models sheet", "models stability",
+    "reads delete", "reads export", "reads rekey", "reads show", "restore", "runs compare", "runs export",
+    "runs rebuild", "train", "train-gate",
+}  # fmt: skip
+"""Left to the slow suite."""
+
 
 def keras_weights(place: Place) -> Path:
     """A weights file whose hash nobody knows; Keras and OpenVINO are loaded before it is refused or taken."""
     (place.work / "mine.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(4096))
     return place.work / "mine.weights.h5"
+
+
+def stored_read(place: Place) -> str:
+    """The id of a read of the DICOM file, which the program stores in a folder that is named."""
+    place.settings["SECOND_READ_HOME"] = str(place.work / "stored")
+    code = (
+        "import pathlib\n"
+        "from cxr_core.model import shared_predictor\n"
+        "from cxr_core.reading import read_image\n"
+        "from cxr_core.store.read_record import ReadOptions\n"
+        "from cxr_core.store.reads import ReadStore\n"
+        "store, data = ReadStore(), pathlib.Path('a.dcm').read_bytes()\n"
+        "_, reading = read_image(data, shared_predictor('second-read-mini', 'openvino'))\n"
+        "print(store.save_read(store.add_image('anna', data), reading, ReadOptions(), '1', revealed=True))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=place.work, env=place.environment(), capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def stored_with_another_key(place: Place) -> list[str]:
+    """Store a read, and set the key by which it is stored as the one before another."""
+    old, new = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
+    place.settings["SECOND_READ_STORE_KEY"] = old
+    stored_read(place)
+    place.settings |= {"SECOND_READ_STORE_KEY": new, "SECOND_READ_STORE_KEY_PREVIOUS": old}
+    return []
 
 
 def backup_of(place: Place) -> str:
@@ -156,31 +213,81 @@ def backup_of(place: Place) -> str:
 
 def commands() -> list[str]:
     """Every command of the program, with those of groups."""
-    found = []
+    names = []
     for name, command in sorted(
         (name, typer.main.get_command(app).get_command(None, name))
         for name in typer.main.get_command(app).list_commands(None)
     ):
         inner = getattr(command, "commands", None)
-        found += [f"{name} {one}" for one in sorted(inner)] if inner else [name]
-    return found
+        names += [f"{name} {one}" for one in sorted(inner)] if inner else [name]
+    return names
 
 
 def test_every_command_has_a_case():
     assert sorted(CASES) == sorted(commands())
 
 
-@pytest.mark.parametrize("command", sorted(CASES))
-def test_a_command_asks_nobody_and_writes_where_it_may(place, command):
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, os, pathlib, sys
+from cxr_core.cli.main import main
+for command, arguments in json.loads(sys.argv[1]):
+    with open(os.environ["SECOND_READ_TEST_NOTES"], "a") as notes:
+        notes.write(json.dumps(["command", command, ""]) + "\\n")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = main(arguments)
+    at_home = [str(path) for path in pathlib.Path.home().rglob("*")]
+    print(json.dumps([command, status, errors.getvalue(), at_home]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def short_commands(tmp_path_factory):
+    """Place, notes of the imports, and by command: status, errors, what is in the home directory, and its notes."""
+    place = Place(tmp_path_factory.mktemp("short"))
+    commands = [(name, [*name.split(), *CASES[name](place)]) for name in sorted(CASES) if name not in LONG]
+    done = place.run_python("-c", ONE_AFTER_THE_OTHER, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    imports, by_command = [], {}
+    notes = imports
+    for line in place.noted():
+        if line[0] == "command":
+            notes = by_command[line[1]] = []
+        else:
+            notes.append(line)
+    answers = {command: answer for command, *answer in map(json.loads, done.stdout.splitlines())}
+    return place, imports, {command: (*answer, by_command[command]) for command, answer in answers.items()}
+
+
+@pytest.mark.parametrize("command", sorted(CASES.keys() - LONG))
+def test_a_command_asks_nobody_and_writes_where_it_may(short_commands, command):
+    place, imports, answers = short_commands
+    status, errors, at_home, noted = answers[command]
+    assert "Traceback" not in errors
+    assert status == 0, errors
+    assert at_home == []
+    place.check(imports + noted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", sorted(LONG))
+def test_a_long_command_asks_nobody_and_writes_where_it_may(place, command):
     done = place.run(*command.split(), *CASES[command](place))
     assert "Traceback" not in done.stderr
     assert done.returncode == (4 if command in REFUSED else 0), done.stderr
     place.check()
 
 
+@pytest.mark.slow
 def test_an_archive_and_its_readers_ask_nobody(place):
     done = place.run("predict", "a.dcm", "b.png", "--archive", "out", "--workers", "2")
     assert done.returncode == 0, done.stderr
+    place.check()
+
+
+def test_reports_ask_nobody(place, printed):
+    done = place.run("predict", "a.dcm", "b.png", "--pdf", "reports")
+    assert done.returncode == 0, done.stderr
+    assert all(printed(path.read_bytes()) for path in (place.work / "reports").iterdir())
     place.check()
 
 
@@ -189,9 +296,9 @@ def test_ray_and_its_workers_ask_nobody(place, ray):
     done = place.run("predict", "a.dcm", "b.png", "--archive", "out", "--on", "ray", "--workers", "1")
     assert done.returncode == 0, done.stderr
     noted = [json.loads(line) for line in place.notes.read_text().splitlines()]
-    own = {what for kind, event, what in noted if kind == "net" and event != "socket.bind"}
+    contacted = {what for kind, event, what in noted if kind == "net" and event != "socket.bind"}
     # Ray's processes speak to each other by the address that this machine has in its network
-    assert not {what for what in own if not local(what) and not _of_this_machine(what)}
+    assert not {what for what in contacted if not local(what) and not _of_this_machine(what)}
     assert not list(place.home.rglob("*"))
 
 
@@ -201,13 +308,16 @@ def _of_this_machine(address: str) -> bool:
     return address in (*listed, name, "0.0.0.0", "::")
 
 
+@pytest.mark.slow
 def test_the_app_asks_nobody_while_it_reads(place):
     async def read(address: str) -> None:
         async with Reader(address) as reader:
-            await reader.upload("a.dcm", phantom_dicom())
-            await reader.until(lambda run: run.finished and "second_read_findings" in run.components())
-            await reader.upload("b.png", phantom_png(256, 224))
-            await reader.until(lambda run: run.finished and "second_read_findings" in run.components())
+            for name, data in (("a.dcm", phantom_dicom()), ("b.png", phantom_png(256, 224))):
+                image = await reader.read(name, data)
+                assert image["findings"]
+                assert await reader.pixels(image["id"])
+                await reader.rerun()
+                await reader.until(lambda run: run.finished)
         # one of another origin, of which Streamlit would ask a server elsewhere whether it is this machine
         foreign = Reader(address)
         foreign._address = foreign._address.replace("127.0.0.1", "localhost")

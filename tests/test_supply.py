@@ -21,7 +21,7 @@ LOCKS = {
     "requirements.txt": APP,
     "requirements-ray.txt": APP + RAY,
     "requirements-postgres.txt": APP + POSTGRES,
-    "requirements-dev.txt": APP + RAY + DEV,
+    "requirements-dev.txt": APP + RAY + POSTGRES + DEV,
     "requirements-bench.txt": APP + BENCH,
     "requirements-supply.txt": TOOLS,
 }
@@ -142,8 +142,8 @@ def report(*answers):
 
 
 def test_an_audit_that_checked_everything_and_found_nothing_says_so(audit):
-    said = report(("one", "1.0", {"vulns": []}), ("two", "2.0", {"vulns": []}))
-    assert audit.verdict(said, PACKAGES) == (["No vulnerability is known of any of the 2 packages."], 0)
+    text = report(("one", "1.0", {"vulns": []}), ("two", "2.0", {"vulns": []}))
+    assert audit.verdict(text, PACKAGES) == (["No vulnerability is known of any of the 2 packages."], 0)
 
 
 @pytest.mark.parametrize(

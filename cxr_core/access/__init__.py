@@ -1,10 +1,20 @@
-"""Who may see and do what, and the trail of what was done: ``audit.record`` and ``audit.note`` write to it."""
+"""Roles, visitors and the audit trail, to which ``audit.record`` and ``audit.note`` write."""
 
 from . import audit
-from .actors import asked_by, on_behalf_of, system_user
-from .provider import answers
 from .roles import Grant, Role, role_of
-from .visitor import LOCAL, SERVER, Visitor, asked_from_here, closed, signed_out, visitor_of
+from .visitor import (
+    LOCAL,
+    SERVER,
+    Visitor,
+    acting_user,
+    closed,
+    is_local_request,
+    on_behalf_of,
+    provider_responds,
+    signed_out,
+    system_user,
+    visitor_of,
+)
 
 __all__ = [
     "LOCAL",
@@ -12,12 +22,12 @@ __all__ = [
     "Grant",
     "Role",
     "Visitor",
-    "answers",
-    "asked_by",
-    "asked_from_here",
+    "acting_user",
     "audit",
     "closed",
+    "is_local_request",
     "on_behalf_of",
+    "provider_responds",
     "role_of",
     "signed_out",
     "system_user",

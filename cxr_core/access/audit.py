@@ -1,8 +1,8 @@
-"""The audit trail: one line an event, appended, never rewritten, each sealed and carrying the seal of the one before.
+"""The audit trail: one line per event, appended, never rewritten, each sealed and carrying the seal of the one before.
 
-A line says who did what when, and to what: images by the SHA-256 of their bytes, a model by that of its weights, a
-run by its id. It holds no file name, no free text and nothing else of a patient. :mod:`.audit_chain` has the seals,
-:mod:`.audit_verification` tells whether all lines are there as they were written.
+A line states user, time and event, and the objects concerned: images by the SHA-256 of their bytes, a model by that of
+its weights, a run by its id. It holds no file name, no free text and no other patient data. :mod:`.audit_chain` makes
+the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import AuditUnwritable, CxrError
-from ..private_files import open_private, private_folder
+from ..files import open_private, private_folder
 from ..settings import settings
-from .actors import OPERATING_SYSTEM, system_user
-from .audit_chain import append, held, trail_key
-from .visitor import LOCAL, Visitor
+from .audit_chain import append, trail_key, trail_lock
+from .visitor import LOCAL, OPERATING_SYSTEM, Visitor, system_user
 
 __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
-    "serving", "backup", "restore", "rebuild",
+    "serving", "backup", "restore", "rebuild", "deletion",
 ]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)
@@ -40,12 +39,12 @@ class Event:
 
     Attributes:
         when: UTC, ISO 8601 with milliseconds and Z.
-        who: the provider's subject; in single-user mode and of a command the operating system's user; or ``server``.
-        issuer: whose name that is, :data:`.actors.OPERATING_SYSTEM` or the provider; empty for ``server``.
-        role: what they had, or empty.
+        who: the provider's subject; in single-user mode and for commands the operating system's user; or ``server``.
+        issuer: of that name, :data:`.visitor.OPERATING_SYSTEM` or the provider; empty for ``server``.
+        role: of the user, or empty.
         what: the kind of event.
-        detail: which of that kind, in the program's own words, such as ``findings-csv`` or a page's name.
-        films: SHA-256 of the bytes of the films concerned.
+        detail: a fixed text of the program, such as ``findings-csv`` or a page's name.
+        images: SHA-256 of the bytes of the images concerned.
         model: SHA-256 of the weights of the model concerned, or empty.
         run: id of the run concerned, or empty.
     """
@@ -56,22 +55,22 @@ class Event:
     role: str
     what: What
     detail: str = ""
-    films: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     model: str = ""
     run: str = ""
 
 
 def path() -> Path:
-    """Return where the trail is kept: the setting ``audit``, by default beside the runs."""
+    """Return the file of the trail: the setting ``audit``, by default beside the runs."""
     return settings().audit or settings().runs / "audit.jsonl"
 
 
 def record(
-    who: Visitor, what: What, detail: str = "", *, films: Iterable[str] = (), model: str = "", run: str = ""
+    who: Visitor, what: What, detail: str = "", *, images: Iterable[str] = (), model: str = "", run: str = ""
 ) -> None:
     """Append an event; it is on the disk when this returns.
 
-    For what must not be done unless it is in the trail: ask before doing it.
+    For actions that must not happen without their event: call it before the action.
 
     Raises AuditUnwritable.
     """
@@ -79,9 +78,8 @@ def record(
         raise ValueError(what)
     when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     role = "" if who.role is None else str(who.role)
-    local = who == LOCAL
-    subject, issuer = (system_user(), OPERATING_SYSTEM) if local else (who.subject, who.issuer)
-    event = Event(when, subject, issuer, role, what, detail, tuple(films), model, run)
+    subject, issuer = (system_user(), OPERATING_SYSTEM) if who == LOCAL else (who.subject, who.issuer)
+    event = Event(when, subject, issuer, role, what, detail, tuple(images), model, run)
     try:
         append(path(), asdict(event))
     except (OSError, CxrError) as error:
@@ -89,14 +87,14 @@ def record(
 
 
 def note(
-    who: Visitor, what: What, detail: str = "", *, films: Iterable[str] = (), model: str = "", run: str = ""
+    who: Visitor, what: What, detail: str = "", *, images: Iterable[str] = (), model: str = "", run: str = ""
 ) -> bool:
-    """Append an event where that is possible; else warn in the server's log, and go on.
+    """Append an event where that is possible, else log a warning; return whether it was written.
 
-    For a reader's work, which is not lost to a full disk. Returns whether it was written.
+    For a reader's work, which must not be lost to a full disk.
     """
     try:
-        record(who, what, detail, films=films, model=model, run=run)
+        record(who, what, detail, images=images, model=model, run=run)
     except AuditUnwritable as error:
         _LOG.warning("An event (%s) is missing in the audit trail. %s", what, error)
         return False
@@ -106,7 +104,7 @@ def note(
 def problem() -> AuditUnwritable | None:
     """Return why the trail cannot be written now, or None."""
     try:
-        with held():
+        with trail_lock():
             trail_key()
             private_folder(path().parent)
             os.close(open_private(path(), os.O_RDWR | os.O_APPEND))
@@ -129,8 +127,10 @@ def read(since: str = "") -> tuple[list[Event], int]:
         with suppress(FileNotFoundError), path().open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in filter(str.strip, lines):
                 try:
-                    told = json.loads(line)
-                    event = Event(**{name: told[name] for name in names} | {"films": tuple(told["films"])})
+                    entry = json.loads(line)
+                    if "films" in entry:  # the name of images in version 0.1.0
+                        entry["images"] = entry.pop("films")
+                    event = Event(**{name: entry[name] for name in names} | {"images": tuple(entry["images"])})
                     later = event.when >= since
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     broken += 1
@@ -144,6 +144,7 @@ def read(since: str = "") -> tuple[list[Event], int]:
 
 
 def _unwritable(error: Exception) -> AuditUnwritable:
-    # of a key that was changed, its own words say what to do
-    do = str(error) if isinstance(error, CxrError) else "Make room, or check SECOND_READ_AUDIT and SECOND_READ_RUNS."
-    return AuditUnwritable(f"The audit trail cannot be written, and this must stand in it. {do}")
+    # the message about a changed key says what to do
+    remedy = "Free disk space, or check SECOND_READ_AUDIT and SECOND_READ_RUNS."
+    remedy = str(error) if isinstance(error, CxrError) else remedy
+    return AuditUnwritable(f"The audit trail cannot be written, and this action requires an entry in it. {remedy}")

@@ -1,4 +1,4 @@
-"""Whether the audit trail is as it was written: no line deleted, changed, inserted, moved, or cut off at the end."""
+"""Verification of the audit trail: no line deleted, changed, inserted, moved, or cut off at the end."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AuditUnwritable
+from ..files import existing_key
 from ..settings import settings
 from .audit import path
-from .audit_chain import BEFORE, HEAD, KEY_MISSING, Link, beginning, held, link_of, read_head, seal, trail_key
+from .audit_chain import BEFORE, HEAD, KEY, KEY_MISSING, Link, line_start, link_of, read_head, seal, trail_lock
 
 __all__ = ["Verification", "trail_files", "verify"]
 
 
-MOST_BYTES = 500_000_000
-"""Of one file, when it is unpacked: some million events."""
+MAX_FILE_BYTES = 500_000_000
+"""Largest size of one file, unpacked: some million events."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """Result of a verification.
 
     Attributes:
-        files: of the trail, the oldest first.
-        events: lines of the chain that are as they were written.
-        before: lines of the time before there was a chain, which have no seal.
-        first, last: numbers of the oldest and the newest of the events; 0 where there is none.
-        mac: seal of the newest, to be noted elsewhere.
-        problems: one line each, in the order of the files; empty where all is as it was written.
-        torn: places of lines that were cut short as they were written, and hold no event.
+        files: of the trail, oldest first.
+        events: number of valid lines of the chain.
+        before: number of lines from before the chain, which have no seal.
+        first, last: numbers of the oldest and the newest event; 0 where there is none.
+        mac: seal of the newest event, to be recorded elsewhere.
+        problems: one line each, in the order of the files; empty where the trail is unchanged.
+        torn: places of lines that were truncated while they were written, and hold no event.
     """
 
     files: tuple[Path, ...]
@@ -59,10 +60,10 @@ class _Line:
 
 
 def trail_files() -> list[Path]:
-    """Return the file of the trail and what a rotation made of it: its name with something before or after the ending.
+    """Return the file of the trail and its rotated files.
 
-    Of ``audit.jsonl`` these are ``audit.jsonl.1``, ``audit.jsonl-20261126``, ``audit-20261126.jsonl``, also with
-    ``.gz`` behind them.
+    Rotated files of ``audit.jsonl`` are ``audit.jsonl.1``, ``audit.jsonl-20261126`` and ``audit-20261126.jsonl``, each
+    also with ``.gz`` appended.
     """
     trail = path()
     if not trail.parent.is_dir():
@@ -78,45 +79,47 @@ def verify(more: Sequence[Path] = (), first: int = 1) -> Verification:
     """Compare the trail with its seals.
 
     Args:
-        more: files of the trail that lie elsewhere, such as rotated ones.
-        first: number of the oldest event that must be there; older ones were put away on purpose.
+        more: files of the trail in other folders, such as rotated ones.
+        first: number of the oldest event that must be present; older ones were archived on purpose.
 
     Raises:
         AuditUnwritable: a file cannot be read, or the chain has no key.
     """
     try:
-        # nobody appends meanwhile, so that the head is that of these lines
-        with held():
-            key, head_known = trail_key(make=False), (settings().runs / HEAD).exists()
+        # no other program appends meanwhile, so the head belongs to these lines
+        with trail_lock():
+            key, head_known = existing_key(settings().runs / KEY), (settings().runs / HEAD).exists()
             files = {_read(file) for file in {file.resolve(): file for file in (*more, *trail_files())}.values()}
             head = read_head(key) if key is not None else None
     except (OSError, EOFError) as error:
         raise AuditUnwritable(
-            "A file of the audit trail cannot be read, or holds more than 500 MB. Check paths and owner."
+            "A file of the audit trail cannot be read, or is larger than 500 MB. Check paths and owner."
         ) from error
     chained = head_known or any(_claims(line).get("mac") for _, data in files for line in data.split(b"\n"))
     if key is None and chained:
         raise AuditUnwritable(KEY_MISSING)
     lines = sorted((_lines(file, data, key or b"") for file, data in files), key=_age)
-    return _Check(lines, head, first, key or b"").found()
+    return _Verifier(lines, head, first, key or b"").result()
 
 
-class _Check:
-    """One look at all lines; ``found`` says what is wrong with them."""
+class _Verifier:
+    """Checks all lines once."""
 
     def __init__(self, files: list[list[_Line]], head: Link | None, first: int, key: bytes) -> None:
         self._files, self._head, self._first, self._key = files, head, first, key
         self._newest = path().resolve()
         self._linked: dict[int, _Line] = {}
+        self._links: dict[int, Link] = {}
         for line in itertools.chain.from_iterable(files):
             if line.link is not None:
                 self._linked.setdefault(line.link.sequence, line)
+                self._links.setdefault(line.link.sequence, line.link)
         self._changed: set[int] = set()
         self._before = 0
         self._problems: list[str] = []
         self._torn: list[str] = []
 
-    def found(self) -> Verification:
+    def result(self) -> Verification:
         newest = 0
         for file in self._files:
             self._before_the_chain(file)
@@ -124,7 +127,7 @@ class _Check:
                 if line.link is None:
                     self._unsealed(line, file[at + 1].link if at + 1 < len(file) else None)
                     continue
-                newest = self._sealed(line, newest)
+                newest = self._sealed(line, line.link, newest)
         self._missing()
         self._end()
         last = max(self._linked, default=0)
@@ -134,25 +137,25 @@ class _Check:
             self._before,
             min(self._linked, default=0),
             last,
-            self._linked[last].link.mac if last else "",
+            self._links[last].mac if last else "",
             tuple(self._problems),
             tuple(self._torn),
         )
 
     def _before_the_chain(self, file: list[_Line]) -> None:
-        """Take away from the front of a file what is older than the chain, where there may be any."""
-        start = next((at for at, line in enumerate(file) if line.link is not None), None)
-        if start is None:
+        """Remove the lines that are older than the chain from the front of a file."""
+        start, first = next(((at, line.link) for at, line in enumerate(file) if line.link is not None), (0, None))
+        if first is None:
             if self._linked and file and file[0].file == self._newest:
-                # the file that is written to now: no line of it is older than the chain
+                # the current file has no line that is older than the chain
                 return
-            # of a rotation before the chain began
+            # rotated before the chain began
             start = len(file)
-        elif file[start].link.sequence == 1:
+        elif first.sequence == 1:
             sealed = seal(self._key, BEFORE, b"".join(line.data + b"\n" for line in file[:start]))
-            if sealed != file[start].link.previous:
+            if sealed != first.previous:
                 self._problems.append(
-                    f"{file[start].place}: what stood before event 1 was changed or deleted since the chain began."
+                    f"{file[start].place}: lines before event 1 were changed or deleted since the chain began."
                 )
         else:
             return
@@ -166,38 +169,38 @@ class _Check:
             self._torn.append(line.place)
             return
         claimed = _claims(line.data).get("sequence")
-        if isinstance(claimed, int) and claimed not in self._linked and 0 < claimed <= self._most():
+        if isinstance(claimed, int) and claimed not in self._linked and 0 < claimed <= self._largest_sequence():
             self._changed.add(claimed)
             self._problems.append(f"{line.place}: event {claimed} was changed.")
         else:
             self._problems.append(f"{line.place}: inserted or changed; it has no seal of this trail.")
 
     def _cut_short(self, data: bytes, following: Link) -> bool:
-        """Return whether a full disk or a crash cut a line short, as the line that follows says.
+        """Return whether a full disk or a crash truncated a line, as the following line states.
 
-        That line seals whatever stood there without a line break, so its word is not enough: only the beginning of the
-        very line that was to stand there is believed, and never one that can be read as an event.
+        The following line seals whatever preceded it without a line break, so its statement is not enough: only the
+        beginning of the expected line is accepted, and never one that can be read as an event.
         """
         if not following.torn or seal(self._key, "torn", data) != following.torn:
             return False
-        begins = beginning(following.sequence, following.previous).encode()
-        return (data.startswith(begins) or begins.startswith(data)) and b"\r" not in data and not _readable(data)
+        start = line_start(following.sequence, following.previous).encode()
+        return (data.startswith(start) or start.startswith(data)) and b"\r" not in data and not _readable(data)
 
-    def _most(self) -> int:
+    def _largest_sequence(self) -> int:
         """Return the largest number that an event may have."""
         return max(self._head.sequence if self._head else 0, max(self._linked, default=0) + 1)
 
-    def _sealed(self, line: _Line, newest: int) -> int:
-        sequence = line.link.sequence
+    def _sealed(self, line: _Line, link: Link, newest: int) -> int:
+        sequence = link.sequence
         if self._linked[sequence] is not line:
-            self._problems.append(f"{line.place}: event {sequence} stands there once more; this one was inserted.")
+            self._problems.append(f"{line.place}: event {sequence} appears again; this copy was inserted.")
             return newest
         if sequence < newest:
-            self._problems.append(f"{line.place}: event {sequence} stands behind event {newest}; lines were moved.")
-        before = self._linked.get(sequence - 1)
-        if before is not None and before.link.mac != line.link.previous:
+            self._problems.append(f"{line.place}: event {sequence} comes after event {newest}; lines were moved.")
+        before = self._links.get(sequence - 1)
+        if before is not None and before.mac != link.previous:
             self._problems.append(
-                f"{line.place}: event {sequence} follows another event {sequence - 1} than the one that is there."
+                f"{line.place}: event {sequence} follows a different event {sequence - 1} than the one present."
             )
         return max(newest, sequence)
 
@@ -215,14 +218,14 @@ class _Check:
         if head is None:
             if self._linked or self._changed:
                 self._problems.append(
-                    f"{HEAD} is missing or was changed: whether events behind event {last} were cut off is not known."
+                    f"{HEAD} is missing or was changed: whether events after event {last} were cut off is unknown."
                 )
         elif head.sequence > last:
             self._problems.append(f"{_events(last + 1, head.sequence)} missing at the end of the trail.")
         elif last > head.sequence + 1:
-            self._problems.append(f"{HEAD} is older than the trail: event {last} is there, it knows {head.sequence}.")
-        elif head.sequence in self._linked and self._linked[head.sequence].link.mac != head.mac:
-            self._problems.append(f"Event {head.sequence} is not the one that {HEAD} knows.")
+            self._problems.append(f"{HEAD} is older than the trail, which has event {last}: it states {head.sequence}.")
+        elif head.sequence in self._links and self._links[head.sequence].mac != head.mac:
+            self._problems.append(f"Event {head.sequence} is not the one that {HEAD} states.")
 
 
 def _events(first: int, last: int) -> str:
@@ -231,8 +234,8 @@ def _events(first: int, last: int) -> str:
 
 def _read(file: Path) -> tuple[Path, bytes]:
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as opened:
-        data = opened.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
+        data = opened.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
         raise OSError("too large")
     return file, data
 
@@ -245,13 +248,13 @@ def _lines(file: Path, data: bytes, key: bytes) -> list[_Line]:
 
 
 def _age(lines: list[_Line]) -> tuple[int, str]:
-    """Return what sorts files by age: the number of their first event, those without any in front."""
+    """Return the sort key of a file by age: the number of its first event, 0 without events; then its name."""
     numbers: Iterable[int] = (line.link.sequence for line in lines if line.link is not None)
     return next(iter(numbers), 0), lines[0].file.name if lines else ""
 
 
 def _readable(line: bytes) -> bool:
-    """Return whether a line is JSON in the way in which :func:`.audit.read` reads it."""
+    """Return whether a line is JSON to :func:`.audit.read`."""
     try:
         json.loads(line.decode(errors="replace"))
     except (ValueError, RecursionError):
@@ -260,9 +263,9 @@ def _readable(line: bytes) -> bool:
 
 
 def _claims(line: bytes) -> dict[str, Any]:
-    """Return what a line says of itself, whatever its seal; nothing where it is no line of the trail."""
+    """Return the fields of a line, whatever its seal; an empty dict where it is not a line of the trail."""
     try:
-        told = json.loads(line)
+        fields = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}

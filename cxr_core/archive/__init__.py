@@ -1,15 +1,15 @@
-"""An archive of films through one model: listed, prepared ahead of the engine, kept in parts."""
+"""Reading an archive of images: listing, preparation ahead of the engine, output in chunks."""
 
 from .listing import InputFile, as_text, collect, walk
-from .parts import FILMS_PER_PART, Parts
-from .pipeline import Answer, FilmPipeline, Refusal, default_workers
+from .output_chunks import IMAGES_PER_CHUNK, OutputChunks
+from .pipeline import Answer, ImagePipeline, Refusal, default_workers
 
 __all__ = [
-    "FILMS_PER_PART",
+    "IMAGES_PER_CHUNK",
     "Answer",
-    "FilmPipeline",
+    "ImagePipeline",
     "InputFile",
-    "Parts",
+    "OutputChunks",
     "Refusal",
     "as_text",
     "collect",

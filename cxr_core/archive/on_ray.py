@@ -1,7 +1,7 @@
-"""The same pipeline on a Ray cluster. Ray Data gives out the films, starts again what dies, and bounds what waits.
+"""The pipeline on a Ray cluster. Ray Data distributes the images, restarts failed tasks, and bounds the queues.
 
-Every machine of a cluster has the project, the archive and the model folder at the same paths: one image, one shared
-folder. Only paths go out and answers come back.
+Every machine of a cluster has the project, the archive and the model folder at the same paths: one container image, one
+shared folder. Only paths are sent out, and answers returned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow as pa
 from ..errors import CxrError, WrongArguments
 from ..model import Predictor, shared_predictor
 from .listing import InputFile
-from .pipeline import Answer, FilmPipeline, Refusal
+from .pipeline import Answer, ImagePipeline, Refusal
 
 __all__ = ["ClusterUnusable", "run_on_ray"]
 
@@ -30,19 +30,19 @@ T = TypeVar("T")
 
 PROJECT = Path(__file__).resolve().parents[2]
 BLOCK = 64
-"""Films that a reader is given at a time, and begins again where it dies."""
+"""Images that a reader is given at a time, and that are read again if it dies."""
 WAVE = 20_000
-"""Films of one dataset: their paths are in memory, and readers are started once for each."""
+"""Images of one dataset: their paths are in memory, and readers are started once for each."""
 READER_CPUS = 2
-"""Cores of a reader: on more, a second reader does more than a wider one."""
+"""Cores of a reader: with more cores, a second reader is faster than a larger one."""
 
 
 class ClusterUnusable(CxrError):
-    """Ray cannot be reached, or ends the run."""
+    """Ray cannot be reached, or has ended the run."""
 
 
 def run_on_ray(
-    films: Iterable[tuple[K, InputFile]],
+    images: Iterable[tuple[K, InputFile]],
     predictor: Predictor,
     answer: Answer[T],
     *,
@@ -50,15 +50,15 @@ def run_on_ray(
     workers: int | None = None,
     **options: Any,
 ) -> Iterator[tuple[K, T | Refusal]]:
-    """Yield (key, answer) of each (key, file) in no order, as :meth:`.pipeline.FilmPipeline.run` does on one machine.
+    """Yield (key, answer) of each (key, file) in no order, as :meth:`.pipeline.ImagePipeline.run` does on one machine.
 
     Args:
-        films: files on a disk that all machines share.
+        images: files on a disk that all machines share.
         predictor: names the model; each reader opens its own.
-        answer: what is asked of the model for each film; picklable, as its results are.
+        answer: applied to each image and the model; picklable, as its results are.
         address: of a running cluster, as ``ray.init`` takes it; None starts one on this machine.
-        workers: readers, each with an engine and a process that prepares films; by default as many as there are cores
-            for.
+        workers: number of readers, each with an engine and a process that prepares images; by default as many as the
+            cores allow.
         options: of :func:`.pipeline.prepared`.
 
     Raises:
@@ -69,7 +69,7 @@ def run_on_ray(
         import ray
     except ImportError as error:
         raise WrongArguments("--on ray needs Ray: pip install -r requirements-ray.txt") from error
-    source = iter(films)
+    source = iter(images)
     try:
         _connect(address)
         cores = int(ray.cluster_resources().get("CPU", 1))
@@ -84,13 +84,16 @@ def run_on_ray(
                 batch_format="pyarrow",
                 num_cpus=min(READER_CPUS, max(1, cores // readers)),
             )
-            for block in answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-                for number, pickled in zip(*block.to_pydict().values(), strict=True):
+            tables: Iterable[pa.Table] = answers.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            )
+            for table in tables:
+                for number, pickled in zip(*table.to_pydict().values(), strict=True):
                     yield keys.pop(number), pickle.loads(pickled)  # noqa: S301 - of a reader of ours
     except ray.exceptions.RayError as error:
         raise ClusterUnusable(
             f"Ray{' at ' + address if address else ''}: {type(error).__name__}. Are all machines up, with the project, "
-            "the archive and the model at the same paths? What was read is kept: go on with --resume."
+            "the archive and the model at the same paths? Finished readings are stored: continue with --resume."
         ) from error
     finally:
         ray.shutdown()
@@ -110,23 +113,22 @@ def _connect(address: str | None) -> None:
         if name.startswith("SECOND_READ_") and name != "SECOND_READ_DATABASE_URL"
     }
     environment = {"env_vars": settings | {"PYTHONPATH": os.pathsep.join(paths)}}
-    own = {} if address else {"include_dashboard": False}
     if not address:
         # else Ray keeps a token in a file under the home directory
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
-        with contextlib.nullcontext() if address else _no_way_out():
+        with contextlib.nullcontext() if address else _without_network():
             ray.init(
                 address=address or "local",
                 runtime_env=environment,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                **own,
+                include_dashboard=None if address else False,
             )
     except Exception as error:  # Ray raises no family of its own where a node is late, which is after 30 s
         raise ClusterUnusable(
             f"Ray{' at ' + address if address else ''} cannot be reached, or did not start in time. Check the address, "
-            "and that the machine is not too busy; then go on with --resume."
+            "and that the machine is not too busy; then continue with --resume."
         ) from error
 
 
@@ -135,11 +137,11 @@ _NOWHERE = "http://127.0.0.1:9"
 
 
 @contextlib.contextmanager
-def _no_way_out() -> Iterator[None]:
-    """Let the processes that Ray starts meanwhile reach this machine alone.
+def _without_network() -> Iterator[None]:
+    """Keep the processes that Ray starts meanwhile from connecting to other machines.
 
-    Also where its usage statistics are off, Ray's dashboard process asks the metadata services of three clouds where it
-    runs. It has no setting for that, but it asks by way of a proxy where the environment names one.
+    Even with usage statistics off, Ray's dashboard process queries the metadata services of three cloud providers.
+    There is no setting for that, but it uses the proxy that the environment names.
     """
     names = [name for kind in ("http_proxy", "https_proxy", "all_proxy") for name in (kind, kind.upper())]
     wanted = dict.fromkeys(names, _NOWHERE) | dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1")
@@ -163,17 +165,17 @@ def _blocks(wave: list[tuple[Any, InputFile]]) -> list[pa.Table]:
 
 
 class _Reader:
-    """An engine with its pipeline, kept by one worker of the cluster."""
+    """An engine with its pipeline, in one worker of the cluster."""
 
     def __init__(self, model: str, engine: str, answer: Answer[Any], options: dict[str, Any]) -> None:
         self._answer = answer
-        self._pipeline = FilmPipeline(shared_predictor(model, engine, throughput=True), workers=1, **options)
+        self._pipeline = ImagePipeline(shared_predictor(model, engine, throughput=True), workers=1, **options)
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Return (number, pickled answer) of each (number, path)."""
         files = ((row["number"], Path(os.fsdecode(row["path"]))) for row in block.to_pylist())
-        films = ((number, InputFile(path, Path(path.name))) for number, path in files)
-        # in the order of the films: a block that is read again comes out the same
-        answers = dict(sorted(self._pipeline.run(films, self._answer)))
+        images = ((number, InputFile(path, Path(path.name))) for number, path in files)
+        # in the order of the images: a block that is read again gives the same result
+        answers = dict(sorted(self._pipeline.run(images, self._answer)))
         pickled = [pickle.dumps(answer) for answer in answers.values()]
         return pa.table({"number": pa.array(list(answers), pa.int64()), "answer": pa.array(pickled, pa.binary())})

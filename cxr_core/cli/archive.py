@@ -1,4 +1,4 @@
-"""``predict --archive``: a whole archive into Parquet parts that are together the dataset and its own manifest."""
+"""``predict --archive``: read a whole archive into Parquet files, which also record what is done, and resume."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..archive import FILMS_PER_PART, FilmPipeline, InputFile, Parts, Refusal, as_text, default_workers, walk
+from ..archive import IMAGES_PER_CHUNK, ImagePipeline, InputFile, OutputChunks, Refusal, as_text, default_workers, walk
 from ..errors import PathUnusable, WrongArguments
+from ..files import is_kept
 from ..imaging import VoiScale
 from ..model import Predictor, Reading, assumed_prevalence, shared_predictor
-from ..private_files import is_kept
 from ..reading import read_prepared
 from ..report import CSV_COLUMNS, reading_rows, refusal_row
-from .progress import Steps
+from .progress import ProgressBar
 
-__all__ = ["FINDINGS", "REFUSED", "HowToRead", "read_archive"]
+__all__ = ["FINDINGS", "REFUSED", "ReadingOptions", "read_archive"]
 
 FINDINGS, REFUSED = "findings", "refused"
 
@@ -39,18 +39,18 @@ NUMBERS = (
 SCHEMA = pa.schema(
     [
         *((column, pa.float64() if column in NUMBERS else pa.string()) for column in CSV_COLUMNS),
-        # which bytes were read: a file that was changed since is read again
+        # identify the bytes that were read: a file that has changed since is read again
         ("bytes", pa.int64()),
         ("modified_ns", pa.int64()),
     ]
 )
-PART = FILMS_PER_PART
+CHUNK = IMAGES_PER_CHUNK
 INPUT_REFUSED = 3
 
 
 @dataclass(frozen=True)
-class HowToRead:
-    """Options of ``predict`` that every film is read with; :func:`cxr_core.reading.read_film` says what they are."""
+class ReadingOptions:
+    """Options of ``predict`` that apply to every image; see :func:`cxr_core.reading.read_image`."""
 
     operating_point: str
     prevalence: Mapping[str, float] | float | None
@@ -58,11 +58,21 @@ class HowToRead:
     upright: bool
     follow_orientation: bool = False
     voi_scale: VoiScale = "file"
+    stability: bool = False
+
+    def decoding(self) -> dict[str, Any]:
+        """Return the options of :func:`cxr_core.reading.open_image`, by name."""
+        return {
+            "read_anyway": self.read_anyway,
+            "upright": self.upright,
+            "follow_orientation": self.follow_orientation,
+            "voi_scale": self.voi_scale,
+        }
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A file as it was when it was listed."""
+class _ListedFile:
+    """Name, size and modification time of a file when it was listed."""
 
     name: str
     bytes: int
@@ -74,7 +84,7 @@ def read_archive(
     folder: Path,
     model: str | None,
     engine: str | None,
-    how: HowToRead,
+    options: ReadingOptions,
     *,
     resume: bool,
     workers: int | None,
@@ -82,46 +92,45 @@ def read_archive(
 ) -> int:
     """Read every file below the paths and return the exit status.
 
-    Rows are those of ``predict --csv``; films that are refused have a table of their own. Interrupted anywhere and
-    resumed, no file is missing and none is there twice.
+    Rows are those of ``predict --csv``; refused images have a table of their own. After an interruption and a resume
+    every file is there exactly once.
     """
-    _check_apart(paths, folder)
+    _check_no_overlap(paths, folder)
     predictor = shared_predictor(model, engine, throughput=True)
-    predictor.card.operating_point(how.operating_point)
-    assumed_prevalence(predictor.card.calibration, how.prevalence)
-    tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, how)
+    predictor.card.operating_point(options.operating_point)
+    assumed_prevalence(predictor.card.calibration, options.prevalence)
+    tables, plan = {FINDINGS: SCHEMA, REFUSED: SCHEMA}, _plan(predictor, paths, options)
     try:
-        with Parts(folder, tables, plan, resume=resume, films=PART, private=is_kept(folder)) as parts:
-            done = _Done(parts)
-            left = _left(paths, done)
-            parts.drop("file", done.changed)
-            with Steps("Reading films", left) as steps:
-                films = ((seen, file) for seen, file in _listed(paths) if not done.has(seen))
-                for number, (seen, answer) in enumerate(_answers(films, predictor, how, workers, on), start=1):
-                    _keep(parts, seen, answer, steps)
-                    steps.done(number)
-            parts.write()
-            read, refused = (sum(1 for _ in parts.distinct(table, ["file"])) for table in (FINDINGS, REFUSED))
+        with OutputChunks(folder, tables, plan, resume=resume, images=CHUNK, private=is_kept(folder)) as chunks:
+            done = _ReadFiles(chunks)
+            remaining = _count_remaining(paths, done)
+            chunks.drop("file", done.changed)
+            with ProgressBar("Reading images", remaining) as progress:
+                images = ((listed, file) for listed, file in _listed(paths) if not done.has(listed))
+                for number, (listed, answer) in enumerate(_answers(images, predictor, options, workers, on), start=1):
+                    _store(chunks, listed, answer, progress)
+                    progress.update(number)
+            chunks.write()
+            read, refused = (sum(1 for _ in chunks.distinct(table, ["file"])) for table in (FINDINGS, REFUSED))
     except KeyboardInterrupt:
-        print("Stopped. What was read is kept: go on with --resume.", file=sys.stderr)
+        print("Stopped. Finished readings are stored: continue with --resume.", file=sys.stderr)
         raise
-    print(f"{read} films read, {refused} refused: {folder / FINDINGS}, {folder / REFUSED}")
+    print(f"{read} image{'s' * (read != 1)} read, {refused} refused: {folder / FINDINGS}, {folder / REFUSED}")
     return INPUT_REFUSED if refused else 0
 
 
 def _answers(
-    films: Iterable[tuple[_Seen, InputFile]], predictor: Predictor, how: HowToRead, workers: int | None, on: str | None
-) -> Iterator[tuple[_Seen, Reading | Refusal]]:
-    answer = partial(read_prepared, operating_point=how.operating_point, prevalence=how.prevalence)
-    options = {
-        "read_anyway": how.read_anyway,
-        "upright": how.upright,
-        "follow_orientation": how.follow_orientation,
-        "voi_scale": how.voi_scale,
-    }
+    images: Iterable[tuple[_ListedFile, InputFile]],
+    predictor: Predictor,
+    options: ReadingOptions,
+    workers: int | None,
+    on: str | None,
+) -> Iterator[tuple[_ListedFile, Reading | Refusal]]:
+    answer = partial(read_prepared, operating_point=options.operating_point, prevalence=options.prevalence)
+    decoding = options.decoding() | {"small_changes": options.stability}
     if on is None:
-        with FilmPipeline(predictor, workers=workers or default_workers(), **options) as pipeline:
-            yield from pipeline.run(films, answer)
+        with ImagePipeline(predictor, workers=workers or default_workers(), **decoding) as pipeline:
+            yield from pipeline.run(images, answer)
         return
     where, _, address = on.partition(":")
     if where != "ray":
@@ -129,93 +138,94 @@ def _answers(
     # an extra: loaded only where it is asked for
     from ..archive.on_ray import run_on_ray
 
-    yield from run_on_ray(films, predictor, answer, address=address or None, workers=workers, **options)
+    yield from run_on_ray(images, predictor, answer, address=address or None, workers=workers, **decoding)
 
 
-def _keep(parts: Parts, seen: _Seen, answer: Reading | Refusal, steps: Steps) -> None:
-    stamp = {"bytes": seen.bytes, "modified_ns": seen.modified_ns}
+def _store(chunks: OutputChunks, listed: _ListedFile, answer: Reading | Refusal, progress: ProgressBar) -> None:
+    stamp = {"bytes": listed.bytes, "modified_ns": listed.modified_ns}
     if isinstance(answer, Refusal):
-        rows, reason = [refusal_row(seen.name, answer.sha256, answer.reason)], answer.reason
+        rows, reason = [refusal_row(listed.name, answer.sha256, answer.reason)], answer.reason
     else:
-        rows = reading_rows(seen.name, answer)
+        rows = reading_rows(listed.name, answer)
         reason = "" if answer.findings else "; ".join(answer.quality.reasons)
     if reason:
-        steps.say(f"{seen.name}: {reason}")
-    parts.put(REFUSED if reason else FINDINGS, [row | stamp for row in rows])
+        progress.message(f"{listed.name}: {reason}")
+    chunks.put(REFUSED if reason else FINDINGS, [row | stamp for row in rows])
 
 
-def _check_apart(paths: Sequence[Path], folder: Path) -> None:
-    """Refuse inputs that would be read twice, and an output among them."""
+def _check_no_overlap(paths: Sequence[Path], folder: Path) -> None:
+    """Raise WrongArguments where an input would be read twice, or the output lies in an input."""
     try:
         places = sorted(path.resolve() for path in paths)
         inside = [path for path in places if folder.resolve().is_relative_to(path)]
     except (OSError, RuntimeError) as error:
         raise PathUnusable("A path cannot be followed. Check the paths given.") from error
     if inside:
-        raise WrongArguments(f"--archive {folder}: lies in a folder that is read. Give a folder elsewhere.")
+        raise WrongArguments(f"--archive {folder}: is inside an input folder. Give a folder elsewhere.")
     for place, following in itertools.pairwise(places):
         if following.is_relative_to(place):
-            raise WrongArguments(f"{following.name}: given twice, or within another folder that is given.")
+            raise WrongArguments(f"{following.name}: given twice, or inside another folder given.")
 
 
-def _plan(predictor: Predictor, paths: Sequence[Path], how: HowToRead) -> dict[str, str]:
+def _plan(predictor: Predictor, paths: Sequence[Path], options: ReadingOptions) -> dict[str, str]:
     card = (predictor.folder.path / "card.json").read_bytes()
     return {
         "inputs": json.dumps([as_text(path) for path in paths]),
         "model": predictor.card.weights_sha256,
         "card": hashlib.sha256(card).hexdigest(),
         "engine": predictor.engine.name,
-        "operating point": how.operating_point,
-        "prevalence": json.dumps(how.prevalence, sort_keys=True),
-        "read anyway": how.read_anyway or "",
-        "upright": str(how.upright),
-        "follow orientation": str(how.follow_orientation),
-        "voi scale": how.voi_scale,
+        "operating point": options.operating_point,
+        "prevalence": json.dumps(options.prevalence, sort_keys=True),
+        "read anyway": options.read_anyway or "",
+        "upright": str(options.upright),
+        "follow orientation": str(options.follow_orientation),
+        "voi scale": options.voi_scale,
+        "stability": str(options.stability),
     }
 
 
-def _listed(paths: Sequence[Path]) -> Iterator[tuple[_Seen, InputFile]]:
+def _listed(paths: Sequence[Path]) -> Iterator[tuple[_ListedFile, InputFile]]:
     for file in walk(paths):
         try:
             status = file.path.stat()
             size, modified = status.st_size, status.st_mtime_ns
         except OSError:
-            # one that a DICOMDIR lists and that is not there: refused when it is its turn
+            # listed by a DICOMDIR and missing: refused when it is read
             size, modified = -1, -1
-        yield _Seen(as_text(file.path), size, modified), file
+        yield _ListedFile(as_text(file.path), size, modified), file
 
 
-def _left(paths: Sequence[Path], done: _Done) -> int:
+def _count_remaining(paths: Sequence[Path], done: _ReadFiles) -> int:
     """Return how many files are to be read; raises PathUnusable where there is none at all."""
-    files = left = 0
-    for seen, _ in _listed(paths):
+    files = remaining = 0
+    for listed, _ in _listed(paths):
         files += 1
-        left += not done.has(seen)
+        remaining += not done.has(listed)
     if not files:
         raise PathUnusable("There is no file in the folders given.")
-    return left
+    return remaining
 
 
-class _Done:
-    """Which files the parts hold, as they were then. Digests: a path takes ten times the memory."""
+class _ReadFiles:
+    """Files that the Parquet files hold, as digests of name, size and time: a path takes ten times the memory."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, chunks: OutputChunks) -> None:
         self._names: set[bytes] = set()
         self._files: set[bytes] = set()
         self.changed: set[str] = set()
         for table in (FINDINGS, REFUSED):
-            for row in parts.distinct(table, ["file", "bytes", "modified_ns"]):
+            for row in chunks.distinct(table, ["file", "bytes", "modified_ns"]):
                 self._names.add(_digest(row["file"]))
                 self._files.add(_digest(row["file"], row["bytes"], row["modified_ns"]))
 
-    def has(self, seen: _Seen) -> bool:
-        """Return whether a file is done; one that was changed since is not, and is noted."""
-        if _digest(seen.name, seen.bytes, seen.modified_ns) in self._files:
+    def has(self, listed: _ListedFile) -> bool:
+        """Return whether a file is done. One that has changed since is not, and is added to ``changed``."""
+        if _digest(listed.name, listed.bytes, listed.modified_ns) in self._files:
             return True
-        if _digest(seen.name) in self._names:
-            self.changed.add(seen.name)
+        if _digest(listed.name) in self._names:
+            self.changed.add(listed.name)
         return False
 
 
-def _digest(*what: Any) -> bytes:
-    return hashlib.blake2b("\0".join(map(str, what)).encode(), digest_size=16).digest()
+def _digest(*values: Any) -> bytes:
+    return hashlib.blake2b("\0".join(map(str, values)).encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""``bench``: what a read costs, as ratios measured in one run."""
+"""``bench``: the time of one reading, as ratios measured in one run."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
+from ..errors import PathUnusable
 from ..model import open_model
 from ..model.openvino_engine import threads
 from ..settings import settings
-from .in_turn import markdown, run_in_turn
-from .one_read import Bench, cold_start, one_read
-from .progress import Steps
+from .progress import ProgressBar
+
+if TYPE_CHECKING:
+    from benchmarks.single_read import Bench
 
 __all__ = ["ROUNDS", "bench", "measured"]
 
@@ -25,10 +28,17 @@ ROUNDS = 15
 
 def bench(
     model: Annotated[str | None, typer.Option(metavar="ID", help="Model to measure.")] = None,
-    runs: Annotated[int, typer.Option(min=3, help="Rounds in which every part is run once.")] = ROUNDS,
-    tensorflow: Annotated[bool, typer.Option(help="Start the command with the reference engine too.")] = True,
+    runs: Annotated[int, typer.Option(min=3, help="Rounds; every step is timed once in each.")] = ROUNDS,
+    tensorflow: Annotated[bool, typer.Option(help="Time the command's start with TensorFlow too.")] = True,
 ) -> None:
-    """Print what a reading costs, each part in times of another that ran in turn with it."""
+    """Print the time of each step of a reading, as a ratio to another step timed in the same rounds.
+
+    Needs the folder benchmarks/ of a checkout; an installed package does not have it.
+    """
+    try:
+        from benchmarks.single_read import cold_start, one_read
+    except ModuleNotFoundError as error:
+        raise PathUnusable("bench needs the folder benchmarks/: run it in a checkout of the project.") from error
     folder = open_model(model or settings().model)
     with tempfile.TemporaryDirectory() as name:
         benches = [one_read(folder, Path(name), runs)]
@@ -38,21 +48,25 @@ def bench(
 
 
 def measured(model: str, benches: Sequence[Bench]) -> str:
-    """Run the parts of each bench in turn, and return the table of all lines below what it was measured with."""
-    load, seconds = os.getloadavg()[0], {}
-    with Steps("Rounds", sum(bench.rounds + bench.warm_up for bench in benches)) as steps:
+    """Run the parts of all benches, and return their table below the conditions of measurement."""
+    from benchmarks.interleaved import markdown, run_interleaved
+
+    load = os.getloadavg()[0]
+    seconds: dict[str, np.ndarray] = {}
+    with ProgressBar("Rounds", sum(bench.rounds + bench.warm_up for bench in benches)) as progress:
         done = 0
         for bench in benches:
-            tell = partial(_tell, steps, done)
-            seconds |= run_in_turn(bench.parts, bench.rounds, warm_up=bench.warm_up, tell=tell)
+            report = partial(_report, progress, done)
+            seconds |= run_interleaved(bench.parts, bench.rounds, warm_up=bench.warm_up, report=report)
             done += bench.rounds + bench.warm_up
-    said = "; ".join(words for bench in benches for words in bench.settings)
+    conditions = "; ".join(setting for bench in benches for setting in bench.settings)
     table = markdown([line for bench in benches for line in bench.lines], seconds)
     return (
-        f"Medians of {benches[0].rounds} rounds in which all parts ran in turn, of ratios with their quartiles. "
-        f"Model {model}, float32, {threads()} threads for every library, load before {load:.1f}; {said}.\n\n{table}"
+        f"Medians and quartiles of the ratios within {benches[0].rounds} interleaved rounds. "
+        f"Model {model}, float32, {threads()} threads for every library, load before {load:.1f}; {conditions}."
+        f"\n\n{table}"
     )
 
 
-def _tell(steps: Steps, before: int, done: int) -> None:
-    steps.done(before + done)
+def _report(progress: ProgressBar, before: int, done: int) -> None:
+    progress.update(before + done)

@@ -1,4 +1,4 @@
-"""``calibrate``: films of other patients to curves and operating points of a model that is there already."""
+"""``calibrate``: fit the calibration curves and operating points of an existing model."""
 
 from __future__ import annotations
 
@@ -7,97 +7,99 @@ from typing import Annotated, get_args
 
 import typer
 
-from ..access import asked_by, audit
+from ..access import acting_user, audit
+from ..calibration.card_calibration import recalibrate
+from ..calibration.sample import CalibrationSource
 from ..errors import TrainingRefused, WrongArguments
 from ..labels import display_name
 from ..model.calibration import Sampling
-from ..model.words import calibration_words, curve_words, flagged_words
-from ..training.recalibrate import recalibrate
-from ..training.sample import Origin
-from ..training.splits import EMBEDDED_SPLIT, read_split
-from .progress import Steps
-from .split import pairs
+from ..model.formatting import describe_calibration, describe_curve
+from ..model.rate_formatting import describe_operating_point
+from .progress import ProgressBar
+from .tables import Columns, Labels, MapLabel, Tables, embedded_or_file, read_tables
 
 __all__ = ["calibrate", "check_sampling"]
 
 
 def check_sampling(sampling: str) -> Sampling:
-    """Return a way of sampling that the card knows; raises WrongArguments for another."""
-    known = get_args(Sampling)
-    if sampling not in known:
-        raise WrongArguments(f"Sampling {sampling!r}: accepted are {', '.join(known)}.")
-    return sampling
+    """Return a sampling scheme that a card may state; raises WrongArguments for another."""
+    accepted: dict[str, Sampling] = {name: name for name in get_args(Sampling)}
+    if sampling not in accepted:
+        raise WrongArguments(f"Sampling {sampling!r}: accepted are {', '.join(accepted)}.")
+    return accepted[sampling]
 
 
 def calibrate(
-    model: Annotated[str, typer.Option(metavar="DIR|ID", help="Model folder; its card is written anew.")],
+    model: Annotated[str, typer.Option(metavar="DIR|ID", help="Model folder; its card is updated.")],
     images: Annotated[list[Path], typer.Option(metavar="DIR", help="Folder of images; may be given several times.")],
-    table: Annotated[
-        list[Path], typer.Option(metavar="CSV", help="NIH's table; once for each folder, in their order.")
-    ],
+    table: Tables,
+    columns: Columns = None,
+    labels: Labels = None,
+    map_label: MapLabel = None,
     split: Annotated[
         str,
         typer.Option(
             metavar="embedded|FILE|none",
-            help="Its validation patients are taken; with none every film of the table, of patients new to the model.",
+            help="Split whose validation patients are used; none uses every image, of patients new to the model.",
         ),
     ] = "embedded",
     sampling: Annotated[
         str,
         typer.Option(
             metavar="consecutive|enriched|unknown",
-            help="How the films were come by. Only consecutive ones give a probability as it is.",
+            help="How the images were sampled. Only consecutive images give probabilities without an assumption.",
         ),
     ] = "unknown",
-    seed: Annotated[int, typer.Option(help="Of folds and resamples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of folds and resamples.")] = 0,
 ) -> None:
-    """Set a model's calibration, operating points and map anchors on films that it was not trained on.
+    """Fit a model's calibration, operating points and map anchors on images that it was not trained on.
 
-    The weights stay as they are; card.json and SHA256SUMS are written anew. Films that cannot be read are left
-    out and counted. Example:
+    The weights are not changed; card.json and SHA256SUMS are rewritten. Images that cannot be read are left out and
+    counted. Example:
 
       python -m cxr_core calibrate --model second-read-mini --images nih/images --table nih/Data_Entry_2017.csv
       --sampling consecutive
     """
     if (problem := audit.problem()) is not None:
         raise problem
-    films, how = pairs(images, table), check_sampling(sampling)
+    rows, checked = read_tables(images, table, columns, map_label, labels), check_sampling(sampling)
     if split == "none":
-        origin = Origin("films of patients new to the model", how)
+        source = CalibrationSource("images of patients new to the model", checked)
     else:
-        parts = read_split(EMBEDDED_SPLIT if split == "embedded" else Path(split))
-        films = films.select(parts.part_of(films.patients) == "validation")
-        origin = Origin("films of validation patients", how, parts.name, parts.sha256)
-        if not len(films):
-            raise TrainingRefused(f"Split {parts.name}: no film of the table is of a validation patient.")
-    with _Parts() as parts_done:
-        done = recalibrate(model, films, origin, seed=seed, report=parts_done.report)
-    card, calibration = done.card, done.card.calibration
-    audit.note(asked_by(), "model-change", "calibrate", model=card.weights_sha256)
-    print(f"{model}: {calibration_words(card)}.")
-    if done.unreadable:
-        print(f"{done.unreadable} films could not be read and were left out.")
-    for label, curve in calibration.per_label.items():
-        print(f"  {display_name(label):<28}{curve_words(curve)}")
+        patient_split = embedded_or_file(split)
+        rows = rows.select(patient_split.subset_of(rows.patients) == "validation")
+        source = CalibrationSource("images of validation patients", checked, patient_split.name, patient_split.sha256)
+        if not len(rows):
+            raise TrainingRefused(f"Split {patient_split.name}: no image of the table is of a validation patient.")
+    with _Stages() as stages:
+        result = recalibrate(model, rows, source, seed=seed, report=stages.report)
+    card = result.card
+    audit.note(acting_user(), "model-change", "calibrate", model=card.weights_sha256)
+    print(f"{model}: {describe_calibration(card)}.")
+    if result.unreadable:
+        print(f"{result.unreadable} images could not be read and were left out.")
+    for label, curve in (card.calibration.per_label if card.calibration else {}).items():
+        print(f"  {display_name(label):<28}{describe_curve(curve)}")
     for name, point in card.operating_points.items():
-        print(f"  {name}: {flagged_words(point)}")
+        print(f"  {name}: {describe_operating_point(point)}")
 
 
-class _Parts:
-    """One bar after another, each with its time left: scoring, then operating points, then curves."""
+class _Stages:
+    """One progress bar after another: scoring, operating points, curves."""
 
     def __init__(self) -> None:
-        self._what, self._steps = "", None
+        self._name = ""
+        self._bar: ProgressBar | None = None
 
-    def __enter__(self) -> _Parts:
+    def __enter__(self) -> _Stages:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._steps is not None:
-            self._steps.__exit__(None, None, None)
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
 
-    def report(self, what: str, done: int, number: int) -> None:
-        if what != self._what:
+    def report(self, name: str, done: int, total: int) -> None:
+        if name != self._name or self._bar is None:
             self.__exit__()
-            self._what, self._steps = what, Steps(what.capitalize(), number).__enter__()
-        self._steps.done(done)
+            self._name, self._bar = name, ProgressBar(name.capitalize(), total).__enter__()
+        self._bar.update(done)

@@ -1,97 +1,127 @@
-"""``predict``: files in, findings out."""
+"""``predict``: read image files and print or write their findings."""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..access import asked_by, audit
+from ..access import acting_user, audit
 from ..archive import InputFile, as_text, collect
 from ..errors import InputRefused, WrongArguments
-from ..imaging import Radiograph, decoder_apart
+from ..imaging import ACCEPTED_FORMATS, Radiograph, VoiScale, shared_decoder
+from ..labels import file_name_of
 from ..model import ModelCard, Reading, assumed_prevalence, shared_predictor
-from ..reading import read_film
-from ..report import (
-    heatmaps_npz,
-    overlay_pngs,
-)
-from .archive import HowToRead, read_archive
-from .inputs import make_folder, output_stems, write
-from .predict_output import CsvForm, JsonForm, OutputLines, WordsForm
-from .progress import Steps
+from ..reading import read_image
+from ..report import ReportImage, heatmaps_npz, overlay_pngs
+from ..settings import settings
+from ..studies import StudyImage, group_studies, read_study_header
+from .archive import ReadingOptions, read_archive
+from .output import CsvForm, JsonForm, OutputLines, TextForm, make_folder, output_stems, write
+from .progress import ProgressBar
 
 __all__ = ["predict"]
 
 REFUSED = 3
 
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="FILE|FOLDER...", help="DICOM, PNG, JPEG, TIFF or WEBP; folders whole.")
+    list[Path], typer.Argument(metavar="FILE|FOLDER...", help=f"{ACCEPTED_FORMATS}; a folder with all its files.")
 ]
+# model
 Model = Annotated[str | None, typer.Option(metavar="ID", help="Model to use; see: models list.")]
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="openvino|tensorflow", help="Engine to run it on.")]
+PointName = Annotated[str, typer.Option(metavar="NAME", help="Operating point of the model's card.")]
+Prevalence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE|LABEL=RATE,...",
+        help="Assumed prevalence, such as 0.02; probabilities are adjusted to it.",
+    ),
+]
+# decoding
+ReadAnyway = Annotated[
+    str | None,
+    typer.Option(metavar="REASON", help="Read images that the gate refuses; the reason is stored with the reading."),
+]
+Upright = Annotated[
+    bool,
+    typer.Option(
+        "--upright",
+        help="Rotate images that the gate recognises as rotated back before reading; stated in the output.",
+    ),
+]
+FollowOrientation = Annotated[
+    bool,
+    typer.Option(
+        "--follow-orientation",
+        help="Mirror or rotate images whose Patient Orientation differs from the convention; stated in the output.",
+    ),
+]
+VoiScaleName = Annotated[
+    str,
+    typer.Option(metavar="file|data", help="Scale a VOI LUT by its declared bits, or by its own largest entry."),
+]
+Stability = Annotated[
+    bool,
+    typer.Option(
+        "--stability",
+        help="Read each image again under small changes of it, and state which of them change a finding's state.",
+    ),
+]
+# output
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+Csv = Annotated[bool, typer.Option("--csv", help="One CSV row per finding.")]
+Heatmaps = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the heat maps of each image: npz and PNG.")]
+Sheet = Annotated[Path | None, typer.Option(metavar="DIR", help="Write each image beside its four highest findings.")]
+Pdf = Annotated[Path | None, typer.Option(metavar="DIR", help="Write a report of each image for print, as PDF.")]
+Reference = Annotated[
+    Path | None, typer.Option(metavar="CSV", help="Reference labels by image name, shown on the sheets.")
+]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout.")]
+# archives
+Archive = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Read a whole archive into Parquet files in this folder.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an archive run that was interrupted.")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Decoding processes of an archive run.")]
+OnRay = Annotated[
+    str | None,
+    typer.Option(metavar="ray[:ADDRESS]", help="Read the archive on a Ray cluster, or on one started here."),
+]
 
 
 def predict(
     paths: Paths,
     model: Model = None,
     engine: EngineName = None,
-    operating_point: Annotated[str, typer.Option(metavar="NAME", help="One of the model card's.")] = "default",
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHARE|LABEL=SHARE,...",
-            help="Assume that so many films are positive, such as 0.02: probabilities are shifted to it.",
-        ),
-    ] = None,
-    read_anyway: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Read films that the gate refuses; the reason is kept.")
-    ] = None,
-    upright: Annotated[
-        bool, typer.Option("--upright", help="Turn back and read films that the gate finds turned; the turn is named.")
-    ] = False,
-    follow_orientation: Annotated[
-        bool,
-        typer.Option(
-            "--follow-orientation",
-            help="Mirror or turn images whose Patient Orientation differs from the convention; it is named.",
-        ),
-    ] = False,
-    voi_scale: Annotated[
-        str,
-        typer.Option(
-            metavar="file|data", help="Scale a VOI table by the bits it declares, or by its own largest entry."
-        ),
-    ] = "file",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="One line a finding.")] = False,
-    heatmaps: Annotated[Path | None, typer.Option(metavar="DIR", help="Write each film's maps: npz and PNG.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write each film beside its four highest findings.")
-    ] = None,
-    table: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Reference labels by image name, marked on the sheets.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of to stdout.")] = None,
-    archive: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Read a whole archive into Parquet parts in this folder.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an archive that was interrupted.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes that decode ahead of the engine of an archive.")
-    ] = None,
-    on: Annotated[
-        str | None, typer.Option(metavar="ray[:ADDRESS]", help="Read the archive on a Ray cluster, or one made here.")
-    ] = None,
+    operating_point: PointName = "default",
+    prevalence: Prevalence = None,
+    read_anyway: ReadAnyway = None,
+    upright: Upright = False,
+    follow_orientation: FollowOrientation = False,
+    voi_scale: VoiScaleName = "file",
+    stability: Stability = False,
+    json: Json = False,
+    csv: Csv = False,
+    heatmaps: Heatmaps = None,
+    sheet: Sheet = None,
+    pdf: Pdf = None,
+    table: Reference = None,
+    out: Out = None,
+    archive: Archive = None,
+    resume: Resume = False,
+    workers: Workers = None,
+    on: OnRay = None,
 ) -> int:
     """Read chest X-rays and print a score for each pathology that the model knows.
 
-    A film that cannot be read is named on stderr with its reason, the others are read, and the exit
+    An image that cannot be read is named on stderr with its reason, the others are read, and the exit
     status is 3. Examples:
 
-      python -m cxr_core predict film.dcm
+      python -m cxr_core predict image.dcm
 
       python -m cxr_core predict study/ --json --out readings.jsonl --heatmaps maps/ --sheet sheets/
 
@@ -103,109 +133,141 @@ def predict(
         raise WrongArguments("Give --json or --csv, not both.")
     if voi_scale not in ("file", "data"):
         raise WrongArguments(f"--voi-scale {voi_scale!r}: file or data is accepted.")
+    scale: VoiScale = "data" if voi_scale == "data" else "file"
+    options = ReadingOptions(
+        operating_point, _parse_prevalence(prevalence), read_anyway, upright, follow_orientation, scale, stability
+    )
     if archive is not None:
-        if json or csv or any(path is not None for path in (heatmaps, sheet, table, out)):
+        if json or csv or any(path is not None for path in (heatmaps, sheet, pdf, table, out)):
             raise WrongArguments(
-                "--archive writes Parquet: no --json, --csv, --out, --heatmaps, --sheet, --table with it."
+                "--archive writes Parquet: no --json, --csv, --out, --heatmaps, --sheet, --pdf, --table with it."
             )
-        how = HowToRead(operating_point, _prevalence(prevalence), read_anyway, upright, follow_orientation, voi_scale)
-        return read_archive(paths, archive, model, engine, how, resume=resume, workers=workers, on=on)
+        return read_archive(paths, archive, model, engine, options, resume=resume, workers=workers, on=on)
     if resume or workers or on:
         raise WrongArguments("--resume, --workers and --on are for an archive: give --archive DIR.")
     files = collect(paths)
-    # its libraries are loaded while the model is
-    decoder_apart().start()
-    reference = _reference(table) if table else None
-    for folder in (heatmaps, sheet):
-        if folder is not None:
-            make_folder(folder)
+    # it loads its libraries while the model is loaded here
+    shared_decoder().start()
+    images = _ImageWriter(heatmaps, sheet, pdf, _read_reference(table) if table else None)
     predictor = shared_predictor(model, engine)
     card = predictor.card
     point = card.operating_point(operating_point)
-    assumed = assumed_prevalence(card.calibration, _prevalence(prevalence))
-    form = JsonForm(predictor, point, assumed) if json else CsvForm() if csv else WordsForm(card, point, assumed)
+    assumed = assumed_prevalence(card.calibration, options.prevalence)
+    form = JsonForm(predictor, point, assumed) if json else CsvForm() if csv else TextForm(card, point, assumed)
     stems = output_stems(files)
     refused = 0
-    with OutputLines(out) as lines, Steps("Reading films", len(files)) as steps:
+    with OutputLines(out) as lines, ProgressBar("Reading images", len(files)) as progress:
         lines.put(form.head)
         for number, file in enumerate(files):
             name, data = as_text(file.path), None
             try:
                 data = file.read()
-                radiograph, reading = read_film(
+                radiograph, reading = read_image(
                     data,
                     predictor,
                     operating_point=operating_point,
                     prevalence=assumed,
-                    read_anyway=read_anyway,
-                    upright=upright,
-                    follow_orientation=follow_orientation,
-                    voi_scale=voi_scale,
+                    stability=stability,
+                    **options.decoding(),
                 )
             except InputRefused as refusal:
-                refused += 1
-                steps.say(f"{name}: {refusal}")
-                # of what was never opened there are no bytes, and so no digest
+                reason = str(refusal)
+                # a file that could not be opened has no bytes, and so no digest
                 sha256 = None if data is None else hashlib.sha256(data).hexdigest()
-                lines.put(form.refusal(name, sha256, str(refusal)))
+                lines.put(form.refusal(name, sha256, reason))
             else:
                 if reading.quality.override:
-                    audit.note(asked_by(), "override", films=[reading.sha256], model=card.weights_sha256)
+                    audit.note(acting_user(), "override", images=[reading.sha256], model=card.weights_sha256)
                 lines.put(form.reading(name, reading))
-                stem = stems[number] or _told_apart(file, reading)
+                reason = "" if reading.findings else "; ".join(reading.quality.reasons)
                 if reading.findings:
-                    known = None if reference is None else reference.get(file.path.name)
-                    _write_pictures(radiograph, reading, predictor.card, stem, heatmaps, sheet, known)
-                else:
-                    refused += 1
-                    steps.say(f"{name}: {'; '.join(reading.quality.reasons)}")
-            steps.done(number + 1)
+                    images.write(data, radiograph, reading, card, file, stems[number])
+            if reason:
+                refused += 1
+                progress.message(f"{name}: {reason}")
+            progress.update(number + 1)
     return REFUSED if refused else 0
 
 
-def _reference(table: Path) -> dict[str, tuple[str, ...]]:
-    # brings pandas, likewise
-    from ..training.table import read_reference
+def _read_reference(table: Path) -> dict[str, dict[str, bool]]:
+    # imports pandas, which other uses of the command need not wait for
+    from ..datasets.table import read_reference
 
-    return read_reference(table)
+    return read_reference(table, any_labels=True)
 
 
-def _prevalence(text: str | None) -> dict[str, float] | float | None:
-    """Return a share for all labels, or those of single labels; raises WrongArguments for other words."""
+class _ImageWriter:
+    """Writes the heat maps, the sheet and the report of each image, where they were asked for.
+
+    Args:
+        heatmaps, sheets, reports: folders, made here; None for none.
+        reference: by image name, the labels that a reference standard states; None without one.
+    """
+
+    def __init__(
+        self,
+        heatmaps: Path | None,
+        sheets: Path | None,
+        reports: Path | None,
+        reference: dict[str, dict[str, bool]] | None,
+    ) -> None:
+        self._heatmaps, self._sheets, self._reports, self._reference = heatmaps, sheets, reports, reference
+        for folder in (heatmaps, sheets, reports):
+            if folder is not None:
+                make_folder(folder)
+
+    def write(
+        self,
+        data: bytes,
+        radiograph: Radiograph,
+        reading: Reading,
+        card: ModelCard,
+        file: InputFile,
+        stem: Path | None,
+    ) -> None:
+        """Write the images of one reading; a stem of None is completed with the digest of the input."""
+        if stem is None:
+            stem = file.place.with_suffix("")
+            stem = stem.with_name(f"{stem.name}-{reading.sha256[:12]}")
+        if self._heatmaps is not None:
+            write(self._heatmaps / stem.with_name(f"{stem.name}.npz"), heatmaps_npz(reading, card))
+            for label, png in overlay_pngs(radiograph, reading, card).items():
+                write(self._heatmaps / stem.with_name(f"{stem.name}_{file_name_of(label)}.png"), png)
+        if self._sheets is not None:
+            # imports matplotlib, likewise
+            from ..report.sheet import sheet_png
+
+            labels = None if self._reference is None else self._reference.get(file.path.name)
+            png = sheet_png(radiograph, reading, card, reference=labels)
+            write(self._sheets / stem.with_name(f"{stem.name}.png"), png)
+        if self._reports is not None:
+            pdf = _report(data, radiograph, reading, card, file)
+            write(self._reports / stem.with_name(f"{stem.name}.pdf"), pdf, private=settings().identity != "off")
+
+
+def _report(data: bytes, radiograph: Radiograph, reading: Reading, card: ModelCard, file: InputFile) -> bytes:
+    """Return the report of one image; its patient and study are read from the file where the settings allow it."""
+    # imports reportlab and matplotlib
+    from ..report.pdf import report_pdf
+
+    identity = settings().identity != "off"
+    header = read_study_header(data, identity=identity)
+    study = None if header is None else group_studies([StudyImage(reading.sha256, header)])[0]
+    name = as_text(Path(file.path.name))
+    image = ReportImage(reading, lambda: radiograph, study, name)
+    return report_pdf([image], card, datetime.now().astimezone(), identity=identity)
+
+
+def _parse_prevalence(text: str | None) -> dict[str, float] | float | None:
+    """Return one prevalence for all labels, or one per label; raises WrongArguments where it is neither."""
     if text is None:
         return None
     try:
         if "=" not in text:
             return float(text)
         pairs = [pair.split("=") for pair in text.split(",")]
-        return {label.strip(): float(share) for label, share in pairs}
+        return {label.strip(): float(rate) for label, rate in pairs}
     except ValueError as error:
         raise WrongArguments(
-            f"Prevalence {text!r}: a share such as 0.02 is accepted, or LABEL=SHARE with commas between."
+            f"Prevalence {text!r}: a rate such as 0.02 is accepted, or LABEL=RATE,LABEL=RATE."
         ) from error
-
-
-def _told_apart(file: InputFile, reading: Reading) -> Path:
-    stem = file.place.with_suffix("")
-    return stem.with_name(f"{stem.name}-{reading.sha256[:12]}")
-
-
-def _write_pictures(
-    radiograph: Radiograph,
-    reading: Reading,
-    card: ModelCard,
-    stem: Path,
-    heatmaps: Path | None,
-    sheets: Path | None,
-    reference: tuple[str, ...] | None,
-) -> None:
-    if heatmaps is not None:
-        write(heatmaps / stem.with_name(f"{stem.name}.npz"), heatmaps_npz(reading, card))
-        for label, png in overlay_pngs(radiograph, reading, card).items():
-            write(heatmaps / stem.with_name(f"{stem.name}_{label}.png"), png)
-    if sheets is not None:
-        # brings matplotlib, which a command without sheets need not wait for
-        from ..report.sheet import sheet_png
-
-        png = sheet_png(radiograph, reading, card, reference=reference)
-        write(sheets / stem.with_name(f"{stem.name}.png"), png)

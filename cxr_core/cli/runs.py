@@ -1,4 +1,4 @@
-"""``runs``: what was evaluated, and the numbers of it."""
+"""``runs``: list, show, compare, export and import evaluation runs, and rebuild their database."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from typing import Annotated
 
 import typer
 
-from ..access import asked_by, audit
+from ..access import acting_user, audit
 from ..evaluation import RunSummary, summary_of
 from ..evaluation.export import export_run
-from ..evaluation.outside import read_outside
-from ..evaluation.summary import times_words
+from ..evaluation.external_predictions import read_external_predictions
+from ..evaluation.summary import evaluated_before
+from ..files import is_kept, make_tree_private
+from ..formatting import format_estimate, format_p_value
 from ..labels import NOTICE, display_name
 from ..model.folder import card_of
-from ..private_files import is_kept, make_tree_private
 from ..report.model_card import model_card_markdown
+from ..settings import folder_notes
 from ..store import RunStore, StoredRun
-from .inputs import write
-from .progress import Steps, telling
-from .run_words import estimate_words, summary_words
+from .output import write
+from .progress import ProgressBar, progress_callback
+from .run_formatting import format_summary
 
 __all__ = ["app", "with_progress"]
 
 REFUSED = 3
-"""Exit status where runs could not be brought back."""
+"""Exit status where runs could not be added to the database."""
 
 app = typer.Typer(
     help="List evaluation runs, show one, compare two, export or import one, rebuild their database.",
@@ -35,74 +37,93 @@ app = typer.Typer(
 )
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it.")]
-Reference = Annotated[str | None, typer.Option(metavar="NAME", help="Who says what the films show.")]
+Reference = Annotated[str | None, typer.Option(metavar="NAME", help="Reference standard (default: the run's first).")]
 
 
 @app.command("list")
 def list_() -> None:
-    """Print each run: id, date, model, films, and how often the same films were evaluated before."""
+    """Print each run: id, date, model, images, and how often the same images were evaluated before."""
     store = RunStore()
     runs, unknown = store.list(), store.unknown()
+    for sentence in folder_notes():
+        typer.echo(sentence, err=True)
     if not runs:
-        print("No run is kept yet: `evaluate` makes one, `runs import` brings one.")
+        print("There are no runs yet: create one with `evaluate`, or import predictions with `runs import`.")
     for run in runs:
         record = run.record
-        before = f", evaluated {times_words(record.evaluated_before)} before" if record.evaluated_before else ""
-        films = f"{record.films:,} films of {record.patients:,} patients"
-        gone = "" if run.is_there() else "; its files are missing"
-        print(f"{record.id}  {record.created[:10]}  {record.model_id}  {record.part}: {films}{before}{gone}")
+        before = f"; {evaluated_before(record).lower()}" if record.evaluated_before else ""
+        images = f"{record.images:,} images of {record.patients:,} patients"
+        missing_files = "" if run.is_there() else "; its files are missing"
+        print(f"{record.id}  {record.created[:10]}  {record.model}  {record.part}: {images}{before}{missing_files}")
     if unknown:
         names = ", ".join(folder.name for folder in unknown)
-        lie = "1 run lies" if len(unknown) == 1 else f"{len(unknown)} runs lie"
+        are = "1 run is" if len(unknown) == 1 else f"{len(unknown)} runs are"
         typer.echo(
-            f"{lie} in the folder of runs that the database does not know: {names}. "
-            "`python -m cxr_core runs rebuild` brings back what is whole.",
+            f"{are} in the folder of runs but not in the database: {names}. "
+            "`python -m cxr_core runs rebuild` adds those that are complete.",
             err=True,
         )
 
 
 @app.command()
 def rebuild() -> int:
-    """Bring back runs that lie in the folder of runs and that the database does not know.
+    """Add runs that are in the folder of runs but not in the database.
 
-    For a database that was deleted, is older than the runs, or is damaged: a damaged SQLite file is put aside, and a
+    For a database that was deleted, is older than the runs, or is damaged: a damaged SQLite file is renamed, and a
     new one made. Runs whose files were changed since they were stored are named and left out; exit status 3 then.
     """
     from ..store.rebuild import rebuild as rebuild_store
 
     with ExitStack() as stack:
-        found = rebuild_store(telling(stack, "Runs brought back"))
-    audit.note(asked_by(), "rebuild", f"{len(found.added)} runs brought back")
-    if found.aside is not None:
-        print(f"The damaged database was put aside: {found.aside}")
-    for run in found.added:
-        print(f"{run.record.id}: brought back")
-    for _, reason in found.refused:
+        rebuilt = rebuild_store(progress_callback(stack, "Runs added"))
+    audit.note(acting_user(), "rebuild", f"{len(rebuilt.added)} runs added")
+    if rebuilt.aside is not None:
+        print(f"The damaged database was renamed to {rebuilt.aside}")
+    for run in rebuilt.added:
+        print(f"{run.record.id}: added")
+    for _, reason in rebuilt.refused:
         typer.echo(f"Error: {reason}", err=True)
-    if not found.added and not found.refused:
-        print("Every run in the folder of runs is known.")
-    return REFUSED if found.refused else 0
+    if not rebuilt.added and not rebuilt.refused:
+        print("Every run in the folder of runs is in the database.")
+    return REFUSED if rebuilt.refused else 0
 
 
 @app.command()
 def show(run: Run, reference: Reference = None) -> None:
-    """Print a run's numbers with intervals and counts: ranking, probabilities, operating point, groups."""
-    print(summary_words(with_progress(RunStore().get(run), reference)))
+    """Print a run's metrics with intervals and counts: discrimination, calibration, operating point, subgroups."""
+    print(format_summary(with_progress(RunStore().get(run), reference)))
 
 
 @app.command()
-def compare(run: Run, other: Run, reference: Reference = None) -> None:
-    """Print the differences of two runs on the same films, with paired intervals."""
+def compare(
+    run: Run,
+    other: Run,
+    reference: Reference = None,
+    view: Annotated[str, typer.Option(metavar="PA|AP", help="Images of one view (default: all).")] = "",
+) -> None:
+    """Print the AUC of two runs on the same images, and the differences with paired intervals."""
     from ..evaluation.comparison import compare_runs
 
     store = RunStore()
-    found = compare_runs(store.get(run), store.get(other), reference)
+    comparison = compare_runs(store.get(run), store.get(other), reference, view)
     print(NOTICE)
-    print(f"{found.one.id} less {found.two.id}: AUC on the same {found.films:,} films ({found.reference})")
-    for label, model in found.differences.items():
-        p_value = "" if model.adjusted_p_value is None else f"; Holm's p {model.adjusted_p_value:.3f}"
-        print(f"  {display_name(label):<28}{estimate_words(model.difference, signed=True)}{p_value}")
-    for note in found.notes:
+    print(
+        f"{comparison.one.id} ({comparison.one.model}) minus {comparison.two.id} ({comparison.two.model}): AUC on the "
+        f"same {comparison.images:,} images{f' of view {view}' if view else ''} ({comparison.reference})"
+    )
+    if comparison.labels_in_mean:
+        mean = comparison.mean
+        print(
+            f"  {f'Mean of {len(comparison.labels_in_mean)} labels':<28}{format_estimate(mean.first)} minus "
+            f"{format_estimate(mean.second)}: {format_estimate(mean.difference, signed=True)}"
+        )
+    for label, model in comparison.differences.items():
+        p_value = "" if model.adjusted_p_value is None else f"; Holm's p {format_p_value(model.adjusted_p_value)}"
+        difference = format_estimate(model.difference, signed=True, counts=model.difference)
+        one, two = (format_estimate(auc) for auc in comparison.aucs[label])
+        aucs = "" if model.difference.value is None else f"{one} minus {two}: "
+        print(f"  {display_name(label):<28}{aucs}{difference}{p_value}")
+    for note in comparison.notes:
         print(f"note: {note}")
 
 
@@ -112,22 +133,22 @@ def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Fo
     from ..displays import run_report
 
     stored = RunStore().get(run)
-    # first, since what is not in the trail must not leave
-    audit.record(asked_by(), "export", "run", run=stored.record.id, model=stored.record.model_sha256)
+    # before anything is written: an export that is not in the trail must not happen
+    audit.record(acting_user(), "export", "run", run=stored.record.id, model=stored.record.model_sha256)
     summaries = [with_progress(stored, reference) for reference in stored.record.references]
     paths = [*export_run(stored, summaries, out)]
     card = card_of(stored.record.model_sha256)
-    with Steps("Drawing", len(summaries)) as steps:
+    with ProgressBar("Drawing", len(summaries)) as progress:
         for number, summary in enumerate(summaries):
-            # one file a reference: numbers of two do not belong on one page
-            kind = "" if not number else f"-{number + 1}"
-            for name, made in (
-                (f"report{kind}.html", run_report(stored.predictions(), summary)),
-                (f"model-card{kind}.md", model_card_markdown(card, summary)),
+            # one file per reference standard
+            suffix = "" if not number else f"-{number + 1}"
+            for name, text in (
+                (f"report{suffix}.html", run_report(stored.predictions(), summary)),
+                (f"model-card{suffix}.md", model_card_markdown(card, summary)),
             ):
-                write(out / name, made.encode())
+                write(out / name, text.encode())
                 paths.append(out / name)
-            steps.done(number + 1)
+            progress.update(number + 1)
     if is_kept(out):
         make_tree_private(out)
     for path in paths:
@@ -137,30 +158,32 @@ def export(run: Run, out: Annotated[Path, typer.Argument(metavar="DIR", help="Fo
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet of scores and labels.")],
-    name: Annotated[str, typer.Option(metavar="NAME", help="What the run is called.")],
-    model: Annotated[str, typer.Option(metavar="NAME", help="What the model is called.")] = "a model from elsewhere",
-    part: Annotated[str, typer.Option(metavar="train|validation|test|all", help="Part of a split.")] = "test",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the run.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="Name of the model.")] = "external model",
+    part: Annotated[
+        str, typer.Option(metavar="train|validation|test|all", help="Subset of a split that the images are.")
+    ] = "test",
     keep_image_names: Annotated[
         bool,
-        typer.Option("--keep-image-names", help="Keep the images' names as they are, and not as keyed digests."),
+        typer.Option("--keep-image-names", help="Store image names as they are, not as keyed digests."),
     ] = False,
 ) -> None:
-    """Keep predictions that were made elsewhere as a run.
+    """Store the predictions of another program as a run.
 
-    The table has one row a film: the columns `image` and `patient`; for each label a column `score: LABEL` in
+    The table has one row per image: the columns `image` and `patient`; for each label a column `score: LABEL` from
     0 to 1 and a column `truth: LABEL` of 0, 1 or nothing; and, where known, `age`, `sex`, `view`, and
-    `truth: Any finding`, whether the film is abnormal at all. Patients and image names are kept as keyed digests.
+    `truth: Any finding`, whether the image is abnormal at all. Patients and image names are stored as keyed digests.
     """
     store = RunStore()
-    predictions, made = read_outside(
+    predictions, record = read_external_predictions(
         file, name=name, model=model, part=part, folder=store.folder, keep_image_names=keep_image_names
     )
-    run = store.add(made, predictions)
-    audit.note(asked_by(), "evaluation", "imported", run=run.record.id)
-    print(summary_words(with_progress(run)))
+    run = store.add(record, predictions)
+    audit.note(acting_user(), "evaluation", "imported", run=run.record.id)
+    print(format_summary(with_progress(run)))
 
 
 def with_progress(run: StoredRun, reference: str | None = None) -> RunSummary:
-    """Return the numbers of a run, telling how far they are where that takes time."""
+    """Return the metrics of a run, with a progress bar while they are computed."""
     with ExitStack() as stack:
-        return summary_of(run, reference, telling(stack, "Numbers of the run"))
+        return summary_of(run, reference, progress_callback(stack, "Computing metrics"))

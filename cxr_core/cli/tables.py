@@ -1,90 +1,152 @@
-"""Options that say what the tables of a training are, and what they come to."""
+"""Options that describe the tables of a training or an evaluation, and the tables and splits they give."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from ..datasets.columns import ColumnMap, parse_columns
+from ..datasets.splits import EMBEDDED_SPLIT, Split, official_split, read_names, read_split
+from ..datasets.table import ImageTable, read_table
 from ..errors import PathUnusable, WrongArguments
-from ..training.columns import parse_columns
-from ..training.splits import EMBEDDED_SPLIT, Split, official_split, read_names, read_split
-from ..training.table import FilmTable, read_table
+from ..labels import parse_labels
 
 __all__ = [
-    "COLUMNS_HELP",
-    "LISTS_HELP",
-    "MAP_LABEL_HELP",
     "OFFICIAL_VALIDATION",
-    "chosen_split",
-    "official",
-    "pairs",
-    "test_sets",
+    "Columns",
+    "Labels",
+    "Lists",
+    "MapLabel",
+    "Tables",
+    "TestImages",
+    "TestTables",
+    "choose_split",
+    "column_maps",
+    "embedded_or_file",
+    "read_official_split",
+    "read_tables",
+    "read_test_sets",
 ]
 
-COLUMNS_HELP = (
-    "What the columns of a table are: image=,patient= and labels= (or one for each of the 14 labels, with 0 and 1; "
-    "Hernia=- where no film shows it), and age=,sex=,view=. Once for all tables or once for each; 'nih' is NIH's own."
-)
-MAP_LABEL_HELP = "What a label of such a table is here: one of the 14, 'No Finding', or - to leave it out."
-LISTS_HELP = "Folder of NIH's train_val_list.txt and test_list.txt, gzip too; that of the first table by default."
-
 OFFICIAL_VALIDATION = 0.1
-"""Share of the patients of NIH's train list that validate."""
+"""Proportion of validation patients among the patients of NIH's train list."""
+
+Tables = Annotated[
+    list[Path], typer.Option(metavar="CSV", help="Table of images; one per folder, in the order of the folders.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="nih|FIELD=COLUMN,...",
+        help="Columns of a table: image=,patient= and labels= (or one column per label, with 0 and 1; Hernia=- where "
+        "no image shows it), and age=,sex=,view=. Once for all tables, or once per table; 'nih' is NIH's own layout.",
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="All labels that the tables state. Default: NIH's fourteen, or the labels that have a column.",
+    ),
+]
+MapLabel = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FROM=TO", help="A value of the column labels=, and its label, 'No Finding', or - to ignore it."
+    ),
+]
+Lists = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of NIH's train_val_list.txt and test_list.txt, or both gzipped; default: the table's.",
+    ),
+]
+TestImages = Annotated[
+    list[Path] | None, typer.Option(metavar="DIR", help="Images of test patients, never trained on.")
+]
+TestTables = Annotated[
+    list[Path] | None, typer.Option(metavar="CSV", help="Their table: NIH's, or experts' majority labels.")
+]
 
 
-def pairs(
+def column_maps(
+    tables: int, columns: Sequence[str] | None, map_label: Sequence[str] | None, labels: str | None
+) -> tuple[list[ColumnMap | None], tuple[str, ...] | None]:
+    """Return the column map of each table, None for the layouts of NIH and the experts, and the labels stated.
+
+    Args:
+        tables: their number.
+        columns, map_label, labels: of the options.
+
+    Raises:
+        WrongArguments: with the first problem.
+    """
+    columns = list(columns or ["nih"])
+    if len(columns) not in (1, tables):
+        raise WrongArguments(f"{len(columns)} times --columns and {tables} tables: give it once, or once per table.")
+    names = None if labels is None else parse_labels(labels)
+    maps = [None if text == "nih" else parse_columns(text, map_label or (), names) for text in columns]
+    if map_label and not any(maps):
+        raise WrongArguments("--map-label goes with --columns: NIH's own labels need no map.")
+    return maps * tables if len(maps) == 1 else maps, names
+
+
+def read_tables(
     images: Sequence[Path] | None,
     tables: Sequence[Path],
     columns: Sequence[str] | None = None,
     map_label: Sequence[str] | None = None,
-) -> FilmTable:
-    """Return the films of all tables, each with its folder of images; without any folders every row."""
+    labels: str | None = None,
+) -> ImageTable:
+    """Return the images of all tables, each with its folder of images; without any folders every row."""
     if images and len(images) != len(tables):
-        raise WrongArguments(f"{len(images)} folders of images and {len(tables)} tables: give one table a folder.")
-    columns = list(columns or ["nih"])
-    if len(columns) not in (1, len(tables)):
-        raise WrongArguments(f"{len(columns)} times --columns and {len(tables)} tables: give it once, or for each.")
-    columns = columns * len(tables) if len(columns) == 1 else columns
-    maps = [None if text == "nih" else parse_columns(text, map_label or ()) for text in columns]
-    if map_label and not any(maps):
-        raise WrongArguments("--map-label goes with --columns: NIH's own labels need no map.")
-    folders = images or [None] * len(tables)
-    return FilmTable.join(
-        [read_table(table, folder, known) for table, folder, known in zip(tables, folders, maps, strict=True)]
+        raise WrongArguments(f"{len(images)} folders of images and {len(tables)} tables: give one table per folder.")
+    maps, names = column_maps(len(tables), columns, map_label, labels)
+    folders: Sequence[Path | None] = images or [None] * len(tables)
+    return ImageTable.join(
+        [read_table(table, folder, known, names) for table, folder, known in zip(tables, folders, maps, strict=True)]
     )
 
 
-def test_sets(images: Sequence[Path] | None, tables: Sequence[Path] | None) -> dict[str, FilmTable]:
-    """Return sets of films that are only measured on, by the name of their folder."""
+def read_test_sets(images: Sequence[Path] | None, tables: Sequence[Path] | None) -> dict[str, ImageTable]:
+    """Return the test sets by the name of their folder."""
     images, tables = images or [], tables or []
     if len(images) != len(tables):
         raise WrongArguments("Give one --test-table for each --test-images.")
     return {
-        folder.parent.name if folder.name == "images" else folder.name: pairs([folder], [csv])
+        folder.parent.name if folder.name == "images" else folder.name: read_tables([folder], [csv])
         for folder, csv in zip(images, tables, strict=True)
     }
 
 
-def official(films: FilmTable, lists: Path, validation_share: float = OFFICIAL_VALIDATION, seed: int = 0) -> Split:
-    """Return NIH's own split of the films, by the lists of a folder."""
-    found = [_list(lists, name) for name in ("train_val_list.txt", "test_list.txt")]
-    names = [read_names(path) for path in found]
+def read_official_split(
+    images: ImageTable, lists: Path, validation_share: float = OFFICIAL_VALIDATION, seed: int = 0
+) -> Split:
+    """Return NIH's own split of the images, by the lists of a folder."""
+    names = [read_names(_list_file(lists, name)) for name in ("train_val_list.txt", "test_list.txt")]
     return official_split(
-        films.names, films.patients, films.labels, *names, validation_share=validation_share, seed=seed
+        images.names, images.patients, images.positive, *names, validation_share=validation_share, seed=seed
     )
 
 
-def chosen_split(words: str, films: FilmTable, lists: Path) -> Split:
+def choose_split(name: str, images: ImageTable, lists: Path) -> Split:
     """Return the split that ``--split embedded|official|FILE`` means."""
-    if words == "official":
-        return official(films, lists)
-    return read_split(EMBEDDED_SPLIT if words == "embedded" else Path(words))
+    return read_official_split(images, lists) if name == "official" else embedded_or_file(name)
 
 
-def _list(folder: Path, name: str) -> Path:
+def embedded_or_file(name: str) -> Split:
+    """Return the split that ``--split embedded|FILE`` means."""
+    return read_split(EMBEDDED_SPLIT if name == "embedded" else Path(name))
+
+
+def _list_file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
     raise PathUnusable(
-        f"Official split: {folder / name} is missing (gzip too). Say with --lists where NIH's lists are."
+        f"Official split: {folder / name} is missing (plain or gzipped). Name the folder of NIH's lists with --lists."
     )

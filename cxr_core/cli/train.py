@@ -1,4 +1,4 @@
-"""``train``: tables and images to a model folder."""
+"""``train`` and ``train-gate``: train a model, or the gate's view classifier, on tables and images."""
 
 from __future__ import annotations
 
@@ -6,142 +6,177 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
+import numpy as np
 import typer
 
-from ..access import asked_by, audit
-from ..duration import duration
+from ..access import acting_user, audit
 from ..errors import PathUnusable
-from ..imaging import EXPOSURES
+from ..files import make_tree_private, private_folder
+from ..formatting import duration, format_estimate
+from ..imaging import EXPOSURES, InputExposure
 from ..model.card import ModelCard
-from ..private_files import make_tree_private, private_folder
+from ..settings import settings
+from . import tables
 from .calibrate import check_sampling
-from .inputs import write
+from .output import write
 from .progress import LINE_SECONDS
-from .tables import COLUMNS_HELP, LISTS_HELP, MAP_LABEL_HELP, chosen_split, pairs, test_sets
 
-__all__ = ["train"]
+if TYPE_CHECKING:
+    from ..training.plan import Progress, Stage
 
-WORK = Path("runs/train")
+__all__ = [
+    "train",
+    "train_gate",
+]
+
+
+# data
+Images = Annotated[
+    list[Path], typer.Option(metavar="DIR", help="Folder of images, PNG, JPEG or DICOM; may be given several times.")
+]
+Out = Annotated[Path, typer.Option(metavar="FOLDER/ID", help="Model folder to write; its name is the id.")]
+SplitName = Annotated[
+    str, typer.Option(metavar="embedded|official|FILE", help="Split of patients into train, validation and test.")
+]
+MeasureTest = Annotated[
+    bool, typer.Option("--measure-test", help="Evaluate the finished model on the tables' test images, once.")
+]
+DropDuplicates = Annotated[
+    bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates that cross the split instead of refusing.")
+]
+CalibrateOn = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FOLDER", help="Fit thresholds and curves on validation images of this folder; default: all."),
+]
+SamplingName = Annotated[
+    str, typer.Option(metavar="consecutive|enriched|unknown", help="How these images were sampled.")
+]
+# plan
+Epochs = Annotated[float, typer.Option(min=0.0, help="Passes over the training images.")]
+Size = Annotated[int, typer.Option(min=32, help="Side of the network's input, pixels; a multiple of 32.")]
+Stages = Annotated[
+    str | None, typer.Option(metavar="SIZExEPOCHS,...", help="Growing sizes instead of --size and --epochs.")
+]
+HeadEpochs = Annotated[float, typer.Option(min=0.0, help="Passes before that in which only the last layer is trained.")]
+Detail = Annotated[int | None, typer.Option(help="Finest detail of the images, as a side in pixels.")]
+Exposure = Annotated[str, typer.Option(metavar="|".join(EXPOSURES), help="Exposure normalisation of the input.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images per step, of all GPUs together.")]
+LearningRate = Annotated[float, typer.Option(min=0.0, help="Peak learning rate of the first stage.")]
+Loss = Annotated[
+    str, typer.Option(metavar="weighted|plain", help="Cross-entropy with the paper's class weights, or without.")
+]
+Init = Annotated[str, typer.Option(metavar="imagenet|FILE|random", help="Starting weights.")]
+Augment = Annotated[
+    str,
+    typer.Option(
+        metavar="none|mild|mild-flip|flip|strong", help="Augmentation policy; only those named flip mirror images."
+    ),
+]
+Patience = Annotated[
+    int, typer.Option(min=0, help="End a stage after this many epochs without a better validation AUC; 0: never.")
+]
+Average = Annotated[
+    float, typer.Option(help="Use a moving average of the weights with this decay, such as 0.999; 0: none.")
+]
+ValidationImages = Annotated[int, typer.Option(min=1, help="Most validation images scored after each epoch.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="float32|mixed_float16|mixed_bfloat16", help="Precision of computation; weights stay float32."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+# hardware
+Gpus = Annotated[int, typer.Option(min=1, help="GPUs of this machine; the CPU where it has none.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Decoding threads or processes; default: one per CPU.")]
+Processes = Annotated[bool, typer.Option("--processes", help="Decode in processes, not threads: for compressed DICOM.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Identical weights at each repetition, on a GPU too; slower.")
+]
+CheckpointSteps = Annotated[
+    int | None, typer.Option(min=1, help="Write a checkpoint every this many steps, besides every two minutes.")
+]
 
 
 def train(
-    images: Annotated[
-        list[Path],
-        typer.Option(metavar="DIR", help="Folder of images, PNG, JPEG or DICOM; may be given several times."),
-    ],
-    table: Annotated[
-        list[Path], typer.Option(metavar="CSV", help="Table of the films; once for each folder, in their order.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="model_weights/ID", help="Model folder to write; its name is the id.")],
-    columns: Annotated[list[str] | None, typer.Option(metavar="nih|FIELD=COLUMN,...", help=COLUMNS_HELP)] = None,
-    map_label: Annotated[list[str] | None, typer.Option(metavar="FROM=TO", help=MAP_LABEL_HELP)] = None,
-    test_images: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Films of test patients, only measured on.")
-    ] = None,
-    test_table: Annotated[
-        list[Path] | None, typer.Option(metavar="CSV", help="Their table: NIH's, or experts' majority labels.")
-    ] = None,
-    split: Annotated[
-        str, typer.Option(metavar="embedded|official|FILE", help="Which patients train, validate, test.")
-    ] = "embedded",
-    lists: Annotated[Path | None, typer.Option(metavar="DIR", help=LISTS_HELP)] = None,
-    measure_test: Annotated[
-        bool, typer.Option("--measure-test", help="Measure the finished model on the tables' test films, once.")
-    ] = False,
-    drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Leave out near-duplicates of later parts' films, not refuse.")
-    ] = False,
-    epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the training films.")] = 10,
-    size: Annotated[int, typer.Option(min=32, help="Side of the network's input, pixels; a multiple of 32.")] = 320,
-    stages: Annotated[
-        str | None, typer.Option(metavar="SIZExEPOCHS,...", help="Growing sizes instead of --size and --epochs.")
-    ] = None,
-    head_epochs: Annotated[
-        float, typer.Option(min=0.0, help="Passes before that in which the last layer alone is trained.")
-    ] = 0,
-    detail: Annotated[int | None, typer.Option(help="Finest detail of the films, as a side in pixels.")] = None,
-    exposure: Annotated[str, typer.Option(metavar="|".join(EXPOSURES), help="Grey of the network's input.")] = "none",
-    batch: Annotated[int, typer.Option(min=1, help="Films a step, of all GPUs together.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the first stage.")] = 1e-3,
-    loss: Annotated[str, typer.Option(metavar="weighted|plain", help="With the paper's class weights?")] = "weighted",
-    init: Annotated[str, typer.Option(metavar="imagenet|FILE|random", help="Starting weights.")] = "imagenet",
-    augment: Annotated[
-        str, typer.Option(metavar="none|mild|mild-flip|flip|strong", help="Augmentation policy; only flip mirrors.")
-    ] = "mild",
-    patience: Annotated[
-        int, typer.Option(min=0, help="End a stage after so many epochs without a better validation AUC; 0: never.")
-    ] = 0,
-    average: Annotated[
-        float, typer.Option(help="Keep a moving average of the weights with this decay, such as 0.999; 0: none.")
-    ] = 0,
-    validation_films: Annotated[
-        int, typer.Option(min=1, help="Most films that are looked at after each epoch.")
-    ] = 1000,
-    precision: Annotated[
-        str, typer.Option(metavar="float32|mixed_float16|mixed_bfloat16", help="Of the computation; weights: float32.")
-    ] = "float32",
-    calibrate_on: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FOLDER", help="Set thresholds and curves on validation films of this folder; all."),
-    ] = None,
-    sampling: Annotated[
-        str, typer.Option(metavar="consecutive|enriched|unknown", help="How these films were come by.")
-    ] = "unknown",
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs of this machine; with none, its processor.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Who decode films; one for each processor.")] = None,
-    processes: Annotated[
-        bool, typer.Option("--processes", help="Decode in processes, not threads: for compressed DICOM.")
-    ] = False,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="The same bits each time on a GPU too; slower.")
-    ] = False,
-    checkpoint_steps: Annotated[
-        int | None, typer.Option(min=1, help="A checkpoint after so many steps; every two minutes anyway.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    version: Annotated[str, typer.Option(help="Of the model, for its card.")] = "1",
+    images: Images,
+    table: tables.Tables,
+    out: Out,
+    columns: tables.Columns = None,
+    labels: tables.Labels = None,
+    map_label: tables.MapLabel = None,
+    test_images: tables.TestImages = None,
+    test_table: tables.TestTables = None,
+    split: SplitName = "embedded",
+    lists: tables.Lists = None,
+    measure_test: MeasureTest = False,
+    drop_duplicates: DropDuplicates = False,
+    epochs: Epochs = 10,
+    size: Size = 320,
+    stages: Stages = None,
+    head_epochs: HeadEpochs = 0,
+    detail: Detail = None,
+    exposure: Exposure = "none",
+    batch: Batch = 32,
+    learning_rate: LearningRate = 1e-3,
+    loss: Loss = "weighted",
+    init: Init = "imagenet",
+    augment: Augment = "mild",
+    patience: Patience = 0,
+    average: Average = 0,
+    validation_images: ValidationImages = 1000,
+    precision: Precision = "float32",
+    calibrate_on: CalibrateOn = None,
+    sampling: SamplingName = "unknown",
+    seed: Seed = 0,
+    gpus: Gpus = 1,
+    workers: Workers = None,
+    processes: Processes = False,
+    deterministic: Deterministic = False,
+    checkpoint_steps: CheckpointSteps = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
+    version: Annotated[str, typer.Option(help="Version of the model, for its card.")] = "1",
 ) -> None:
     """Train DenseNet121 on NIH's table, or any other, and write a model folder with its card.
 
-    Neither patients nor near-duplicate pictures cross the split: tables in which they do are refused.
-    Checkpoints are kept in runs/train/ID, so a training that was cut goes on with --resume. Example:
+    The model has the labels of the tables. Tables in which patients or near-duplicate images cross the split are
+    refused. Checkpoints are written to runs/train/ID of SECOND_READ_HOME: --resume continues an interrupted training.
+    Example:
 
-      python -m cxr_core train --images nih/images --table nih/Data_Entry_2017.csv --out model_weights/mine
+      python -m cxr_core train --images nih/images --table nih/Data_Entry_2017.csv --out models/mine
     """
-    # now, and not after hours
+    # checked now, not after hours of training
     if (problem := audit.problem()) is not None:
         raise problem
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow takes seconds to import: only this command needs it
-    from ..training.plan import Plan, Stage, parse_stages
-    from ..training.recipe import Machine, Recipe, Watcher, train_model
+    from ..training.plan import Plan
+    from ..training.recipe import Callbacks, Hardware, Recipe
+    from ..training.train import train_model
 
-    whole = parse_stages(stages) if stages else (Stage(size, epochs),)
-    head = (Stage(whole[0].size, head_epochs, head=True),) if head_epochs else ()
     plan = Plan(
-        stages=head + whole,
+        stages=_stages(stages, size, epochs, head_epochs),
         detail=detail,
-        exposure=exposure,
+        exposure=cast(InputExposure, exposure),  # the plan refuses any other value
         batch_size=batch,
         learning_rate=learning_rate,
         policy=augment,
         seed=seed,
-        validation_films=validation_films,
+        validation_images=validation_images,
         loss=loss,
         patience=patience,
         average=average,
         precision=precision,
     )
-    films = pairs(images, table, columns, map_label)
+    rows = tables.read_tables(images, table, columns, map_label, labels)
     recipe = Recipe(
         id=out.resolve().name,
-        films=films,
-        split=chosen_split(split, films, lists or table[0].parent),
+        images=rows,
+        split=tables.choose_split(split, rows, lists or table[0].parent),
         plan=plan,
-        tests=test_sets(test_images, test_table),
+        tests=tables.read_test_sets(test_images, test_table),
         initialisation=init,
         version=version,
         calibrate_on=tuple(calibrate_on or ()),
@@ -149,71 +184,128 @@ def train(
         drop_duplicates=drop_duplicates,
         measure_test=measure_test,
     )
-    work = WORK / recipe.id
+    work = _work_folder(recipe.id, resume)
     _private(work)
     if not resume:
         write(work / "split.csv", recipe.split.text().encode())
-    teller = _Teller(len(plan.stages))
+    progress = _ProgressLine(len(plan.stages))
+    callbacks = Callbacks(step=progress.step, scored=progress.scored, compared=progress.compared)
+    hardware = Hardware(gpus, workers, processes, deterministic, checkpoint_steps)
     try:
-        card = train_model(
-            recipe,
-            out,
-            work,
-            resume=resume,
-            watcher=Watcher(step=teller.step, scored=teller.scored, compared=teller.compared),
-            machine=Machine(gpus, workers, processes, deterministic, checkpoint_steps),
-        )
+        card = train_model(recipe, out, work, resume=resume, callbacks=callbacks, hardware=hardware)
     finally:
-        # TensorFlow writes its own; nobody else could come to them meanwhile, since the folder is closed
+        # TensorFlow writes its own files; nobody else could open them meanwhile, since the folder is closed
         make_tree_private(work)
-    audit.note(asked_by(), "training", "resumed" if resume else "", model=card.weights_sha256)
-    print(f"{out}: trained on {card.training.films:,} films; see: python -m cxr_core models show {out}")
-    _tell_means(card)
+    audit.note(acting_user(), "training", "resumed" if resume else "", model=card.weights_sha256)
+    print(f"{out}: trained on {card.training.images:,} images; see: python -m cxr_core models show {out}")
+    _print_means(card)
+
+
+def _stages(stages: str | None, size: int, epochs: float, head_epochs: float) -> tuple[Stage, ...]:
+    from ..training.plan import Stage, parse_stages
+
+    growing = parse_stages(stages) if stages else (Stage(size, epochs),)
+    return (*((Stage(growing[0].size, head_epochs, head=True),) if head_epochs else ()), *growing)
+
+
+def _work_folder(model: str, resume: bool) -> Path:
+    """Return the folder of a training's checkpoints; to resume, also the one where version 0.1.0 put them."""
+    folder, earlier = settings().runs / "train" / model, Path("runs/train") / model
+    return earlier if resume and earlier.is_dir() and not folder.is_dir() else folder
 
 
 def _private(work: Path) -> None:
-    """Make the folder of a training, closed to all but its owner: its split and its log name patients and images."""
+    """Make the folder of a training, readable by its owner only: its split and log name patients and images."""
     try:
         make_tree_private(private_folder(work))
     except OSError as error:
         raise PathUnusable(f"Training folder {work}: cannot be made.") from error
 
 
-def _tell_means(card: ModelCard) -> None:
+def _print_means(card: ModelCard) -> None:
     for table in card.metrics:
         if table.mean is not None and table.mean.value is not None:
-            between = f" ({table.mean.low:.3f} to {table.mean.high:.3f})" if table.mean.low is not None else ""
-            print(
-                f"mean AUC on {table.number_of_films:,} {table.films} ({table.name}): {table.mean.value:.3f}{between}"
-            )
+            images = f"{table.number_of_images:,} {table.images} ({table.name})"
+            print(f"mean AUC on {images}: {format_estimate(table.mean)}")
 
 
-class _Teller:
-    """Tells how far a training is: a line that is written over on a terminal, one in a while elsewhere."""
+class _ProgressLine:
+    """Prints the progress of a training: one line that is overwritten on a terminal, a line now and then elsewhere."""
 
     def __init__(self, stages: int) -> None:
-        self._stages, self._terminal, self._told = stages, sys.stderr.isatty(), 0.0
+        self._stages, self._terminal, self._last = stages, sys.stderr.isatty(), 0.0
 
-    def step(self, progress) -> None:
+    def step(self, progress: Progress) -> None:
         stage = f"stage {progress.stage + 1} of {self._stages}"
-        self._tell(
+        self._print(
             f"{stage}, step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.4f}, "
             f"{duration(progress.seconds_left)} left"
         )
 
-    def scored(self, name: str, done: int, films: int) -> None:
-        self._tell(f"measuring, {name}: {done:,} of {films:,}", last=done == films)
+    def scored(self, name: str, done: int, total: int) -> None:
+        self._print(f"scoring, {name}: {done:,} of {total:,}", last=done == total)
 
-    def compared(self, done: int, films: int) -> None:
-        self._tell(f"looking for near-duplicates: {done:,} of {films:,} films", last=done == films)
+    def compared(self, done: int, images: int) -> None:
+        self._print(f"searching for near-duplicates: {done:,} of {images:,} images", last=done == images)
 
-    def _tell(self, line: str, last: bool = False) -> None:
+    def _print(self, line: str, last: bool = False) -> None:
         now = time.monotonic()
-        if not last and now - self._told < (0.5 if self._terminal else LINE_SECONDS):
+        if not last and now - self._last < (0.5 if self._terminal else LINE_SECONDS):
             return
-        self._told = now
+        self._last = now
         print(
             f"\r{line}\033[K" if self._terminal else line,
             end="\n" if last or not self._terminal else "",
             file=sys.stderr,
         )
+
+
+ADULT_YEARS = 18
+GatePart = Literal["view", "geometry", "tone"]
+
+
+def train_gate(
+    images: Annotated[list[Path], typer.Option(metavar="DIR", help="Folder of frontal images.")],
+    table: Annotated[list[Path], typer.Option(metavar="CSV", help="NIH's table of the images; one per folder.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.npz", help="Weights and thresholds to write.")],
+    split: Annotated[
+        str, typer.Option(metavar="embedded|FILE", help="Split into training and validation patients.")
+    ] = "embedded",
+    without: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CSV", help="Table whose patients are left out, for a later evaluation."),
+    ] = None,
+    part: Annotated[
+        GatePart, typer.Option(help="What is trained: the view classifier, or what notices altered geometry or grey.")
+    ] = "view",
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+) -> None:
+    """Train a part of the gate on frontal images of adults and write its weights and thresholds."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import pandas as pd
+
+    # TensorFlow takes seconds to import: only this command needs it
+    from ..training.gate_alterations import fit_geometry, fit_tone, original_ratios
+    from ..training.gate_training import fit_view_classifier
+
+    rows = tables.read_tables(images, table)
+    excluded = {patient for csv in without or [] for patient in pd.read_csv(csv)["Patient ID"].tolist()}
+    rows = rows.select((rows.ages >= ADULT_YEARS) & ~np.isin(rows.patients, sorted(excluded)))
+    subsets = tables.embedded_or_file(split).subset_of(rows.patients)
+    train, validation = rows.select(subsets == "train"), rows.select(subsets == "validation")
+    if part != "view":
+        if part == "geometry":
+            result = fit_geometry(train, original_ratios(table, train.names), out, seed=seed)
+        else:
+            result = fit_tone(train, out, seed=seed)
+        patients = len(np.unique(train.patients))
+        print(
+            f"fitted on four fifths of {patients:,} patients with {len(train):,} images; bounds set on the others: ",
+            end="",
+        )
+        print(", ".join(f"{name} {value:.4f}" for name, value in result.items()))
+        return
+    result = fit_view_classifier(train, validation, out, seed=seed)
+    print(f"trained on {len(train):,} images of {len(np.unique(train.patients)):,} patients; thresholds set on")
+    print(f"{len(validation):,} images of {len(np.unique(validation.patients)):,} other patients: ", end="")
+    print(", ".join(f"{name} {value:.4f}" for name, value in result.items()))

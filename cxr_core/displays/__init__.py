@@ -1,66 +1,77 @@
-"""Runs and cards, drawn: each display computes once, and is a table and a chart of the same numbers.
+"""Figures of runs and model cards: each display holds computed numbers and returns them as a table and as a chart.
 
-A display has ``table()`` and ``chart()``; :func:`on_screen` draws a chart with plotly, :func:`as_svg` and
-:func:`as_png` draw it for a paper.
+:func:`plotly_figure` draws a chart for a page; :func:`as_svg` and :func:`as_png` draw it for publication.
 """
 
-from .auc import AucDisplay
+from ..evaluation.outcomes import Outcome, outcome_of, outcomes_of
+from .auc import AucDisplay, ComparisonDisplay
 from .calibration import CalibrationDisplay
 from .card_metrics import MetricDisplay
-from .comparison import ComparisonDisplay
+from .concordance import AccuracyChangeDisplay, ConcordanceDisplay, OpinionChangeDisplay, ReadingTimeDisplay
 from .display import Display
-from .failures import FailuresDisplay
-from .localisation import HitsDisplay, OverlapDisplay
+from .distributions import DistributionDisplay
+from .label_noise import LabelNoiseDisplay
+from .labels import LabelCooccurrenceDisplay, LabelCountsDisplay
+from .localisation import IntersectionOverUnionDisplay, PointingGameDisplay
 from .marks import Chart
-from .net_benefit import NetBenefitDisplay
-from .operating import OperatingDisplay
-from .outcome import Outcome, outcome_of, outcomes_of
-from .outcome_distribution import OutcomeDisplay
-from .paper import as_png, as_svg, on_paper
+from .matplotlib_charts import as_png, as_svg, matplotlib_figure
+from .monitoring import AlarmDisplay, ControlChartDisplay, ScoreChartsDisplay
+from .operating_point import NetBenefitDisplay, OperatingDisplay
+from .plotly_charts import plotly_figure
 from .precision_recall import PrecisionRecallDisplay
+from .reader_agreement import LeaveOneOutDisplay
+from .reader_comparison import ReaderAnalysisDisplay, ReaderDifferencesDisplay
 from .readers import AgreementDisplay, ReadersDisplay
 from .roc import RocDisplay
 from .run_report import run_report
-from .screen import on_screen
+from .score_distribution import FailuresDisplay, ScoreDistributionDisplay
 from .subgroups import SubgroupDisplay
-from .training_balance import BalanceDisplay
-from .training_counts import CountsDisplay
-from .training_log import LogDisplay
-from .training_patients import PatientsDisplay
-from .training_people import AgesDisplay, SexesAndViewsDisplay
-from .training_together import TogetherDisplay
+from .training import LossContributionDisplay, TrainingLogDisplay
+from .training_data import AgeDisplay, PatientOverlapDisplay, SexAndViewDisplay
 
 __all__ = [
-    "AgesDisplay",
+    "AccuracyChangeDisplay",
+    "AgeDisplay",
     "AgreementDisplay",
+    "AlarmDisplay",
     "AucDisplay",
-    "BalanceDisplay",
     "CalibrationDisplay",
     "Chart",
     "ComparisonDisplay",
-    "CountsDisplay",
+    "ConcordanceDisplay",
+    "ControlChartDisplay",
     "Display",
+    "DistributionDisplay",
     "FailuresDisplay",
-    "HitsDisplay",
-    "LogDisplay",
+    "IntersectionOverUnionDisplay",
+    "LabelCooccurrenceDisplay",
+    "LabelCountsDisplay",
+    "LabelNoiseDisplay",
+    "LeaveOneOutDisplay",
+    "LossContributionDisplay",
     "MetricDisplay",
     "NetBenefitDisplay",
     "OperatingDisplay",
+    "OpinionChangeDisplay",
     "Outcome",
-    "OutcomeDisplay",
-    "OverlapDisplay",
-    "PatientsDisplay",
+    "PatientOverlapDisplay",
+    "PointingGameDisplay",
     "PrecisionRecallDisplay",
+    "ReaderAnalysisDisplay",
+    "ReaderDifferencesDisplay",
     "ReadersDisplay",
+    "ReadingTimeDisplay",
     "RocDisplay",
-    "SexesAndViewsDisplay",
+    "ScoreChartsDisplay",
+    "ScoreDistributionDisplay",
+    "SexAndViewDisplay",
     "SubgroupDisplay",
-    "TogetherDisplay",
+    "TrainingLogDisplay",
     "as_png",
     "as_svg",
-    "on_paper",
-    "on_screen",
+    "matplotlib_figure",
     "outcome_of",
     "outcomes_of",
+    "plotly_figure",
     "run_report",
 ]

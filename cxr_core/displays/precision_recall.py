@@ -1,4 +1,4 @@
-"""The precision-recall curve of a class, with the share of positives that chance would give."""
+"""Precision-recall curve of a label."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..evaluation.outcomes import Outcome
+from ..formatting import format_counts, format_estimate
 from ..labels import display_name
-from ..metrics import Estimate, PrecisionRecallCurve, patient_bootstrap_average_precision, precision_recall_curve
-from .display import counts_words, estimate_words
+from ..metrics import (
+    BootstrapOptions,
+    Estimate,
+    PrecisionRecallCurve,
+    average_precision_with_interval,
+    precision_recall_curve,
+)
+from .display import RunView
 from .marks import Axis, Chart, Line, Panel, Rule
-from .outcome import Outcome
 
 __all__ = ["PrecisionRecallDisplay"]
 
-_DRAWN = 600
+_MAX_POINTS = 600
+"""Points drawn of a longer curve; the table has all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +31,11 @@ class PrecisionRecallDisplay:
     """Precision against recall.
 
     Attributes:
-        label: of the class.
-        curve: a point for each distinct score.
+        label: the label.
+        curve: one point per distinct score.
         average_precision: with its interval.
-        prevalence: the share of positive films; None without films.
-        notes: what must stand beside the numbers.
+        prevalence: proportion of positive images, which is the average precision by chance; None without images.
+        notes: remarks that must accompany the numbers.
     """
 
     label: str
@@ -38,17 +46,26 @@ class PrecisionRecallDisplay:
 
     @classmethod
     def of(cls, outcome: Outcome, notes: tuple[str, ...] = (), resamples: int = 1000) -> PrecisionRecallDisplay:
-        """Compute the curve of a class."""
+        """Compute the curve of a label."""
         return cls(
             outcome.label,
             precision_recall_curve(outcome.truth, outcome.scores),
-            patient_bootstrap_average_precision(outcome.truth, outcome.scores, outcome.patients, resamples),
+            average_precision_with_interval(
+                outcome.truth, outcome.scores, outcome.patients, BootstrapOptions(resamples)
+            ),
             float(outcome.truth.mean()) if len(outcome.truth) else None,
             notes,
         )
 
+    @classmethod
+    def of_run(cls, run: RunView, label: str) -> PrecisionRecallDisplay:
+        """Return the curve of a label of a run, with the average precision of the run's summary."""
+        outcome, average = run.outcomes[label], run.summary.by_label("average_precision")[label]
+        curve = precision_recall_curve(outcome.truth, outcome.scores)
+        return cls(label, curve, average, float(outcome.truth.mean()), run.notes)
+
     def table(self) -> pd.DataFrame:
-        """Return a row for each distinct score."""
+        """Return one row per distinct score."""
         if self.curve.reason:
             return pd.DataFrame(columns=["label", "threshold", "recall", "precision"])
         return pd.DataFrame(
@@ -61,27 +78,26 @@ class PrecisionRecallDisplay:
         )
 
     def chart(self) -> Chart:
-        """Return the curve as steps: between two of its points precision does not move in proportion."""
+        """Return the curve as steps, because precision is not linear between two points."""
         name = display_name(self.label)
-        x, y = Axis("recall (sensitivity)", 0, 1.01, percent=True), Axis("precision (PPV here)", 0, 1.01, percent=True)
-        title = f"Precision and recall, {name}"
-        if self.curve.reason:
-            panel = Panel(x, y, words=f"{self.curve.reason}: no curve")
+        x, y = Axis("recall (sensitivity)", 0, 1.01, percent=True), Axis("precision (PPV)", 0, 1.01, percent=True)
+        title = f"Precision-recall curve, {name}"
+        recall, prevalence = self.curve.recall, self.prevalence
+        if recall is None or prevalence is None:
+            panel = Panel(x, y, message=f"{self.curve.reason}: no curve")
             return Chart(title, (panel,), alt=f"No curve: {self.curve.reason}.", notes=self.notes)
-        kept = np.unique(np.linspace(0, len(self.curve.recall) - 1, _DRAWN).round().astype(int))
-        recall, precision, thresholds = (
-            values[kept] for values in (self.curve.recall, self.curve.precision, self.curve.thresholds)
-        )
+        points = np.unique(np.linspace(0, len(recall) - 1, _MAX_POINTS).round().astype(int))
+        recall, precision = recall[points], self.curve.precision[points]
         hover = tuple(
-            f"score at or over {t:.3f}<br>recall {r:.1%}, precision {p:.1%}"
-            for t, r, p in zip(thresholds, recall, precision, strict=True)
+            f"score at or above {t:.3f}<br>recall {r:.1%}, precision {p:.1%}"
+            for t, r, p in zip(self.curve.thresholds[points], recall, precision, strict=True)
         )
-        told = f"average precision {estimate_words(self.average_precision)}; {counts_words(self.average_precision)}"
-        marks = (Rule("y", self.prevalence), Line(recall, precision, hover=hover, steps=True))
+        text = f"average precision {format_estimate(self.average_precision)}; {format_counts(self.average_precision)}"
+        marks = (Rule("y", prevalence), Line(recall, precision, hover=hover, steps=True))
         return Chart(
             title,
             (Panel(x, y, marks),),
-            alt=f"Precision-recall curve of {name}: {told}.",
-            caption=f"{told[:1].upper()}{told[1:]}; chance gives {self.prevalence:.3f}.",
+            alt=f"Precision-recall curve of {name}: {text}.",
+            caption=f"{text[:1].upper()}{text[1:]}. Dotted line: chance (prevalence {prevalence:.3f}).",
             notes=self.notes,
         )

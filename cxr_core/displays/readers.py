@@ -1,4 +1,4 @@
-"""Radiologists beside the model: how they agree, and what each finds against the majority of the others."""
+"""Radiologists and the model: sensitivity and specificity of each, and their agreement."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..evaluation.outcomes import ANY_FINDING, Outcome, reader_outcomes
+from ..formatting import format_estimate
 from ..labels import display_name
-from ..metrics import Agreement, Estimate, ReaderPoint, reader_agreement, reader_points
-from .display import estimate_columns, estimate_words
-from .marks import Axis, Cells, Chart, Dots, Panel
-from .outcome import Outcome
+from ..metrics import Agreement, BootstrapOptions, Estimate, ReaderPoint, at_threshold, reader_agreement, reader_points
+from .display import RunView, estimate_columns, estimate_dots
+from .marks import Axis, Cells, Chart, Panel
 
 __all__ = ["MODEL", "AgreementDisplay", "ReadersDisplay"]
 
@@ -24,11 +25,11 @@ class ReadersDisplay:
     """Sensitivity and specificity of each reader, and of the model at its operating point.
 
     Attributes:
-        label: of the class.
+        label: that is read.
         points: (name, point) of each reader, against the majority of the others.
         model: sensitivity and specificity of the model against the run's reference, or None without an operating
-            point. Not the same reference as the readers': theirs leaves out the one who is judged.
-        notes: what must stand beside the numbers.
+            point. The readers' reference standard differs: it leaves out the reader who is compared.
+        notes: what must accompany the numbers.
     """
 
     label: str
@@ -42,7 +43,7 @@ class ReadersDisplay:
         label: str,
         readers: NDArray[np.str_],
         answers: NDArray[np.bool_],
-        patients: NDArray[np.str_],
+        patients: NDArray[np.intp],
         model: tuple[Estimate, Estimate] | None = None,
         notes: tuple[str, ...] = (),
         resamples: int = 1000,
@@ -50,24 +51,40 @@ class ReadersDisplay:
         """Compute the points.
 
         Args:
-            label: of the class.
+            label: that is read.
             readers: (r,) names.
-            answers: (n, r) whether each reader says the class is there.
-            patients: (n,) str.
+            answers: (n, r) whether each reader calls the label present.
+            patients: (n,) numbers of the patients.
             model: sensitivity and specificity at the operating point, or None.
-            notes: what must stand beside the numbers.
+            notes: what must accompany the numbers.
             resamples: of patients.
         """
-        points = reader_points(answers, patients, resamples)
+        points = reader_points(answers, patients, BootstrapOptions(resamples))
         return cls(label, tuple(zip(readers.tolist(), points, strict=True)), model, notes)
 
+    @classmethod
+    def of_run(cls, run: RunView, label: str) -> ReadersDisplay | None:
+        """Return the readers of a label of a run, with the model at the run's threshold; None without readers."""
+        answers, outcome = reader_outcomes(run.predictions), run.outcomes[label]
+        if answers is None or run.predictions.readers is None:
+            return None
+        column = [*run.predictions.labels.tolist(), ANY_FINDING].index(label)
+        model, threshold = None, run.thresholds.get(label)
+        if threshold is not None:
+            point = at_threshold(
+                outcome.truth, outcome.scores, threshold, outcome.patients, BootstrapOptions(run.resamples)
+            )
+            model = point.sensitivity, point.specificity
+        names, of_label = run.predictions.readers.readers, answers[outcome.rows][:, :, column]
+        return cls.of(label, names, of_label, outcome.patients, model, run.notes, run.resamples)
+
     def rows(self) -> list[tuple[str, Estimate, Estimate]]:
-        """Return name, sensitivity and specificity of each, the model last."""
+        """Return name, sensitivity and specificity of each reader, the model last."""
         rows = [(name, point.sensitivity, point.specificity) for name, point in self.points]
         return rows if self.model is None else [*rows, (MODEL, *self.model)]
 
     def table(self) -> pd.DataFrame:
-        """Return a row for each reader."""
+        """Return one row per reader."""
         return pd.DataFrame(
             [
                 {"label": self.label, "reader": name}
@@ -78,48 +95,55 @@ class ReadersDisplay:
         )
 
     def chart(self) -> Chart:
-        """Return two dot plots over the same readers: sensitivity, specificity."""
+        """Return dot plots of sensitivity and specificity over the same readers."""
         rows = self.rows()[::-1]
         names = tuple(name for name, _, _ in rows)
         panels = []
-        for column, title in ((1, "sensitivity"), (2, "specificity")):
-            known = [row for row in rows if row[column].value is not None]
-            dots = Dots(
-                tuple(row[column].value for row in known),
-                tuple(row[0] for row in known),
-                across="x",
-                low=_ends(known, column, "low"),
-                high=_ends(known, column, "high"),
-                hover=tuple(f"{row[0]}: {estimate_words(row[column], percent=True)}" for row in known),
+        for title, estimates in (
+            ("sensitivity", [sensitivity for _, sensitivity, _ in rows]),
+            ("specificity", [specificity for _, _, specificity in rows]),
+        ):
+            known = [pair for pair in zip(names, estimates, strict=True) if pair[1].value is not None]
+            dots = estimate_dots(
+                [estimate for _, estimate in known],
+                [name for name, _ in known],
+                [f"{name}: {format_estimate(estimate, percent=True)}" for name, estimate in known],
             )
-            words = "" if known else next((row[column].reason or "" for row in rows), "no reader")
+            message = "" if known else next((estimate.reason or "" for estimate in estimates), "no readers")
             axis = Axis(title, -0.01, 1.01, percent=True)
-            panels.append(Panel(axis, Axis(names=names), (dots,) if known else (), words=words))
-        told = "; ".join(
-            f"{name}: sensitivity {estimate_words(se, percent=True)}, specificity {estimate_words(sp, percent=True)}"
+            panels.append(Panel(axis, Axis(names=names), (dots,) if known else (), message=message))
+        text = "; ".join(
+            f"{name}: sensitivity {format_estimate(se, percent=True)}, specificity {format_estimate(sp, percent=True)}"
             for name, se, sp in self.rows()
         )
         return Chart(
-            f"Radiologists and the model, {display_name(self.label)}",
+            f"Readers and model, {display_name(self.label)}",
             tuple(panels),
-            alt=f"Each reader against the majority of the others. {told}.",
+            alt=f"Each reader against the majority of the others. {text}.",
             columns=2,
             same_rows=True,
             height=90 + 30 * max(3, len(names)),
             caption=_without_number(self.rows()),
             notes=self.notes,
+            table_rows=(
+                ("reader", "sensitivity (95 % CI)", "specificity (95 % CI)"),
+                *(
+                    (name, format_estimate(se, percent=True), format_estimate(sp, percent=True))
+                    for name, se, sp in self.rows()
+                ),
+            ),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class AgreementDisplay:
-    """Cohen's kappa of each pair, the model as one more reader.
+    """Cohen's kappa of each pair of readers, the model included.
 
     Attributes:
-        label: of the class.
+        label: that is read.
         names: of the readers, the model last where it has an operating point.
         agreement: all kappas with their intervals.
-        notes: what must stand beside the numbers.
+        notes: what must accompany the numbers.
     """
 
     label: str
@@ -137,13 +161,14 @@ class AgreementDisplay:
         notes: tuple[str, ...] = (),
         resamples: int = 1000,
     ) -> AgreementDisplay:
-        """Compute all kappas; ``answers`` are (n, r) of the films of ``outcome``, ``threshold`` is of the score."""
+        """Compute all kappas; ``answers`` are (n, r) of the images of ``outcome``, ``threshold`` is of the score."""
         model = None if threshold is None else outcome.scores >= threshold
         names = (*readers.tolist(), *(() if model is None else (MODEL,)))
-        return cls(outcome.label, names, reader_agreement(answers, outcome.patients, model, resamples), notes)
+        agreement = reader_agreement(answers, outcome.patients, model, BootstrapOptions(resamples))
+        return cls(outcome.label, names, agreement, notes)
 
     def table(self) -> pd.DataFrame:
-        """Return a row a pair, then each one's mean with the readers, then all together."""
+        """Return one row per pair, then each reader's mean with the others, then all readers."""
         a = self.agreement
         rows = [
             {"what": f"{self.names[i]} and {self.names[j]}"} | estimate_columns(kappa)
@@ -158,7 +183,7 @@ class AgreementDisplay:
             for what, kappa in (
                 ("all readers (Fleiss)", a.fleiss),
                 ("all readers and the model (Fleiss)", a.fleiss_with_model),
-                ("model less readers, mean kappa", a.gain),
+                ("mean kappa, model minus readers", a.gain),
             )
             if kappa is not None
         ]
@@ -167,7 +192,7 @@ class AgreementDisplay:
         return frame
 
     def chart(self) -> Chart:
-        """Return a table of kappas, one cell a pair."""
+        """Return a matrix of kappas, one cell per pair."""
         size = len(self.names)
         values = np.full((size, size), np.nan)
         words = [["" for _ in range(size)] for _ in range(size)]
@@ -178,44 +203,40 @@ class AgreementDisplay:
                 if kappa.low is not None:
                     words[j][i] += f"<br>{kappa.low:.2f} to {kappa.high:.2f}"
         cells = Cells(self.names[:-1], self.names[1:], values[1:, :-1], tuple(tuple(r[:-1]) for r in words[1:]))
-        told = estimate_words(self.agreement.fleiss)
+        fleiss = format_estimate(self.agreement.fleiss)
         gain = self.agreement.gain
-        gain_words = "" if gain is None else estimate_words(gain, signed=True)
-        more = f" Mean kappa of the model with the readers, less theirs with one another: {gain_words}." if gain else ""
+        gain_text = "" if gain is None else format_estimate(gain, signed=True)
+        more = f" Mean kappa of model and readers minus that among readers: {gain_text}." if gain else ""
         missing = self.agreement.fleiss.value is None
         return Chart(
-            f"Agreement, {display_name(self.label)} (kappa)",
+            f"Agreement (Cohen's kappa), {display_name(self.label)}",
             (
                 Panel(
                     Axis(names=cells.columns),
                     Axis(names=cells.rows),
                     () if missing else (cells,),
-                    words=told if missing else "",
+                    message=fleiss if missing else "",
                 ),
             ),
-            alt=f"Cohen's kappa of each pair of readers; Fleiss' kappa of all readers {told}.{more}",
+            alt=f"Cohen's kappa of each pair of readers; Fleiss' kappa of all readers {fleiss}.{more}",
             height=90 + 46 * max(3, size),
-            listed=() if missing else self._listed(),
-            caption=f"All readers together (Fleiss): {told}.{more}",
+            table_rows=() if missing else self._listed(),
+            caption=f"Fleiss' kappa of all readers: {fleiss}.{more}",
             notes=self.notes,
         )
 
     def _listed(self) -> tuple[tuple[str, ...], ...]:
         pairs = self.agreement.pairs.items()
-        rows = [(f"{self.names[i]} and {self.names[j]}", estimate_words(kappa)) for (i, j), kappa in pairs]
-        return (("pair", "kappa (95 %)"), *rows)
+        rows = [(f"{self.names[i]} and {self.names[j]}", format_estimate(kappa)) for (i, j), kappa in pairs]
+        return (("pair", "kappa (95 % CI)"), *rows)
 
 
 def _without_number(rows: list[tuple[str, Estimate, Estimate]]) -> str:
-    """Say whose sensitivity or specificity is not drawn, and why."""
+    """Return a sentence on whose sensitivity or specificity is not drawn, and why."""
     lines = [
         f"{what} of {name}: {estimate.reason}"
-        for name, *both in rows
-        for what, estimate in zip(("sensitivity", "specificity"), both, strict=True)
+        for name, sensitivity, specificity in rows
+        for what, estimate in (("sensitivity", sensitivity), ("specificity", specificity))
         if estimate.value is None
     ]
-    return f"Without a number: {'; '.join(lines)}." if lines else ""
-
-
-def _ends(rows: list, column: int, end: str) -> NDArray[np.float64]:
-    return np.array([np.nan if getattr(r[column], end) is None else getattr(r[column], end) for r in rows], np.float64)
+    return f"Not estimated: {'; '.join(lines)}." if lines else ""

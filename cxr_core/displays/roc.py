@@ -1,4 +1,4 @@
-"""ROC curves: one class large with its band, or all of them small."""
+"""ROC curves: one label with its confidence band, or small multiples of all labels."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..evaluation import RunSummary
+from ..evaluation.outcomes import Outcome
+from ..formatting import format_counts, format_estimate
 from ..labels import display_name
 from ..metrics import Estimate, ReaderPoint, RocBand, RocCurve, roc_band, roc_curve
-from .display import counts_words, estimate_words
-from .marks import ORANGE, Axis, Chart, Dots, Line, Panel, Rule
-from .outcome import Outcome
+from .display import RunView, interval_bounds
+from .marks import ORANGE, Axis, Chart, Dots, Line, Mark, Panel, Rule
 
 __all__ = ["RocDisplay"]
 
-_BAND_WORDS = "The band is of each point by itself, 95 %, by patients."
-_DRAWN = 400
-"""Points that are drawn of a curve of more: no eye tells more apart, and the table has them all."""
+_BAND_CAPTION = "Band: pointwise 95 % CI (patient bootstrap)."
+_MAX_POINTS = 400
+"""Points drawn of a longer curve; the table has all of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class RocDisplay:
-    """ROC curves of some classes.
+    """ROC curves of one or more labels.
 
     Attributes:
-        labels: of the classes.
-        curves: of each class.
-        bands: of each class, pointwise; None where none was asked for.
-        auc: of each class, with its interval.
-        thresholds: the operating point of a class, on the scale of the score, where there is one.
-        readers: single readers as points, of a single class, or empty.
-        notes: what must stand beside the numbers.
+        labels: the labels.
+        curves: one per label.
+        bands: pointwise confidence band of each label, or None.
+        auc: of each label, with its interval.
+        thresholds: operating points on the scale of the score, by label.
+        readers: (name, point) of individual readers, for a single label; or empty.
+        notes: remarks that must accompany the numbers.
     """
 
     labels: tuple[str, ...]
@@ -57,11 +58,10 @@ class RocDisplay:
         """Compute the curves.
 
         Args:
-            outcomes: a class each.
-            summary: of the same run and reference; the area and its interval are taken from it.
-            bands: whether they are computed.
-            thresholds: of classes that have an operating point, on the scale of the score.
-            readers: (name, point) of single readers on the one class that is asked for.
+            outcomes: one per label.
+            summary: of the same run and reference standard; source of the AUC.
+            bands: whether to compute confidence bands.
+            thresholds, readers: as the attributes.
         """
         return cls(
             tuple(o.label for o in outcomes),
@@ -70,16 +70,21 @@ class RocDisplay:
             tuple(summary.auc[o.label] for o in outcomes),
             {o.label: thresholds[o.label] for o in outcomes if thresholds and o.label in thresholds},
             readers,
-            summary.notes,
+            summary.figure_notes,
         )
 
+    @classmethod
+    def of_run(cls, run: RunView, _label: str = "") -> RocDisplay:
+        """Return the curves of all labels of a run."""
+        return cls.of([*run.outcomes.values()], run.summary, bands=False, thresholds=run.thresholds)
+
     def table(self) -> pd.DataFrame:
-        """Return every point of every curve: label, threshold, false positive rate, sensitivity, and the band there."""
-        parts = []
+        """Return every point of every curve: label, threshold, false positive rate, sensitivity, and its band."""
+        frames = []
         for label, curve, band in zip(self.labels, self.curves, self.bands, strict=True):
-            if curve.reason:
+            if curve.false_positive_rate is None or curve.sensitivity is None:
                 continue
-            part = pd.DataFrame(
+            frame = pd.DataFrame(
                 {
                     "label": label,
                     "threshold": curve.thresholds,
@@ -89,24 +94,24 @@ class RocDisplay:
                     "negatives": curve.negatives,
                 }
             )
-            if band is not None and band.low is not None:
-                part["sensitivity_low"] = np.interp(curve.false_positive_rate, band.false_positive_rate, band.low)
-                part["sensitivity_high"] = np.interp(curve.false_positive_rate, band.false_positive_rate, band.high)
-            parts.append(part)
+            if band is not None and band.low is not None and band.high is not None:
+                frame["sensitivity_low"] = np.interp(curve.false_positive_rate, band.false_positive_rate, band.low)
+                frame["sensitivity_high"] = np.interp(curve.false_positive_rate, band.false_positive_rate, band.high)
+            frames.append(frame)
         columns = ["label", "threshold", "false_positive_rate", "sensitivity", "positives", "negatives"]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
     def chart(self) -> Chart:
-        """Return one panel a class."""
+        """Return one panel per label."""
         several = len(self.labels) > 1
         panels = tuple(self._panel(k, several=several) for k in range(len(self.labels)))
-        told = "; ".join(
-            f"{display_name(label)} {estimate_words(auc)}" for label, auc in zip(self.labels, self.auc, strict=True)
+        text = "; ".join(
+            f"{display_name(label)} {format_estimate(auc)}" for label, auc in zip(self.labels, self.auc, strict=True)
         )
         return Chart(
             "ROC curves" if several else f"ROC curve, {display_name(self.labels[0])}",
             panels,
-            alt=f"ROC curve of sensitivity against false positive rate. Area under the curve: {told}.",
+            alt=f"ROC curve, sensitivity against 1 - specificity. AUC: {text}.",
             columns=4 if several else 1,
             height=190 if several else 450,
             caption="" if several else self._caption(),
@@ -116,72 +121,82 @@ class RocDisplay:
 
     def _caption(self) -> str:
         (auc,), (band,) = self.auc, self.bands
-        words = "" if band is None or band.low is None else f". {_BAND_WORDS}"
-        return f"AUC {estimate_words(auc)}; {counts_words(auc)}{words}"
+        band_caption = "" if band is None or band.low is None else f". {_BAND_CAPTION}"
+        return f"AUC {format_estimate(auc)}; {format_counts(auc)}{band_caption}"
 
     def _panel(self, k: int, *, several: bool) -> Panel:
         label, curve, band, auc = self.labels[k], self.curves[k], self.bands[k], self.auc[k]
-        share = {"low": -0.01, "high": 1.01, "percent": True}
-        x = Axis("" if several else "1 - specificity", **share)
-        y = Axis("" if several else "sensitivity", **share)
-        title = f"{display_name(label)} · {_short(auc)}" if several else ""
+        x = Axis("" if several else "1 - specificity", -0.01, 1.01, percent=True)
+        y = Axis("" if several else "sensitivity", -0.01, 1.01, percent=True)
+        title = f"{display_name(label)} · {_short_auc(auc)}" if several else ""
         if curve.reason or auc.value is None:
-            # a staircase of two films would look like a curve
-            words = f"{curve.reason}: no curve" if curve.reason else str(auc.reason)
-            return Panel(x, y, (), title, words)
-        rate, sensitivity, thresholds = thinned(curve)
+            # a curve of a few images would look more certain than it is
+            message = f"{curve.reason}: no curve" if curve.reason else str(auc.reason)
+            return Panel(x, y, (), title, message)
+        rate, sensitivity, thresholds = thin_curve(curve)
         hover = tuple(
-            f"score at or over {t:.3f}<br>sensitivity {s:.1%}, specificity {1 - r:.1%}"
+            f"score at or above {t:.3f}<br>sensitivity {s:.1%}, specificity {1 - r:.1%}"
             for t, s, r in zip(thresholds, sensitivity, rate, strict=True)
         )
-        marks: list = [Rule("diagonal")]
-        if band is not None and band.low is not None:
-            low, high = (np.interp(rate, band.false_positive_rate, end) for end in (band.low, band.high))
+        marks: list[Mark] = [Rule("diagonal")]
+        if band is not None and band.low is not None and band.high is not None:
+            low, high = (np.interp(rate, band.false_positive_rate, limit) for limit in (band.low, band.high))
             marks.append(Line(rate, sensitivity, low=low, high=high, hover=hover))
         else:
             marks.append(Line(rate, sensitivity, hover=hover))
         if label in self.thresholds:
-            marks.append(self._operating_point(curve, self.thresholds[label], named=not several))
+            marks.append(_operating_point(curve, self.thresholds[label], named=not several))
         for name, point in self.readers:
             marks.append(_reader(name, point))
         return Panel(x, y, tuple(marks), title)
 
-    def _operating_point(self, curve: RocCurve, threshold: float, *, named: bool) -> Dots:
-        at = max(0, int(np.searchsorted(-curve.thresholds, -threshold, side="right")) - 1)
-        x, y = float(curve.false_positive_rate[at]), float(curve.sensitivity[at])
-        hover = (f"operating point {threshold:.3f}<br>sensitivity {y:.1%}, specificity {1 - x:.1%}",)
-        return Dots((x,), (y,), "operating point" if named else "", ORANGE, "diamond", hover=hover)
+
+def _coordinates(curve: RocCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the false positive rate and the sensitivity of a curve that has both."""
+    if curve.false_positive_rate is None or curve.sensitivity is None:
+        raise ValueError(f"The ROC curve cannot be drawn: {curve.reason}.")
+    return curve.false_positive_rate, curve.sensitivity
 
 
-def thinned(curve: RocCurve, most: int = _DRAWN) -> tuple[NDArray, NDArray, NDArray]:
-    """Return rates, sensitivities and thresholds of at most ``most`` corners of a curve, evenly along its length."""
-    rate, sensitivity = curve.false_positive_rate, curve.sensitivity
-    # a point on a straight run between its neighbours draws nothing
-    corner = np.ones(len(rate), dtype=bool)
+def _operating_point(curve: RocCurve, threshold: float, *, named: bool) -> Dots:
+    rate, sensitivity = _coordinates(curve)
+    index = max(0, int(np.searchsorted(-curve.thresholds, -threshold, side="right")) - 1)
+    x, y = float(rate[index]), float(sensitivity[index])
+    hover = (f"operating point {threshold:.3f}<br>sensitivity {y:.1%}, specificity {1 - x:.1%}",)
+    return Dots((x,), (y,), "operating point" if named else "", ORANGE, "diamond", hover=hover)
+
+
+def thin_curve(
+    curve: RocCurve, max_points: int = _MAX_POINTS
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return rate, sensitivity and threshold of at most ``max_points`` corners of a curve, evenly along its length."""
+    rate, sensitivity = _coordinates(curve)
+    # points on the line between their neighbours are omitted
+    is_corner = np.ones(len(rate), dtype=np.bool_)
     turn = np.diff(rate[:-1]) * np.diff(sensitivity[1:]) - np.diff(rate[1:]) * np.diff(sensitivity[:-1])
-    corner[1:-1] = turn != 0
-    kept = np.flatnonzero(corner)
-    if len(kept) > most:
-        length = (rate + sensitivity)[kept]
-        kept = kept[np.unique(np.searchsorted(length, np.linspace(0, length[-1], most)))]
-        kept = np.unique(np.concatenate([[0], kept, [len(rate) - 1]]))
-    return rate[kept], sensitivity[kept], curve.thresholds[kept]
+    is_corner[1:-1] = turn != 0
+    corners = np.flatnonzero(is_corner)
+    if len(corners) > max_points:
+        length = (rate + sensitivity)[corners]
+        corners = corners[np.unique(np.searchsorted(length, np.linspace(0, length[-1], max_points)))]
+        corners = np.unique(np.concatenate([[0], corners, [len(rate) - 1]]))
+    return rate[corners], sensitivity[corners], curve.thresholds[corners]
 
 
 def _reader(name: str, point: ReaderPoint) -> Dots:
     sensitivity, specificity = point.sensitivity, point.specificity
     if sensitivity.value is None or specificity.value is None:
         return Dots((), (), colour=ORANGE)
-    low, high = (np.array([np.nan if end is None else end]) for end in (sensitivity.low, sensitivity.high))
-    told = (
-        f"{name}<br>sensitivity {estimate_words(sensitivity, percent=True)}"
-        f"<br>specificity {estimate_words(specificity, percent=True)}<br>{counts_words(sensitivity)}"
+    low, high = interval_bounds([sensitivity])
+    text = (
+        f"{name}<br>sensitivity {format_estimate(sensitivity, percent=True)}"
+        f"<br>specificity {format_estimate(specificity, percent=True)}<br>{format_counts(sensitivity)}"
     )
     return Dots(
-        (1 - specificity.value,), (sensitivity.value,), "radiologist against the majority of the others", ORANGE,
-        low=low, high=high, hover=(told,),
+        (1 - specificity.value,), (sensitivity.value,), "radiologist, against the majority of the others", ORANGE,
+        low=low, high=high, hover=(text,),
     )  # fmt: skip
 
 
-def _short(auc: Estimate) -> str:
+def _short_auc(auc: Estimate) -> str:
     return "no AUC" if auc.value is None else f"{auc.value:.2f}"

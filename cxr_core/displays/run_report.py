@@ -1,24 +1,18 @@
-"""A run as one HTML file that needs no network: its numbers, its figures as SVG, and what must stand beside them."""
+"""The report of a run: one HTML file without external resources, with every entry of the catalogue."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from html import escape
 
-from ..evaluation import ANY_FINDING, RunSummary, reader_outcomes
-from ..labels import NOTICE, display_name
-from ..metrics import Estimate
+from ..evaluation import RunSummary
+from ..evaluation.catalogue import Entry, entries
+from ..evaluation.summary import Row
+from ..labels import NOTICE
 from ..store import Predictions
-from .auc import AucDisplay
-from .calibration import CalibrationDisplay
-from .display import Display, counts_words, estimate_words
-from .localisation import HitsDisplay
-from .marks import Chart
-from .outcome import Outcome, outcomes_of
-from .paper import as_svg
-from .readers import ReadersDisplay
-from .roc import RocDisplay
+from .display import RunView, display_of
+from .marks import Chart, small_multiples
+from .matplotlib_charts import as_svg
 
 __all__ = ["run_report"]
 
@@ -35,29 +29,24 @@ figure { margin: 1rem 0; } figure svg { max-width: 100%; height: auto; } .wide {
 
 
 def run_report(predictions: Predictions, summary: RunSummary) -> str:
-    """Return the report of a run against one reference.
-
-    Args:
-        predictions: of the run.
-        summary: its numbers.
-    """
+    """Return the report of a run against the reference standard of its summary, as HTML."""
     record = summary.record
-    title = f"{record.name}: {record.model_id}"
+    title = f"{record.name}: {record.model}"
     facts = {
-        "Model": f"{record.model_id}, weights SHA-256 {record.model_sha256 or 'not known'}, engine {record.engine}",
-        "Films": f"{record.films:,} of {record.patients:,} patients ({', '.join(record.data)}, {record.part}); "
+        "Model": f"{record.model}, weights SHA-256 {record.model_sha256 or 'not known'}, engine {record.engine}",
+        "Images": f"{record.images:,} of {record.patients:,} patients ({', '.join(record.data)}, {record.part}); "
         f"fingerprint {record.data_sha256[:12]}",
         "Split": f"{record.split} {record.split_sha256[:12]}".strip(),
-        "Reference": summary.reference,
-        "Made": f"{record.created}; " + ", ".join(f"{name} {version}" for name, version in record.versions.items()),
-        "Intervals": "95 %, by patients",
+        "Reference standard": summary.reference,
+        "Created": f"{record.created}; " + ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        "Intervals": "95 % CI (patient bootstrap, or clustered by patient where cases are few)",
         "Notes": "; ".join(summary.notes) or "none",
     }
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="notice">{escape(NOTICE)}</p>',
         _table([], list(facts.items())),
-        *_sections(predictions, summary),
+        *_sections(RunView.of(predictions, summary, resamples=200)),
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -66,115 +55,71 @@ def run_report(predictions: Predictions, summary: RunSummary) -> str:
     )
 
 
-def _sections(predictions: Predictions, summary: RunSummary) -> Iterator[str]:
-    outcomes = outcomes_of(predictions, summary.reference)
-    yield "<h2>Ranking</h2>"
-    yield _figure(AucDisplay.of(summary))
-    yield _ranking(summary)
-    thresholds = summary.record.thresholds
-    yield _figure(RocDisplay.of([*outcomes.values()], summary, bands=False, thresholds=thresholds))
-    if summary.groups:
-        yield f"<h2>{ANY_FINDING} by view, sex and age</h2>"
-        yield _table(
-            ["group", "AUC", "patients"],
-            [(f"{g.characteristic}: {g.group}", estimate_words(g.auc), counts_words(g.auc)) for g in summary.groups],
-        )
-    yield "<h2>Operating point</h2>"
-    yield _operating(summary)
-    yield "<h2>Probabilities</h2>"
-    yield from _calibration(outcomes, summary)
-    yield from _readers(predictions, outcomes, summary)
-    if summary.boxes:
-        yield "<h2>Localisation</h2>"
-        yield _figure(HitsDisplay(summary.boxes, summary.notes))
-
-
-def _ranking(summary: RunSummary) -> str:
-    rows = [
-        (
-            display_name(label),
-            estimate_words(numbers.auc),
-            estimate_words(numbers.average_precision),
-            estimate_words(numbers.prevalence, percent=True),
-            counts_words(numbers.auc),
-        )
-        for label, numbers in summary.labels.items()
-    ]
-    mean = summary.mean_auc
-    rows.append((f"Mean of {len(mean.labels)} labels", estimate_words(mean.macro), "", "", ""))
-    return _table(["label", "AUC", "average precision", "prevalence", "patients"], rows)
-
-
-def _operating(summary: RunSummary) -> str:
-    if summary.flagged_without_findings is None:
-        return "<p>No operating point is kept with this run.</p>"
-    rows = []
-    for label, numbers in summary.labels.items():
-        point = numbers.operating
-        if point is None:
-            rows.append((display_name(label), "not evaluated", "", "", "", ""))
+def _sections(run: RunView) -> Iterator[str]:
+    for entry in entries("report"):
+        rows, figures = run.summary.rows(entry), [*_figures(entry, run)]
+        if not (rows or figures or entry.absent):
             continue
-        threshold = "any label above" if label == ANY_FINDING else f"{point.threshold:.3f}"
-        shares: list[Estimate] = [
-            point.sensitivity,
-            point.specificity,
-            point.positive_predictive_value,
-            point.negative_predictive_value,
-        ]
-        rows.append((display_name(label), threshold, *(estimate_words(share, percent=True) for share in shares)))
-    flagged = estimate_words(summary.flagged_without_findings, percent=True)
-    words = f"Point {summary.record.operating_point}. Of films without findings on which any label is above: {flagged}."
-    heads = ["label", "score from", "sensitivity", "specificity", "PPV here", "NPV here"]
-    return f"<p>{escape(words)}</p>{_table(heads, rows)}"
+        yield f"<h2>{escape(run.summary.title(entry))}</h2>"
+        yield from figures
+        yield from _numbers(entry, rows)
 
 
-def _calibration(outcomes: dict[str, Outcome], summary: RunSummary) -> Iterator[str]:
-    known = [outcome for outcome in outcomes.values() if outcome.probabilities is not None]
-    if not known:
-        yield "<p>None: the model's card allows none.</p>"
+def _figures(entry: Entry, run: RunView) -> Iterator[str]:
+    if not entry.display:
         return
-    rows = []
-    for outcome in known:
-        numbers = summary.labels[outcome.label]
-        if numbers.brier is not None and numbers.calibration is not None:
-            line = numbers.calibration
-            values = (numbers.brier, line.slope, line.intercept)
-            rows.append((outcome.name, *map(estimate_words, values)))
-    yield _table(["label", "Brier score", "slope (1 is right)", "intercept (0 is right)"], rows)
-    charts = [CalibrationDisplay.of(outcome, resamples=200).chart() for outcome in known]
-    panels = tuple(replace(c.panels[0], title=o.name) for c, o in zip(charts, known, strict=True))
-    told = ", ".join(outcome.name for outcome in known)
-    yield _svg(Chart("Calibration", panels, f"Calibration of {told}.", columns=4, height=250, small=True))
+    charts = []
+    for label in run.outcomes if entry.every_label else ("",):
+        display = display_of(entry, run, label)
+        if display is not None:
+            charts.append(display.chart())
+    drawn = [chart for chart in charts if any(panel.marks for panel in chart.panels)]
+    if len(charts) == 1:
+        yield _svg(charts[0])
+    elif drawn and not any(chart.table_rows for chart in drawn):
+        yield _svg(small_multiples(run.summary.title(entry), drawn))
+    for chart in drawn if len(charts) > 1 else ():
+        if chart.table_rows:
+            # a table is smaller and faster to make than a row of panels per label
+            headings, *rows = chart.table_rows
+            yield f"<h3>{escape(chart.title)}</h3>{_table([*headings], rows)}<p>{escape(' '.join(chart.footer()))}</p>"
 
 
-def _readers(predictions: Predictions, outcomes: dict[str, Outcome], summary: RunSummary) -> Iterator[str]:
-    answers = reader_outcomes(predictions)
-    if answers is None or predictions.readers is None:
-        return
-    yield "<h2>Single readers</h2><p>Each against the majority of the others.</p>"
-    labels = [*predictions.labels.tolist(), ANY_FINDING]
-    rows = []
-    for label, outcome in outcomes.items():
-        said = answers[outcome.rows][:, :, labels.index(label)]
-        display = ReadersDisplay.of(label, predictions.readers.readers, said, outcome.patients, resamples=500)
-        rows += [
-            (display_name(label), name, estimate_words(found, percent=True), estimate_words(cleared, percent=True))
-            for name, found, cleared in display.rows()
+def _numbers(entry: Entry, rows: tuple[Row, ...]) -> Iterator[str]:
+    """Yield the table of an entry, one row per label, group or threshold, then its numbers over all labels."""
+    if not rows and entry.absent:
+        yield f"<p>{escape(entry.absent[:1].upper() + entry.absent[1:])}</p>"
+    per_label = [row for row in rows if not row.overall]
+    columns = {m: column for m, column in entry.columns.items() if any(m in row.estimates for row in per_label)}
+    thresholds = any(row.threshold for row in per_label)
+    cells = []
+    for row in per_label:
+        values = [
+            column.format(row.estimates[metric]) if metric in row.estimates else entry.missing
+            for metric, column in columns.items()
         ]
-    yield _table(["label", "reader", "sensitivity", "specificity"], rows)
-
-
-def _figure(display: Display) -> str:
-    return _svg(display.chart())
+        counts = [entry.columns[metric].format_counts(estimate) for metric, estimate in row.estimates.items()][:1]
+        cells.append((row.name, *([row.threshold] if thresholds else []), *values, *(counts or [""])))
+    if per_label:
+        headings = [column.heading for column in columns.values()]
+        counted = "images" if any(column.images for column in columns.values()) else "patients"
+        yield _table(["", *(["threshold"] if thresholds else []), *headings, counted], cells)
+    for row in rows:
+        for metric, estimate in row.estimates.items() if row.overall else ():
+            text = f"{row.name}: {entry.columns[metric].format(estimate, counts=estimate)}"
+            yield f"<p>{escape(text)}</p>"
 
 
 def _svg(chart: Chart) -> str:
     svg = as_svg(chart).decode()
-    # an SVG inside a page has no prologue
-    return f'<figure class="wide" role="img" aria-label="{escape(chart.alt)}">{svg[svg.index("<svg") :]}</figure>'
+    alt = escape(chart.alt)
+    caption = f"<figcaption><details><summary>Numbers of the figure</summary>{alt}</details></figcaption>"
+    # the SVG without its XML prologue
+    image = f'<div class="wide" role="img" aria-label="{alt}">{svg[svg.index("<svg") :]}</div>'
+    return f"<figure>{image}{caption}</figure>"
 
 
-def _table(heads: list[str], rows: list[tuple[str, ...]]) -> str:
-    head = f"<thead><tr>{''.join(f'<th>{escape(h)}</th>' for h in heads)}</tr></thead>" if heads else ""
+def _table(headings: list[str], rows: list[tuple[str, ...]]) -> str:
+    head = f"<thead><tr>{''.join(f'<th>{escape(h)}</th>' for h in headings)}</tr></thead>" if headings else ""
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'

@@ -1,38 +1,43 @@
-"""Who is missed: the false negative rate of groups of patients, first; then who is falsely called; then the area."""
+"""False negative rate, false positive rate and AUC by sex, age and view."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
+from ..evaluation.outcomes import Outcome
+from ..formatting import format_estimate
 from ..labels import display_name
-from ..metrics import Estimate, SubgroupRow, age_bands, subgroups
+from ..metrics import BootstrapOptions, Estimate, SubgroupRow, age_bands, subgroups
 from ..store import Predictions
-from .display import estimate_columns, limits, words_of
-from .marks import BLUE, ORANGE, Axis, Chart, Dots, Panel, Rule
-from .outcome import Outcome
+from .display import RunView, estimate_columns, estimate_dots, hover_text
+from .marks import BLUE, ORANGE, Axis, Chart, Panel, Rule
 
 __all__ = ["SubgroupDisplay"]
 
-_EVERYONE = "all films"
+_ALL_IMAGES = "all images"
 
 
 @dataclass(frozen=True, eq=False)
 class SubgroupDisplay:
-    """One class, at one threshold, in groups by sex, age and view, and in their crossings.
+    """Error rates and AUC of one label in subgroups by sex, age and view and in their intersections.
 
     Attributes:
-        label: of the class.
+        label: the label.
         threshold: on the scale of the score.
-        rows: all films first, then groups, then crossings.
-        notes: what must stand beside the numbers.
+        rows: all images first, then subgroups, then intersections.
+        notes: remarks that must accompany the numbers.
+        threshold_source: a sentence on the origin of the threshold; or empty.
     """
 
     label: str
     threshold: float
     rows: tuple[SubgroupRow, ...]
     notes: tuple[str, ...] = ()
+    threshold_source: str = ""
 
     @classmethod
     def of(
@@ -44,23 +49,42 @@ class SubgroupDisplay:
         notes: tuple[str, ...] = (),
         resamples: int = 500,
     ) -> SubgroupDisplay:
-        """Compute the groups of a class of a run."""
+        """Compute the subgroups of a label of a run."""
         groups = {
             "sex": predictions.sexes[outcome.rows],
             "age": age_bands(predictions.ages[outcome.rows]),
             "view": predictions.views[outcome.rows],
         }
         rows = subgroups(
-            outcome.truth, outcome.scores, threshold, outcome.patients, groups, crossings, resamples=resamples
+            outcome.truth, outcome.scores, threshold, outcome.patients, groups, crossings, BootstrapOptions(resamples)
         )
         return cls(outcome.label, float(threshold), tuple(rows), notes)
 
+    @classmethod
+    def of_run(cls, run: RunView, label: str) -> SubgroupDisplay | None:
+        """Return the subgroups of a label of a run at its operating point; None without positives or negatives.
+
+        A label without an operating point is evaluated at the 90th percentile of its negative images.
+        """
+        outcome = run.outcomes[label]
+        if outcome.truth.all() or not outcome.truth.any():
+            return None
+        threshold, source = run.thresholds.get(label), "Threshold: the model's default operating point."
+        if threshold is None:
+            threshold = float(np.quantile(outcome.scores[~outcome.truth], 0.9))
+            source = (
+                "Threshold: the model has no operating point for this label, so the 90th percentile of the negative "
+                "images is used (false positive rate 10 %). Compare the subgroups with one another only."
+            )
+        display = cls.of(outcome, run.predictions, threshold, notes=run.notes, resamples=run.resamples)
+        return replace(display, threshold_source=source)
+
     def table(self) -> pd.DataFrame:
-        """Return a row a group."""
+        """Return one row per subgroup."""
         return pd.DataFrame(
             [
-                {"label": self.label, "threshold": self.threshold, "group": group_words(row)}
-                | {"films": row.films, "patients": row.patients}
+                {"label": self.label, "threshold": self.threshold, "group": group_name(row)}
+                | {"images": row.images, "patients": row.patients}
                 | estimate_columns(row.false_negative_rate, "false_negative_rate_")
                 | (estimate_columns(row.gap, "gap_") if row.gap is not None else {})
                 | estimate_columns(row.false_positive_rate, "false_positive_rate_")
@@ -70,68 +94,85 @@ class SubgroupDisplay:
         )
 
     def chart(self) -> Chart:
-        """Return three dot plots over the same groups; a dotted line is the value of all films."""
+        """Return dot plots of the three metrics; the dotted line is the value of all images."""
         rows = [row for row in self.rows if len(row.group) <= 1][::-1]
         return self._chart(rows, "Subgroups")
 
     def crossings(self) -> Chart:
-        """Return the same for crossings of two groups that have enough cases for a false negative rate."""
+        """Return the chart of the intersections of two subgroups with enough cases for a false negative rate."""
         rows = [row for row in self.rows if len(row.group) == 2 and row.false_negative_rate.value is not None][::-1]
-        return self._chart(rows, "Crossings of subgroups")
+        return self._chart(rows, "Intersections of subgroups")
 
     def _chart(self, rows: list[SubgroupRow], title: str) -> Chart:
-        names = tuple(_axis_words(row) for row in rows)
-        everyone = self.rows[0]
+        names = tuple(_axis_name(row) for row in rows)
         panels = []
-        for what, words, colour in (
-            ("false_negative_rate", "missed: false negative rate", ORANGE),
-            ("false_positive_rate", "falsely called: false positive rate", BLUE),
-            ("auc", "area under the ROC curve", BLUE),
+        for metric, panel_title, colour in (
+            ("false_negative_rate", "false negative rate", ORANGE),
+            ("false_positive_rate", "false positive rate", BLUE),
+            ("auc", "AUC", BLUE),
         ):
-            of = [(name, row, getattr(row, what)) for name, row in zip(names, rows, strict=True)]
-            known = [(name, row, estimate) for name, row, estimate in of if estimate.value is not None]
-            dots = Dots(
-                tuple(e.value for _, _, e in known),
-                tuple(name for name, _, _ in known),
+            estimates: list[Estimate] = [getattr(row, metric) for row in rows]
+            known = [entry for entry in zip(names, rows, estimates, strict=True) if entry[2].value is not None]
+            dots = estimate_dots(
+                [estimate for _, _, estimate in known],
+                [name for name, _, _ in known],
+                [_tooltip(row, estimate, percent=metric != "auc") for _, row, estimate in known],
                 colour=colour,
-                across="x",
-                hover=tuple(_told(row, e, percent=what != "auc") for _, row, e in known),
-                **limits([e for _, _, e in known]),
             )
-            whole: Estimate = getattr(everyone, what)
-            rule = (Rule("x", whole.value),) if whole.value is not None else ()
-            axis = Axis("", *((0.3, 1.01) if what == "auc" else (-0.01, 1.01)), percent=what != "auc")
-            drawn = (*rule, dots) if known else ()
-            # in the title, since below the axis alone a narrow screen has no room for it
-            panels.append(Panel(axis, Axis(names=names), drawn, words, words="" if known else "too few cases"))
+            overall: Estimate = getattr(self.rows[0], metric)
+            rule = (Rule("x", overall.value),) if overall.value is not None else ()
+            axis = Axis("", 0.3 if metric == "auc" else -0.01, 1.01, percent=metric != "auc")
+            # titled above, because a narrow screen has no room for a title below the axis
+            marks, message = ((*rule, dots), "") if known else ((), "too few cases")
+            numbers = [
+                f"{group_name(row)} {format_estimate(estimate, percent=metric != 'auc')}"
+                for row, estimate in zip(rows[::-1], estimates[::-1], strict=True)
+            ]
+            alt = f"{title} of {display_name(self.label)}, {panel_title}: {'; '.join(numbers)}."
+            panels.append(Panel(axis, Axis(names=names), marks, panel_title, message, alt=alt))
         return Chart(
-            f"{title}, {display_name(self.label)} at a score of {self.threshold:.3f}",
+            f"{title}, {display_name(self.label)}, threshold {self.threshold:.3f}",
             tuple(panels),
-            alt=f"{title} of {display_name(self.label)}. "
-            + "; ".join(words_of(group_words(r), r.false_negative_rate, percent=True) for r in rows[::-1]).replace(
-                "<br>", ", "
-            ),
+            alt=" ".join(panel.alt for panel in panels),
             columns=3,
             same_rows=True,
             height=110 + 25 * max(3, len(names)),
-            caption="In brackets: films of the group that show it, of which the missed are a share. Dotted: all films.",
+            caption=f"Positive images in parentheses. Dotted line: all images. {self.threshold_source}".rstrip(),
             notes=self.notes,
+            table_rows=self.table_rows(rows[::-1]),
         )
 
+    def table_rows(self, rows: Sequence[SubgroupRow]) -> tuple[tuple[str, ...], ...]:
+        """Return subgroups as a table of text, headings first."""
+        rates = ("false negative rate", "difference from all others", "false positive rate", "AUC")
+        lines = [
+            (
+                group_name(row),
+                f"{row.images:,}",
+                f"{row.patients:,}",
+                format_estimate(row.false_negative_rate, percent=True),
+                "" if row.gap is None else format_estimate(row.gap, percent=True, signed=True),
+                format_estimate(row.false_positive_rate, percent=True),
+                format_estimate(row.auc),
+            )
+            for row in rows
+        ]
+        return (("subgroup", "images", "patients", *rates), *lines)
 
-def group_words(row: SubgroupRow) -> str:
-    """Return a group as a person would write it."""
+
+def group_name(row: SubgroupRow) -> str:
+    """Return the displayed name of a subgroup."""
     if not row.group:
-        return _EVERYONE
+        return _ALL_IMAGES
     return ", ".join(f"{characteristic} {name}" for characteristic, name in row.group)
 
 
-def _axis_words(row: SubgroupRow) -> str:
-    return f"{group_words(row)} ({row.false_negative_rate.positives:,})"
+def _axis_name(row: SubgroupRow) -> str:
+    return f"{group_name(row)} ({row.false_negative_rate.positives:,})"
 
 
-def _told(row: SubgroupRow, estimate: Estimate, *, percent: bool) -> str:
-    told = words_of(group_words(row), estimate, percent=percent)
+def _tooltip(row: SubgroupRow, estimate: Estimate, *, percent: bool) -> str:
+    text = hover_text(group_name(row), estimate, percent=percent)
     if row.gap is not None and estimate is row.false_negative_rate and row.gap.value is not None:
-        told += "<br>" + words_of("against all others", row.gap, percent=True).split("<br>")[0]
-    return told
+        text += "<br>" + hover_text("difference from all others", row.gap, percent=True).split("<br>")[0]
+    return text

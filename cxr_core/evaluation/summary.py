@@ -1,41 +1,158 @@
-"""A run to numbers: what a command prints, an export writes and a page shows, computed in this one place."""
+"""The numbers of a run, computed from the catalogue and cached on disk."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from ..metrics import (
-    BOOTSTRAP_FROM,
-    UNKNOWN,
-    Estimate,
-    Share,
-    age_bands,
-    at_threshold,
-    auc_of_columns,
-    brier_loss,
-    mean_auc,
-    patient_bootstrap_average_precision,
-    patient_shares,
-    recalibration,
-    resamples_for,
-)
-from ..store import Localisation, Predictions, RunRecord
-from .boxes import box_numbers
-from .numbers import GroupNumber, LabelNumbers, MeanAuc, RunSummary
-from .outcomes import ANY_FINDING, outcomes
+from ..files import private_folder, write_whole
+from ..labels import display_name
+from ..metrics import BootstrapOptions, Estimate, default_resamples
+from ..model import ModelCard
+from ..model.card import card_json
+from ..model.folder import card_of
+from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
+from ..settings import settings
+from ..store import Localisation, Predictions, RunRecord, StoredRun
+from .boxes import BoxNumbers, box_numbers
+from .catalogue import CATALOGUE, Entry, Number
+from .in_sample import IN_SAMPLE_NOTE, CrossValidation, cross_validation, is_in_sample
+from .outcomes import ANY_FINDING, checked_reference
+from .run_data import RunData
 
-__all__ = ["SEEN_IN_TRAINING", "notes_of", "summarise", "times_words"]
+__all__ = [
+    "FOLDER",
+    "SEEN_IN_TRAINING",
+    "Row",
+    "RunSummary",
+    "evaluated_before",
+    "run_notes",
+    "summarise",
+    "summary_of",
+]
+
+FOLDER = "summaries"
+"""Cache below the folder of runs. It may be deleted at any time."""
+
+_ROOMS = ("evaluation", "metrics", "model", "store")
+"""Their source, and the modules at the top of the package such as ``estimate``, decide the numbers."""
 
 SEEN_IN_TRAINING = "images possibly seen in training"
-"""Stands on every figure and export of a run on a data set that the model's card lists as training data."""
+"""Note of a run whose data set the model card lists as training data."""
 
-ONE_STEP_FROM = 10_000
-"""Films from which the lines of resamples are one step from the line of all films; see ``metrics.recalibration``."""
 
-_LEAST_PROBABILITY = 1e-6
+@dataclass(frozen=True)
+class Row:
+    """A row of the table of an entry.
+
+    Attributes:
+        name: displayed name of the label, the group or both or, for a number over all labels, the metric.
+        threshold: as displayed; empty without one.
+        estimates: by metric; empty for a label without numbers.
+        overall: whether it is a number over all labels.
+    """
+
+    name: str
+    threshold: str
+    estimates: dict[str, Estimate]
+    overall: bool = False
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The numbers of a run against one reference standard.
+
+    Attributes:
+        record: of the run.
+        reference: name of the reference standard.
+        numbers: in the order of the catalogue.
+        boxes: localisation metrics of each label with boxes and of all boxes; empty without boxes.
+        resamples: patient resamples of every bootstrap interval.
+        notes: remarks that must accompany every export of the numbers.
+        box_source: of the boxes, a key of :data:`.box_tables.SOURCES`; empty without boxes and in earlier runs.
+        in_sample: whether thresholds and calibration curves were set on images of the run's patients.
+        cross_validation: figures of the card that are cross-validated on these images; None where it has none.
+    """
+
+    record: RunRecord
+    reference: str
+    numbers: tuple[Number, ...]
+    boxes: dict[str, BoxNumbers]
+    resamples: int
+    notes: tuple[str, ...]
+    box_source: str = ""
+    in_sample: bool = False
+    cross_validation: CrossValidation | None = None
+
+    @property
+    def figure_notes(self) -> tuple[str, ...]:
+        """Remarks that must accompany every figure."""
+        return tuple(note for note in self.notes if note in (SEEN_IN_TRAINING, IN_SAMPLE_NOTE))
+
+    @property
+    def auc(self) -> dict[str, Estimate]:
+        """AUC of each label and of any finding."""
+        return self.by_label("auc")
+
+    @property
+    def labels_in_mean(self) -> tuple[str, ...]:
+        """Labels with enough cases for an AUC, over which the mean AUC is computed."""
+        return tuple(label for label, auc in self.auc.items() if auc.value is not None and label != ANY_FINDING)
+
+    def by_label(self, metric: str) -> dict[str, Estimate]:
+        """Return a metric over all images, by label."""
+        return {n.label: n.estimate for n in self.numbers if n.metric == metric and n.label and not n.group}
+
+    def overall(self, metric: str) -> Estimate | None:
+        """Return a metric over all labels; None if the run does not have it."""
+        return next((n.estimate for n in self.numbers if n.metric == metric and not n.label), None)
+
+    def basis(self, entry: Entry) -> str:
+        """Return ``in-sample`` or ``cross-validated`` for the numbers of an entry; empty where neither applies."""
+        if entry.cross_validated:
+            return CROSS_VALIDATED
+        return IN_SAMPLE if entry.fitted and self.in_sample else ""
+
+    def title(self, entry: Entry) -> str:
+        """Return the title of an entry, with :meth:`basis`."""
+        return ", ".join(filter(None, (entry.title, self.basis(entry))))
+
+    def of(self, entry: Entry) -> tuple[Number, ...]:
+        """Return the numbers of one entry of the catalogue."""
+        return tuple(number for number in self.numbers if number.entry == entry.name)
+
+    def rows(self, entry: Entry) -> tuple[Row, ...]:
+        """Return the table of one entry: a row per label, group or threshold; numbers over all labels last."""
+        numbers = self.of(entry)
+        if entry.threshold_rows:
+            numbers = tuple(number for number in numbers if number.label == numbers[-1].label)
+        by_threshold = any(number.threshold is not None for number in numbers)
+        labels_of_groups = len({number.label for number in numbers if number.group})
+        rows: dict[tuple[str, str], Row] = {}
+        if entry.missing and numbers:
+            rows = {(display_name(label), ""): Row(display_name(label), "", {}) for label in self.auc}
+        for number in numbers:
+            overall = not (number.label or number.group)
+            name = number.group or display_name(number.label)
+            if overall:
+                name = entry.columns[number.metric].heading
+            elif number.group and labels_of_groups > 1:
+                name = f"{display_name(number.label)}, {number.group}"
+            threshold = "any label" if by_threshold and not overall else ""
+            if number.threshold is not None:
+                threshold = f"{number.threshold:.3g}"
+            key = (name, threshold if entry.threshold_rows else "")
+            before = rows[key].estimates if key in rows else {}
+            rows[key] = Row(name, threshold, before | {number.metric: number.estimate}, overall)
+        return tuple(rows.values())
 
 
 def summarise(
@@ -45,140 +162,114 @@ def summarise(
     resamples: int | None = None,
     localisation: Localisation | None = None,
     report: Callable[[int, int], None] = lambda done, steps: None,
+    card: ModelCard | None = None,
 ) -> RunSummary:
-    """Return the numbers of a run.
+    """Compute the numbers of every entry of the catalogue.
 
     Args:
         record, predictions: of the run.
-        reference: one of the run's; the first by default.
-        resamples: of patients, for intervals; None is :func:`.metrics.resamples_for` so many films.
-        localisation: of the run, where it has one.
-        report: called with the steps done and their number.
+        reference: one of the run's reference standards; the first by default.
+        resamples: patient resamples for intervals; by default :func:`.metrics.default_resamples` of the images.
+        localisation: of the run, or None.
+        report: called with the number of finished steps and of all steps.
+        card: of the run's model, which says whether the run is in-sample; None where it is not installed.
 
     Raises:
-        WrongArguments: for a reference that the run does not have.
+        WrongArguments: the run does not have this reference standard.
     """
-    labels, truth, scores, patients = outcomes(predictions, reference)
-    resamples = resamples_for(len(predictions)) if resamples is None else resamples
-    # numbers in the order of the names: the same draws, and faster to look through
-    patients = np.unique(patients, return_inverse=True)[1]
-    known = [c for c in range(len(labels)) if (truth[:, c] >= 0).any()]
-    steps = len(known) + 3
+    reference = checked_reference(predictions, reference)
+    resamples = default_resamples(len(predictions)) if resamples is None else resamples
+    boxes = {} if localisation is None else box_numbers(localisation, resamples)
+    in_sample, held_out = is_in_sample(record, card), cross_validation(record, reference, card)
+    run = RunData(record, predictions, reference, boxes, BootstrapOptions(resamples), held_out)
+    steps = sum(entry.steps(run) for entry in CATALOGUE)
     report(0, steps)
-    columns, groups = _columns(truth, scores, known), _groups(predictions, truth[:, -1])
-    of_groups = [(truth[rows, -1] == 1, scores[rows, -1], rows) for *_, rows in groups]
-    areas = auc_of_columns([*columns, *of_groups], patients, resamples)
-    report(1, steps)
-    above = _above(record, predictions)
-    numbers = {}
-    for done, (c, column, auc) in enumerate(zip(known, columns, areas[: len(known)], strict=True)):
-        probabilities = predictions.probabilities[:, c] if labels[c] != ANY_FINDING else None
-        threshold = record.thresholds.get(labels[c])
-        called = above.any(axis=1) if labels[c] == ANY_FINDING and above.size else None
-        numbers[labels[c]] = _of_label(column, auc, patients, probabilities, threshold, called, resamples)
-        report(done + 2, steps)
-    flagged = None
-    if above.size:
-        clear = truth[:, -1] == 0
-        flagged = patient_shares([Share(above.any(axis=1), clear)], patients, resamples)[0]
-    mean = _mean(labels[:-1], truth[:, :-1], scores[:, :-1], patients, resamples)
-    report(steps, steps)
-    return RunSummary(
-        record,
-        reference or next(iter(predictions.references)),
-        numbers,
-        mean,
-        flagged,
-        tuple(
-            GroupNumber(characteristic, group, auc)
-            for (characteristic, group, _), auc in zip(groups, areas[len(known) :], strict=True)
-        ),
-        {} if localisation is None else box_numbers(localisation, resamples),
-        resamples,
-        notes_of(record),
+    numbers: list[Number] = []
+    done = 0
+    for entry in CATALOGUE:
+        for computed in entry.compute(run):
+            numbers += computed
+            done += 1
+            report(done, steps)
+    notes = run_notes(record, in_sample)
+    source = "" if localisation is None else localisation.source
+    return RunSummary(record, reference, tuple(numbers), boxes, resamples, notes, source, in_sample, held_out)
+
+
+def run_notes(record: RunRecord, in_sample: bool) -> tuple[str, ...]:
+    """Return the remarks that must accompany every export of the numbers of a run."""
+    notes = (
+        record.selection,
+        SEEN_IN_TRAINING if record.seen_in_training else "",
+        IN_SAMPLE_NOTE if in_sample else "",
+        evaluated_before(record),
     )
+    return tuple(filter(None, notes))
 
 
-def _columns(truth, scores, known: list[int]) -> list[tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.intp]]]:
-    """Return truth, scores and rows of the films of which the reference says something, for each label."""
-    rows_of = [np.flatnonzero(truth[:, c] >= 0) for c in known]
-    return [(truth[rows, c] == 1, scores[rows, c], rows) for c, rows in zip(known, rows_of, strict=True)]
+def evaluated_before(record: RunRecord) -> str:
+    """Describe how often the same images were evaluated before; empty if never.
+
+    >>> from types import SimpleNamespace
+    >>> evaluated_before(SimpleNamespace(evaluated_before=1, part="test"))
+    'Test set evaluated 1 time before'
+    """
+    if not record.evaluated_before:
+        return ""
+    images = "Images" if record.part == "all" else f"{record.part.capitalize()} set"
+    return f"{images} evaluated {record.evaluated_before} time{'s' * (record.evaluated_before > 1)} before"
 
 
-def _of_label(column, auc: Estimate, patients, probabilities, threshold, called, resamples: int) -> LabelNumbers:
-    positive, scores, rows = column
-    whose = patients[rows]
-    brier = calibration = operating = None
-    if probabilities is not None and not np.isnan(probabilities[rows]).any():
-        held = probabilities[rows]
-        brier = brier_loss(positive, held, whose, resamples=resamples)
-        calibration = recalibration(
-            positive,
-            # a log-odds needs some doubt
-            np.clip(held, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY),
-            whose,
-            resamples,
-            one_step=len(rows) >= ONE_STEP_FROM or min(auc.positive_patients, auc.negative_patients) >= BOOTSTRAP_FROM,
+def summary_of(
+    run: StoredRun,
+    reference: str | None = None,
+    report: Callable[[int, int], None] = lambda done, steps: None,
+) -> RunSummary:
+    """Return :func:`summarise` of a stored run, from the cache if possible.
+
+    A cached summary is used only for the same predictions, record, reference standard, source code and, where the run
+    is in-sample, model card. If the cache cannot be written, the numbers are computed each time.
+
+    Args:
+        run: of the store.
+        reference: one of the run's reference standards; the first by default.
+        report: as of :func:`summarise`; not called if the summary is cached.
+
+    Raises:
+        PathUnusable: a file of the run was changed.
+        WrongArguments: the run does not have this reference standard.
+    """
+    run.check()
+    card = card_of(run.record.model_sha256)
+    path = settings().runs / FOLDER / f"{_cache_key(run, reference, card)}.json"
+    try:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        summary = summarise(
+            run.record, run.predictions(), reference, localisation=run.localisation(), report=report, card=card
         )
-    if threshold is not None:
-        operating = at_threshold(positive, scores, threshold, whose, resamples)
-    elif called is not None:
-        # not a score's threshold: above is a film with any label above
-        operating = at_threshold(positive, called[rows].astype(np.float64), 0.5, whose, resamples)
-    return LabelNumbers(
-        patient_shares([Share(positive)], whose, resamples)[0],
-        auc,
-        patient_bootstrap_average_precision(positive, scores, whose, resamples),
-        brier,
-        calibration,
-        operating,
-    )
+    with suppress(OSError):
+        private_folder(path.parent)
+        write_whole(path, _ADAPTER.dump_json(summary), private=True)
+    return summary
 
 
-def _above(record: RunRecord, predictions: Predictions) -> NDArray[np.bool_]:
-    """Return (n, labels with a threshold) whether a film is at or over it."""
-    labels = predictions.labels.tolist()
-    return np.stack(
-        [predictions.scores[:, labels.index(label)] >= value for label, value in record.thresholds.items()]
-        or [np.zeros(0, dtype=bool)],
-        axis=1,
-    )
+_ADAPTER = TypeAdapter(RunSummary)
 
 
-def _mean(labels, truth, scores, patients, resamples: int) -> MeanAuc:
-    found = mean_auc(truth == 1, scores, patients, truth >= 0, resamples, micro=False)
-    return MeanAuc(
-        found.macro,
-        found.weighted,
-        tuple(labels[c] for c in found.classes),
-        tuple((labels[c], reason) for c, reason in found.left_out),
-    )
+def _cache_key(run: StoredRun, reference: str | None, card: ModelCard | None) -> str:
+    name = reference or next(iter(run.record.references), "")
+    entries = [entry.name for entry in CATALOGUE]
+    in_sample = is_in_sample(run.record, card)
+    digest = hashlib.sha256(card_json(card)).hexdigest() if card is not None and in_sample else ""
+    text = json.dumps([asdict(run.record), name, entries, in_sample, digest, _source_version()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
-def _groups(predictions: Predictions, anything: NDArray[np.int8]) -> list[tuple[str, str, NDArray[np.intp]]]:
-    """Return (characteristic, group, rows) of the films of which anything is known."""
-    groups = []
-    for characteristic, names in (
-        ("view", predictions.views),
-        ("sex", predictions.sexes),
-        ("age", age_bands(predictions.ages)),
-    ):
-        names = np.where(names == "", UNKNOWN, names)
-        found = set(names[anything >= 0].tolist())
-        order = {"under 18": "0", UNKNOWN: "~"}
-        for name in sorted(found if found != {UNKNOWN} else (), key=lambda group: order.get(group, group)):
-            groups.append((characteristic, name, np.flatnonzero((names == name) & (anything >= 0))))
-    return groups
-
-
-def notes_of(record: RunRecord) -> tuple[str, ...]:
-    """Return what must stand beside every number of a run."""
-    notes = [SEEN_IN_TRAINING] if record.seen_in_training else []
-    if record.evaluated_before:
-        notes.append(f"these films were evaluated {times_words(record.evaluated_before)} before")
-    return tuple(notes)
-
-
-def times_words(times: int) -> str:
-    """Return how often, in words."""
-    return {1: "once", 2: "twice"}.get(times, f"{times} times")
+@lru_cache(maxsize=1)
+def _source_version() -> list[str]:
+    """Return a digest of the source that decides the numbers, and the versions of its libraries."""
+    package = Path(__file__).parents[1]
+    files = sorted([*package.glob("*.py"), *(file for room in _ROOMS for file in (package / room).rglob("*.py"))])
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    return [digest, version("numpy"), version("scipy")]

@@ -1,21 +1,30 @@
-"""Reading to heat maps: exact, on the network's grid, placed on the film, in words."""
+"""Reading to heat maps: exact, on the network's grid and on the image."""
 
-from .gradcam import HeatMap, heat_map, heat_maps, strongest_place
-from .overlay import CONTOUR_COLOUR, MAP_ALPHA, MAP_COLOUR, overlay, overlay_png, png
-from .place import CONTOUR_SHARE, contour, on_original
+from .gradcam import HeatMap, describe_strongest, heat_map, heat_maps
+from .overlay import (
+    CONTOUR_COLOUR,
+    CONTOUR_LEVEL,
+    MAP_ALPHA,
+    MAP_COLOUR,
+    contour,
+    overlay,
+    overlay_png,
+    png,
+    resample_to_image,
+)
 
 __all__ = [
     "CONTOUR_COLOUR",
-    "CONTOUR_SHARE",
+    "CONTOUR_LEVEL",
     "MAP_ALPHA",
     "MAP_COLOUR",
     "HeatMap",
     "contour",
+    "describe_strongest",
     "heat_map",
     "heat_maps",
-    "on_original",
     "overlay",
     "overlay_png",
     "png",
-    "strongest_place",
+    "resample_to_image",
 ]

@@ -1,30 +1,37 @@
 """Bytes to a radiograph as a workstation shows it, and on to a network's input."""
 
-from .apart import Unpacked, decoder_apart
-from .archive import is_archive
-from .chain import VoiScale
-from .decoder import ISOLATED, Decoder
-from .dicomdir import is_directory, is_directory_name, plain_name
-from .display import grey8
-from .lookup import look_up
-from .model_exposure import EXPOSURES, InputExposure, exposure_words
-from .orientation import Pose, pose_words
+from .dicom import read_attributes
+from .gate.decision import Quality, Status
+from .grayscale_pipeline import VoiScale
+from .header import SpacingSource, describe_spacing, view_of_header
+from .isolated_decoder import IsolatedDecoder, Unpacked, shared_decoder
+from .model_input import (
+    EXPOSURES,
+    PREPARATION_VERSION,
+    InputExposure,
+    Placement,
+    Preparation,
+    Resampling,
+    apply_exposure,
+    describe_exposure,
+    prepare,
+)
+from .orientation import Pose, describe_pose, posed_orientation
 from .phantom import phantom, phantom_dicom, phantom_png
-from .pixels import Pixels
-from .prepare import PREPARATION_VERSION, Placement, Preparation, Resampling, exposed, prepare
-from .quality import Quality, Status
-from .radiograph import Kind, Radiograph
-from .read import read_radiograph
-from .render import render8
-from .sniff import sniff
-from .voi import Lut, Voi
+from .radiograph import Kind, Pixels, Radiograph, render8
+from .read import ACCEPTED as ACCEPTED_FORMATS
+from .read import read_radiograph, sniff
+from .small_changes import SMALL_CHANGES, SmallChange
+from .windowing import Lut, Voi, grey8, look_up
+from .zip_archive import is_archive, is_dicomdir, is_dicomdir_name, normalised_name
 
 __all__ = [
+    "ACCEPTED_FORMATS",
     "EXPOSURES",
-    "ISOLATED",
     "PREPARATION_VERSION",
-    "Decoder",
+    "SMALL_CHANGES",
     "InputExposure",
+    "IsolatedDecoder",
     "Kind",
     "Lut",
     "Pixels",
@@ -34,25 +41,31 @@ __all__ = [
     "Quality",
     "Radiograph",
     "Resampling",
+    "SmallChange",
+    "SpacingSource",
     "Status",
     "Unpacked",
     "Voi",
     "VoiScale",
-    "decoder_apart",
-    "exposed",
-    "exposure_words",
+    "apply_exposure",
+    "describe_exposure",
+    "describe_pose",
+    "describe_spacing",
     "grey8",
     "is_archive",
-    "is_directory",
-    "is_directory_name",
+    "is_dicomdir",
+    "is_dicomdir_name",
     "look_up",
+    "normalised_name",
     "phantom",
     "phantom_dicom",
     "phantom_png",
-    "plain_name",
-    "pose_words",
+    "posed_orientation",
     "prepare",
+    "read_attributes",
     "read_radiograph",
     "render8",
+    "shared_decoder",
     "sniff",
+    "view_of_header",
 ]

@@ -2,184 +2,109 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
+from collections.abc import Sequence
 
-import pydicom
+import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ..errors import InputRefused
-from .accepted import BITS_ALLOCATED, COLOUR, GREY, MOST_BITS
-from .chain import Notes, VoiScale, inverts
-from .decode import view_of_pixels
-from .decoder import Decoder
-from .digest import Digest
-from .element_limits import CUT, Deflated, Elements, check_lengths
-from .elements import Repairs, completed
-from .header import allowed_header, patient_age, spacing_mm
-from .limits import check_size
+from .codestream import frame_warnings
+from .conformance import BITS_ALLOCATED, COLOUR, GREY, MAX_BITS, check_size
+from .dataset import TRUNCATED, UNREADABLE, Deflated, header_elements, read_dataset
+from .dicom_display import PIXEL_SHAPE, DisplayImage, display_image
+from .elements import Repairs
+from .frame_decoding import container_pixels, is_native
+from .grayscale_pipeline import Notes, VoiScale, inverts
+from .header import SpacingSource, allowed_header, patient_age, spacing_mm
+from .isolated_decoder import IsolatedDecoder
 from .orientation import Pose
-from .picture import containers_of, picture_of
-from .radiograph import Radiograph
-from .whole import with_delimiter
+from .radiograph import Digest, Radiograph
 
-__all__ = ["dataset", "read_dicom"]
+__all__ = ["read_attributes", "read_dicom"]
 
-# Values of a broken header are neither checked nor warned of: a warning would quote them.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
-
-_READ = (
-    "SOPClassUID", "Modality", "ViewPosition", "BodyPartExamined", "PatientOrientation", "PatientAge", "PatientSex",
-    "ViewCodeSequence", "SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription",
-    "BurnedInAnnotation", "PresentationIntentType", "PixelIntensityRelationship", "ImagerPixelSpacing", "PixelSpacing",
-    "NominalScannedPixelSpacing", "PixelAspectRatio",
-    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "Rows", "Columns", "NumberOfFrames",
-    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
-    "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction", "WindowCenter",
-    "WindowWidth", "WindowCenterWidthExplanation", "PresentationLUTShape", "PresentationLUTSequence",
-    "RedPaletteColorLookupTableDescriptor", "GreenPaletteColorLookupTableDescriptor",
-    "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData",
-    "BluePaletteColorLookupTableData", "PixelData",
-)  # fmt: skip
-
-_PIXEL_DATA = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
-"""The tag of Pixel Data, little and big endian."""
-
-_CONTRADICTING = "DICOM whose attributes cannot be read or contradict each other. Export it again."
+MAX_MISSING = 0.005
+"""Largest proportion of pixels that may be missing at the end of uncompressed data; they are painted as padding."""
 
 
-def read_dicom(data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, decoder: Decoder) -> Radiograph:
+def read_dicom(data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, decoder: IsolatedDecoder) -> Radiograph:
     """Read a single-frame radiograph.
 
-    Raises InputRefused where the bytes hold no such image, naming what was found.
+    Raises InputRefused where the bytes hold no such image; the message says what was found.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data, ds, repairs = _inflated_dataset(data, decoder)
+        try:
+            return _radiograph(ds, data, digest, pose, voi_scale, decoder, Notes(repairs=repairs))
+        except InputRefused:
+            raise
+        except Exception as error:
+            # pydicom converts an element on access, so a broken one may fail anywhere and in any way; nothing of it
+            # is quoted
+            raise InputRefused(UNREADABLE) from error
+
+
+def read_attributes(data: bytes, keywords: Sequence[str], decoder: IsolatedDecoder) -> Dataset:
+    """Return attributes of a file from the groups before those of the image (0008 to 0020), without reading its pixels.
+
+    An element is converted on access, and a broken one may then fail. Raises InputRefused where the bytes are no data
+    set.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ds, repairs = _opened(data)
-        except Deflated as found:
-            data = decoder.inflated(data, found.at)
-            ds, repairs = _opened_inflated(data)
+            return header_elements(data, keywords)
+        except Deflated as deflated:
+            inflated = decoder.inflated(data, deflated.offset)
         try:
-            return _read(ds, data, digest, pose, voi_scale, decoder, Notes(repairs=repairs))
-        except InputRefused:
-            raise
-        except Exception as error:
-            # pydicom converts an element when it is asked for it, so a broken one may fail anywhere and
-            # in any way; nothing of it is quoted
-            raise InputRefused(_CONTRADICTING) from error
+            return header_elements(inflated, keywords)
+        except Deflated as error:
+            raise InputRefused(TRUNCATED) from error
 
 
-def _read(
-    ds: Dataset, data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, decoder: Decoder, notes: Notes
+def _inflated_dataset(data: bytes, decoder: IsolatedDecoder) -> tuple[bytes, Dataset, Repairs]:
+    """Return the bytes that hold the data set uncompressed, the data set, and its repairs."""
+    try:
+        return data, *read_dataset(data)
+    except Deflated as deflated:
+        data = decoder.inflated(data, deflated.offset)
+    try:
+        return data, *read_dataset(data)
+    except Deflated as error:
+        raise InputRefused(TRUNCATED) from error
+
+
+def _radiograph(
+    ds: Dataset, data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, decoder: IsolatedDecoder, notes: Notes
 ) -> Radiograph:
-    _check(ds)
-    picture = picture_of(ds, containers_of(ds, data, decoder, notes), pose, voi_scale, notes)
-    spacing = spacing_mm(ds)
-    if spacing is not None and picture.shape != 1:
-        rows, columns = spacing
-        # the side that got more pixels has them closer together
-        spacing = (rows / picture.stretch, columns) if picture.shape > 1 else (rows, columns / picture.stretch)
-    if spacing is not None and pose.quarter_turns % 2:
-        spacing = spacing[::-1]
+    _check_supported(ds)
+    image = display_image(ds, *_stored_pixels(ds, data, decoder, notes), pose, voi_scale, notes)
+    spacing, source = _spacing(ds, image, pose)
     return Radiograph(
         digest=digest,
         kind="dicom",
-        pixels=picture.pixels,
-        voi=picture.voi,
+        pixels=image.pixels,
+        voi=image.voi,
         inverted=inverts(ds),
         transforms=notes.all_transforms(),
         spacing_mm=spacing,
+        spacing_source=source,
         header=allowed_header(ds),
         age=patient_age(ds),
-        concerns=notes.all_concerns(),
-        alternatives=picture.alternatives,
+        warnings=notes.all_warnings(),
+        alternatives=image.alternatives,
         pose=pose,
-        scalable=picture.scalable,
+        scalable=image.scalable,
+        square=any(keyword in ds for keyword in PIXEL_SHAPE),
     )
 
 
-def dataset(data: bytes) -> Dataset:
-    """Return the elements that the product needs; uncompressed grey pixels are a view of the bytes.
-
-    What is missing and has a safe value is there (:func:`.elements.completed`).
-
-    Raises:
-        Deflated: the data set is deflated: a decoder inflates it.
-        InputRefused: the bytes are no data set, or one beyond the limits.
-    """
-    return _opened(data)[0]
-
-
-def _opened(data: bytes) -> tuple[Dataset, Repairs]:
-    """Return :func:`dataset`, and what was repaired."""
-    repairs: Repairs = []
-    file = Elements(data)
-    try:
-        # only these elements are kept: a patient's name is never in memory as a value
-        ds = pydicom.dcmread(file, force=True, specific_tags=list(_READ), stop_before_pixels=True)
-        at = file.tell()
-        pixels = view_of_pixels(data, at, ds)
-        if pixels is None:
-            closed = with_delimiter(data, at)
-            if closed is not None:
-                repairs.append("the compressed pixel data have no end: taken as far as they go")
-            ds = pydicom.dcmread(Elements(closed or data), force=True, specific_tags=list(_READ))
-            if "PixelData" not in ds and data[at : at + 4] in _PIXEL_DATA:
-                # pydicom leaves out an element that ends too soon
-                raise InputRefused(CUT)
-        else:
-            ds.add_new("PixelData", "OW", pixels)
-        check_lengths(ds.file_meta)
-        check_lengths(ds)
-    except (InputRefused, Deflated):
-        raise
-    except Exception as error:
-        raise InputRefused(CUT) from error
-    if _is_other_vr(data, ds):
-        repairs.append("the file names another transfer syntax than its data set has: the data set was followed")
-    if "TransferSyntaxUID" not in ds.file_meta:
-        ds.file_meta.TransferSyntaxUID = (ds.original_encoding[0] and ImplicitVRLittleEndian) or _explicit(ds)
-    if "PixelData" in ds:
-        try:
-            repairs += completed(ds)
-        except InputRefused:
-            raise
-        except Exception as error:
-            # an element that is asked for is converted then, and fails in any way
-            raise InputRefused(_CONTRADICTING) from error
-    return ds, repairs
-
-
-def _is_other_vr(data: bytes, ds: Dataset) -> bool:
-    """Return whether a data set has value representations where its transfer syntax says none, or the other way."""
-    syntax = ds.file_meta.get("TransferSyntaxUID")
-    if syntax not in (ImplicitVRLittleEndian, ExplicitVRLittleEndian) or data[132:136] != b"\x02\0\0\0":
-        return False
-    start = 144 + int.from_bytes(data[140:144], "little")
-    letters = data[start + 4 : start + 6]
-    return (letters.isalpha() and letters.isupper()) != (syntax == ExplicitVRLittleEndian)
-
-
-def _opened_inflated(data: bytes) -> tuple[Dataset, Repairs]:
-    try:
-        return _opened(data)
-    except Deflated as error:
-        raise InputRefused(CUT) from error
-
-
-def _explicit(ds: Dataset):
-    big = not ds.original_encoding[1]
-    return pydicom.uid.ExplicitVRBigEndian if big else pydicom.uid.ExplicitVRLittleEndian
-
-
-def _check(ds: Dataset) -> None:
-    """Refuse what is no single-frame picture, before any pixel is decoded."""
+def _check_supported(ds: Dataset) -> None:
+    """Refuse what is no single-frame image in an accepted encoding, before any pixel is decoded."""
     if "PixelData" not in ds:
         if "Rows" in ds:
-            raise InputRefused(CUT)
+            raise InputRefused(TRUNCATED)
         raise InputRefused("DICOM without an image, such as a report or a directory. Give the image files.")
     rows, columns, frames = int(ds.Rows), int(ds.Columns), int(ds.get("NumberOfFrames") or 1)
     stored, allocated = int(ds.BitsStored), int(ds.BitsAllocated)
@@ -188,5 +113,81 @@ def _check(ds: Dataset) -> None:
     if ds.get("PhotometricInterpretation") not in (*GREY, *COLOUR):
         raise InputRefused("DICOM with a photometric interpretation that is not read here. Export it as MONOCHROME2.")
     check_size(rows, columns)
-    if allocated not in BITS_ALLOCATED or not 0 < stored <= min(allocated, MOST_BITS):
+    if allocated not in BITS_ALLOCATED or not 0 < stored <= min(allocated, MAX_BITS):
         raise InputRefused(f"DICOM with {stored} bits stored in {allocated}: up to 16 bits are accepted.")
+
+
+def _spacing(ds: Dataset, image: DisplayImage, pose: Pose) -> tuple[tuple[float, float] | None, SpacingSource]:
+    """Return the header's spacing as it applies to the displayed image, (between rows, between columns) in mm."""
+    stated = spacing_mm(ds)
+    if stated is None:
+        return None, ""
+    (rows, columns), source = stated
+    # the axis that was resampled to more pixels has them closer together
+    if image.aspect_ratio > 1:
+        rows /= image.stretch
+    elif image.aspect_ratio < 1:
+        columns /= image.stretch
+    return ((columns, rows) if pose.quarter_turns % 2 else (rows, columns)), source
+
+
+def _stored_pixels(ds: Dataset, data: bytes, decoder: IsolatedDecoder, notes: Notes) -> tuple[np.ndarray, int | None]:
+    """Return the pixels in their containers, and the container of those that the file lacks or None.
+
+    ``data`` is the file of the data set. Raises InputRefused where the pixels do not decode.
+    """
+    missing = 0
+    if is_native(ds):
+        missing = _append_missing(ds)
+        pixels = container_pixels(ds)
+        if missing:
+            count = f"{missing} of {int(ds.Rows) * int(ds.Columns)} pixels"
+            notes.repairs.append(f"the file is truncated: {count} are missing at its end, painted as padding")
+    else:
+        pixels = decoder.frame(ds, data)
+        notes.repairs.extend(frame_warnings(ds))
+    if pixels.itemsize == 4:
+        pixels = _narrowed(ds, pixels)
+    if missing and pixels.ndim == 2 and ds.PhotometricInterpretation in GREY:
+        return _mark_missing(pixels, missing)
+    return pixels, None
+
+
+def _append_missing(ds: Dataset) -> int:
+    """Return how many pixels uncompressed data lack at their end, and append as many zeros to the data.
+
+    Raises InputRefused where more than :data:`MAX_MISSING` of them are missing.
+    """
+    if ds.PhotometricInterpretation == "YBR_FULL_422":
+        return 0
+    pixels = int(ds.Rows) * int(ds.Columns)
+    width = int(ds.SamplesPerPixel) * int(ds.BitsAllocated) // 8
+    lacking = pixels * width - len(ds.PixelData)
+    if lacking <= 0:
+        return 0
+    missing = -(-lacking // width)
+    if missing > max(1, int(pixels * MAX_MISSING)):
+        raise InputRefused("DICOM whose pixel data are truncated: fewer than its rows and columns. Export it again.")
+    ds["PixelData"].value = bytes(ds.PixelData) + bytes(lacking + lacking % 2)
+    return missing
+
+
+def _mark_missing(pixels: np.ndarray, missing: int) -> tuple[np.ndarray, int | None]:
+    """Return (rows, columns) containers whose last pixels hold a value that no other has, and that value.
+
+    Where every value is taken, as it may be in 8 bits, the pixels stay as they are and the value is None.
+    """
+    flat = pixels.reshape(-1).copy()
+    free = np.flatnonzero(np.bincount(flat[:-missing], minlength=1 << (8 * pixels.itemsize)) == 0)
+    if not len(free):
+        return pixels, None
+    flat[-missing:] = free[-1]
+    return flat.reshape(pixels.shape), int(free[-1])
+
+
+def _narrowed(ds: Dataset, pixels: np.ndarray) -> np.ndarray:
+    """Return containers of 16 bits for those of 32 with up to 16 bits stored, which then lie at their lower end."""
+    bits = int(ds.BitsStored)
+    shift = max(0, int(ds.get("HighBit") or bits - 1) + 1 - bits)
+    ds.BitsAllocated, ds.HighBit = 16, bits - 1
+    return ((pixels >> shift) & ((1 << bits) - 1)).astype(np.uint16)

@@ -1,58 +1,60 @@
-"""Elements of a broken header: what stands in them as it may be used, and safe values where one is missing.
+"""Elements of a broken header: their usable values, and safe values for missing ones.
 
 A workstation shows many a file whose header is not to the standard. What can be repaired without a guess about the
-picture is repaired, and each repair is a reason to look twice.
+image is repaired, and each repair is a warning of the reading.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import SupportsFloat
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from ..errors import InputRefused
 
-__all__ = ["Repairs", "completed", "decimal_numbers", "whole_number"]
+__all__ = ["Repairs", "complete", "decimal_numbers", "whole_number"]
 
 Repairs = list[str]
-"""What was repaired, in words; filled along the way."""
+"""Descriptions of what was repaired; functions append to it."""
 
-_TEXTS = {None, "DS", "IS", "LO", "SH", "CS", "ST", "LT", "UT", "UN", "PN", "UC"}
-_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_TEXT_VRS = {None, "DS", "IS", "LO", "SH", "CS", "ST", "LT", "UT", "UN", "PN", "UC"}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _CODED = ("PhotometricInterpretation", "PresentationLUTShape", "VOILUTFunction", "PresentationIntentType")
 
 
 def decimal_numbers(ds: Dataset, keyword: str, repairs: Repairs) -> list[float]:
-    """Return the numbers of a decimal string (VR DS); NaN for a text that is none.
+    """Return the numbers of a decimal string (VR DS); NaN for a text that is no number.
 
-    A decimal comma is read as a point, which DICOM would have (PS3.5 6.2), and is a repair.
+    A decimal comma is read as a point, which DICOM demands (PS3.5 6.2), and is a repair.
     """
     try:
         raw = ds.get_item(keyword)
-        if isinstance(raw, RawDataElement) and raw.VR in _TEXTS and isinstance(raw.value, bytes):
-            parts: Iterable = raw.value.decode("latin_1").split("\\")
+        values: list[object]
+        if isinstance(raw, RawDataElement) and raw.VR in _TEXT_VRS and isinstance(raw.value, bytes):
+            values = [*raw.value.decode("latin_1").split("\\")]
         else:
             value = ds.get(keyword)
-            parts = [] if value is None else [value] if isinstance(value, str | int | float) else list(value)
+            values = [] if value is None else [value] if isinstance(value, str | int | float) else list(value)
     except Exception:
-        # pydicom converts an element when it is asked for it, and may fail in any way
+        # pydicom converts an element on access, and may fail in any way
         return [float("nan")]
-    if all(isinstance(part, str) and not part.strip(" \0") for part in parts):
+    if all(isinstance(value, str) and not value.strip(" \0") for value in values):
         return []
-    return [_number(part, keyword, repairs) for part in parts]
+    return [_number(value, keyword, repairs) for value in values]
 
 
-def _number(part: object, keyword: str, repairs: Repairs) -> float:
-    text = part.strip(" \0") if isinstance(part, str) else part
-    if isinstance(text, str) and _COMMA.fullmatch(text):
-        words = f"a decimal comma in {_named(keyword)}: read as a point"
-        if words not in repairs:
-            repairs.append(words)
-        text = text.replace(",", ".")
+def _number(value: object, keyword: str, repairs: Repairs) -> float:
+    if isinstance(value, str):
+        value = value.strip(" \0")
+        if _DECIMAL_COMMA.fullmatch(value):
+            repair = f"a decimal comma in {_spaced(keyword)}: read as a point"
+            if repair not in repairs:
+                repairs.append(repair)
+            value = value.replace(",", ".")
     try:
-        return float(text)
+        return float(value) if isinstance(value, str | SupportsFloat) else float("nan")
     except (TypeError, ValueError):
         return float("nan")
 
@@ -65,14 +67,14 @@ def whole_number(ds: Dataset, keyword: str) -> int | None:
             return int.from_bytes(value, "little") if 0 < len(value) <= 4 else None
         return None if value is None or value == "" else int(value)
     except Exception:
-        # as above
+        # pydicom, as above
         return None
 
 
-def completed(ds: Dataset) -> Repairs:
-    """Give a data set the attributes of its pixels that are missing and have a safe value, and return what was done.
+def complete(ds: Dataset) -> Repairs:
+    """Fill in missing attributes of the pixels that have a safe value, and return what was done.
 
-    Coded strings lose surrounding blanks and are brought to capitals, which says the same. Raises InputRefused where
+    Coded strings lose surrounding blanks and are brought to capitals, which means the same. Raises InputRefused where
     rows, columns or the size of a pixel cannot be known.
     """
     repairs: Repairs = []
@@ -80,16 +82,15 @@ def completed(ds: Dataset) -> Repairs:
         value = ds.get(keyword)
         if isinstance(value, str) and value != value.strip(" \0").upper():
             setattr(ds, keyword, value.strip(" \0").upper())
-    known = {word: whole_number(ds, word) for word in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")}
-    if known["Rows"] is None or known["Columns"] is None:
+    if whole_number(ds, "Rows") is None or whole_number(ds, "Columns") is None:
         raise InputRefused("DICOM without rows, columns or bits. Export it again.")
     _fill(ds, "SamplesPerPixel", 1, repairs)
-    _fill(ds, "BitsAllocated", known["BitsAllocated"] or _allocated(ds), repairs)
+    _fill(ds, "BitsAllocated", whole_number(ds, "BitsAllocated") or _bits_from_length(ds), repairs)
     _fill(ds, "BitsStored", int(ds.BitsAllocated), repairs)
     _fill(ds, "PixelRepresentation", 0, repairs)
-    if int(ds.SamplesPerPixel) == 3 and whole_number(ds, "PlanarConfiguration") is None:
+    if int(ds.SamplesPerPixel) == 3:
         _fill(ds, "PlanarConfiguration", 0, repairs)
-    if "HighBit" in ds and whole_number(ds, "HighBit") is None:
+    if "HighBit" in ds:
         _fill(ds, "HighBit", int(ds.BitsStored) - 1, repairs)
     if "NumberOfFrames" in ds and not _is_count(ds, "NumberOfFrames"):
         del ds["NumberOfFrames"]
@@ -101,7 +102,7 @@ def _is_count(ds: Dataset, keyword: str) -> bool:
     """Return whether an element is empty or a whole number of 0 or more."""
     raw = ds.get_item(keyword)
     count = whole_number(ds, keyword)
-    return not raw.value or (count is not None and count >= 0)
+    return raw is None or not raw.value or (count is not None and count >= 0)
 
 
 def _fill(ds: Dataset, keyword: str, value: int, repairs: Repairs) -> None:
@@ -110,10 +111,10 @@ def _fill(ds: Dataset, keyword: str, value: int, repairs: Repairs) -> None:
         if keyword in ds:
             del ds[keyword]
         setattr(ds, keyword, value)
-        repairs.append(f"{_named(keyword)} is missing or no number: taken as {value}")
+        repairs.append(f"{_spaced(keyword)} is missing or no number: taken as {value}")
 
 
-def _allocated(ds: Dataset) -> int:
+def _bits_from_length(ds: Dataset) -> int:
     """Return Bits Allocated from the length of uncompressed pixel data, where it fits a whole number of bytes."""
     pixels = int(ds.Rows) * int(ds.Columns) * int(ds.SamplesPerPixel)
     length = len(ds.PixelData) if isinstance(ds.PixelData, bytes | memoryview) else 0
@@ -123,6 +124,6 @@ def _allocated(ds: Dataset) -> int:
     raise InputRefused("DICOM without rows, columns or bits. Export it again.")
 
 
-def _named(keyword: str) -> str:
-    """Return a keyword as the standard names it: WindowCenter is Window Center."""
+def _spaced(keyword: str) -> str:
+    """Return a keyword as the standard spells it: WindowCenter is Window Center."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", keyword)

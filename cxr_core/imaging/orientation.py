@@ -1,7 +1,7 @@
-"""Patient Orientation: which way round a picture is filed, and what brings it to the convention.
+"""Patient Orientation: how an image lies in its file, and the pose that brings it to the convention.
 
-A frontal chest is shown with the patient's left on the image's right and the feet below: rows run to the left,
-columns to the feet, ``L\\F`` (PS3.3 C.7.6.1.1.1). A picture that differs is turned, mirrored, or both.
+A frontal chest radiograph is displayed with the patient's left on the image's right and the feet below: rows run to
+the left, columns to the feet, ``L\\F`` (PS3.3 C.7.6.1.1.1). An image that differs is mirrored, turned, or both.
 """
 
 from __future__ import annotations
@@ -10,14 +10,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["UPRIGHT", "Pose", "pose_left", "pose_of", "pose_words", "posed", "runs_sideways"]
+__all__ = [
+    "UPRIGHT",
+    "Pose",
+    "apply_pose",
+    "describe_pose",
+    "is_lateral_orientation",
+    "pose_from_orientation",
+    "posed_orientation",
+    "remaining_pose",
+]
 
 _STEPS = {"L": (1, 0), "R": (-1, 0), "F": (0, 1), "H": (0, -1)}
+_OPPOSITE = str.maketrans("LRAPHF", "RLPAFH")
 
 
 @dataclass(frozen=True)
 class Pose:
-    """What is done to a picture before it is shown and read.
+    """What is done to an image before it is shown and read.
 
     Attributes:
         mirrored: left and right are exchanged, first.
@@ -34,15 +44,15 @@ class Pose:
 UPRIGHT = Pose()
 
 
-def pose_of(orientation: str) -> Pose | None:
-    """Return what brings a picture with this Patient Orientation to ``L\\F``; None where it is no frontal plane.
+def pose_from_orientation(orientation: str) -> Pose | None:
+    """Return the pose that brings an image of this Patient Orientation to ``L\\F``; None if the plane is not frontal.
 
     Of an oblique direction, such as ``LA``, the first letter counts: it is the principal one.
     """
-    parts = orientation.split("\\")
-    if len(parts) != 2 or any(part[:1] not in _STEPS for part in parts):
+    directions = orientation.split("\\")
+    if len(directions) != 2 or any(direction[:1] not in _STEPS for direction in directions):
         return None
-    across, down = (np.array(_STEPS[part[0]]) for part in parts)
+    across, down = (np.array(_STEPS[direction[0]]) for direction in directions)
     if across @ down:
         return None
     mirrored = bool(across[0] * down[1] - across[1] * down[0] < 0)
@@ -56,35 +66,37 @@ def pose_of(orientation: str) -> Pose | None:
     return None
 
 
-_OPPOSITE = str.maketrans("LRAPHF", "RLPAFH")
+def remaining_pose(orientation: str, applied: Pose) -> Pose | None:
+    """Return :func:`pose_from_orientation` of an image to which a pose was applied since its header was written."""
+    return pose_from_orientation(posed_orientation(orientation, applied))
 
 
-def pose_left(orientation: str, done: Pose) -> Pose | None:
-    """Return :func:`pose_of` a picture that has been brought into another pose since its orientation was written."""
-    parts = orientation.split("\\")
-    if len(parts) != 2:
-        return None
-    across, down = parts
-    if done.mirrored:
+def posed_orientation(orientation: str, applied: Pose) -> str:
+    """Return the Patient Orientation of an image after a pose, or an empty string where it was not two directions."""
+    directions = orientation.split("\\")
+    if len(directions) != 2:
+        return ""
+    across, down = directions
+    if applied.mirrored:
         across = across.translate(_OPPOSITE)
-    for _ in range(done.quarter_turns):
+    for _ in range(applied.quarter_turns):
         across, down = down.translate(_OPPOSITE), across
-    return pose_of(f"{across}\\{down}")
+    return f"{across}\\{down}"
 
 
-def runs_sideways(orientation: str) -> bool:
+def is_lateral_orientation(orientation: str) -> bool:
     """Return whether rows run to the patient's front or back: a lateral view."""
-    parts = orientation.split("\\")
-    return len(parts) == 2 and parts[0][:1] in "AP" and parts[1][:1] in "FH" and "" not in parts
+    directions = orientation.split("\\")
+    return len(directions) == 2 and directions[0][:1] in "AP" and directions[1][:1] in "FH" and "" not in directions
 
 
-def posed(pixels: np.ndarray, pose: Pose) -> np.ndarray:
+def apply_pose(pixels: np.ndarray, pose: Pose) -> np.ndarray:
     """Return (rows, columns, ...) pixels mirrored and turned, as a view."""
     return np.rot90(pixels[:, ::-1] if pose.mirrored else pixels, -pose.quarter_turns)
 
 
-def pose_words(pose: Pose, by: str = "reader") -> tuple[str, ...]:
-    """Return the transforms of a picture that was mirrored or turned, in words that say by whom."""
+def describe_pose(pose: Pose, by: str = "reader") -> tuple[str, ...]:
+    """Return the transforms of an image that was mirrored or turned; ``by`` names who did it."""
     mirrored = (f"mirrored by the {by}: left and right exchanged",) if pose.mirrored else ()
     turned = (f"turned by the {by}: {90 * pose.quarter_turns} degrees clockwise",) if pose.quarter_turns else ()
     return (*mirrored, *turned)

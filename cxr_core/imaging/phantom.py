@@ -1,6 +1,6 @@
-"""A synthetic chest, drawn by code: an example to try, a picture for the manual, a film for tests.
+"""A synthetic chest radiograph, drawn by code: an example image for the app, the documentation and the tests.
 
-It is no patient's film, and says so in its own pixels.
+It shows no patient, which is written into its pixels.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 
 __all__ = ["phantom", "phantom_dicom", "phantom_png"]
 
-_WORDS = "SYNTHETIC PHANTOM"
+_TEXT = "SYNTHETIC PHANTOM"
 _BITS = 12
 
 
-def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, words: bool = True) -> np.ndarray:
-    """Return the phantom: (rows, columns) uint16 of 12 bits, bright where X-rays were stopped.
+def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, text: bool = True) -> np.ndarray:
+    """Return the phantom: (rows, columns) uint16 of 12 bits, bright where X-rays are absorbed.
 
-    Row 0 on top, the heart on the image's right, as on a film. Without ``words`` it does not say what it
-    is: for tests of what a film without text looks like.
+    Row 0 on top, the heart on the image's right. Without ``text`` there is no text in it, for tests of images
+    without burned-in text.
     """
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     u, v = (x + 0.5) / columns - 0.5, (y + 0.5) / rows - 0.5
@@ -39,7 +39,7 @@ def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, words: bool 
         lung *= 1 / (1 + np.exp(np.clip((v - 0.27 + 0.9 * (np.abs(u) - 0.2) ** 2) / 0.01, -30, 30)))
         thick -= 0.42 * lung
         for rib in range(8):
-            # the hind part of a rib falls outwards, the arc of a parabola
+            # the posterior part of a rib descends laterally along a parabola
             middle = -0.33 + 0.078 * rib + 0.55 * (np.abs(u) - 0.05) ** 2 + 0.1 * np.abs(u)
             band = np.exp(-(((v - middle) / 0.011) ** 2)) * (np.abs(u) < 0.38 - 0.002 * rib) * (u * side > 0.04)
             thick += 0.075 * band * body
@@ -60,17 +60,17 @@ def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, words: bool 
     noise = np.random.default_rng(seed).normal(0, 0.008, (rows, columns))
     values = np.clip(0.06 + 1.15 * thick + noise, 0, 1) * ((1 << _BITS) - 96)
     stored = np.rint(values).astype(np.uint16)
-    return _stamped(stored) if words else stored
+    return _with_text(stored) if text else stored
 
 
-def _stamped(values: np.ndarray) -> np.ndarray:
+def _with_text(values: np.ndarray) -> np.ndarray:
     size = max(8, values.shape[1] // 40)
-    words = Image.new("L", (values.shape[1], values.shape[0]))
-    draw = ImageDraw.Draw(words)
+    mask = Image.new("L", (values.shape[1], values.shape[0]))
+    draw = ImageDraw.Draw(mask)
     font = ImageFont.load_default(size)
-    draw.text((size, size), _WORDS, fill=255, font=font)
+    draw.text((size, size), _TEXT, fill=255, font=font)
     draw.text((values.shape[1] - size, size), "L", fill=255, font=font, anchor="ra")
-    return np.where(np.asarray(words) > 96, (1 << _BITS) - 1, values).astype(np.uint16)
+    return np.where(np.asarray(mask) > 96, (1 << _BITS) - 1, values).astype(np.uint16)
 
 
 def phantom_png(rows: int = 1024, columns: int = 896) -> bytes:
@@ -80,13 +80,15 @@ def phantom_png(rows: int = 1024, columns: int = 896) -> bytes:
     return file.getvalue()
 
 
-def phantom_dicom(rows: int = 1024, columns: int = 896, *, values: np.ndarray | None = None, **elements) -> bytes:
+def phantom_dicom(
+    rows: int = 1024, columns: int = 896, *, values: np.ndarray | None = None, **elements: object
+) -> bytes:
     """Return the phantom as an uncompressed CR image of 12 bits.
 
     Args:
         rows, columns: of the image.
         values: other stored values, (rows, columns); unsigned of up to 16 bits.
-        elements: DICOM attributes by keyword that are set, or, where None, removed.
+        elements: DICOM attributes to set, by keyword; None removes one.
     """
     stored = phantom(rows, columns) if values is None else values
     ds = Dataset()

@@ -1,27 +1,79 @@
-"""The noun of imaging: a radiograph."""
+"""A decoded radiograph: stored pixels with their tables, what the file says of them, and its digest."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
-from .digest import Digest
-from .display import brightness
-from .gate import judge
-from .lookup import look_up
+from .gate.decision import Quality, assess
+from .header import SpacingSource
 from .orientation import UPRIGHT, Pose
-from .pixels import Pixels
-from .quality import Quality
-from .voi import Lut, Voi
+from .windowing import Lut, Voi, apply_voi, grey8, look_up
 
-__all__ = ["Kind", "Radiograph"]
+__all__ = ["Digest", "Kind", "Pixels", "Radiograph", "render8"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff", "webp"]
+
+_SYNCHRONOUS = 1 << 20
+
+
+class Digest:
+    """SHA-256 of bytes, computed on another thread; reading it waits for the result.
+
+    Hashing a detector's image takes longer than decoding it, and releases Python's lock. Up to a mebibyte is hashed
+    at once. A caller that knows the digest passes it as ``known``.
+    """
+
+    def __init__(self, data: bytes, known: str | None = None) -> None:
+        self._result: str | Future[str]
+        if known:
+            self._result = known
+        else:
+            self._result = _sha256(data) if len(data) <= _SYNCHRONOUS else _threads().submit(_sha256, data)
+
+    @property
+    def sha256(self) -> str:
+        """Hex, 64 letters."""
+        if isinstance(self._result, Future):
+            self._result = self._result.result()
+        return self._result
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "digest")
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Stored pixels, and the tables that say what each value of a container means.
+
+    An image has millions of pixels and at most 65,536 values, so each step of the grayscale pipeline is computed
+    for values and looked up for pixels on demand.
+
+    Attributes:
+        containers: (rows, columns) uint8 or uint16, row 0 on top, the patient's right on the image's left
+            as filed.
+        values: (256 or 65536,) float32, value of each container after the Modality LUT, before the VOI.
+        display: (256 or 65536,) float32 in [0, 1], its display level; 0 is black.
+        padding: (256 or 65536,) bool, True where a container is no part of the image; displayed black.
+    """
+
+    containers: np.ndarray
+    values: np.ndarray
+    display: np.ndarray
+    padding: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,21 +82,21 @@ class Radiograph:
 
     Attributes:
         digest: of the input bytes.
-        kind: what the bytes are, by their content.
-        pixels: as stored, with the tables that give values and display.
+        kind: file format, by content.
+        pixels: as stored, with the tables of values and display levels.
         voi: the window that made ``display`` from ``values``.
         inverted: True where brightness falls as ``values`` rise (polarity, applied once).
-        transforms: what was done to the stored pixels, in order, in words.
-        spacing_mm: (between rows, between columns) at the detector, or None where the file does
-            not say.
+        transforms: descriptions of what was done to the stored pixels, in order.
+        spacing_mm: (between rows, between columns), or None where the file does not say.
+        spacing_source: attribute that states it, or empty; Imager Pixel Spacing is at the detector.
         header: fields of the file that passed the allow-list; never a patient's identity.
         age: of the patient in years, or None where it is unknown.
-        concerns: what the decoding found that speaks against the film, in words.
-        override: why the film shall be read though the gate refuses it, or None.
-        pose: what the picture was brought into before it is shown: mirrored or turned.
-        scalable: a table of the file reaches a small part of the range that it declares.
-        alternatives: the file's windows and tables in their order, the one of ``display`` among them;
-            empty where the file names none.
+        warnings: of the decoding.
+        override: the reason to read the image although the gate refuses it, or None.
+        pose: mirroring and turns that were applied to the image.
+        scalable: the first VOI LUT uses a small part of its declared range and could be scaled by its own maximum.
+        square: the file states the shape of its pixels, which were made square where they are not.
+        alternatives: the file's windows and tables, the one of ``display`` first; empty where the file has none.
     """
 
     digest: Digest
@@ -54,17 +106,19 @@ class Radiograph:
     inverted: bool
     transforms: tuple[str, ...]
     spacing_mm: tuple[float, float] | None = None
+    spacing_source: SpacingSource = ""
     header: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     age: float | None = None
-    concerns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     override: str | None = None
     alternatives: tuple[Voi | Lut, ...] = ()
     pose: Pose = UPRIGHT
     scalable: bool = False
+    square: bool = False
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the input bytes; names the film everywhere."""
+        """Hex digest of the input bytes, which identifies the image everywhere."""
         return self.digest.sha256
 
     @cached_property
@@ -76,21 +130,28 @@ class Radiograph:
     def display(self) -> np.ndarray:
         """(rows, columns) float32 in [0, 1]; 0 is black.
 
-        After VOI, Presentation LUT and polarity: what the viewer shows by default and what the model is
-        given.
+        After VOI, Presentation LUT and polarity: what the viewer shows by default and what the model is given.
         """
         return look_up(self.pixels.display, self.pixels.containers)
 
     def display_under(self, voi: Voi | Lut) -> np.ndarray:
         """Return the display level of every container under another window or table, as ``Pixels.display``."""
-        seen = brightness(self.pixels.values, voi)
-        return np.where(self.pixels.padding, np.float32(0), 1 - seen if self.inverted else seen)
+        brightness = apply_voi(self.pixels.values, voi)
+        return np.where(self.pixels.padding, np.float32(0), 1 - brightness if self.inverted else brightness)
 
     @cached_property
     def quality(self) -> Quality:
         """The gate's verdict from header and pixels, with the override where it refuses."""
-        verdict = judge(self.display, self.header, self.age, self.concerns, pose=self.pose, scalable=self.scalable)
-        return replace(verdict, override=self.override) if verdict.status == "refused" else verdict
+        quality = assess(
+            self.display,
+            self.header,
+            self.age,
+            self.warnings,
+            pose=self.pose,
+            scalable=self.scalable,
+            square=self.square,
+        )
+        return replace(quality, override=self.override) if quality.status == "refused" else quality
 
     @property
     def rows(self) -> int:
@@ -101,3 +162,8 @@ class Radiograph:
     def columns(self) -> int:
         """Width in pixels."""
         return int(self.pixels.containers.shape[1])
+
+
+def render8(radiograph: Radiograph) -> np.ndarray:
+    """Return what the viewer shows by default: (rows, columns) uint8, 0 is black."""
+    return look_up(grey8(radiograph.pixels.display), radiograph.pixels.containers)

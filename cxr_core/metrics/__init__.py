@@ -1,8 +1,24 @@
-"""Arrays in, numbers with intervals out; nothing but NumPy and SciPy."""
+"""Metrics of a binary classifier with confidence intervals: arrays in, estimates out; NumPy and SciPy alone.
 
-from .agreement import Agreement, cohen_kappa, fleiss_kappa, reader_agreement
-from .averages import ClassMeans, mean_auc, mean_average_precision
-from .calibration import (
+Intervals are clustered by patient. Every number is an :class:`Estimate`; how its interval is made is one
+:class:`BootstrapOptions`.
+"""
+
+from ..estimate import Counts, Estimate
+from .agreement import Agreement, clustered_kappa, cohen_kappa, fleiss_kappa, reader_agreement
+from .auc import ModelComparison, auc_difference, auc_of_subsets, auc_per_class, auc_with_interval, compare_models, holm
+from .averages import ClassMeans, MeanComparison, compare_mean_auc, mean_auc, mean_average_precision
+from .bootstrap import BOOTSTRAP_MIN_PATIENTS, BootstrapOptions, default_resamples, patient_bootstrap
+from .box_geometry import box_coverage
+from .calibration.curve import (
+    BrierDecomposition,
+    CalibrationBin,
+    CalibrationError,
+    brier_decomposition,
+    calibration_curve,
+    calibration_error,
+)
+from .calibration.fit import (
     IsotonicFit,
     PlattFit,
     Recalibration,
@@ -12,148 +28,238 @@ from .calibration import (
     platt_replicates,
     recalibration,
 )
-from .clustered import auc_of_columns, auc_with_interval, clustered_auc, clustered_test
-from .comparison import ModelComparison, auc_difference, compare_models, holm
-from .decision import AtThreshold, ValuesAtPrevalence, at_threshold, values_at_prevalence
-from .delong import PairedTest, delong_auc, delong_test
-from .estimate import Estimate
-from .intervals import BOOTSTRAP_FROM, count_cases, count_patients, patient_bootstrap, patient_bootstrap_auc
+from .calibration.scores import brier_difference, brier_loss, log_loss, log_loss_difference
+from .cases import count_cases, patient_folds
+from .change_detection import (
+    ChangeOptions,
+    NumericReference,
+    ProportionReference,
+    detect_changes,
+    first_of_patient,
+    numeric_reference,
+    proportion_reference,
+)
+from .concordance import (
+    BeforeAfter,
+    Concordance,
+    Opinions,
+    ReadingTime,
+    Uncertain,
+    concordance,
+    concordance_by,
+    reading_time,
+)
+from .control_charts import (
+    StabilityIndex,
+    category_test,
+    count_limits,
+    mean_limits,
+    proportion_limits,
+    stability_index,
+)
+from .delong import PairedTest, clustered_auc, clustered_test, delong_auc, delong_test
+from .diagnostic_accuracy import (
+    AtThreshold,
+    PredictiveValues,
+    at_threshold,
+    predictive_values_at_prevalence,
+    sensitivity_specificity,
+)
+from .jackknife import jackknife_aucs, jackknife_covariance
+from .label_noise import LabelNoise, label_noise
 from .localisation import (
-    Look,
+    MapEvaluation,
     OverlapCurve,
     PointingGame,
-    box_coverage,
-    look_at,
+    evaluate_map,
     overlap_by_threshold,
-    overlap_of,
+    overlap_from_images,
     pointing_game,
-    pointing_game_of,
+    pointing_game_from_hits,
+)
+from .map_baselines import (
+    PairedDifference,
+    average_of_others,
+    best_threshold_of_others,
+    levels_of_equal_area,
+    paired_difference,
+    sign_flip_test,
+)
+from .multireader import (
+    MeanTest,
+    MultireaderAnalysis,
+    VarianceComponents,
+    decisions_against_model,
+    obuchowski_rockette,
 )
 from .net_benefit import DecisionCurve, OutcomeHistogram, decision_curve, outcome_histogram
-from .operating import (
-    sensitivity_specificity,
-    share_flagged,
-    threshold_at_sensitivity,
-    threshold_at_specificity,
-    youden_threshold,
-)
+from .operating_point import threshold_at_sensitivity, threshold_at_specificity, youden_threshold
 from .precision_recall import (
     PrecisionRecallCurve,
     average_precision,
-    patient_bootstrap_average_precision,
+    average_precision_per_class,
+    average_precision_with_interval,
     precision_recall_curve,
 )
-from .proper_scores import (
-    brier_difference,
-    brier_loss,
-    log_loss,
-    log_loss_difference,
+from .proportions import Proportion, patient_mean, patient_proportion, patient_proportions, wilson
+from .readers import (
+    ReaderDifference,
+    ReaderDifferences,
+    ReaderPoint,
+    majority_members,
+    majority_of_others,
+    reader_differences,
+    reader_points,
 )
-from .ranking import RocCurve, roc_auc, roc_curve
-from .readers import ReaderPoint, majority_of_others, reader_points
-from .reliability import (
-    BrierParts,
-    CalibrationBin,
-    CalibrationError,
-    brier_parts,
-    calibration_curve,
-    calibration_error,
+from .risk_coverage import CoveragePoint, RiskCoverage, risk_coverage
+from .roc import RocBand, RocCurve, roc_auc, roc_band, roc_curve
+from .sample_size import (
+    auc_half_width,
+    binormal_log_odds,
+    calibration_slope_half_width,
+    patients_needed,
+    proportion_half_width,
 )
-from .resampling import patient_folds, resamples_for
-from .roc_band import RocBand, roc_band
-from .selective import CoveragePoint, RiskCoverage, risk_coverage
-from .shares import Share, patient_mean, patient_share, patient_shares, wilson
 from .subgroups import UNKNOWN, SubgroupRow, age_bands, subgroups
 
 __all__ = [
-    "BOOTSTRAP_FROM",
+    "BOOTSTRAP_MIN_PATIENTS",
     "UNKNOWN",
     "Agreement",
     "AtThreshold",
-    "BrierParts",
+    "BeforeAfter",
+    "BootstrapOptions",
+    "BrierDecomposition",
     "CalibrationBin",
     "CalibrationError",
+    "ChangeOptions",
     "ClassMeans",
+    "Concordance",
+    "Counts",
     "CoveragePoint",
     "DecisionCurve",
     "Estimate",
     "IsotonicFit",
-    "Look",
+    "LabelNoise",
+    "MapEvaluation",
+    "MeanComparison",
+    "MeanTest",
     "ModelComparison",
+    "MultireaderAnalysis",
+    "NumericReference",
+    "Opinions",
     "OutcomeHistogram",
     "OverlapCurve",
+    "PairedDifference",
     "PairedTest",
     "PlattFit",
     "PointingGame",
     "PrecisionRecallCurve",
+    "PredictiveValues",
+    "Proportion",
+    "ProportionReference",
+    "ReaderDifference",
+    "ReaderDifferences",
     "ReaderPoint",
+    "ReadingTime",
     "Recalibration",
     "RiskCoverage",
     "RocBand",
     "RocCurve",
-    "Share",
+    "StabilityIndex",
     "SubgroupRow",
-    "ValuesAtPrevalence",
+    "Uncertain",
+    "VarianceComponents",
     "age_bands",
     "at_threshold",
     "auc_difference",
-    "auc_of_columns",
+    "auc_half_width",
+    "auc_of_subsets",
+    "auc_per_class",
     "auc_with_interval",
+    "average_of_others",
     "average_precision",
+    "average_precision_per_class",
+    "average_precision_with_interval",
+    "best_threshold_of_others",
+    "binormal_log_odds",
     "box_coverage",
+    "brier_decomposition",
     "brier_difference",
     "brier_loss",
-    "brier_parts",
     "calibration_curve",
     "calibration_error",
+    "calibration_slope_half_width",
+    "category_test",
     "clustered_auc",
+    "clustered_kappa",
     "clustered_test",
     "cohen_kappa",
+    "compare_mean_auc",
     "compare_models",
+    "concordance",
+    "concordance_by",
     "count_cases",
-    "count_patients",
+    "count_limits",
     "decision_curve",
+    "decisions_against_model",
+    "default_resamples",
     "delong_auc",
     "delong_test",
+    "detect_changes",
+    "evaluate_map",
+    "first_of_patient",
     "fleiss_kappa",
     "holm",
     "isotonic",
     "isotonic_replicates",
+    "jackknife_aucs",
+    "jackknife_covariance",
+    "label_noise",
+    "levels_of_equal_area",
     "log_loss",
     "log_loss_difference",
-    "look_at",
+    "majority_members",
     "majority_of_others",
     "mean_auc",
     "mean_average_precision",
+    "mean_limits",
+    "numeric_reference",
+    "obuchowski_rockette",
     "outcome_histogram",
     "overlap_by_threshold",
-    "overlap_of",
+    "overlap_from_images",
+    "paired_difference",
     "patient_bootstrap",
-    "patient_bootstrap_auc",
-    "patient_bootstrap_average_precision",
     "patient_folds",
     "patient_mean",
-    "patient_share",
-    "patient_shares",
+    "patient_proportion",
+    "patient_proportions",
+    "patients_needed",
     "platt",
     "platt_replicates",
     "pointing_game",
-    "pointing_game_of",
+    "pointing_game_from_hits",
     "precision_recall_curve",
+    "predictive_values_at_prevalence",
+    "proportion_half_width",
+    "proportion_limits",
+    "proportion_reference",
     "reader_agreement",
+    "reader_differences",
     "reader_points",
+    "reading_time",
     "recalibration",
-    "resamples_for",
     "risk_coverage",
     "roc_auc",
     "roc_band",
     "roc_curve",
     "sensitivity_specificity",
-    "share_flagged",
+    "sign_flip_test",
+    "stability_index",
     "subgroups",
     "threshold_at_sensitivity",
     "threshold_at_specificity",
-    "values_at_prevalence",
     "wilson",
     "youden_threshold",
 ]

@@ -1,29 +1,30 @@
 """Radiograph to reading: the network, its card, its engines. Imports no TensorFlow by itself."""
 
 from .calibration import assumed_prevalence
-from .card import Metric, ModelCard, OperatingPoint, read_card, write_card
-from .findings import Finding, Reading, log_odds, reassessed
+from .card import ModelCard, OperatingPoint, read_card, write_card
+from .engines import class_maps
+from .findings import Finding, Reading, log_odds, reassess
 from .folder import ModelFolder, list_models, open_model
-from .predictor import Predictor, class_maps, shared_predictor
-from .prepared import PreparedFilm, prepare_film
+from .model_input import ModelInput, prepare_input
+from .predictor import Predictor, open_engine, shared_predictor
 
 __all__ = [
     "Finding",
-    "Metric",
     "ModelCard",
     "ModelFolder",
+    "ModelInput",
     "OperatingPoint",
     "Predictor",
-    "PreparedFilm",
     "Reading",
     "assumed_prevalence",
     "class_maps",
     "list_models",
     "log_odds",
+    "open_engine",
     "open_model",
-    "prepare_film",
+    "prepare_input",
     "read_card",
-    "reassessed",
+    "reassess",
     "shared_predictor",
     "write_card",
 ]

@@ -1,8 +1,8 @@
-"""From a score to a probability, where the card allows one.
+"""Calibration on a model card: score to probability, where the card allows one.
 
-A curve was fitted on films of validation patients, whose share of positives it reproduces. Where those films
-came one after another as in a clinic, the probability is shown. Where they were picked it would be wrong, and
-none is shown until somebody says how common the label is: then all log-odds move by the difference.
+A curve was fitted on images of validation patients and reproduces their prevalence. Where those images are consecutive,
+as in a clinic, the probability is shown. Where the sample is enriched or unknown it would be wrong, and none is shown
+until a local prevalence is assumed: then all log-odds are shifted by the difference.
 """
 
 from __future__ import annotations
@@ -13,58 +13,75 @@ from dataclasses import dataclass as plain_dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
-from .measure import STRICT, Counts, Interval
+from ..estimate import Counts, Estimate
 
 __all__ = [
     "Bin",
     "Calibration",
     "Curve",
+    "GroupAgreement",
     "HeldOut",
     "Sampling",
     "Scale",
     "assumed_prevalence",
     "check_calibration",
+    "discrimination_not_shown",
     "probability_scale",
 ]
 
 Sampling = Literal["consecutive", "enriched", "unknown"]
 
 
-@dataclass(frozen=True, config=STRICT)
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Bin:
-    """Films of similar probability: the mean predicted, and the share that was positive with its interval."""
+    """Images of similar probability: the mean predicted, and the observed proportion of positives."""
 
     predicted: float
-    observed: Interval
-    films: int
+    observed: Estimate
+    images: int
     patients: int
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
+class GroupAgreement:
+    """Slope and calibration in the large of the cross-validated probabilities, on the images of one view or sex."""
+
+    slope: Estimate
+    in_the_large: Estimate
+    counts: Counts
+
+
+@dataclass(frozen=True, config=_STRICT)
 class HeldOut:
-    """How good the curve is on patients that it was not fitted on.
+    """Performance of the curve on patients that it was not fitted on.
 
     ``slope``, ``intercept`` and ``in_the_large`` are those of :class:`cxr_core.metrics.Recalibration`; ``brier``
-    and ``log_loss`` are losses of the probability, ``*_uncalibrated`` those of the score as it comes, and
-    ``*_difference`` the paired difference, under 0 where calibrating helped. ``bins`` hold equally many films.
+    and ``log_loss`` are losses of the probability, ``*_uncalibrated`` those of the uncalibrated score, and
+    ``*_difference`` the paired difference, below 0 where calibration helped. ``bins`` hold equally many images;
+    ``by_group`` is empty where neither view nor sex is known, and on cards of earlier versions.
     """
 
-    slope: Interval
-    intercept: Interval
-    in_the_large: Interval
-    brier: Interval
-    brier_uncalibrated: Interval
-    brier_difference: Interval
-    log_loss: Interval
-    log_loss_uncalibrated: Interval
-    log_loss_difference: Interval
+    slope: Estimate
+    intercept: Estimate
+    in_the_large: Estimate
+    brier: Estimate
+    brier_uncalibrated: Estimate
+    brier_difference: Estimate
+    log_loss: Estimate
+    log_loss_uncalibrated: Estimate
+    log_loss_difference: Estimate
     bins: tuple[Bin, ...]
+    by_group: dict[str, GroupAgreement] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class Curve:
     """Logit to probability for one label, with the error of the curve.
 
@@ -75,10 +92,11 @@ class Curve:
         logits: knots, ascending.
         log_odds: of an isotonic curve at the knots.
         low, high: log-odds at the knots, percentiles of the curves of patient resamples; linear between, and
-            beyond the ends constant where isotonic, else going on as they end.
-        prevalence: share of positive films among those that it was fitted on.
-        counts: of those films.
-        held_out: what the same fit is worth on patients that it did not see.
+            beyond the ends constant where isotonic, else extrapolated.
+        prevalence: proportion of positive images among those that it was fitted on.
+        counts: of those images.
+        auc: of the score on those images, whether there is a curve or not; None on cards of earlier versions.
+        held_out: performance of the same fit on held-out patients.
     """
 
     method: Literal["platt", "isotonic"] | None
@@ -90,17 +108,18 @@ class Curve:
     high: tuple[float, ...] = ()
     prevalence: float | None = None
     counts: Counts | None = None
+    auc: Estimate | None = None
     held_out: HeldOut | None = None
     reason: str | None = None
 
     def at(self, logit: float) -> tuple[float, float, float]:
         """Return the log-odds at a logit: low, value, high."""
-        low, high = (self._between(edge, logit) for edge in (self.low, self.high))
-        if self.method == "platt":
+        low, high = (self._interpolate(limit, logit) for limit in (self.low, self.high))
+        if self.method == "platt" and self.slope is not None and self.intercept is not None:
             return low, self.slope * logit + self.intercept, high
-        return low, self._between(self.log_odds, logit), high
+        return low, self._interpolate(self.log_odds, logit), high
 
-    def _between(self, heights: tuple[float, ...], logit: float) -> float:
+    def _interpolate(self, heights: tuple[float, ...], logit: float) -> float:
         if self.method == "platt":
             for end, inner in ((0, 1), (-1, -2)):
                 beyond = logit - self.logits[end]
@@ -110,29 +129,29 @@ class Curve:
         return float(np.interp(logit, self.logits, heights))
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class Calibration:
-    """The curves of all labels, and the films they come from.
+    """The curves of all labels, and the images they come from.
 
     Attributes:
         weights_sha256: of the ``model.keras`` that made the scores; with others the loader refuses it.
-        sampling: how the films were come by. Only ``consecutive`` gives a probability as it is.
-        films: in words.
+        sampling: how the images were sampled. Only ``consecutive`` gives a probability without an assumption.
+        images: description.
         sources: names of the data sets or folders.
-        reference: who says what a film shows.
-        split, split_sha256: which patients these are; empty where every film of a table was taken.
-        interval: what the intervals of the curves are.
-        held_out: how the films were kept apart on which the curves were judged.
+        reference: the reference standard.
+        split, split_sha256: the split and its hash; empty where every image of a table was used.
+        interval: how the intervals of the curves were made.
+        held_out: how the images for the performance were held out.
         rule: how the method was chosen.
         per_label: a curve, or the reason there is none, for every label of the card.
     """
 
     weights_sha256: str
     sampling: Sampling
-    films: str
+    images: str
     sources: tuple[str, ...]
     reference: str
-    number_of_films: int
+    number_of_images: int
     number_of_patients: int
     split: str
     split_sha256: str
@@ -141,10 +160,42 @@ class Calibration:
     rule: str
     per_label: dict[str, Curve]
 
+    @property
+    def calibrated(self) -> dict[str, Curve]:
+        """The labels that have a curve."""
+        return {label: curve for label, curve in self.per_label.items() if curve.method is not None}
+
+
+def discrimination_not_shown(curve: Curve) -> str | None:
+    """Return why the calibration images do not show that a score discriminates, or None where they do.
+
+    They do where the 95 % interval of the AUC lies above 0.5 and that of the cross-validated calibration slope above 0.
+    On a card of an earlier version, which has no AUC here, only the slope speaks, where there is one.
+    """
+    auc, slope = curve.auc, None if curve.held_out is None else curve.held_out.slope
+    if auc is not None and (auc.value is None or auc.low is None or auc.high is None):
+        return f"{_NOT_SHOWN}: AUC not known ({auc.reason})"
+    if auc is not None and auc.low is not None and auc.low <= 0.5:
+        return f"{_NOT_SHOWN}: AUC {_with_limits(auc)}"
+    if slope is None:
+        return None if auc is None else f"{_NOT_SHOWN}: {curve.reason}"
+    if slope.low is None or slope.low <= 0:
+        return f"{_NOT_SHOWN}: cross-validated calibration slope {_with_limits(slope)}"
+    return None
+
+
+_NOT_SHOWN = "discrimination not shown"
+
+
+def _with_limits(estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return f"not known ({estimate.reason})"
+    return f"{estimate.value:.2f}, {estimate.low:.2f} to {estimate.high:.2f}"
+
 
 @plain_dataclass(frozen=True)
 class Scale:
-    """A label's way from logit to probability, moved to a prevalence where one is assumed.
+    """A label's scale from logit to probability, shifted to a prevalence where one is assumed.
 
     Attributes:
         curve: of the card.
@@ -163,20 +214,20 @@ class Scale:
 def probability_scale(
     calibration: Calibration | None, label: str, prevalence: Mapping[str, float] | None = None
 ) -> Scale | None:
-    """Return the scale on which a label's probability may be shown, or None where none may.
+    """Return the probability scale of a label, or None where the card allows no probability.
 
     Args:
         calibration: the card's.
         label: one of the card's.
-        prevalence: assumed share of positive films, by label, as :func:`assumed_prevalence` returns it.
+        prevalence: assumed proportion of positive images, by label, as :func:`assumed_prevalence` returns it.
 
     Source of the shift: Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a
-    priori probabilities, Neural Computation 14 (2002) 21-41. It holds where films with the label look alike in
-    both places, and films without it do.
+    priori probabilities, Neural Computation 14 (2002) 21-41. It holds where images with the label look alike in
+    both places, and images without it do.
     """
-    if calibration is None or calibration.per_label[label].method is None:
+    curve = None if calibration is None else calibration.per_label[label]
+    if calibration is None or curve is None or curve.method is None or curve.prevalence is None:
         return None
-    curve = calibration.per_label[label]
     if prevalence is not None and label in prevalence:
         return Scale(curve, _logit(prevalence[label]) - _logit(curve.prevalence))
     return Scale(curve) if calibration.sampling == "consecutive" else None
@@ -189,25 +240,27 @@ def assumed_prevalence(
 
     Args:
         calibration: the card's.
-        given: a share for every label, or shares of single ones.
+        given: one prevalence for every label, or prevalences by label.
 
     Raises:
-        WrongArguments: for a share that is not between 0 and 1, a label that the card does not calibrate, or a
+        WrongArguments: for a prevalence that is not between 0 and 1, a label that the card does not calibrate, or a
             card without calibration.
     """
     if given is None or given == {}:
         return None
-    known = {} if calibration is None else {k: c for k, c in calibration.per_label.items() if c.method is not None}
-    if not known:
-        raise WrongArguments("A prevalence was given, and this model has no calibrated label that it could shift.")
-    shares = dict(given) if isinstance(given, Mapping) else dict.fromkeys(known, given)
-    for label, share in shares.items():
-        if label not in known:
-            why = getattr(calibration.per_label.get(label), "reason", None) or "no label of this model"
-            raise WrongArguments(f"Prevalence of {label!r}: {why}. Accepted: {', '.join(known)}.")
-        if not 0 < share < 1:
-            raise WrongArguments(f"Prevalence of {label}: {share:g} found, a share between 0 and 1 is accepted.")
-    return {label: float(share) for label, share in shares.items()}
+    curves = {} if calibration is None else calibration.calibrated
+    if calibration is None or not curves:
+        raise WrongArguments("A prevalence was given, but this model has no calibrated label that it could shift.")
+    prevalence = dict(given) if isinstance(given, Mapping) else dict.fromkeys(curves, given)
+    for label, value in prevalence.items():
+        if label not in curves:
+            reason = calibration.per_label[label].reason if label in calibration.per_label else None
+            raise WrongArguments(
+                f"Prevalence of {label!r}: {reason or 'no label of this model'}. Accepted: {', '.join(curves)}."
+            )
+        if not 0 < value < 1:
+            raise WrongArguments(f"Prevalence of {label}: {value:g} found, a number between 0 and 1 is accepted.")
+    return {label: float(value) for label, value in prevalence.items()}
 
 
 def check_calibration(calibration: Calibration, labels: tuple[str, ...], model: str) -> None:
@@ -218,11 +271,11 @@ def check_calibration(calibration: Calibration, labels: tuple[str, ...], model: 
         if curve.method is None:
             continue
         heights = [curve.low, curve.high] + ([curve.log_odds] if curve.method == "isotonic" else [])
-        whole = all(len(row) == len(curve.logits) for row in heights) and len(curve.logits) > 1
+        complete = all(len(row) == len(curve.logits) for row in heights) and len(curve.logits) > 1
         rising = all(a < b for a, b in zip(curve.logits, curve.logits[1:], strict=False))
         line = curve.method == "isotonic" or None not in (curve.slope, curve.intercept)
-        if not (whole and rising and line and 0 < (curve.prevalence or 0) < 1):
-            raise ModelUnusable(f"Model card {model}: the calibration of {label} is not whole.")
+        if not (complete and rising and line and 0 < (curve.prevalence or 0) < 1):
+            raise ModelUnusable(f"Model card {model}: the calibration of {label} is incomplete.")
 
 
 def _expit(odds: float) -> float:
@@ -230,5 +283,5 @@ def _expit(odds: float) -> float:
     return 1 / (1 + math.exp(-odds)) if odds > 0 else math.exp(odds) / (1 + math.exp(odds))
 
 
-def _logit(share: float) -> float:
-    return math.log(share) - math.log1p(-share)
+def _logit(probability: float) -> float:
+    return math.log(probability) - math.log1p(-probability)

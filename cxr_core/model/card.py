@@ -1,21 +1,23 @@
-"""What is known of a model, in one frozen record that is read from ``card.json``."""
+"""The model card: what is known of a model, in one frozen record that is read from ``card.json``."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ..errors import ModelUnusable, WrongArguments
+from ..estimate import Counts, Estimate
+from ..files import write_whole
 from ..imaging import InputExposure, Preparation, Resampling
-from ..whole_files import write_whole
 from .calibration import Calibration, check_calibration
-from .data_summary import DataSummary
-from .measure import STRICT, Counts, Metric
-from .schooling import LossBalance, StageEnd
+from .localisation import LocalisationTable
+from .stability import Stability
+from .training_record import TrainingRecord
 
 __all__ = [
     "CARD_SCHEMA",
@@ -25,13 +27,12 @@ __all__ = [
     "Familiarity",
     "Imported",
     "InputSpec",
-    "Metric",
+    "MeasuredFlagRates",
     "MetricTable",
     "ModelCard",
     "OperatingPoint",
     "ReaderMetric",
     "Threshold",
-    "TrainingRecord",
     "card_json",
     "read_card",
     "write_card",
@@ -39,14 +40,20 @@ __all__ = [
 
 CARD_SCHEMA = 1
 
+MOST_OFFERED = 0.5
+"""An operating point that flags more than this proportion of images without findings is not offered for reading."""
 
-@dataclass(frozen=True, config=STRICT)
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class InputSpec:
-    """What the network is given: one grey channel in [0, 1], black to white.
+    """Input of the network: one grey channel in [0, 1], black to white.
 
-    The fields are those of :class:`.Preparation`; ``scaling`` says in words what the graph does with the input.
-    A card that does not name its ``resampling`` is of a model that was made with ``triangle``; ``exposure`` says
-    whether the grey is as displayed (``none``) or brought to one range first (``stretched``).
+    The fields are those of :class:`.Preparation`; ``scaling`` describes what the graph does with the input. A card
+    without ``resampling`` is of a model that was made with ``triangle``; ``exposure`` is ``none`` where the grey is as
+    displayed, ``stretched`` where it is brought to one range first.
     """
 
     size: int
@@ -59,13 +66,13 @@ class InputSpec:
     exposure: InputExposure = "none"
 
     def preparation(self) -> Preparation:
-        """Return the preparation that brings a film to this input."""
+        """Return the preparation that brings an image to this input."""
         return Preparation(self.size, self.fit, self.detail, self.resampling, self.crop_fraction, self.exposure)
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class Architecture:
-    """The network and the names by which its parts are found; ``transfer_learned`` is null where it is not known."""
+    """The network and the names of its layers; ``transfer_learned`` is null where it is not known."""
 
     name: str
     features_layer: str
@@ -75,50 +82,19 @@ class Architecture:
     transfer_learned: bool | None
 
 
-@dataclass(frozen=True, config=STRICT)
-class TrainingRecord:
-    """What the weights have seen, and how; null is what was not published with imported weights.
-
-    ``datasets`` begins each name with that of its source, such as ``NIH ChestX-ray14``: a run on one of them
-    is marked "images possibly seen in training". ``summary`` is null on a card of before there was one; the command
-    ``describe`` completes it.
-    """
-
-    datasets: tuple[str, ...]
-    films: int | None = None
-    patients: int | None = None
-    validation_films: int | None = None
-    validation_patients: int | None = None
-    split: str | None = None
-    split_sha256: str | None = None
-    stages: str | None = None
-    augmentation: str | None = None
-    horizontal_flip: bool | None = None
-    loss: str | None = None
-    seed: int | None = None
-    history: tuple[dict[str, float | None], ...] = ()  # null: not a number, as the AUC of no positives
-    balance: dict[str, LossBalance] = Field(default_factory=dict)
-    patience: int = 0  # epochs; 0: no early stopping, and no stage_ends
-    stage_ends: tuple[StageEnd, ...] = ()
-    average: float = 0.0  # decay of the moving average of the weights; 0: none
-    precision: str = "float32"
-    near_duplicates: str | None = None
-    summary: DataSummary | None = None
-
-
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class Imported:
-    """Where weights came from that were not trained here.
+    """Origin of imported weights.
 
     Attributes:
         source: as given to ``models import``.
-        file: name of the file, and what it was.
+        file: name of the file, and its format.
         sha256: of that file.
-        checked: with what its SHA-256 was compared, in words.
+        checked: with what its SHA-256 was compared, as text.
         url: where it is published; null for a file of the user's own.
-        verified: whether its SHA-256 is that of the published file. Null where nothing was published of it, and on
-            a card of before this was kept.
-        self_check: how TensorFlow, OpenVINO and float64 agreed at the import, in words.
+        verified: whether its SHA-256 is that of the published file; null for a file that is not a published one, and
+            on older cards.
+        self_check: differences between TensorFlow, OpenVINO and float64 at the import, as text.
     """
 
     source: str
@@ -130,86 +106,115 @@ class Imported:
     self_check: str = ""
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class MetricTable:
-    """One metric for every label on one set of films."""
+    """One metric for every label on one set of images."""
 
     name: str
     metric: str
-    films: str
+    images: str
     reference: str
-    number_of_films: int | None
+    number_of_images: int | None
     number_of_patients: int | None
     interval: str
-    per_label: dict[str, Metric]
-    mean: Metric | None = None
+    per_label: dict[str, Estimate]
+    mean: Estimate | None = None
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class ReaderMetric:
-    """What one reader of the same films found, against the majority of the other readers."""
+    """Sensitivity and specificity of one reader of the same images, against the majority of the other readers."""
 
     reader: str
-    sensitivity: Metric
-    specificity: Metric
+    sensitivity: Estimate
+    specificity: Estimate
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class Threshold:
-    """The score at or over which a label is called above; null where ``reason`` says why.
+    """The score at or over which a label is called above; null for the stated ``reason``.
 
-    ``source`` says who set a threshold that was published without counts; it is null for one that was set here.
-    ``sensitivity`` and ``specificity`` are those of the rule on patients that it was not applied to, where the
-    operating point says so under ``held_out``.
+    ``source`` names the origin of a threshold that was published without counts; it is null for one that was set here.
+    ``sensitivity`` and ``specificity`` are those on held-out patients where the operating point has a ``held_out``.
     """
 
     value: float | None
-    sensitivity: Metric | None = None
-    specificity: Metric | None = None
+    sensitivity: Estimate | None = None
+    specificity: Estimate | None = None
     counts: Counts | None = None
     reason: str | None = None
     source: str | None = None
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class OperatingPoint:
     """A rule, and the threshold it gives for each label.
 
-    ``flagged_without_findings`` is the share of films without findings on which any label is at or over its
-    threshold, and ``labels_above_per_film`` how many labels are on a film of the same data, findings or none.
-    Both are of patients that the rule was not applied to, as ``held_out`` says; ``flagged_where_set`` is the
-    share on the very films that the thresholds were set on.
+    ``flagged_without_findings`` is the proportion of images without findings on which any evaluated label is at or over
+    its threshold, ``flagged_by_group`` the same by view, sex and age band (``view: AP``), and
+    ``labels_above_per_image`` the mean number of such labels on all images of the same data. All are cross-validated,
+    as ``held_out`` says; where it is empty they are in-sample. ``flagged_where_set`` and
+    ``flagged_by_group_where_set`` are the in-sample proportions, of the thresholds on the card and the images that
+    they were set on. ``most_flagged`` is the limit that the in-sample proportion keeps, of all images without findings
+    and of those in each view with enough patients; None where the rule has no such limit.
     """
 
     name: str
     rule: str
-    films: str
+    images: str
     thresholds: dict[str, Threshold]
-    flagged_without_findings: Metric | None = None
-    flagged_where_set: Metric | None = None
-    labels_above_per_film: Metric | None = None
+    flagged_without_findings: Estimate | None = None
+    flagged_by_group: dict[str, Estimate] = Field(default_factory=dict)
+    flagged_where_set: Estimate | None = None
+    flagged_by_group_where_set: dict[str, Estimate] = Field(default_factory=dict)
+    labels_above_per_image: Estimate | None = None
     held_out: str = ""
+    most_flagged: float | None = None
+
+    @property
+    def flags_most(self) -> bool:
+        """Whether more than half of the images without findings are flagged; False where the rate is not known."""
+        rate = self.flagged_without_findings
+        return rate is not None and rate.value is not None and rate.value > MOST_OFFERED
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
+class MeasuredFlagRates:
+    """Images without findings that an operating point flags among the images of an evaluation run.
+
+    Neither thresholds nor calibration curves were set on images of these patients. ``flagged`` is the proportion with
+    any evaluated label at or over its threshold, ``flagged_by_group`` the same by view, sex and age band.
+    """
+
+    name: str
+    operating_point: str
+    images: str
+    reference: str
+    number_of_images: int
+    number_of_patients: int
+    flagged: Estimate
+    flagged_by_group: dict[str, Estimate]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Familiarity:
-    """From which distance on a film is unlike those that the model knows; see ``familiarity.npz``."""
+    """Distance beyond which an image is unlike the training images; see :mod:`.familiarity`."""
 
     threshold: float
     rule: str
-    reference_films: int
-    validation_films: int
+    reference_images: int
+    validation_images: int
     validation_patients: int
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=_STRICT)
 class ModelCard:
-    """Everything a reader may ask of a model.
+    """Labels, input, training, operating points, calibration, metrics and limits of a model.
 
-    ``weights_sha256`` is that of ``model.keras``; operating points and map anchors were made with
-    those weights and are refused with others; ``calibration`` carries its own, which must be the same.
-    ``map_anchors`` gives, per label and in logit units, the contribution of one cell that is drawn in full
-    colour. ``files`` holds the SHA-256 of every other file of the folder.
+    ``weights_sha256`` is that of ``model.keras``; operating points and map anchors were made with those weights and are
+    refused with others; ``calibration``, ``stability`` and ``localisation`` have their own, which must be the same.
+    ``map_anchors`` gives, per label and in logit units, the contribution of one cell that is drawn in full colour.
+    ``files`` holds the SHA-256 of every other file of the folder.
     """
 
     id: str
@@ -236,12 +241,20 @@ class ModelCard:
     familiarity: Familiarity | None = None
     imported: Imported | None = None
     readers: dict[str, tuple[ReaderMetric, ...]] = Field(default_factory=dict)
+    stability: Stability | None = None
+    localisation: tuple[LocalisationTable, ...] = ()
+    flag_rates: tuple[MeasuredFlagRates, ...] = ()
     schema: int = CARD_SCHEMA
 
     @property
     def unverified(self) -> bool:
-        """Whether published numbers stand on it that belong to a file which this one is not proved to be."""
+        """Whether the card carries published numbers, but the file is not proved to be the published one."""
         return self.imported is not None and self.imported.verified is False
+
+    @property
+    def offered_points(self) -> tuple[str, ...]:
+        """Names of the operating points that the reading page offers; the default is always one."""
+        return tuple(name for name, point in self.operating_points.items() if name == "default" or not point.flags_most)
 
     def operating_point(self, name: str = "default") -> OperatingPoint:
         """Return an operating point by name; raises WrongArguments for one the card does not have."""
@@ -253,10 +266,12 @@ class ModelCard:
 
 
 _ADAPTER = TypeAdapter(ModelCard)
+_FILM_KEYS = re.compile(r'(?<=["_])film(?=[a-z_]*"\s*:)')
+"""Keys of cards that version 0.1.0 wrote, which called images films."""
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read ``card.json``; raises ModelUnusable with the first thing that is wrong."""
+    """Read ``card.json``; raises ModelUnusable with the first error."""
     try:
         text = path.read_text(encoding="utf-8")
         schema = json.loads(text).get("schema")
@@ -268,24 +283,24 @@ def read_card(path: Path) -> ModelCard:
             "It was written by another version of this program."
         )
     try:
-        card = _ADAPTER.validate_json(text)
+        card = _ADAPTER.validate_json(_FILM_KEYS.sub("image", text))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ModelUnusable(f"Model card {path.parent.name}: {where}: {first['msg']}.") from error
+        field = ".".join(str(step) for step in first["loc"])
+        raise ModelUnusable(f"Model card {path.parent.name}: {field}: {first['msg']}.") from error
     _check_labels(card)
     return card
 
 
 def _check_labels(card: ModelCard) -> None:
-    known = set(card.labels)
-    if len(known) != len(card.labels):
-        raise ModelUnusable(f"Model card {card.id}: a label stands twice.")
+    labels = set(card.labels)
+    if len(labels) != len(card.labels):
+        raise ModelUnusable(f"Model card {card.id}: a label appears twice.")
     for name, keys in {
         "map_anchors": card.map_anchors.keys(),
         **{f"operating_points.{k}": p.thresholds.keys() for k, p in card.operating_points.items()},
     }.items():
-        if set(keys) != known:
+        if set(keys) != labels:
             raise ModelUnusable(f"Model card {card.id}: {name} does not name exactly the card's labels.")
     if card.calibration is not None:
         check_calibration(card.calibration, card.labels, card.id)

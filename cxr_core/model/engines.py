@@ -1,4 +1,8 @@
-"""Two engines behind one interface: TensorFlow is the reference, OpenVINO serves."""
+"""Interface of the inference engines, and class activation maps from their output.
+
+TensorFlow (:mod:`.tensorflow_engine`) is the reference, OpenVINO (:mod:`.openvino_engine`) serves;
+:func:`.predictor.open_engine` opens either.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ..blas import products_on_one_thread
-from ..errors import WrongArguments
-from .folder import ModelFolder
-
-__all__ = ["Engine", "Head", "Inference", "open_engine"]
+__all__ = ["Engine", "Head", "Inference", "class_maps"]
 
 
 @dataclass(frozen=True)
 class Head:
-    """The dense layer on the pooled features: ``kernel`` (channels, classes), ``bias`` (classes,)."""
+    """The dense layer on the pooled features: ``kernel`` (channels, labels), ``bias`` (labels,)."""
 
     kernel: np.ndarray
     bias: np.ndarray
@@ -24,9 +24,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Inference:
-    """What a network says of a batch.
+    """Output of a network for a batch.
 
-    ``features`` is the last feature map, (n, h, w, channels) float32; ``logits`` (n, classes) float32.
+    ``features`` is the last feature map, (n, h, w, channels) float32; ``logits`` (n, labels) float32.
     """
 
     features: np.ndarray
@@ -36,31 +36,31 @@ class Inference:
 class Engine(Protocol):
     """Runs a network. Safe to call from several threads.
 
-    ``requests`` is how many films it works on at a time; a further one waits.
+    ``requests`` is how many images it works on at a time; a further one waits.
     """
 
     name: str
     head: Head
     requests: int
 
-    def infer(self, films: np.ndarray) -> Inference:
-        """Run (n, size, size, 1) float32 films in [0, 1] forward, once."""
+    def infer(self, images: np.ndarray) -> Inference:
+        """Run (n, size, size, 1) float32 images in [0, 1] forward, once."""
         ...
 
 
-def open_engine(folder: ModelFolder, name: str, *, throughput: bool = False) -> Engine:
-    """Return an engine for a checked model folder; its library is imported only here.
+def class_maps(features: np.ndarray, head: Head) -> np.ndarray:
+    """Return each cell's contribution to each logit.
 
-    With ``throughput`` the cores work on films of their own instead of together on one: each film takes longer and
-    many take less, most of all where other programs take part of a core. The answers are the same bits.
+    For global average pooling and one dense layer, logit[c] = sum over cells of (A W)[:, :, c] / (h w), plus b[c],
+    where A is the last feature map and W the kernel.
+
+    Args:
+        features: (h, w, channels) float32.
+        head: the dense layer.
+
+    Returns:
+        (labels, h, w) float32, of either sign, logit units.
     """
-    products_on_one_thread()
-    if name == "openvino":
-        from .openvino_engine import OpenVinoEngine
-
-        return OpenVinoEngine(folder, throughput=throughput)
-    if name == "tensorflow":
-        from .tensorflow_engine import TensorFlowEngine
-
-        return TensorFlowEngine(folder)
-    raise WrongArguments(f"Engine {name!r}: unknown. Accepted: openvino, tensorflow.")
+    h, w, channels = features.shape
+    product = features.reshape(h * w, channels) @ head.kernel
+    return np.ascontiguousarray((product / (h * w)).T.reshape(-1, h, w))

@@ -1,9 +1,9 @@
-"""Is a film like those the model has learned from? A distance in the model's own feature space.
+"""Distance of an image from the training images, in the model's own feature space.
 
-The pooled features of training films span a cloud; a film's distance to its middle is measured along the
-cloud's main directions, each in units of its own spread, and across all others together (a Mahalanobis
-distance with a shrunken remainder; Lee et al., NeurIPS 2018, use its full form). It says how unlike a
-film is to the model, not whether the reading is wrong, and a near film may still be read wrongly.
+The distance is a Mahalanobis distance of the pooled features: along the principal directions of the training images
+each in units of its standard deviation, and along all other directions together in units of their root mean square (Lee
+et al., NeurIPS 2018, use the full covariance). It measures how unlike the training images an image is, not whether its
+reading is wrong: a near image may be read wrongly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelUnusable
-from ..whole_files import whole_file
+from ..files import whole_file
 
 __all__ = ["FAMILIARITY", "Reference", "fit_reference", "load_reference", "save_reference"]
 
@@ -24,13 +24,13 @@ DIRECTIONS = 48
 
 @dataclass(frozen=True)
 class Reference:
-    """The cloud of training films.
+    """Distribution of the training images' pooled features.
 
     Attributes:
-        mean: (d,) float32, of the pooled features.
-        directions: (d, k) float32, orthonormal, by falling spread.
-        spread: (k,) float32, standard deviation along each.
-        remainder: root mean square of what lies across all directions.
+        mean: (d,) float32.
+        directions: (d, k) float32, orthonormal principal directions, by falling standard deviation.
+        spread: (k,) float32, standard deviation along each direction.
+        remainder: root mean square of the component orthogonal to all of them.
         weights_sha256: of the ``model.keras`` that made the features.
     """
 
@@ -41,7 +41,7 @@ class Reference:
     weights_sha256: str
 
     def distance(self, pooled: np.ndarray) -> np.ndarray:
-        """Return (n,) float64 distances of (n, d) pooled features; near 1 for a film like the others."""
+        """Return (n,) float64 distances of (n, d) pooled features; near 1 for an image like those of the training."""
         centred = pooled.astype(np.float64) - self.mean
         along = centred @ self.directions
         across = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0)
@@ -50,7 +50,7 @@ class Reference:
 
 
 def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
-    """Return the cloud of (n, d) pooled features of training films, n > :data:`DIRECTIONS`."""
+    """Return the distribution of (n, d) pooled features of training images, n > :data:`DIRECTIONS`."""
     mean = pooled.mean(axis=0, dtype=np.float64)
     centred = pooled - mean
     _, singular, directions = np.linalg.svd(centred, full_matrices=False)

@@ -1,4 +1,4 @@
-"""A model folder: its files, their hashes, and the refusal of anything changed."""
+"""Model folders: their files, the SHA-256 of each, and the refusal of changed files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelUnusable
-from ..settings import settings
-from ..whole_files import cannot_write, write_all, write_whole
+from ..files import cannot_write, file_sha256, write_all, write_whole
+from ..settings import folder_notes, model_roots
 from .card import ModelCard, card_json, read_card
 from .familiarity import FAMILIARITY
 
@@ -22,7 +22,6 @@ __all__ = [
     "WEIGHTS",
     "ModelFolder",
     "card_of",
-    "file_sha256",
     "find_model",
     "keep_card",
     "list_models",
@@ -57,12 +56,6 @@ class ModelFolder:
         return self.path / GRAPH
 
 
-def file_sha256(path: Path) -> str:
-    """Return the hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_sums(folder: Path) -> None:
     """Write ``SHA256SUMS`` in the format of ``sha256sum``."""
     present = [name for name in (*FILES, FAMILIARITY) if name in FILES or (folder / name).is_file()]
@@ -70,7 +63,7 @@ def write_sums(folder: Path) -> None:
 
 
 def keep_card(folder: ModelFolder, card: ModelCard) -> None:
-    """Write another card into a checked model folder, and the sums that go with it: both or none.
+    """Write another card into a checked model folder together with its SHA256SUMS: both or none.
 
     Raises:
         PathUnusable: the folder cannot be written.
@@ -85,36 +78,36 @@ def keep_card(folder: ModelFolder, card: ModelCard) -> None:
 
 @contextlib.contextmanager
 def making(folder: Path) -> Iterator[Path]:
-    """Give a place beside a model folder to make it in; it is moved there when the context ends without an error.
+    """Give a temporary folder to make a model in; it is moved into place when the context ends without an error.
 
     Files of an earlier model of that folder are replaced, the sums last; other files in it stay.
 
     Raises:
-        PathUnusable: there is no room, or no leave to write.
+        PathUnusable: the disk is full, or the place may not be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent, ignore_cleanup_errors=True) as aside:
-            made = Path(aside) / folder.name
-            made.mkdir()
-            yield made
-            _move(made, folder)
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+            new = Path(temporary) / folder.name
+            new.mkdir()
+            yield new
+            _move(new, folder)
     except OSError as error:
         raise cannot_write(f"Model folder {folder}", error) from error
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(new: Path, folder: Path) -> None:
     if not folder.exists():
-        made.rename(folder)
+        new.rename(folder)
         return
-    names = [path.relative_to(made) for path in made.rglob("*") if path.is_file()]
-    # refused from here on until the new sums are there
+    paths = [path.relative_to(new) for path in new.rglob("*") if path.is_file()]
+    # the folder is refused from here on until the new sums are there
     for name in (*FILES, FAMILIARITY):
-        if Path(name) not in names:
+        if Path(name) not in paths:
             (folder / name).unlink(missing_ok=True)
-    for name in sorted(names, key=lambda name: name.name == SUMS):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (made / name).replace(folder / name)
+    for path in sorted(paths, key=lambda path: path.name == SUMS):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (new / path).replace(folder / path)
 
 
 def _sums(sums: Mapping[str, str]) -> bytes:
@@ -124,23 +117,32 @@ def _sums(sums: Mapping[str, str]) -> bytes:
 def find_model(model: str) -> Path:
     """Return the folder of a model id, or of a path to a model folder."""
     candidate = Path(model)
-    # a name that no file system takes is no model either
+    # a name that the file system rejects is no model either
     with contextlib.suppress(OSError, ValueError):
         if (candidate / CARD).is_file():
             return candidate
-        if candidate.name == model and (settings().home / model / CARD).is_file():
-            return settings().home / model
-    known = ", ".join(path.name for path in list_models()) or "none"
-    raise ModelUnusable(f"Model {model!r}: no such model folder. Found: {known}. See: models list.")
+        for root in model_roots() if candidate.name == model else ():
+            if (root / model / CARD).is_file():
+                return root / model
+    available = ", ".join(path.name for path in list_models()) or "none"
+    notes = "".join(f" {note}" for note in folder_notes())
+    raise ModelUnusable(f"Model {model!r}: no such model folder. Found: {available}. See: models list.{notes}")
 
 
 def list_models() -> list[Path]:
-    """Return the model folders of ``SECOND_READ_HOME``, by name."""
-    return sorted(card.parent for card in settings().home.glob(f"*/{CARD}"))
+    """Return the model folders by name: those of the user, and those that come with the program.
+
+    Of two with one name the user's is returned (see :func:`cxr_core.settings.model_roots`).
+    """
+    folders: dict[str, Path] = {}
+    for root in model_roots():
+        for card in root.glob(f"*/{CARD}"):
+            folders.setdefault(card.parent.name, card.parent)
+    return [folders[name] for name in sorted(folders)]
 
 
 def card_of(weights_sha256: str) -> ModelCard | None:
-    """Return the card of the model that has these weights; None where none is here, or none that can be read."""
+    """Return the card of the model with these weights; None where there is no such model, or its card is unreadable."""
     for path in list_models() if weights_sha256 else ():
         try:
             card = read_card(path / CARD)
@@ -180,11 +182,13 @@ def open_model(model: str) -> ModelFolder:
             f"Model {path.name}: calibration, operating points and map anchors of the card were made with other "
             f"weights (SHA-256 {card.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). They are refused."
         )
-    if card.calibration is not None and card.calibration.weights_sha256 != sums[WEIGHTS]:
-        raise ModelUnusable(
-            f"Model {path.name}: the calibration of the card was made with other weights "
-            f"(SHA-256 {card.calibration.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). It is refused."
-        )
+    maps = [("localisation", table) for table in card.localisation]
+    for name, measured in (("calibration", card.calibration), ("stability", card.stability), *maps):
+        if measured is not None and measured.weights_sha256 != sums[WEIGHTS]:
+            raise ModelUnusable(
+                f"Model {path.name}: the {name} of the card was made with other weights "
+                f"(SHA-256 {measured.weights_sha256[:12]}, found {sums[WEIGHTS][:12]}). It is refused."
+            )
     return ModelFolder(path, card)
 
 

@@ -1,4 +1,4 @@
-"""DenseNet121, global average pooling, one logit per label: one flat functional network.
+"""DenseNet121, global average pooling, one logit per label: one flat functional network, and its files.
 
 Huang et al., *Densely Connected Convolutional Networks*, CVPR 2017; the head of Wang et al. 2017
 and of the paper. The head is linear in the last feature map, so its GradCAMs are exact and free
@@ -13,7 +13,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ..errors import ModelUnusable
+from ..errors import ModelUnusable, PathUnusable
+from .folder import GRAPH, WEIGHTS
 
 __all__ = [
     "FEATURES_LAYER",
@@ -21,8 +22,10 @@ __all__ = [
     "build_network",
     "initialise_from_file",
     "initialise_from_imagenet",
-    "rebuilt",
+    "resize_input",
+    "save_network",
 ]
+
 
 FEATURES_LAYER = "relu"
 """The last feature map, (h, w, 1024) at 1/32 of the input."""
@@ -32,9 +35,9 @@ STEM = "conv1_conv"
 SCALING = "scaling"
 
 BLANK_VARIANCE = 1e-12
-"""Keeps an image of one grey from dividing by nought where it is normalised by itself."""
+"""Keeps the normalisation of an image by its own variance finite where all pixels are equal."""
 
-# ImageNet's mean and standard deviation, averaged over the three colours: what a grey film looks
+# ImageNet's mean and standard deviation, averaged over the three colours: what a grey image looks
 # like to weights that were trained on colour photographs.
 GREY_MEAN, GREY_STD = 0.449, 0.226
 
@@ -45,7 +48,7 @@ def build_network(
     *,
     scale: float | Sequence[float] = 1 / GREY_STD,
     offset: float | Sequence[float] = -GREY_MEAN / GREY_STD,
-    each_image: bool = False,
+    per_image: bool = False,
 ) -> keras.Model:
     """Return DenseNet121 with random weights.
 
@@ -54,8 +57,8 @@ def build_network(
         size: side of the square input, or None for any.
         scale, offset: what the network does first to its input in [0, 1]. Three of each make three
             channels of it: a stem that was trained on colour stays as it is, and the normalisation of
-            each colour is exact also at the border, where the stem's padding is nought.
-        each_image: the input is normalised by its own mean and standard deviation instead; of ``scale``
+            each colour is exact also at the border, where the stem pads with 0.
+        per_image: the input is normalised by its own mean and standard deviation instead; of ``scale``
             only the number of channels counts.
 
     Returns:
@@ -63,10 +66,12 @@ def build_network(
         that of the feature map included, is found by its name.
     """
     grey = keras.Input((size, size, 1), name="grey")
-    colours = grey if np.ndim(scale) == 0 else keras.layers.Concatenate(name="colours")([grey] * len(scale))
+    colours = grey
+    if not isinstance(scale, float | int):
+        colours = keras.layers.Concatenate(name="colours")([grey] * len(scale))
     scaled = (
         keras.layers.LayerNormalization((1, 2, 3), epsilon=BLANK_VARIANCE, center=False, scale=False, name=SCALING)
-        if each_image
+        if per_image
         else keras.layers.Rescaling(scale, offset, name=SCALING)
     )(colours)
     backbone = keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=scaled)
@@ -77,21 +82,21 @@ def build_network(
     return keras.Model(grey, logits, name="densenet121")
 
 
-def rebuilt(network: keras.Model, size: int) -> keras.Model:
-    """Return the same network with the same weights for input of one fixed size."""
+def resize_input(network: keras.Model, size: int) -> keras.Model:
+    """Return a copy of the network, with the same weights, for square input of one fixed side."""
     scaling = network.get_layer(SCALING)
-    each_image = isinstance(scaling, keras.layers.LayerNormalization)
+    per_image = isinstance(scaling, keras.layers.LayerNormalization)
     channels = network.get_layer(STEM).weights[0].shape[2]
-    ones, noughts = ([1.0] * 3, [0.0] * 3) if channels == 3 else (1.0, 0.0)
-    made = build_network(
+    ones, zeros = ([1.0] * 3, [0.0] * 3) if channels == 3 else (1.0, 0.0)
+    network_of_size = build_network(
         network.output_shape[-1],
         size,
-        scale=ones if each_image else scaling.scale,
-        offset=noughts if each_image else scaling.offset,
-        each_image=each_image,
+        scale=ones if per_image else scaling.scale,
+        offset=zeros if per_image else scaling.offset,
+        per_image=per_image,
     )
-    made.set_weights(network.get_weights())
-    return made
+    network_of_size.set_weights(network.get_weights())
+    return network_of_size
 
 
 def initialise_from_imagenet(network: keras.Model) -> None:
@@ -149,15 +154,46 @@ def _backbone_of(path: Path) -> keras.Model:
 def _copy_body(source: keras.Model, network: keras.Model) -> None:
     """Copy every layer with weights but the head; a colour stem is summed to grey.
 
-    Summing a stem's kernel over the colours is exact for a grey picture given to all three.
+    Summing a stem's kernel over the colours is exact for a grey image given to all three.
     """
-    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    source_layers = {layer.name: layer for layer in source.layers if layer.weights}
     for layer in network.layers:
         if not layer.weights or layer.name == LOGITS_LAYER:
             continue
-        if layer.name not in theirs:
+        if layer.name not in source_layers:
             raise ModelUnusable(f"Starting weights: layer {layer.name} is missing; a DenseNet121 is needed.")
-        weights = theirs[layer.name].get_weights()
+        weights = source_layers[layer.name].get_weights()
         if layer.name == STEM and weights[0].shape[2] == 3:
             weights = [np.sum(weights[0], axis=2, keepdims=True), *weights[1:]]
         layer.set_weights(weights)
+
+
+def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
+    """Write ``model.keras`` and ``openvino/model.xml`` with ``model.bin``.
+
+    Args:
+        network: trained, of any input size.
+        size: side of the input in the files, pixels.
+        folder: the model folder; made where it is missing.
+
+    Returns:
+        The network with the fixed size and two outputs, ``features`` and ``logits``, as in the graph.
+
+    Raises:
+        PathUnusable: the folder cannot be written.
+    """
+    fixed = resize_input(network, size)
+    # the graph takes the names of its outputs from the keys
+    outputs = {
+        "features": fixed.get_layer(FEATURES_LAYER).output,
+        "logits": fixed.get_layer(LOGITS_LAYER).output,
+    }
+    both = keras.Model(fixed.input, outputs)
+    try:
+        (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
+        fixed.save(folder / WEIGHTS)
+        both.export(str(folder / GRAPH), format="openvino", verbose=False)
+    except (OSError, RuntimeError) as error:
+        # HDF5 and OpenVINO raise RuntimeError for a full disk
+        raise PathUnusable(f"Model folder {folder.name}: cannot be written; is there room on the disk?") from error
+    return both

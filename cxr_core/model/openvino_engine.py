@@ -1,28 +1,90 @@
-"""The engine that serves: OpenVINO on the graph that the model folder carries."""
+"""The serving engine: OpenVINO on the graph of the model folder, compiled once and cached on disk.
+
+OpenVINO's own cache does not notice a changed byte in the weights that it holds. Here each cached file begins with the
+SHA-256 of the rest, and its name is the hash of everything it was made from; a file that does not match is compiled
+again.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
+from pathlib import Path
 from queue import Queue
 
 import numpy as np
 import openvino
 
 from ..errors import ModelUnusable
-from .compiled import compile_once
+from ..files import private_folder, write_whole
+from ..settings import settings
 from .engines import Head, Inference
-from .folder import ModelFolder
+from .folder import GRAPH, GRAPH_WEIGHTS, ModelFolder
 
-__all__ = ["OpenVinoEngine", "threads"]
+__all__ = ["OpenVinoEngine", "compile_once", "threads"]
 
-# one request runs on all cores already; a second only fills the gaps between two films
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def compile_once(
+    core: openvino.Core, graph: openvino.Model, folder: ModelFolder, options: dict[str, object]
+) -> openvino.CompiledModel:
+    """Return the graph of a checked model folder, compiled for this processor; RuntimeError where it cannot be.
+
+    Where the cache cannot be written, only the time of the next compilation is lost.
+    """
+    path = _path(core, folder, options)
+    cached = _read(path)
+    if cached is not None:
+        # RuntimeError: made by another build of the same version
+        with contextlib.suppress(RuntimeError):
+            return core.import_model(cached, "CPU", options)
+    compiled = core.compile_model(graph, "CPU", options)
+    # a graph that cannot be cached serves all the same; OpenVINO raises ValueError where memory runs out
+    with contextlib.suppress(RuntimeError, OSError, ValueError, MemoryError):
+        _write(path, compiled.export_model().getvalue())
+    return compiled
+
+
+def _path(core: openvino.Core, folder: ModelFolder, options: dict[str, object]) -> Path:
+    sources = {
+        "graph": [folder.card.files[name] for name in (GRAPH, GRAPH_WEIGHTS)],
+        "openvino": openvino.get_version(),
+        "processor": [
+            str(core.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
+        ],
+        "cores": os.cpu_count(),
+        "options": options,
+    }
+    name = hashlib.sha256(json.dumps(sources, sort_keys=True).encode()).hexdigest()
+    return settings().runs / "compiled" / f"{name}.blob"
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, compiled = data[:_DIGEST], data[_DIGEST:]
+    return compiled if hashlib.sha256(compiled).digest() == digest else None
+
+
+def _write(path: Path, compiled: bytes) -> None:
+    private_folder(path.parent)
+    write_whole(path, hashlib.sha256(compiled).digest() + compiled, private=True)
+
+
 REQUESTS = 2
+"""One request uses all cores already; a second fills the gaps between two images."""
 
 
 class OpenVinoEngine:
-    """Compiles the graph once; ``infer`` waits for one of a few requests.
+    """Runs the graph; ``infer`` waits for one of a few requests.
 
-    Films are given one by one: a batch of several takes as long for each, with the same bits.
+    Images are given one by one: in a batch each takes as long, with the same bits.
     """
 
     name = "openvino"
@@ -32,7 +94,7 @@ class OpenVinoEngine:
         try:
             graph = core.read_model(folder.graph)
             self.head = _head(graph, len(folder.card.labels))
-            # some processors default to less than float32, and the states would move with them
+            # some processors default to less than float32, which would change states
             options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads()}
             if throughput:
                 options["PERFORMANCE_HINT"] = "THROUGHPUT"
@@ -45,28 +107,28 @@ class OpenVinoEngine:
         for _ in range(self.requests):
             self._requests.put(compiled.create_infer_request())
 
-    def infer(self, films: np.ndarray) -> Inference:
-        """Run (n, size, size, 1) float32 films in [0, 1] forward, once."""
+    def infer(self, images: np.ndarray) -> Inference:
+        """Run (n, size, size, 1) float32 images in [0, 1] forward, once."""
         request = self._requests.get()
         try:
-            answer = request.infer([np.ascontiguousarray(films, dtype=np.float32)])
-            # the request's own memory is written over by the next film
+            answer = request.infer([np.ascontiguousarray(images, dtype=np.float32)])
+            # the next image overwrites the request's own memory
             return Inference(answer[self._features].copy(), answer[self._logits].copy())
         finally:
             self._requests.put(request)
 
 
 def threads() -> int:
-    """Return how many threads to use: all cores, or what this process was told to be content with."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdigit() and int(told) else os.cpu_count() or 1
+    """Return the number of threads to use: ``OMP_NUM_THREADS``, by default one per core."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return int(limit) if limit.isdigit() and int(limit) else os.cpu_count() or 1
 
 
 def _head(graph: openvino.Model, classes: int) -> Head:
     """Read the dense layer's constants out of the graph: logits = pooled x kernel + bias.
 
-    A bias of noughts is left out of the graph when it is written, and one that is the same for all labels may stand
-    there as a single number.
+    A bias of zeros is left out of the graph when it is written, and one that is the same for all labels may be stored
+    as a single number.
     """
     last = graph.output("logits").get_node().input_value(0).get_node()
     bias, product = None, None

@@ -14,7 +14,7 @@ __all__ = ["TensorFlowEngine"]
 
 
 class TensorFlowEngine:
-    """One compiled function from films to feature map and logits."""
+    """Runs the Keras model as one compiled function from images to feature map and logits."""
 
     name = "tensorflow"
     requests = 2
@@ -31,9 +31,9 @@ class TensorFlowEngine:
         both = keras.Model(network.input, [features, network.output])
         size = folder.card.input.size
         signature = [tf.TensorSpec((None, size, size, 1), tf.float32)]
-        self._forward = tf.function(lambda films: both(films, training=False), input_signature=signature)
+        self._forward = tf.function(lambda images: both(images, training=False), input_signature=signature)
 
-    def infer(self, films: np.ndarray) -> Inference:
-        """Run (n, size, size, 1) float32 films in [0, 1] forward, once."""
-        features, logits = self._forward(tf.convert_to_tensor(films, tf.float32))
+    def infer(self, images: np.ndarray) -> Inference:
+        """Run (n, size, size, 1) float32 images in [0, 1] forward, once."""
+        features, logits = self._forward(tf.convert_to_tensor(images, tf.float32))
         return Inference(features.numpy(), logits.numpy())

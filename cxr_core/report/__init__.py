@@ -1,11 +1,13 @@
-"""Readings to files: JSON and CSV to the contract, and maps.
+"""Files of readings: JSON and CSV to the contract, heat maps, and the paragraph of a radiology report.
 
-The sheet for paper is :mod:`.sheet`, which brings matplotlib: who wants one imports it there.
+:mod:`.sheet` and :mod:`.pdf` make sheets and reports for print; they import matplotlib and reportlab, so they are not
+imported here.
 """
 
-from .heatmaps import heatmaps_npz, overlay_pngs
 from .record import (
     CSV_COLUMNS,
+    heatmaps_npz,
+    overlay_pngs,
     reading_json,
     reading_record,
     reading_rows,
@@ -14,9 +16,11 @@ from .record import (
     refusal_row,
     refusals_csv,
 )
+from .report_text import ReportImage, report_paragraph
 
 __all__ = [
     "CSV_COLUMNS",
+    "ReportImage",
     "heatmaps_npz",
     "overlay_pngs",
     "reading_json",
@@ -26,4 +30,5 @@ __all__ = [
     "refusal_json",
     "refusal_row",
     "refusals_csv",
+    "report_paragraph",
 ]

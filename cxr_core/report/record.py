@@ -1,18 +1,28 @@
-"""A reading as JSON and CSV, to the contract that other programs rely on (schema 1)."""
+"""A reading as JSON and CSV, to the contract that other programs rely on (schema 2)."""
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..csv_text import csv_text
+import numpy as np
+
+from ..estimate import Estimate
+from ..explain import heat_maps, overlay_png
+from ..imaging import Radiograph, render8
 from ..labels import NOTICE
-from ..model import Metric, Reading
+from ..model import ModelCard, Reading
+from ..model.findings import FlagRate
+from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
+from ..table_files import csv_text
 
 __all__ = [
     "CSV_COLUMNS",
     "SCHEMA",
+    "heatmaps_npz",
+    "overlay_pngs",
     "reading_json",
     "reading_record",
     "reading_rows",
@@ -22,7 +32,8 @@ __all__ = [
     "refusals_csv",
 ]
 
-SCHEMA = 1
+
+SCHEMA = 2
 
 CSV_COLUMNS = (
     "file",
@@ -39,25 +50,31 @@ CSV_COLUMNS = (
     "interval_high",
     "threshold",
     "state",
+    "reason",
     "reasons",
     "override",
     "notice",
     "assumed_prevalence",
     "flagged_without_findings",
+    "state_changes_under",
 )
-"""One line per finding; a refused film has one line without a label."""
+"""One line per finding; a refused image has one line without a label."""
 
 
 def reading_record(file: str, reading: Reading) -> dict[str, Any]:
     """Return a reading as the contract's object.
 
     Args:
-        file: the name by which the user knows the film.
-        reading: a refused film has no findings and its reasons.
+        file: the name by which the user knows the image.
+        reading: a refused image has no findings and its reasons.
 
-    ``assumed_prevalence`` is null, or the shares of positive films that the user set: an assumption, to which the
-    probabilities, intervals and thresholds of these labels are shifted. ``flagged_without_findings`` is the share
-    of films without findings on which the operating point has any label above, as the model's card says.
+    ``reason`` of a finding is null, or why its label is not evaluated. ``assumed_prevalence`` is null, or the
+    proportions of positive images that the user set: an assumption, to which the probabilities, intervals and
+    thresholds of these labels are shifted. ``flagged_without_findings`` is the proportion of images without findings on
+    which the operating point has any label above, as the model's card says; ``view`` the same of the images in the view
+    of this image, null where either is not known.
+    ``small_changes`` are the names of those under which the image was read again, and null where it was not; then
+    each finding has its scores under them, and the names of those under which its state is another one.
     """
     image, quality = reading.image, reading.quality
     return {
@@ -88,10 +105,13 @@ def reading_record(file: str, reading: Reading) -> dict[str, Any]:
                 "interval": None if finding.interval is None else list(finding.interval),
                 "threshold": finding.threshold,
                 "state": finding.state,
+                "reason": finding.reason,
+                "stability": _stability(reading, finding.label),
             }
             for finding in reading.findings
         ],
-        **_context(reading.prevalence, reading.flagged_without_findings),
+        "small_changes": [c.change for c in reading.under_changes] if reading.changes_checked else None,
+        **_context(reading.prevalence, reading.flagged),
     }
 
 
@@ -110,7 +130,7 @@ def refusal_json(
     engine: str,
     operating_point: str,
     prevalence: Mapping[str, float] | None = None,
-    flagged_without_findings: Metric | None = None,
+    flagged: FlagRate | None = None,
 ) -> str:
     """Return the line of a file that could not be decoded: the same object, ``image`` null.
 
@@ -128,7 +148,8 @@ def refusal_json(
             "image": None,
             "quality": {"status": "refused", "reasons": [reason], "notes": [], "override": None},
             "findings": [],
-            **_context(prevalence, flagged_without_findings),
+            "small_changes": None,
+            **_context(prevalence, flagged),
         }
     )
 
@@ -136,9 +157,9 @@ def refusal_json(
 def reading_rows(file: str, reading: Reading) -> list[dict[str, Any]]:
     """Return a reading as rows of :data:`CSV_COLUMNS`, one a finding; numbers are those of the JSON.
 
-    A film without findings has one row, without a label. What is null is None.
+    An image without findings has one row, without a label. What is null is None.
     """
-    flagged = _share(reading.flagged_without_findings)
+    flagged = _flagged(reading.flagged)
     common = {
         "file": file,
         "sha256": reading.sha256,
@@ -150,7 +171,7 @@ def reading_rows(file: str, reading: Reading) -> list[dict[str, Any]]:
         "reasons": "; ".join(reading.quality.reasons),
         "override": reading.quality.override,
         "notice": NOTICE,
-        "flagged_without_findings": flagged and flagged["share"],
+        "flagged_without_findings": flagged and flagged["rate"],
     }
     rows = [
         common
@@ -162,7 +183,9 @@ def reading_rows(file: str, reading: Reading) -> list[dict[str, Any]]:
             "interval_high": finding.interval and finding.interval[1],
             "threshold": finding.threshold,
             "state": finding.state,
+            "reason": finding.reason,
             "assumed_prevalence": (reading.prevalence or {}).get(finding.label),
+            "state_changes_under": _changes_text(reading.changes_of_state(finding.label)),
         }
         for finding in reading.findings
     ]
@@ -185,22 +208,77 @@ def refusals_csv(refusals: Sequence[tuple[str, str | None, str]]) -> str:
     return csv_text(CSV_COLUMNS, (refusal_row(*refusal) for refusal in refusals), header=False)
 
 
-def _context(prevalence: Mapping[str, float] | None, flagged: Metric | None) -> dict[str, Any]:
+def _stability(reading: Reading, label: str) -> dict[str, Any] | None:
+    if not reading.changes_checked:
+        return None
+    changes = reading.changes_of_state(label)
+    position = [finding.label for finding in reading.findings].index(label)
     return {
-        "assumed_prevalence": None if prevalence is None else dict(prevalence),
-        "flagged_without_findings": _share(flagged),
+        "state_changes_under": None if changes is None else list(changes),
+        "scores": {changed.change: changed.findings[position].score for changed in reading.under_changes},
     }
 
 
-def _share(metric: Metric | None) -> dict[str, Any] | None:
-    if metric is None or metric.value is None:
+def _changes_text(changes: tuple[str, ...] | None) -> str | None:
+    """Return the names of small changes; ``none`` where none changes the state, None where that was not tried."""
+    return None if changes is None else "; ".join(changes) or "none"
+
+
+def _context(prevalence: Mapping[str, float] | None, flagged: FlagRate | None) -> dict[str, Any]:
+    return {
+        "assumed_prevalence": None if prevalence is None else dict(prevalence),
+        "flagged_without_findings": _flagged(flagged),
+    }
+
+
+def _flagged(flagged: FlagRate | None) -> dict[str, Any] | None:
+    overall = None if flagged is None else _rate(flagged.overall)
+    if flagged is None or overall is None:
+        return None
+    in_view = _rate(flagged.in_view)
+    return overall | {
+        "method": CROSS_VALIDATED if flagged.cross_validated else IN_SAMPLE,
+        "view": None if in_view is None else {"name": flagged.view, **in_view},
+    }
+
+
+def _rate(estimate: Estimate | None) -> dict[str, Any] | None:
+    if estimate is None or estimate.value is None:
         return None
     return {
-        "share": metric.value,
-        "interval": None if metric.low is None else [metric.low, metric.high],
-        "films": metric.counts.positive_films + metric.counts.negative_films,
+        "rate": estimate.value,
+        "interval": None if estimate.low is None else [estimate.low, estimate.high],
+        "images": None if estimate.counts is None else estimate.counts.images,
     }
 
 
 def _line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+# Heat maps as files: one npz for programs, one overlay a finding for eyes.
+
+
+def heatmaps_npz(reading: Reading, card: ModelCard) -> bytes:
+    """Return an npz file of all maps of an image that was read.
+
+    Its arrays: ``maps`` (labels, rows, columns) float32, rectified, in logits, the network's own
+    grid; ``labels``; ``to_original`` (2, 3) from a cell's centre (column, row, 1) to (x, y) of the
+    original, integers at pixel centres; ``notice``.
+    """
+    maps = heat_maps(reading, card)
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        maps=np.stack([heat.grid for heat in maps]),
+        labels=np.array([heat.label for heat in maps]),
+        to_original=maps[0].to_original,
+        notice=np.array(NOTICE),
+    )
+    return stream.getvalue()
+
+
+def overlay_pngs(radiograph: Radiograph, reading: Reading, card: ModelCard) -> dict[str, bytes]:
+    """Return one PNG for each label: the image as displayed, with that label's map over it."""
+    grey = render8(radiograph)
+    return {heat.label: overlay_png(grey, heat) for heat in heat_maps(reading, card)}

@@ -1,7 +1,10 @@
-"""What is kept: a row a run in a database, and every prediction of it in a Parquet file."""
+"""Stored runs: a database with one row per run, and a Parquet file with the predictions of each.
 
-from .localisation import Localisation
-from .predictions import Predictions, ReaderAnswers, read_predictions, write_predictions
+Studies, reads and opinions are in the same database; :class:`.reads.ReadStore` is not imported here, since it needs the
+model.
+"""
+
+from .predictions import Localisation, Predictions, ReaderAnswers, read_predictions, write_predictions
 from .record import RunRecord
 from .runs import RunStore, StoredRun
 

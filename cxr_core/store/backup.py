@@ -1,32 +1,32 @@
-"""A backup of everything that the program keeps, in one file, and back.
+"""Backup of everything that the program stores to one file, and restore.
 
-The file is a zip whose members are stored as they are, and ``manifest.json``, which names each with its size and
-SHA-256. It holds keys and predictions, so it is its owner's alone wherever it is written.
+The file is a zip of uncompressed members, with a ``manifest.json`` that lists each with its size and SHA-256. It holds
+keys and predictions, so only its owner may read it, wherever it is written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from ..access.audit_chain import held
+from ..access.audit_chain import trail_lock
 from ..errors import PathUnusable, StoreDamaged
-from ..private_files import make_private, open_private, private_folder
-from ..whole_files import cannot_write, is_stream
+from ..files import cannot_write, is_stream, make_private, part_beside, private_folder, whole_file
+from .backup_members import DATABASE_MEMBER, STUDIES, audit_files, database_url, place_of, stored_files
 from .database import DAMAGED, SIDE_FILES, open_database, sqlite_file
-from .kept_files import DATABASE_MEMBER, audit_files, database_url, model_files, place_of, run_files
+from .image_files import studies_folder
 from .rebuild import Rebuilt, rebuild
+from .stored_studies import StudyStore
 
 __all__ = ["Contents", "Restored", "back_up", "restore"]
 
@@ -41,10 +41,10 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup holds.
+    """Contents of a backup.
 
     Attributes:
-        created: when it was made, UTC.
+        created: time of the backup, UTC.
         files: SHA-256 and size of each file, by its name in the backup.
     """
 
@@ -57,20 +57,20 @@ class Contents:
         return sum(size for _, size in self.files.values())
 
     def count(self, group: str) -> int:
-        """Return how many runs or models there are; ``group`` is ``runs`` or ``models``."""
+        """Return how many there are of a group: ``runs``, ``models`` or ``studies``."""
         parts = (name.split("/") for name in self.files)
         return len({name[1] for name in parts if name[0] == group and len(name) > 2})
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did.
+    """Result of a restore.
 
     Attributes:
         contents: of the backup.
-        written: files that were written; the others were there with the same contents.
-        rebuilt: runs whose rows were made anew, because they are younger than the database of the backup, or because
-            that lies on a server.
+        written: number of files written; the others already existed with the same contents.
+        rebuilt: runs whose rows were added, because they are newer than the database of the backup, or because the
+            database is on a server.
     """
 
     contents: Contents
@@ -79,66 +79,64 @@ class Restored:
 
 
 def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done, files: None) -> Contents:
-    """Write a backup; it stands under its name when it is whole, and not before.
+    """Write a backup; the file appears under its name when it is complete.
 
-    The database is copied while others may write to it, by SQLite's backup interface; one on a server is not in it.
+    The database is copied by SQLite's backup interface, while others may write to it; one on a server is not included.
 
     Raises:
-        PathUnusable: the file is there and ``overwrite`` is not given, it is a pipe or device, or something cannot be
+        PathUnusable: the file exists and ``overwrite`` is not given, it is a pipe or device, or something cannot be
             read or written.
         StoreDamaged: the database is damaged.
     """
     if is_stream(file):
         raise PathUnusable(f"Backup {file}: is a pipe or a device. Name a regular file.")
     if file.exists() and not overwrite:
-        raise PathUnusable(f"Backup {file}: is there already. Give another name, or --overwrite.")
-    told_as, file = file, file.resolve() if file.is_symlink() else file
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    created, files = datetime.now(UTC).isoformat(timespec="seconds"), {}
+        raise PathUnusable(f"Backup {file}: exists already. Give another name, or --overwrite.")
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    files: dict[str, tuple[str, int]] = {}
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".second-read-backup-", dir=file.parent) as aside:
-            sources = _sources(Path(aside))
+        place = file.resolve() if file.is_symlink() else file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".second-read-backup-", dir=place.parent) as temporary:
+            sources = _sources(Path(temporary))
             with (
-                os.fdopen(open_private(part, os.O_RDWR | os.O_EXCL), "w+b") as opened,
+                whole_file(file, private=True) as opened,
                 zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive,
             ):
                 for done, (name, source) in enumerate(sources, 1):
-                    files[name] = _add(archive, name, source)
+                    if not name.startswith(f"{STUDIES}/") or source.exists():
+                        files[name] = _add(archive, name, source)
                     report(done, len(sources))
-                told = {"schema": SCHEMA, "created": created, "files": files}
-                archive.writestr(_member(MANIFEST), json.dumps(told, indent=1))
-            with part.open("rb") as opened:
-                os.fsync(opened.fileno())
-        part.replace(file)
+                manifest = {"schema": SCHEMA, "created": created, "files": files}
+                archive.writestr(_member(MANIFEST), json.dumps(manifest, indent=1))
     except OSError as error:
-        raise cannot_write(f"Backup {told_as}", error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        raise cannot_write(f"Backup {file}", error) from error
     return Contents(created, files)
 
 
-def _sources(aside: Path) -> list[tuple[str, Path]]:
-    """Return (name, file) of all that is backed up; what others write to is copied first."""
+def _sources(temporary: Path) -> list[tuple[str, Path]]:
+    """Return (name, file) of all that is backed up; files that may change meanwhile are copied first."""
     sources = []
+    if studies_folder().is_dir():
+        # what was to be deleted is deleted, so that it is in no backup from now on
+        StudyStore().close()
     # before the runs: a run that is added meanwhile has files and no row, and a restore makes the row
-    if _copy_database(aside / DATABASE_MEMBER):
-        sources.append((DATABASE_MEMBER, aside / DATABASE_MEMBER))
-    with held():
+    if _copy_database(temporary / DATABASE_MEMBER):
+        sources.append((DATABASE_MEMBER, temporary / DATABASE_MEMBER))
+    with trail_lock():
         for number, (name, file) in enumerate(audit_files()):
-            shutil.copyfile(file, aside / f"audit-{number}")
-            sources.append((name, aside / f"audit-{number}"))
-    sources += [*run_files(), *model_files()]
+            shutil.copyfile(file, temporary / f"audit-{number}")
+            sources.append((name, temporary / f"audit-{number}"))
+    sources += stored_files()
     for name, _ in sources:
         if name != DATABASE_MEMBER and place_of(name) is None:
             folder = "/".join(name.split("/")[:2])
-            raise PathUnusable(f"Backup: a file in {folder} has a name that not every system takes. Rename it.")
+            raise PathUnusable(f"Backup: a file in {folder} has a name that is not valid on every system. Rename it.")
     return sources
 
 
 def _copy_database(copy: Path) -> bool:
-    """Copy the database as it is at one moment; return False where there is none, or it lies on a server."""
+    """Copy the database in a consistent state; return False where there is none, or it is on a server."""
     url = database_url()
     file = sqlite_file(url)
     if file is not None and not file.exists():
@@ -150,7 +148,7 @@ def _copy_database(copy: Path) -> bool:
         connection = engine.raw_connection()
         target = sqlite3.connect(copy)
         try:
-            connection.driver_connection.backup(target)
+            cast("sqlite3.Connection", connection.driver_connection).backup(target)
             if target.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise StoreDamaged(DAMAGED)
         finally:
@@ -190,37 +188,38 @@ def _copy(source: IO[bytes], target: IO[bytes] | None) -> tuple[str, int]:
 
 
 def restore(file: Path, *, overwrite: bool = False, report: Report = lambda done, files: None) -> Restored:
-    """Put everything of a backup where the program keeps it now.
+    """Restore all files of a backup to where the program stores them now.
 
-    The whole backup is compared with its checksums before anything is written, and everything is written aside before
-    anything is replaced. Files that are not in the backup stay. Of an audit trail that is replaced, the former files
-    stay under names that begin with ``before-restore-``.
+    The whole backup is compared with its checksums before anything is written, and all files are written under
+    temporary names before any is replaced. Files that are not in the backup are kept. The former files of an audit
+    trail that is replaced are kept under names that begin with ``before-restore-``.
 
     Args:
         file: of the backup.
-        overwrite: replace files that are there with other contents.
+        overwrite: replace existing files with other contents.
         report: called with the files done and their number; each counts twice, for comparing and for writing.
 
     Raises:
-        PathUnusable: it is damaged or no backup, other files are there, or something cannot be written.
+        PathUnusable: the file is damaged or not a backup, files exist with other contents, or something cannot be
+            written.
     """
     with _opened(file) as archive:
         contents = _contents(archive)
         total = 2 * len(contents.files)
-        for done, (name, known) in enumerate(contents.files.items(), 1):
+        for done, (name, expected) in enumerate(contents.files.items(), 1):
             with archive.open(name) as opened:
-                if _copy(opened, None) != known:
+                if _copy(opened, None) != expected:
                     raise ValueError(name)
             report(done, total)
         places = {name: place for name in contents.files if (place := place_of(name)) is not None}
         if len(places) < len(contents.files) - (DATABASE_MEMBER in contents.files and DATABASE_MEMBER not in places):
-            raise ValueError("a file that is no member of a backup")
+            raise ValueError("a member that does not belong to a backup")
     changed = {name: place for name, place in places.items() if not _same(place, contents.files[name])}
-    there = [name for name, place in changed.items() if place.exists()]
-    if there and not overwrite:
+    existing = [name for name, place in changed.items() if place.exists()]
+    if existing and not overwrite:
         raise PathUnusable(
-            f"Restore: {len(there)} of {len(contents.files)} files are here already with other contents, such as "
-            f"{there[0]}. Nothing was restored. Give --overwrite to replace them."
+            f"Restore: {len(existing)} of {len(contents.files)} files exist already with other contents, such as "
+            f"{existing[0]}. Nothing was restored. Give --overwrite to replace them."
         )
     with _opened(file) as archive:
         _write(archive, changed, lambda done: report(total // 2 + done, total))
@@ -236,17 +235,17 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(file) as archive:
             yield archive
     except _BROKEN as error:
-        raise PathUnusable(f"Backup {file}: is damaged or cut short, or no backup. Nothing was restored.") from error
+        raise PathUnusable(f"Backup {file}: is damaged, truncated or not a backup. Nothing was restored.") from error
 
 
 def _contents(archive: zipfile.ZipFile) -> Contents:
     """Return the manifest; raises one of ``_BROKEN`` where the archive does not hold just what it names."""
     if archive.getinfo(MANIFEST).file_size > _MOST_MANIFEST:
         raise ValueError(MANIFEST)
-    told: dict[str, Any] = json.loads(archive.read(MANIFEST))
-    if told["schema"] != SCHEMA:
+    manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+    if manifest["schema"] != SCHEMA:
         raise ValueError("of another version")
-    files = {str(name): (str(sha256), int(size)) for name, (sha256, size) in told["files"].items()}
+    files = {str(name): (str(sha256), int(size)) for name, (sha256, size) in manifest["files"].items()}
     members = [member for member in archive.infolist() if member.filename != MANIFEST]
     # stored as they are: a small file cannot become a large one
     if [member.filename for member in members] != list(files) or any(
@@ -254,63 +253,59 @@ def _contents(archive: zipfile.ZipFile) -> Contents:
         for member in members
     ):
         raise ValueError("its members")
-    return Contents(str(told["created"]), files)
+    return Contents(str(manifest["created"]), files)
 
 
-def _same(place: Path, known: tuple[str, int]) -> bool:
+def _same(place: Path, expected: tuple[str, int]) -> bool:
     try:
         with place.open("rb") as opened:
-            return _copy(opened, None) == known
+            return _copy(opened, None) == expected
     except OSError:
         return False
 
 
 def _write(archive: zipfile.ZipFile, places: dict[str, Path], report: Callable[[int], None]) -> None:
-    """Write members aside, and then all of them under their names."""
-    written: list[tuple[str, Path, Path]] = []
+    """Write members under temporary names, then rename all of them."""
+    parts: dict[str, Path] = {}
     try:
-        for done, (name, place) in enumerate(places.items(), 1):
-            aside = place.with_name(f".{place.name}.{os.getpid()}.restoring")
-            written.append((name, aside, place))
-            _extract(archive, name, aside)
-            report(done)
-        # nobody appends to a trail that is being replaced
-        with held():
-            for name, aside, place in written:
+        with ExitStack() as stack:
+            for done, (name, place) in enumerate(places.items(), 1):
+                _make_folder(name, place.parent)
+                parts[name] = stack.enter_context(part_beside(place))
+                _extract(archive, name, parts[name])
+                report(done)
+            # nobody appends to a trail that is being replaced
+            stack.enter_context(trail_lock())
+            for name, place in places.items():
                 if name.startswith("audit/") and place.exists():
                     place.rename(_free(place))
                 if name == DATABASE_MEMBER:
-                    # what SQLite kept beside the former database would be played into the new one
+                    # SQLite would apply the journal of the former database to the new one
                     for ending in SIDE_FILES:
                         place.with_name(place.name + ending).unlink(missing_ok=True)
-                aside.replace(place)
+                parts[name].replace(place)
     except OSError as error:
         raise PathUnusable(
-            "Restore: a file cannot be written. Make room, or check the folders' owner; then restore again."
+            "Restore: a file cannot be written. Free disk space, or check the folders' owner; then restore again."
         ) from error
-    finally:
-        for _, aside, _ in written:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
 
 
-def _extract(archive: zipfile.ZipFile, name: str, aside: Path) -> None:
+def _make_folder(name: str, folder: Path) -> None:
     if name.startswith("models/"):
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    else:
-        private_folder(aside.parent)
-        file = open_private(aside, os.O_WRONLY | os.O_TRUNC)
-    with os.fdopen(file, "wb") as target, archive.open(name) as source:
-        _copy(source, target)
-        target.flush()
-        os.fsync(target.fileno())
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    private_folder(folder)
     if name.startswith("runs/"):
-        make_private(aside.parent)
+        make_private(folder)
+
+
+def _extract(archive: zipfile.ZipFile, name: str, part: Path) -> None:
+    with whole_file(part, private=not name.startswith("models/")) as target, archive.open(name) as source:
+        _copy(source, target)
 
 
 def _free(place: Path) -> Path:
-    """Return a name for a file of the trail that is replaced; it does not look like a file of the trail."""
+    """Return a name for a file of the trail that is replaced, which is not taken for a file of the trail."""
     number = 1
     while (free := place.with_name(f"before-restore-{number}-{place.name}")).exists():
         number += 1

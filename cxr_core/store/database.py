@@ -1,16 +1,19 @@
-"""The database of the store of runs: how it is opened, closed to others, told to be damaged, and put aside."""
+"""The database of runs and reads: opening, transactions, file permissions, and a damaged database."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..errors import PathUnusable
-from ..private_files import make_private, make_tree_private, open_private, private_folder
+from ..errors import PathUnusable, StoreDamaged
+from ..files import make_private, make_tree_private, open_private, private_folder
+from .migrations import migrate
 
 __all__ = [
     "DAMAGED",
@@ -19,9 +22,12 @@ __all__ = [
     "close_to_others",
     "is_damage",
     "open_database",
-    "put_aside",
+    "open_migrated",
+    "rename_damaged",
     "sqlite_file",
+    "transaction",
 ]
+
 
 DATABASE = "second-read.sqlite"
 WAIT_SECONDS = 30
@@ -30,8 +36,8 @@ SIDE_FILES = ("-journal", "-wal", "-shm")
 """Endings of what SQLite keeps beside a database while it writes."""
 
 DAMAGED = (
-    "The database of the store of runs is damaged. `python -m cxr_core runs rebuild` puts it aside and makes a new one "
-    "from the files of the runs; or restore a backup."
+    "The database of runs is damaged. `python -m cxr_core runs rebuild` renames it and makes a new one from the files "
+    "of the runs; or restore a backup."
 )
 
 
@@ -41,25 +47,78 @@ def open_database(url: str) -> Engine:
         address = make_url(url)
         if address.drivername == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-        waits = {"sqlite": {"timeout": WAIT_SECONDS}, "postgresql": {"connect_timeout": WAIT_SECONDS}}
+        timeouts = {"sqlite": {"timeout": WAIT_SECONDS}, "postgresql": {"connect_timeout": WAIT_SECONDS}}
         # a server may have closed a connection that waits in the pool
         engine = create_engine(
-            address, connect_args=waits.get(address.get_backend_name(), {}), pool_pre_ping=not url.startswith("sqlite")
+            address,
+            connect_args=timeouts.get(address.get_backend_name(), {}),
+            pool_pre_ping=not url.startswith("sqlite"),
         )
     except ImportError as error:
-        package = {"psycopg": "-r requirements-postgres.txt"}.get(error.name, error.name)
+        package = "-r requirements-postgres.txt" if error.name == "psycopg" else error.name
         raise PathUnusable(f"SECOND_READ_DATABASE_URL needs a driver: pip install {package}.") from error
     except SQLAlchemyError as error:
         # the address may hold a password: nothing of it is quoted
-        raise PathUnusable("SECOND_READ_DATABASE_URL is no address of a database that can be opened here.") from error
+        raise PathUnusable("SECOND_READ_DATABASE_URL is not the address of a database that can be opened.") from error
     if engine.dialect.name == "sqlite":
-        # the driver would begin transactions by itself, and later than is safe
+        # the driver would begin transactions on its own, and later than is safe
 
         @event.listens_for(engine, "connect")
-        def _own_transactions(connection, _record) -> None:
+        def _connected(connection: sqlite3.Connection, _record: object) -> None:
             connection.isolation_level = None
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
 
     return engine
+
+
+def open_migrated(url: str, folder: Path) -> Engine:
+    """Return the engine of a database that is up to date; its file and the folder of runs are private.
+
+    Raises:
+        StoreDamaged: the file is no database, or is corrupt.
+        PathUnusable: it cannot be opened, or is newer than this program.
+    """
+    engine = open_database(url)
+    try:
+        close_to_others(folder, sqlite_file(url))
+        migrate(engine)
+    except (OSError, SQLAlchemyError) as error:
+        engine.dispose()
+        if is_damage(error):
+            raise StoreDamaged(DAMAGED) from error
+        raise PathUnusable("The database of runs cannot be opened. Check SECOND_READ_DATABASE_URL.") from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine, *, writing: bool = False, lock: str = "") -> Iterator[Connection]:
+    """Give a connection within a transaction, committed at the end.
+
+    Args:
+        engine: of the database.
+        writing: whether it writes; then a writer waits for another one instead of failing.
+        lock: on a server, the table that other writers wait for, where two of them would miss each other's rows.
+
+    Raises:
+        StoreDamaged: the file is no database, or is corrupt.
+        PathUnusable: it cannot be read or written at the moment.
+    """
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                # a reader may not have write permission
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+            elif lock and engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"LOCK TABLE {lock} IN SHARE ROW EXCLUSIVE MODE")
+            yield connection
+    except SQLAlchemyError as error:
+        if is_damage(error):
+            raise StoreDamaged(DAMAGED) from error
+        raise PathUnusable("The database of runs cannot be read or written at the moment. Try again.") from error
 
 
 def sqlite_file(url: str) -> Path | None:
@@ -69,21 +128,22 @@ def sqlite_file(url: str) -> Path | None:
     except SQLAlchemyError:
         return None
     name = address.database
-    plain = address.get_backend_name() == "sqlite" and name and name != ":memory:" and not name.startswith("file:")
-    return Path(name) if plain else None
+    if address.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(name)
 
 
 def close_to_others(folder: Path, database: Path | None) -> None:
-    """Make the folder of runs and the database, readable by their owner alone, and close what was there before.
+    """Make the folder of runs and the database readable by their owner only, and restrict existing files likewise.
 
     Raises OSError where they cannot be made.
     """
     private_folder(folder)
     if folder.stat().st_mode & 0o077:
-        # of a version that went by the umask; only what the program itself keeps, since the folder may hold more
+        # made by a version that followed the umask; only the program's own files, since the folder may hold others
         for place in folder.iterdir():
-            ours = place.name in _KEPT_FOLDERS or place.suffix in _KEPT_ENDINGS or (place / "run.json").is_file()
-            if ours and place.is_dir():
+            is_ours = place.name in _KEPT_FOLDERS or place.suffix in _KEPT_ENDINGS or (place / "run.json").is_file()
+            if is_ours and place.is_dir():
                 make_tree_private(place)
             elif place.is_file() and place.name.startswith(_KEPT_FILES):
                 make_private(place)
@@ -91,7 +151,7 @@ def close_to_others(folder: Path, database: Path | None) -> None:
     if database is None:
         return
     if database.parent.is_dir() and not database.exists():
-        # made here, since SQLite would go by the umask; what it keeps beside a database has the database's mode
+        # made here, since SQLite would follow the umask; its journal gets the mode of the database
         os.close(open_private(database, os.O_RDWR))
     for ending in ("", *SIDE_FILES):
         make_private(database.with_name(database.name + ending))
@@ -103,25 +163,25 @@ _KEPT_FILES = ("audit", "patients.key", DATABASE)
 
 
 def is_damage(error: BaseException) -> bool:
-    """Return whether an error says that the database is not one, or no longer the one that was made."""
-    found = error.orig if isinstance(error, DBAPIError) else error
-    if not isinstance(found, sqlite3.Error):
+    """Return whether an error says that the file is no database, or is corrupt."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, sqlite3.Error):
         return False
-    # primary result codes, https://sqlite.org/rescode.html; a table that is gone is SQLITE_ERROR with these words
-    code = getattr(found, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(found)
+    # primary result codes, https://sqlite.org/rescode.html; a missing table is SQLITE_ERROR with this text
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "no such table" in str(cause)
 
 
-def put_aside(database: Path) -> Path:
-    """Rename a damaged database and what lies beside it, and return its new name; raises PathUnusable."""
+def rename_damaged(database: Path) -> Path:
+    """Rename a damaged database with its journals, and return the new path; raises PathUnusable."""
     number = 1
-    while (aside := database.with_name(f"{database.name}.damaged-{number}")).exists():
+    while (renamed := database.with_name(f"{database.name}.damaged-{number}")).exists():
         number += 1
     try:
         for ending in (*SIDE_FILES, ""):
             part = database.with_name(database.name + ending)
             if part.exists():
-                part.rename(aside.with_name(aside.name + ending))
+                part.rename(renamed.with_name(renamed.name + ending))
     except OSError as error:
-        raise PathUnusable("The damaged database cannot be put aside. Rename it, then try again.") from error
-    return aside
+        raise PathUnusable("The damaged database cannot be renamed. Rename it yourself, then try again.") from error
+    return renamed

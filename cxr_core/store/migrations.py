@@ -1,4 +1,7 @@
-"""How the database came to be as it is: named steps, each in a transaction with its record."""
+"""The tables of the database, and the named steps that bring an earlier database up to date.
+
+Each step is done in one transaction with its record.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +28,91 @@ def runs_table(connection: Connection) -> None:
 
 
 def evaluations_by_films(connection: Connection) -> None:
-    """How often the same films were evaluated is asked at every evaluation."""
+    """How often the same images were evaluated is asked at every evaluation."""
     connection.execute(text("CREATE INDEX runs_by_films ON runs (data_sha256)"))
 
 
 def image_names_kept(connection: Connection) -> None:
-    """Runs of before held the names of images; from here on a record says whether it does.
+    """Earlier runs held the names of images; from this step on, a record states whether it does.
 
-    A version that does not know this would take a digest for a name.
+    A version without this step would take a digest for a name.
     """
     for run, record in connection.execute(text("SELECT id, record FROM runs")).fetchall():
         with suppress(ValueError):
-            told = json.dumps({"image_names_kept": True} | json.loads(record))
-            connection.execute(text("UPDATE runs SET record = :record WHERE id = :id"), {"record": told, "id": run})
+            fields = json.dumps({"image_names_kept": True} | json.loads(record))
+            connection.execute(text("UPDATE runs SET record = :record WHERE id = :id"), {"record": fields, "id": run})
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (runs_table, evaluations_by_films, image_names_kept)
-"""In order; one that was released is never changed, only followed."""
+def reads_and_opinions(connection: Connection) -> None:
+    """Studies with their images, what the model stated of each, and what the reader did.
+
+    An opinion has a number per reader, image and label, and is never updated: the first one stays the first one.
+    """
+    for statement in (
+        "CREATE TABLE studies (id VARCHAR(40) PRIMARY KEY, reader VARCHAR(400) NOT NULL, created VARCHAR(32) NOT NULL)",
+        "CREATE TABLE images (study VARCHAR(40) NOT NULL REFERENCES studies (id) ON DELETE CASCADE, "
+        "digest VARCHAR(64) NOT NULL, created VARCHAR(32) NOT NULL, position INTEGER NOT NULL, bytes BIGINT NOT NULL, "
+        "deleted INTEGER NOT NULL, identity TEXT, PRIMARY KEY (study, digest))",
+        "CREATE TABLE reads (id VARCHAR(40) PRIMARY KEY, study VARCHAR(40) NOT NULL, image VARCHAR(64) NOT NULL, "
+        "reader VARCHAR(400) NOT NULL, number INTEGER NOT NULL, created VARCHAR(32) NOT NULL, revealed VARCHAR(32), "
+        "seconds DOUBLE PRECISION NOT NULL, model_id VARCHAR(200) NOT NULL, model_sha256 VARCHAR(64) NOT NULL, "
+        "operating_point VARCHAR(200) NOT NULL, quality VARCHAR(20) NOT NULL, record TEXT NOT NULL, "
+        "UNIQUE (study, image, reader, number), "
+        "FOREIGN KEY (study, image) REFERENCES images (study, digest) ON DELETE CASCADE)",
+        "CREATE TABLE read_findings (read_id VARCHAR(40) NOT NULL REFERENCES reads (id) ON DELETE CASCADE, "
+        "label VARCHAR(200) NOT NULL, score DOUBLE PRECISION NOT NULL, probability DOUBLE PRECISION, "
+        "threshold DOUBLE PRECISION, state VARCHAR(20) NOT NULL, PRIMARY KEY (read_id, label))",
+        "CREATE TABLE opinions (study VARCHAR(40) NOT NULL, image VARCHAR(64) NOT NULL, label VARCHAR(200) NOT NULL, "
+        "reader VARCHAR(400) NOT NULL, number INTEGER NOT NULL, read_id VARCHAR(40) NOT NULL, "
+        "opinion VARCHAR(20) NOT NULL, revealed INTEGER NOT NULL, comment TEXT, created VARCHAR(32) NOT NULL, "
+        "PRIMARY KEY (study, image, label, reader, number), "
+        "FOREIGN KEY (read_id, label) REFERENCES read_findings (read_id, label) ON DELETE CASCADE)",
+        # one row for each deletion whose remains in the file of the database were not overwritten yet
+        "CREATE TABLE compactions (id VARCHAR(40) PRIMARY KEY)",
+        "CREATE INDEX studies_by_reader ON studies (reader)",
+        "CREATE INDEX reads_by_time ON reads (created)",
+        "CREATE INDEX opinions_by_read ON opinions (read_id)",
+    ):
+        connection.execute(text(statement))
+    for statement in _NO_UPDATES.get(connection.dialect.name, ()):
+        connection.exec_driver_sql(statement)
+
+
+_NO_UPDATES = {
+    "sqlite": (
+        "CREATE TRIGGER opinions_are_final BEFORE UPDATE ON opinions "
+        "BEGIN SELECT RAISE(ABORT, 'an opinion is never changed'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION opinions_are_final() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'an opinion is never changed'; END $$",
+        "CREATE TRIGGER opinions_are_final BEFORE UPDATE ON opinions "
+        "FOR EACH ROW EXECUTE FUNCTION opinions_are_final()",
+    ),
+}
+
+
+def times_to_answer(connection: Connection) -> None:
+    """Seconds from the whole file to its reading; NULL for reads of before, and where it is not known."""
+    connection.execute(text("ALTER TABLE reads ADD COLUMN answer_seconds DOUBLE PRECISION"))
+
+
+def reader_numbers(connection: Connection) -> None:
+    """The number by which statistics call a reader, whose name is only here as its SHA-256."""
+    connection.execute(
+        text("CREATE TABLE reader_numbers (reader VARCHAR(64) PRIMARY KEY, number INTEGER NOT NULL UNIQUE)")
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    runs_table,
+    evaluations_by_films,
+    image_names_kept,
+    reads_and_opinions,
+    times_to_answer,
+    reader_numbers,
+)
+"""In order. A released step is never changed; later steps are appended."""
 
 
 _LOCK = 5_302_117

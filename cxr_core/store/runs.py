@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import PathUnusable, StoreDamaged, WrongArguments
-from ..private_files import make_tree_private, private_folder
+from ..files import cannot_write, file_sha256, make_tree_private, private_folder
 from ..settings import settings
-from ..whole_files import cannot_write
-from .database import DAMAGED, DATABASE, close_to_others, is_damage, open_database, sqlite_file
-from .localisation import Localisation, read_localisation, write_localisation
-from .migrations import migrate
-from .predictions import Predictions, read_predictions, write_predictions
-from .record import RunRecord
+from .database import DAMAGED, DATABASE, open_migrated, transaction
+from .predictions import (
+    Localisation,
+    Predictions,
+    has_readers,
+    read_localisation,
+    read_predictions,
+    write_localisation,
+    write_predictions,
+)
+from .record import RunRecord, with_current_names
 
 __all__ = ["EMBEDDED", "RunStore", "StoredRun"]
 
@@ -37,7 +40,7 @@ RECORD = "run.json"
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's record and where its files are."""
+    """A run's record, and the folder of its files."""
 
     record: RunRecord
     folder: Path
@@ -47,8 +50,12 @@ class StoredRun:
         return _read(self._checked(PREDICTIONS, self.record.predictions_sha256), self.record.predictions_sha256)
 
     def is_there(self) -> bool:
-        """Return whether its predictions lie where they were stored, changed or not."""
+        """Return whether its file of predictions exists, changed or not."""
         return (self.folder / PREDICTIONS).is_file()
+
+    def has_readers(self) -> bool:
+        """Return whether it holds answers of individual readers; False where its file cannot be read."""
+        return has_readers(self.folder / PREDICTIONS)
 
     def check(self) -> None:
         """Raise PathUnusable where a file of the run is not the one that was stored."""
@@ -57,7 +64,7 @@ class StoredRun:
             self._checked(LOCALISATION, self.record.localisation_sha256)
 
     def localisation(self) -> Localisation | None:
-        """Return where the maps point, or None where no box was given; raises as :meth:`predictions`."""
+        """Return the localisation of the heat maps, or None without boxes; raises as :meth:`predictions`."""
         if not self.record.localisation_sha256:
             return None
         return read_localisation(self._checked(LOCALISATION, self.record.localisation_sha256))
@@ -79,65 +86,60 @@ def _read(path: Path, sha256: str) -> Predictions:
 
 
 class RunStore:
-    """Runs of one database and folder, and those that come with the project.
+    """Runs of one database and folder, and those included in the project.
 
     Safe for several threads and for several programs at once.
 
     Args:
-        url: of the database, any that SQLAlchemy knows; by default the setting ``database_url``.
-        folder: keeps a folder a run; by default the setting ``runs``.
-        embedded: folder of runs that are only read.
+        url: of the database, as SQLAlchemy accepts it; by default the setting ``database_url``.
+        folder: has a folder per run; by default the setting ``runs``.
+        embedded: folder of read-only runs.
     """
 
     def __init__(self, url: str | None = None, folder: Path | None = None, embedded: Path = EMBEDDED) -> None:
         self.folder = folder or settings().runs
         self._embedded = embedded
         url = url or settings().database_url or f"sqlite:///{self.folder / DATABASE}"
-        self._engine = open_database(url)
-        try:
-            close_to_others(self.folder, sqlite_file(url))
-            migrate(self._engine)
-        except (OSError, SQLAlchemyError) as error:
-            self.close()
-            if is_damage(error):
-                raise StoreDamaged(DAMAGED) from error
-            raise PathUnusable("The store of runs cannot be opened. Check SECOND_READ_DATABASE_URL.") from error
-        except BaseException:
-            self.close()
-            raise
+        self._engine = open_migrated(url, self.folder)
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         self._engine.dispose()
 
     def list(self) -> tuple[StoredRun, ...]:
-        """Return all runs, the newest first, those of the project last."""
+        """Return all runs, newest first, those included in the project last.
+
+        Of these, the newest version of a model comes first, and of a version the run of the most images.
+        """
         with self._transaction() as connection:
             rows = connection.execute(text("SELECT record FROM runs ORDER BY created DESC, id")).fetchall()
         try:
-            own = [self._stored(_record(json.loads(row[0]))) for row in rows]
+            stored = [self._stored(_record(json.loads(row[0]))) for row in rows]
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreDamaged(DAMAGED) from error
-        known = {run.record.id for run in own}
-        return (*own, *(run for run in self._of_project() if run.record.id not in known))
+        known = {run.record.id for run in stored}
+        return (*stored, *(run for run in self._of_project() if run.record.id not in known))
 
     def get(self, run: str) -> StoredRun:
-        """Return a run by its id, or by the beginning of it; raises WrongArguments where that names none or several."""
+        """Return a run by its id or the beginning of it; raises WrongArguments where that matches none or several."""
         runs = self.list()
-        found = [one for one in runs if one.record.id == run] or [one for one in runs if one.record.id.startswith(run)]
-        if run and len(found) == 1:
-            return found[0]
-        known = ", ".join(one.record.id for one in found or runs) or "none"
-        raise WrongArguments(f"Run {run!r}: {'several begin so' if found else 'no such run'}. Found: {known}.")
+        matching = [candidate for candidate in runs if candidate.record.id == run] or [
+            candidate for candidate in runs if candidate.record.id.startswith(run)
+        ]
+        if run and len(matching) == 1:
+            return matching[0]
+        ids = ", ".join(stored.record.id for stored in matching or runs) or "none"
+        problem = "several ids begin with this" if matching else "no such run"
+        raise WrongArguments(f"Run {run!r}: {problem}. Found: {ids}.")
 
     def add(self, record: RunRecord, predictions: Predictions, localisation: Localisation | None = None) -> StoredRun:
-        """Keep a run.
+        """Store a run.
 
-        The predictions are written first and the row last: what has a row is whole. How often the films were
+        The predictions are written first and the row last: a run with a row is complete. How often the images were
         evaluated before is counted in the same transaction, so that no evaluation is missed.
 
         Raises:
-            WrongArguments: there is a run of this id.
+            WrongArguments: a run with this id exists.
             PathUnusable: it cannot be written.
         """
         final, part = self.folder / record.id, self.folder / f"{record.id}.writing"
@@ -145,16 +147,16 @@ class RunStore:
         try:
             private_folder(part)
             write_predictions(predictions, part / PREDICTIONS)
-            record = replace(record, predictions_sha256=_sha256(part / PREDICTIONS))
+            record = replace(record, predictions_sha256=file_sha256(part / PREDICTIONS))
             if localisation is not None:
                 write_localisation(localisation, part / LOCALISATION)
-                record = replace(record, localisation_sha256=_sha256(part / LOCALISATION))
+                record = replace(record, localisation_sha256=file_sha256(part / LOCALISATION))
             with self._transaction(writing=True) as connection:
-                here = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
-                if here or final.exists() or any(run.record.id == record.id for run in self._of_project()):
-                    raise WrongArguments(f"Run {record.id}: there is one of this name. Give another name.")
-                before = self._evaluations(connection, record.data_sha256)
-                record = replace(record, evaluated_before=before)
+                existing = connection.execute(text("SELECT 1 FROM runs WHERE id = :id"), {"id": record.id}).first()
+                if existing or final.exists() or any(run.record.id == record.id for run in self._of_project()):
+                    raise WrongArguments(f"Run {record.id}: a run with this name exists. Give another name.")
+                evaluations = self._evaluations(connection, record.data_sha256)
+                record = replace(record, evaluated_before=evaluations)
                 (part / RECORD).write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
                 make_tree_private(part)
                 self._insert(connection, record)
@@ -162,28 +164,30 @@ class RunStore:
         except OSError as error:
             raise cannot_write(f"Run {record.id}", error) from error
         finally:
-            # a run that could not be kept leaves nothing
+            # a run that could not be stored leaves no files
             shutil.rmtree(part, ignore_errors=True)
         return self._stored(record)
 
     def unknown(self) -> tuple[Path, ...]:
-        """Return the folders of runs that lie beside the others and have no row: the database was deleted, or is older.
+        """Return the folders of complete runs without a row: the database was deleted, or is older.
 
-        :func:`.rebuild.rebuild` brings them back.
+        :func:`.rebuild.rebuild` adds their rows.
         """
         try:
             records = sorted(self.folder.glob(f"*/{RECORD}"))
         except OSError:
             return ()
-        found = [path.parent for path in records if (path.parent / PREDICTIONS).is_file() and _is_id(path.parent.name)]
-        if not found:
+        complete = [
+            path.parent for path in records if (path.parent / PREDICTIONS).is_file() and _is_id(path.parent.name)
+        ]
+        if not complete:
             return ()
         with self._transaction() as connection:
             known = {name for (name,) in connection.execute(text("SELECT id FROM runs"))}
-        return tuple(folder for folder in found if folder.name not in known)
+        return tuple(folder for folder in complete if folder.name not in known)
 
-    def bring_back(self, record: RunRecord) -> StoredRun:
-        """Give a run whose files lie in the folder its row, where it has none; raises as :meth:`StoredRun.check`."""
+    def add_row(self, record: RunRecord) -> StoredRun:
+        """Add the row of a run whose files are in the folder, if it has none; raises as :meth:`StoredRun.check`."""
         stored = self._stored(record)
         stored.check()
         with self._transaction(writing=True) as connection:
@@ -192,11 +196,11 @@ class RunStore:
         return stored
 
     def check(self) -> None:
-        """Raise StoreDamaged where the database cannot be read through, or a row of it says nothing of a run."""
+        """Raise StoreDamaged where the database is corrupt, or a row is not a run's record."""
         with self._transaction() as connection:
             if self._engine.dialect.name == "sqlite":
-                found = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
-                if found != "ok":
+                result = connection.exec_driver_sql("PRAGMA quick_check").scalar_one()
+                if result != "ok":
                     raise StoreDamaged(DAMAGED)
         self.list()
 
@@ -215,42 +219,39 @@ class RunStore:
         )
 
     def evaluations(self, data_sha256: str) -> int:
-        """Return how often films of a fingerprint were evaluated, by any model."""
+        """Return how often images of a fingerprint were evaluated, by any model."""
         with self._transaction() as connection:
             return self._evaluations(connection, data_sha256)
 
     def _evaluations(self, connection: Connection, data_sha256: str) -> int:
-        query = text("SELECT COUNT(*) FROM runs WHERE data_sha256 = :films")
-        own = connection.execute(query, {"films": data_sha256}).scalar_one()
-        return own + sum(run.record.data_sha256 == data_sha256 for run in self._of_project())
+        rows = connection.execute(text("SELECT id FROM runs WHERE data_sha256 = :images"), {"images": data_sha256})
+        # a run of the project may lie in the folder of runs as well
+        ids = {identifier for (identifier,) in rows}
+        return len(ids | {run.record.id for run in self._of_project() if run.record.data_sha256 == data_sha256})
 
     def _stored(self, record: RunRecord) -> StoredRun:
         return StoredRun(record, self.folder / record.id)
 
     def _of_project(self) -> tuple[StoredRun, ...]:
-        found = sorted(self._embedded.glob(f"*/{RECORD}"))
-        return tuple(StoredRun(_record(json.loads(path.read_text(encoding="utf-8"))), path.parent) for path in found)
+        paths = self._embedded.glob(f"*/{RECORD}")
+        runs = (StoredRun(_record(json.loads(path.read_text(encoding="utf-8"))), path.parent) for path in paths)
+        return tuple(sorted(runs, key=_place_in_project))
 
-    @contextmanager
-    def _transaction(self, *, writing: bool = False) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                if self._engine.dialect.name == "sqlite":
-                    # a writer waits for another instead of failing when it comes to write; who reads may have no
-                    # leave to write
-                    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-                elif writing and self._engine.dialect.name == "postgresql":
-                    # two writers would each count without the other's row; readers do not wait
-                    connection.exec_driver_sql("LOCK TABLE runs IN SHARE ROW EXCLUSIVE MODE")
-                yield connection
-        except SQLAlchemyError as error:
-            if is_damage(error):
-                raise StoreDamaged(DAMAGED) from error
-            raise PathUnusable("The store of runs cannot be read or written just now. Try again.") from error
+    def _transaction(self, *, writing: bool = False) -> AbstractContextManager[Connection]:
+        # two writers would each miss the other's row when counting; readers do not wait
+        return transaction(self._engine, writing=writing, lock="runs" if writing else "")
 
 
-def _record(fields: dict) -> RunRecord:
-    return RunRecord(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+def _record(fields: dict[str, Any]) -> RunRecord:
+    values: dict[str, Any] = with_current_names(fields)
+    lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return RunRecord(**(values | lists))
+
+
+def _place_in_project(run: StoredRun) -> tuple[float, int, str, str]:
+    record = run.record
+    version = float(record.model_version) if record.model_version.isdecimal() else 0.0
+    return -version, -record.images, record.created, record.id
 
 
 def _is_id(name: str) -> bool:
@@ -259,10 +260,5 @@ def _is_id(name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _sha256_of(path: Path, _modified_ns: int, _size: int) -> str:
-    """Return the digest, found once in a process for as long as time and size stay what they are."""
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the digest of a file, computed again only when its time or size has changed."""
+    return file_sha256(path)

@@ -1,1 +1,1 @@
-"""Table and images to model. Only this room, the network and the TensorFlow engine import TensorFlow."""
+"""Training of models. Only this package, the network and the TensorFlow engine import TensorFlow."""

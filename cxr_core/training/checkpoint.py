@@ -1,19 +1,26 @@
-"""What a training needs to go on after it was killed, in files that a kill leaves whole."""
+"""Checkpoints of a training, written atomically, from which it resumes after it was killed; and its log."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import tensorflow as tf
 
 from ..errors import PathUnusable, TrainingRefused
-from ..whole_files import cannot_write, whole_file, write_whole
+from ..files import cannot_write, whole_file, write_whole
+from ..labels import LABELS
+from ..table_files import csv_text
 
 __all__ = [
     "State",
+    "TrainingLog",
+    "Variable",
     "best_weights",
     "check_resumable",
     "checkpoint_origin",
@@ -22,20 +29,34 @@ __all__ = [
     "save_checkpoint",
 ]
 
+
 CHECKPOINT, PLAN = "checkpoint.npz", "plan.json"
+_FILMS = re.compile(r'(?<=["_])film(?=[a-z_0-9]*"\s*:)')
+
+
+class Variable(Protocol):
+    """A variable of TensorFlow or Keras."""
+
+    def numpy(self) -> np.ndarray:
+        """Return the value."""
+        ...
+
+    def assign(self, value: np.ndarray, /) -> object:
+        """Set the value."""
+        ...
 
 
 @dataclass
 class State:
-    """Where a checkpoint was taken.
+    """Position of a training.
 
     Attributes:
-        stage, step: the next step to do.
+        stage, step: the next step.
         history: the log so far.
-        loss_sum, loss_steps: of the epoch that is going on.
+        loss_sum, loss_steps: of the current epoch.
         best_auc: best validation AUC of the stage, None where there is none yet.
-        best_step: the step it was reached at.
-        waited: epochs since.
+        best_step: step of that AUC.
+        waited: epochs since then.
     """
 
     stage: int = 0
@@ -53,19 +74,19 @@ class State:
         self.best_auc, self.best_step, self.waited = None, 0, 0
 
 
-def save_checkpoint(folder: Path, variables: Mapping[str, Sequence], state: State) -> None:
-    """Write the checkpoint beside the last one, then put it in its place.
+def save_checkpoint(folder: Path, variables: Mapping[str, Sequence[Variable]], state: State) -> None:
+    """Write a checkpoint, replacing the last one atomically.
 
     Args:
         folder: of the training.
-        variables: lists by name, of anything with ``numpy()``.
-        state: where it is taken.
+        variables: lists by name.
+        state: of the training.
     """
     arrays = {f"{name}_{i}": v.numpy() for name, group in variables.items() for i, v in enumerate(group)}
     _write(folder / CHECKPOINT, arrays | {"state": np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)})
-    kept = _best_path(folder, state)
+    best = _best_path(folder, state)
     for old in folder.glob("best-*.npz"):
-        if old != kept:
+        if old != best:
             old.unlink()
 
 
@@ -75,10 +96,10 @@ def check_resumable(folder: Path) -> None:
         raise PathUnusable(f"Nothing to resume: {folder / CHECKPOINT} is missing. Leave out --resume to start.")
 
 
-def load_checkpoint(folder: Path, variables: Mapping[str, Sequence]) -> State:
-    """Give the variables the values of the checkpoint and return where it was taken.
+def load_checkpoint(folder: Path, variables: Mapping[str, Sequence[Variable]]) -> State:
+    """Assign the values of the checkpoint to the variables and return its state.
 
-    Raises PathUnusable where there is none, or it was made by another version of this program.
+    Raises PathUnusable where there is none, or it was written by another version of this program.
     """
     check_resumable(folder)
     path = folder / CHECKPOINT
@@ -90,13 +111,13 @@ def load_checkpoint(folder: Path, variables: Mapping[str, Sequence]) -> State:
             variables[name][i].assign(value)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PathUnusable(
-            f"Nothing to resume: {path} is of another version of this program. Leave out --resume to start."
+            f"Nothing to resume: {path} was written by another version of the program. Leave out --resume to start."
         ) from error
     return state
 
 
 def checkpoint_origin(folder: Path, origin: Mapping[str, object], *, resume: bool) -> None:
-    """Write what the weights of a training come from or, to resume it, compare it with what was written.
+    """Write the origin of a training's weights or, to resume it, compare it with the one written.
 
     Raises:
         TrainingRefused: the checkpoint comes from something else.
@@ -107,7 +128,7 @@ def checkpoint_origin(folder: Path, origin: Mapping[str, object], *, resume: boo
     if not resume:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # an earlier training's checkpoint is not this one's, and may have cost days: it is put aside
+            # an earlier training's checkpoint may have taken days: it is renamed, not overwritten
             for name in (CHECKPOINT, PLAN):
                 if (folder / name).is_file():
                     (folder / name).replace(folder / f"before-{name}")
@@ -117,19 +138,20 @@ def checkpoint_origin(folder: Path, origin: Mapping[str, object], *, resume: boo
         return
     check_resumable(folder)
     try:
-        before = json.loads(path.read_text())
+        # version 0.1.0 wrote film for image, and had NIH's fourteen labels only
+        before = {"labels": list(LABELS)} | json.loads(_FILMS.sub("image", path.read_text()))
     except (OSError, ValueError) as error:
         raise PathUnusable(f"Nothing to resume: {path} is missing or broken.") from error
     changed = sorted(key for key in before.keys() | origin.keys() if before.get(key) != origin.get(key))
     if changed:
         raise TrainingRefused(
             f"The checkpoint of {folder} comes from another training: {', '.join(changed)} differ. Resumed, its card "
-            "would be wrong and patients might cross. Give the same options, or leave out --resume to start."
+            "would be wrong and patients might cross the split. Give the same options, or leave out --resume to start."
         )
 
 
 def save_best(folder: Path, weights: Sequence[np.ndarray], state: State) -> None:
-    """Write the weights of the state's best step; they count once a checkpoint names them."""
+    """Write the weights of the state's best step; they are used once a checkpoint names that step."""
     _write(_best_path(folder, state), {f"network_{i}": value for i, value in enumerate(weights)})
 
 
@@ -146,6 +168,50 @@ def _best_path(folder: Path, state: State) -> Path:
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         with whole_file(path) as file:
-            np.savez(file, **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
         raise cannot_write(f"Checkpoint {path}", error) from error
+
+
+STEPS_PER_POINT = 20
+"""Steps between two points of the curve of the loss."""
+
+
+class TrainingLog:
+    """Log of one training.
+
+    ``log.csv`` has a row for each epoch. ``events/`` has the loss and the learning rate of every twentieth
+    step, and the validation AUC of every epoch; the format is TensorBoard's, which need not be installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._csv = folder / "log.csv"
+        self._events = tf.summary.create_file_writer(str(folder / "events"))
+
+    def step(self, step: int, loss: float, rate: float) -> None:
+        """Record a step, counted over all stages."""
+        if step % STEPS_PER_POINT == 0:
+            self._point("loss", loss, step)
+            self._point("learning rate", rate, step)
+
+    def epoch(self, step: int, history: Sequence[dict[str, float]]) -> None:
+        """Record the end of an epoch, the last row of the history; raises PathUnusable."""
+        try:
+            write_whole(self._csv, csv_text(list(history[0]), history).encode())
+        except OSError as error:
+            raise cannot_write(f"Training log {self._csv}", error) from error
+        self._point("validation AUC", history[-1]["validation_auc"], step)
+        self._point("input size", history[-1]["size"], step)
+        self._events.flush()
+
+    def close(self) -> None:
+        """Flush and close the event file."""
+        self._events.close()
+
+    def _point(self, name: str, value: float, step: int) -> None:
+        # tf.summary.scalar is TensorBoard's own code: this writes the same without it
+        scalar = tf.compat.v1.SummaryMetadata(
+            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
+        )
+        with self._events.as_default():
+            tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=scalar)

@@ -1,4 +1,4 @@
-"""A display on a page: the figure, what must stand beside it, and what may be taken along of it."""
+"""Displays on a page: title, figure, notes, and downloads of numbers and figure."""
 
 from __future__ import annotations
 
@@ -7,84 +7,87 @@ from html import escape
 
 import streamlit as st
 
-from ..csv_text import frame_csv
-from ..displays import Display, as_png, as_svg, on_screen
+from ..displays import Display, as_png, as_svg, plotly_figure
 from ..displays.marks import Chart
 from ..labels import NOTICE
-from .audited import audited
-from .tables import table
+from ..table_files import frame_csv
+from .addresses import figure_address, show_if_addressed
+from .chrome import small, table
+from .downloads import download_button
 
-__all__ = ["numbers_table", "show", "show_apart"]
+__all__ = ["show_display", "show_panels"]
 
 _PLAIN = {"displayModeBar": False}
 
 
-def show(display: Display, key: str, chart: Chart | None = None) -> None:
-    """Draw a display as wide as its place.
+def show_display(display: Display, key: str, chart: Chart | None = None) -> None:
+    """Draw a display at full width.
 
     Args:
-        display: what is drawn.
-        key: unique on the page; names the files that are taken along.
-        chart: one of the display's charts, if not the usual one.
+        display: the display.
+        key: unique on the page; also the name of the downloaded files and of the figure in its address.
+        chart: a chart of the display other than its default one.
     """
     chart = display.chart() if chart is None else chart
-    _head(display, chart, key)
-    # page.css shows the one or the other
-    with st.container(key=f"sr-wide-{key}") if chart.listed else nullcontext():
-        st.plotly_chart(on_screen(chart), theme=None, config=_PLAIN, alt=chart.alt, key=f"{key}-figure")
-    if chart.listed:
+    _heading(display, chart, key)
+    if _is_empty(chart):
+        return
+    # page.css shows the figure on a wide screen and the table on a narrow one
+    with st.container(key=f"sr-wide-{key}") if chart.table_rows else nullcontext():
+        st.plotly_chart(plotly_figure(chart), theme=None, config=_PLAIN, alt=chart.alt, key=f"{key}-figure")
+    if chart.table_rows:
         with st.container(key=f"sr-narrow-{key}"):
-            heads, *rows = chart.listed
-            table(heads, [tuple(map(escape, row)) for row in rows], numbers=len(heads) - 1)
+            headings, *rows = chart.table_rows
+            table(headings, [tuple(map(escape, row)) for row in rows], numbers=len(headings) - 1)
     _notes(chart)
 
 
-def show_apart(display: Display, key: str, width: int, height: int | None = None, chart: Chart | None = None) -> None:
-    """Draw each panel by itself, of so many pixels, as many in a row as there is room for."""
+def show_panels(display: Display, key: str, width: int, height: int | None = None, chart: Chart | None = None) -> None:
+    """Draw each panel as a figure of a width and height in pixels, as many per row as fit."""
     chart = display.chart() if chart is None else chart
-    _head(display, chart, key)
+    _heading(display, chart, key)
+    if _is_empty(chart):
+        return
     with st.container(horizontal=True, gap="small"):
-        for number, part in enumerate(chart.apart()):
-            figure = on_screen(part)
+        for number, panel in enumerate(chart.split()):
+            figure = plotly_figure(panel)
             if height is not None:
                 figure.update_layout(height=height)
             st.plotly_chart(
                 figure,
                 theme=None,
                 config=_PLAIN,
-                # of many small ones each is told in few words
-                alt=part.title if chart.small else f"{part.title}. {part.alt}",
+                # many small panels have a short text alternative each
+                alt=panel.title if chart.small else panel.alt,
                 width=width,
                 key=f"{key}-figure-{number}",
             )
     _notes(chart)
 
 
-def numbers_table(numbers: dict[str, str]) -> None:
-    """Write numbers that are words already, one a line."""
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(words)}</td></tr>" for name, words in numbers.items())
-    st.html(f'<table class="sr-table">{rows}</table>')
+def _is_empty(chart: Chart) -> bool:
+    """Return whether no panel has anything to draw; then the reason is written instead of empty axes."""
+    if any(panel.marks for panel in chart.panels):
+        return False
+    messages = dict.fromkeys(panel.message for panel in chart.panels if panel.message)
+    small(f"Nothing to draw: {'; '.join(messages) or 'no data'}.".replace("..", "."))
+    return True
 
 
-def _head(display: Display, chart: Chart, key: str) -> None:
+def _heading(display: Display, chart: Chart, key: str) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
-        st.html(f'<h3 class="sr-chart">{escape(chart.title)}</h3>', width="content")
-        take = st.popover("Take along", type="tertiary", icon=":material/download:", key=f"{key}-take")
-    with take:
-        for words, name, mime, make in (
+        st.html(f'<h2 class="sr-chart">{escape(chart.title)}</h2>', width="stretch")
+        show_if_addressed(key)
+        menu = st.popover("Download", type="tertiary", icon=":material/download:", key=f"{key}-download")
+    with menu:
+        for title, kind, mime, make in (
             ("Numbers, CSV", "csv", "text/csv", lambda: _csv(display, chart)),
             ("Figure, SVG", "svg", "image/svg+xml", lambda: as_svg(chart)),
             ("Figure, PNG", "png", "image/png", lambda: as_png(chart)),
         ):
-            st.download_button(
-                words,
-                audited(make, f"figure-{key}-{name}", required=True),
-                file_name=f"{key}.{name}",
-                mime=mime,
-                on_click="ignore",
-                width="stretch",
-                key=f"{key}-{name}",
-            )
+            download_button(title, make, f"figure-{key}-{kind}", f"{key}.{kind}", mime, required=True)
+        small("Link to this figure")
+        st.code(figure_address(key), language=None, wrap_lines=True)
 
 
 def _csv(display: Display, chart: Chart) -> str:
@@ -95,5 +98,5 @@ def _csv(display: Display, chart: Chart) -> str:
 
 
 def _notes(chart: Chart) -> None:
-    if words := chart.below():
-        st.html(f'<div class="sr-small">{"<br>".join(map(escape, words))}</div>')
+    if lines := chart.footer():
+        st.html(f'<div class="sr-small">{"<br>".join(map(escape, lines))}</div>')

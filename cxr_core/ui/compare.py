@@ -1,4 +1,4 @@
-"""The screen "Compare": two runs on the films that both have."""
+"""The page "Compare": two runs on the images that both have."""
 
 from __future__ import annotations
 
@@ -7,58 +7,104 @@ from html import escape
 import streamlit as st
 
 from ..displays import ComparisonDisplay
-from ..displays.comparison import p_words
-from ..displays.display import counts_words, estimate_words
-from ..errors import WrongArguments
+from ..errors import CxrError, WrongArguments
 from ..evaluation import compare_runs
+from ..evaluation.comparison import views_in_common
+from ..formatting import format_counts, format_estimate, format_p_value
 from ..labels import display_name
-from .chart import show
-from .chrome import html, refusal
-from .run_page import RunOnPage, computed, other_run
-from .tables import table
+from ..metrics import Estimate
+from ..store import StoredRun
+from .chart import show_display
+from .chrome import empty_state, refusal, small, table
+from .open_runs import RunOnPage, cached
+from .run_page import is_comparable, select_other_run
 
 __all__ = ["compare"]
 
 
 def compare(run: RunOnPage) -> None:
-    """Draw the differences of a chosen second run from the first."""
-    other = other_run(run)
-    if other is None:
-        html(
-            '<div class="sr-lead"><h1>There is one run only</h1><p>{words}</p></div>',
-            words="Two runs on the same films can be compared: evaluate another model on them, or bring in its scores "
-            "with python -m cxr_core runs import.",
-        )
+    """Draw the AUC of the run and of a second one, and the paired differences."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        second = select_other_run(run)
+        view = "" if second is None else _select_view(run, second)
+    if second is None:
+        empty_state("There is only one run", "Two runs on the same images can be compared.", level=2)
+        _how_to(run)
         return
+    if not is_comparable(run, second):
+        _how_to(run)
     try:
-        comparison = computed(
+        comparison = cached(
             run,
             "comparison",
-            lambda: compare_runs(run.stored, other, run.summary.reference),
-            other.record.id,
-            other.record.predictions_sha256,
+            lambda: compare_runs(run.stored, second, run.summary.reference, view),
+            second.record.id,
+            second.record.predictions_sha256,
+            view,
         )
     except WrongArguments as error:
-        refusal("These two runs cannot be compared", (str(error),))
+        refusal("These runs cannot be compared", (str(error),))
         return
-    display = ComparisonDisplay(comparison)
-    left, right = st.columns([1.2, 1], gap="large")
+    left, right = st.columns([1, 1.25], gap="large")
     with left:
-        show(display, "comparison")
+        show_display(ComparisonDisplay(comparison), "comparison")
     with right:
         rows = [
             (
                 escape(display_name(label)),
-                escape(estimate_words(found.difference, signed=True)),
-                escape(p_words(found.adjusted_p_value)),
-                escape(counts_words(found.difference)),
+                *(_value(auc) for auc in comparison.aucs[label]),
+                escape(format_estimate(result.difference, signed=True)),
+                escape(format_p_value(result.adjusted_p_value)),
+                escape(format_counts(result.difference)),
             )
-            for label, found in comparison.differences.items()
+            for label, result in comparison.differences.items()
         ]
-        table(("label", "difference of the AUC (95 %)", "Holm's p", "patients"), rows)
-    html(
-        '<div class="sr-small">{words}</div>',
-        words=f"Paired on {comparison.films:,} films that both runs have, by {comparison.reference}. An interval is "
-        "of its class alone; Holm's p is of all classes together: under 0.05, the chance that any class called "
-        "different is not is at most 5 %.",
+        mean, number = comparison.mean, len(comparison.labels_in_mean)
+        if number:
+            aucs = (_value(auc) for auc in (mean.first, mean.second))
+            rows.append(
+                (f"Mean of {number} labels", *aucs, escape(format_estimate(mean.difference, signed=True)), "", "")
+            )
+        table(("label", "AUC", "AUC of the other", "AUC difference (95 % CI)", "p (Holm)", "patients"), rows)
+    small(
+        f"{comparison.one.model} minus {comparison.two.model}. Paired comparison on {comparison.images:,} images "
+        f"{f'of view {view} ' if view else ''}that are in both runs; reference standard: "
+        f"{comparison.reference}. Each confidence interval is for its label alone. Holm's p values account for all "
+        "labels: if those under 0.05 are called different, the probability of any false claim is at most 5 %."
+    )
+
+
+def _how_to(run: RunOnPage) -> None:
+    """Write how to make a run that can be compared with this one."""
+    data = ", ".join(run.record.data)
+    small(
+        f"No other run chosen here has all images, reference standards and labels of this run. To make one, evaluate "
+        f"another model on the same table ({data}, {run.record.part}), or import its scores:"
+    )
+    st.code(
+        "python -m cxr_core evaluate --model OTHER --images FOLDER --table TABLE.csv\n"
+        "python -m cxr_core runs import SCORES.csv --name NAME",
+        language="bash",
+    )
+
+
+def _value(auc: Estimate) -> str:
+    return "" if auc.value is None else f"{auc.value:.3f}"
+
+
+def _select_view(run: RunOnPage, second: StoredRun) -> str:
+    """Draw the choice of a view where the common images have more than one; empty for all images."""
+    try:
+        views = views_in_common(run.stored, second)
+    except CxrError:
+        return ""
+    if len(views) < 2:
+        return ""
+    options = ["", *views]
+    return st.selectbox(
+        "View",
+        options,
+        format_func=lambda option: option or "all images",
+        key=f"compare-view-{run.record.id}-{second.record.id}",
+        width=150,
     )

@@ -1,54 +1,63 @@
-"""The screen "Localisation": whether the maps point at what readers boxed."""
+"""The page "Localisation": agreement of the heat maps with boxes or masks drawn by readers, beside two baselines."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
-from ..displays import HitsDisplay, OverlapDisplay
-from ..displays.display import estimate_words
+from ..displays import IntersectionOverUnionDisplay, PointingGameDisplay
+from ..evaluation.box_tables import SOURCES
 from ..evaluation.boxes import ALL_BOXES
-from ..labels import display_name
-from .chart import show
-from .chrome import html
-from .run_page import RunOnPage, chosen_of
-from .tables import table
+from ..store import StoredRun
+from ..store.runs import EMBEDDED
+from .card_localisation import BASELINES, measure_table
+from .chart import show_display
+from .chrome import empty_state, heading, small
+from .open_runs import RunOnPage
+from .run_page import select_with_counts
 
-__all__ = ["localisation"]
+__all__ = ["localisation", "made_for_boxes"]
+
+
+def made_for_boxes(run: StoredRun) -> bool:
+    """Return whether a run is to be shown first: one with boxes; of the embedded ones, one made for its boxes."""
+    return bool(run.record.localisation_sha256) and (run.folder.parent != EMBEDDED or bool(run.record.selection))
 
 
 def localisation(run: RunOnPage) -> None:
-    """Draw hits and overlap of a run that was made with boxes; words where it was not."""
+    """Draw hit rate and intersection over union of a run that has bounding boxes."""
     boxes = run.summary.boxes
     if not boxes:
-        html(
-            '<div class="sr-lead"><h1>No boxes in this run</h1><p>{words}</p></div>',
-            words="A run knows where maps point where it was made with boxes in the layout of NIH's table: "
+        empty_state(
+            "No bounding boxes in this run",
+            "A run evaluates the heat maps if it was made with bounding boxes, such as those of NIH or ChestX-Det: "
             "python -m cxr_core evaluate ... --boxes BBox_List_2017.csv",
+            level=2,
         )
         return
+    if run.summary.box_source:
+        small(f"Compared with {SOURCES[run.summary.box_source].description}.")
     left, right = st.columns(2, gap="large")
     with left:
-        show(HitsDisplay(boxes, run.summary.notes), "hits")
+        show_display(PointingGameDisplay(boxes, run.notes), "hits")
     with right:
         labels = sorted(boxes, key=lambda label: (label != ALL_BOXES, -boxes[label].boxed))
-        label = chosen_of("Boxes of", {label: boxes[label].boxed for label in labels}, "boxes-of", run)
-        show(OverlapDisplay(label, boxes[label], run.summary.notes), f"overlap-{label}")
-    rows = [
-        (
-            escape(display_name(label)),
-            f"{found.boxed:,}",
-            escape(estimate_words(found.hit_rate, percent=True)),
-            escape(estimate_words(found.centre_hit_rate, percent=True)),
-            escape(estimate_words(found.gain, percent=True, signed=True)),
-        )
-        for label, found in boxes.items()
-    ]
-    table(("label", "boxed films", "hit rate (95 %)", "always the centre", "gain"), rows, numbers=1)
-    html(
-        '<div class="sr-small">{words}</div>',
-        words="A map that does not beat the centre of the film has shown nothing: findings lie near the middle more "
-        "often than not, and an enlarged heart always does. A cell of a map is several centimetres wide, so small "
-        "boxes cannot be met well. Off the box is not wrong by itself: a map shows what the score rests on.",
+        images = {label: boxes[label].boxed for label in labels}
+        label = select_with_counts("Label (images with boxes)", images, "boxes-of", run)
+        show_display(IntersectionOverUnionDisplay(label, boxes[label], run.notes), f"overlap-{label}")
+    results = {label: numbers.localisation for label, numbers in boxes.items()}
+    heading("Hit rate and its baselines, per label")
+    measure_table(results, "hit_rate")
+    small(
+        f"{BASELINES} p: random signs of each patient's differences, adjusted for the labels by Holm's method; that of "
+        "all boxes together is one test."
     )
+    heading("Mean intersection over union (mIoU) and its baselines, per label")
+    measure_table(results, "mean_overlap")
+    small(
+        "The threshold of each image is the fraction of full colour that is best on the boxes of all other patients. "
+        "The baselines mark an equal area: a rectangle at the centre, and the strongest cells of the average map."
+    )
+    if any(result.inside for result in results.values()):
+        heading("Proportion of the map in the boxes, per label")
+        measure_table(results, "inside")
+        small("Of the sum of all cells. A uniform map has equal cells: its value is the area of the boxes.")

@@ -1,14 +1,21 @@
-"""The script that runs for every tab: page settings, who asks, the frame, the page; everything else lies beside it."""
+"""The script that every tab runs: page settings, sign-in, frame, and the page that was asked for."""
+
+from pathlib import Path
 
 import streamlit as st
 
 from cxr_core.ui.chrome import frame
-from cxr_core.ui.guard import admit, enter
+from cxr_core.ui.guard import admit, register_pages
+from cxr_core.ui.upload_panel import keep_page_on_drop
 from cxr_core.ui.visitor import visitor
 
-st.set_page_config(page_title="Second Read", page_icon="cxr_core/ui/assets/logo.svg", layout="wide")
-someone = visitor()
-page = enter(someone)
-frame(someone)
-admit(someone, page)
+logo = Path(__file__).with_name("assets") / "logo.svg"
+st.set_page_config(page_title="Second Read", page_icon=str(logo), layout="wide")
+person = visitor()
+page = register_pages(person)
+frame(person)
+admit(person, page)
+# the url_path of the front page, which takes files, is empty
+if page.url_path:
+    keep_page_on_drop()
 page.run()

@@ -1,276 +1,180 @@
-"""The parts of the screen "Second opinion": the chute, the film, the opinion."""
+"""The page "Second opinion": worklist, the chosen image, and its findings, side by side."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ..access import audit
-from ..errors import InputRefused
-from ..imaging import Pose, Unpacked, decoder_apart, exposure_words, is_archive, is_directory, phantom_dicom
+from ..imaging import Pose, Radiograph, describe_exposure
 from ..model import ModelCard, Predictor, Reading
-from ..settings import settings
-from .chrome import banner, demonstration_words, html, imported_words, refusal
-from .downloads import downloads
+from ..model.formatting import describe_import
+from .chrome import banner, bullets, describe_demonstration, html
+from .downloads import image_downloads
 from .findings import findings_list
 from .guard import page_file
-from .strip import film_strip
-from .terms import terms
-from .uploads import taken_over
-from .viewer import film_viewer
-from .visitor import served_here_only, visitor
-from .worklist import LOOKED_AT, Film, Worklist
+from .history_scope import copy_address, stored_study_of
+from .opinions import read_first_switch, reveal
+from .reading_messages import image_content
+from .reading_settings import reading_settings
+from .stability import stability_note
+from .study_header import study_header
+from .viewer import image_viewer
+from .visitor import visitor
+from .worklist import Worklist
+from .worklist_image import WorklistImage
 
-__all__ = ["chute", "opinion", "picture"]
+__all__ = ["actions_panel", "findings_panel", "image_panel"]
 
-PHANTOM_NAME = "Synthetic phantom (no patient)"
+MIRROR = Pose(mirrored=True)
 
 
-def chute(films: Worklist, model: Predictor) -> None:
-    """Draw where films are dropped, and those that were."""
-    if not films.films:
-        _welcome(model.card)
-        with st.container(key="welcome"):
-            _uploaders(films)
-            st.button(
-                "Try an example: a synthetic phantom",
-                icon=":material/science:",
-                on_click=lambda: _drop(films, [(PHANTOM_NAME, _phantom())]),
-            )
+def image_panel() -> None:
+    """Draw whose image it is and the image in the viewer; both follow the browser's store."""
+    study_header()
+    image_viewer()
+
+
+def findings_panel(images: Worklist, model: Predictor) -> None:
+    """Draw what is known of the model, then summary, warnings and findings, which follow the browser's store."""
+
+    def choose(digest: str, label: str) -> None:
+        if digest in images.images:
+            images.images[digest].label = label
+
+    def show(digest: str) -> None:
+        if digest in images.images:
+            reveal(images, images.images[digest])
+
+    card = model.card
+    with st.container(key="model-banner"):
+        if card.demonstration:
+            banner("Demonstration model.", describe_demonstration(card))
+        elif card.imported is not None:
+            banner("Imported model, not verified." if card.unverified else "Imported model.", describe_import(card))
+    image = images.image()
+    findings_list(None if image is None else image_content(image, images, card), choose, show)
+
+
+def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> DeltaGenerator:
+    """Draw corrections, settings and downloads of an image, and the limits of the model.
+
+    Returns:
+        An empty element on top, for the progress of :func:`.stability.check_stability`.
+    """
+    card, progress = model.card, st.empty()
+    # the browser makes it inert until its last element is of the image on the screen
+    with st.container(key="of-image"):
+        _actions(image, images, card)
+        if study := stored_study_of(image.digest):
+            copy_address(study=study)
+        html('<span class="sr-of-image" data-id="{digest}"></span>', digest=image.digest)
+    with st.expander("What the model does not look for"):
+        bullets(card.not_looked_for)
+        st.page_link(page_file("model"), label="Model card")
+    if image.radiograph is not None:
+        _image_processing(image.radiograph, card)
+    return progress
+
+
+def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
+    """Draw what the reader can do about one image: corrections, reading it anyway, settings and downloads."""
+    reading = image.reading
+    hidden = image.status == "read" and images.is_hidden(image)
+    if reading is not None and image.has_file and image.status != "unreadable":
+        _corrections(image, reading)
+        if not reading.findings:
+            _override(image, card)
+    if hidden:
+        # the key S is the panel's: it must act on the image on the screen, which may be ahead of this script run
+        st.button("Show findings (S)", type="primary", on_click=reveal, args=(images, image), width="stretch")
+    read_first_switch(images)
+    if reading is None or not reading.findings:
         return
-    top, add = st.columns([5, 1], vertical_alignment="center")
-    with top:
-        film_strip(films, film_first=st.session_state.get("film_first", False))
-    with add.popover("Add films", icon=":material/add:", width="stretch"):
-        _uploaders(films)
-        st.button("Empty the list", icon=":material/delete:", on_click=films.clear, width="stretch")
-    dropped = st.session_state.pop("dropped", None)
-    if dropped is not None and (dropped.known or dropped.left_out):
-        known = f"{dropped.known} already in the list. " if dropped.known else ""
-        left = f"{dropped.left_out} left out: {dropped.why}." if dropped.left_out else ""
-        st.toast(known + left)
-
-
-def _welcome(card: ModelCard) -> None:
-    html(
-        '<div class="sr-lead"><h1>A second opinion on a chest X-ray</h1>'
-        "<p>Drop a frontal chest radiograph of an adult: DICOM, PNG, JPEG, TIFF or WEBP. For each of {count} "
-        "pathologies you see a score beside its operating point, where the model looked, and the reasons to "
-        "distrust it. Films are sent to {where} and nowhere else.</p></div>",
-        where="this machine" if served_here_only() else "this server",
-        count=len(card.labels),
-    )
-
-
-@st.cache_data(show_spinner=False)
-def _phantom() -> bytes:
-    return phantom_dicom()
-
-
-def _uploaders(films: Worklist) -> None:
-    # a new key empties the widget: its files have moved to the worklist
-    turn = st.session_state.setdefault("chute", 0)
-    most = settings().max_file_mb
-
-    def taken(key: str) -> None:
-        files = taken_over(st.session_state.get(key) or [])
-        if files:
-            _drop(films, files)
-
-    kinds = (("files", "Films", True), ("folder", "A whole folder", "directory"))
-    for place, (name, words, many) in zip(st.columns([2, 1]), kinds, strict=True):
-        key = f"chute-{name}-{turn}"
-        place.file_uploader(
-            words,
-            accept_multiple_files=many,
-            key=key,
-            on_change=taken,
-            args=(key,),
-            help=f"DICOM (CR, DX), PNG, JPEG, TIFF or WEBP, told apart by content; up to {most} MB a file.",
-        )
-
-
-def _drop(films: Worklist, files: list[tuple[str, bytes]]) -> None:
-    # a directory of a medium lists the films that are dropped with it
-    films_only = [file for file in files if not is_directory(file[1][:1024])] or files
-    opened, left_out, room = [], 0, films.room()
-    for name, data in films_only:
-        members = _members(name, data, room)
-        opened += members.files
-        left_out += members.left_out
-        room -= sum(len(content) for _, content in members.files)
-    st.session_state["dropped"] = films.drop(opened, most=settings().max_files, left_out=left_out)
-    st.session_state["chute"] = st.session_state.get("chute", 0) + 1
-
-
-def _members(name: str, data: bytes, room: int) -> Unpacked:
-    """Return the files of a zip of a study that fit into ``room`` bytes; of a broken one itself, which is refused."""
-    alone = Unpacked([(name, data)], left_out=0)
-    if not is_archive(data):
-        return alone
-    try:
-        members = decoder_apart().unpacked(data, max(0, room))
-    except InputRefused:
-        return alone
-    return members if members.files or members.left_out else alone
-
-
-def picture(film: Film, films: Worklist, model: Predictor) -> None:
-    """Draw the film in the viewer, and what was done to its pixels."""
-    html(
-        '<div class="sr-head"><h2>{name}</h2><span>film {digest}</span></div>', name=film.name, digest=film.digest[:12]
-    )
-    if film.status == "unreadable":
-        refusal("This file is not read", (film.reason,))
-        st.button("Take it off the list", on_click=films.remove, args=(film.digest,))
+    reading_settings(card, images)
+    if hidden:
         return
-    radiograph = film.radiograph
-    if radiograph is None:
-        banner(
-            "The picture was let go, the findings stay.",
-            f"Of films that were looked at the list holds the last {LOOKED_AT}. Drop the file again to see it.",
-        )
-        return
-    film_viewer(radiograph)
-    with st.expander("What was done to the pixels"):
-        _list(
+    # always there: what is below keeps its place, and so stays open, when the note comes
+    with st.container():
+        stability_note(image, card)
+    if image.radiograph is not None:
+        image_downloads(image, reading, card, images)
+
+
+def _image_processing(radiograph: Radiograph, card: ModelCard) -> None:
+    with st.expander("Image processing"):
+        fit = "whole image, padded with black" if card.input.fit == "pad" else "centre square"
+        bullets(
             (
                 *radiograph.transforms,
-                f"model input: {model.card.input.size} × {model.card.input.size}, "
-                + ("whole film, padded with black" if model.card.input.fit == "pad" else "centre square"),
-                exposure_words(model.card.input.exposure),
-                "The window you choose changes the picture, never the reading.",
+                f"model input: {card.input.size} × {card.input.size}, {fit}",
+                describe_exposure(card.input.exposure),
+                "Window and level in the viewer do not change the reading.",
             )
         )
         if radiograph.header:
-            _list(tuple(f"{keyword}: {value}" for keyword, value in radiograph.header.items()), "From the header")
+            bullets(tuple(f"{keyword}: {value}" for keyword, value in radiograph.header.items()), "DICOM header")
 
 
-def opinion(film: Film, films: Worklist, model: Predictor) -> None:
-    """Draw the findings, the reasons to distrust them, what is not looked for, and the downloads."""
-    if film.status == "unreadable":
-        return
-    reading, card = film.reading, model.card
-    if card.demonstration:
-        banner("Demonstration model.", demonstration_words(card))
-    elif card.imported is not None:
-        banner("Imported model, not verified." if card.unverified else "Imported model.", imported_words(card))
-    if not reading.findings:
-        refusal("The gate refuses this film", reading.quality.reasons)
-        if film.data is not None:
-            _offers(film, reading)
-            _override(film, card)
-        return
-    _distrust(reading)
-    if film.data is not None:
-        _offers(film, reading)
-    terms(card, films)
-    first = st.toggle(
-        "Film first", key="film_first", persist_state="session", help="Keep the findings hidden until you ask for them."
-    )
-    if first and not film.shown:
-        st.button("Show the findings", type="primary", shortcut="S", on_click=_show, args=(film,), width="stretch")
-        return
-
-    def choose(digest: str, label: str) -> None:
-        if digest in films.films:
-            films.films[digest].label = label
-
-    findings_list(reading, card, film.label, choose)
-    if film.radiograph is not None:
-        downloads(film, reading, card, films)
-    with st.expander("What the model does not look for"):
-        _list(card.not_looked_for)
-        st.page_link(page_file("model"), label="The model's card")
-
-
-def _show(film: Film) -> None:
-    film.shown = True
-
-
-def _distrust(reading: Reading) -> None:
-    if reading.quality.override:
-        banner("Read all the same.", f"Reason given: {reading.quality.override}")
-    reasons = reading.quality.reasons or ("none was found, which promises nothing",)
-    _list(reasons, "Reasons to distrust this reading")
-    if reading.quality.notes:
-        html('<div class="sr-small">Notes: {notes}</div>', notes="; ".join(reading.quality.notes))
-
-
-def _offers(film: Film, reading: Reading) -> None:
-    """Offer what would bring the picture right, where that is a guess about it: nothing of it is done unasked."""
+def _corrections(image: WorklistImage, reading: Reading) -> None:
+    """Offer corrections of the image that are only presumed right; none is applied unasked."""
     quality = reading.quality
     if quality.pose:
-        _pose(film, quality.pose)
+        pose = quality.pose
+        rotation = f"rotate {90 * pose.quarter_turns}° clockwise" if pose.quarter_turns else ""
+        steps = " and ".join(filter(None, ("mirror" if pose.mirrored else "", rotation)))
+        _correction(f"Correct orientation and read again: {steps}", ":material/flip:", _apply_pose, image, pose)
     elif quality.turned and not reading.findings:
-        _turn(film, quality.turned)
+        degrees = quality.turned
+        title = f"Rotate {degrees}° clockwise and read"
+        _correction(title, ":material/rotate_right:", _rotate, image, degrees // 90, primary=True)
+    elif image.mirrored:
+        _correction("Undo mirroring and read again", ":material/undo:", _apply_pose, image, MIRROR)
+    elif quality.looks_mirrored:
+        _correction("Show it the right way round and read again: mirror", ":material/flip:", _apply_pose, image, MIRROR)
     if quality.scalable:
-        st.button(
-            "Show and read it by the table's own maximum",
-            icon=":material/exposure:",
-            on_click=_scaled,
-            args=(film,),
-            width="stretch",
-        )
+        title = "Scale the VOI LUT to its own maximum and read again"
+        _correction(title, ":material/exposure:", _scale_to_data, image)
 
 
-def _scaled(film: Film) -> None:
-    film.voi_scale = "data"
-    film.wait()
-
-
-def _pose(film: Film, pose: Pose) -> None:
-    """Offer to bring a film the right way round, as its header says."""
-    turn = f"turn by {90 * pose.quarter_turns} degrees" if pose.quarter_turns else ""
-    what = " and ".join(filter(None, ("mirror" if pose.mirrored else "", turn)))
+def _correction(title: str, icon: str, apply: Callable[..., None], *arguments: object, primary: bool = False) -> None:
     st.button(
-        f"Show and read it the right way round: {what}",
-        icon=":material/flip:",
-        on_click=_posed,
-        args=(film, pose),
+        title,
+        icon=icon,
+        type="primary" if primary else "secondary",
+        on_click=apply,
+        args=arguments,
         width="stretch",
     )
 
 
-def _posed(film: Film, pose: Pose) -> None:
-    film.mirrored ^= pose.mirrored
+def _apply_pose(image: WorklistImage, pose: Pose) -> None:
+    image.mirrored ^= pose.mirrored
     if pose.mirrored:
-        # a mirror before a turn turns the other way
-        film.quarter_turns = -film.quarter_turns % 4
-    _turned(film, pose.quarter_turns)
+        # mirroring before a rotation reverses its direction
+        image.quarter_turns = -image.quarter_turns % 4
+    _rotate(image, pose.quarter_turns)
 
 
-def _turn(film: Film, degrees: int) -> None:
-    """Offer to undo a turn."""
-    st.button(
-        f"Turn it by {degrees} degrees clockwise and read",
-        icon=":material/rotate_right:",
-        type="primary",
-        on_click=_turned,
-        args=(film, degrees // 90),
-        width="stretch",
-    )
+def _rotate(image: WorklistImage, quarter_turns: int) -> None:
+    image.quarter_turns = (image.quarter_turns + quarter_turns) % 4
+    image.requeue()
 
 
-def _turned(film: Film, quarters: int) -> None:
-    film.quarter_turns = (film.quarter_turns + quarters) % 4
-    film.wait()
+def _scale_to_data(image: WorklistImage) -> None:
+    image.voi_scale = "data"
+    image.requeue()
 
 
-def _override(film: Film, card: ModelCard) -> None:
-    with st.form(f"override-{film.digest[:12]}"):
-        reason = st.text_input("Why shall it be read all the same? The reason is kept in the reading.", max_chars=200)
+def _override(image: WorklistImage, card: ModelCard) -> None:
+    with st.form(f"override-{image.digest[:12]}"):
+        reason = st.text_input("Reason to read this image anyway (stored with the reading)", max_chars=200)
         if st.form_submit_button("Read anyway"):
             if reason.strip():
-                film.read_anyway = reason.strip()
-                film.wait()
-                audit.note(visitor(), "override", films=[film.digest], model=card.weights_sha256)
+                image.read_anyway = reason.strip()
+                image.requeue()
+                audit.note(visitor(), "override", images=[image.digest], model=card.weights_sha256)
                 st.rerun()
-            st.warning("A reason is needed.")
-
-
-def _list(lines: tuple[str, ...], title: str = "") -> None:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    head = f"<b>{escape(title)}</b>" if title else ""
-    st.html(f'<div class="sr-small">{head}<ul>{items}</ul></div>')
+            st.warning("Enter a reason.")

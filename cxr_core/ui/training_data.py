@@ -1,27 +1,25 @@
-"""The screen "Training data": what a model was made from, beside the whole of ChestX-ray14."""
+"""The page "Training data": the images that a model was trained on, compared with the whole of ChestX-ray14."""
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
+from ..datasets.splits import EMBEDDED_SPLIT, read_split
 from ..displays import (
-    AgesDisplay,
-    BalanceDisplay,
-    CountsDisplay,
-    LogDisplay,
-    PatientsDisplay,
-    SexesAndViewsDisplay,
-    TogetherDisplay,
+    AgeDisplay,
+    LabelCooccurrenceDisplay,
+    LabelCountsDisplay,
+    LossContributionDisplay,
+    PatientOverlapDisplay,
+    SexAndViewDisplay,
+    TrainingLogDisplay,
 )
+from ..labels import MAX_AGE
 from ..model import ModelCard
-from ..model.data_summary import OLDEST, WHOLE, PartSummary, read_summary
-from ..training.splits import EMBEDDED_SPLIT, read_split
-from .chart import show
-from .chrome import banner, demonstration_words, html
+from ..model.training_record import WHOLE, PartSummary, read_summary
+from .chart import show_display
+from .chrome import banner, describe_demonstration, facts_table, heading, page_heading, small
 from .model_card import training_facts
-from .tables import table
 
 __all__ = ["training_data"]
 
@@ -30,137 +28,125 @@ SOURCE = (
     "NIH Clinical Center, https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., ChestX-ray8, CVPR 2017, "
     "doi 10.1109/CVPR.2017.369."
 )
-_LATER = (
-    "This card does not hold {what}: it was written before cards did. The command describe completes it, with the "
-    "tables that the model was trained on: python -m cxr_core describe --model {model} --images DIR --table CSV"
+_INCOMPLETE = (
+    "This model card does not contain {what}, because it was written by an earlier version. Add it from the tables "
+    "that the model was trained on: python -m cxr_core describe --model {model} --images DIR --table CSV"
 )
 
 
 def training_data(card: ModelCard) -> None:
-    """Draw everything that is known of the films behind a model."""
-    whole = read_summary().parts[WHOLE]
-    html(
-        '<div class="sr-head"><h2>Training data</h2><span>{title}; {id}, version {version}</span></div>',
-        title=card.title,
-        id=card.id,
-        version=card.version,
-    )
+    """Draw the training data of a model."""
+    nih = read_summary().parts[WHOLE]
+    page_heading("Training data", f"{card.title}; {card.id}, version {card.version}")
     if card.imported is not None:
-        _imported(card)
+        banner(
+            "Imported model.",
+            "Its training data are not available here, so label counts, loss contributions and the patient split "
+            "cannot be shown. Below are the facts that its authors state.",
+        )
+        facts_table(training_facts(card))
     else:
         if card.demonstration:
-            banner("Demonstration model.", demonstration_words(card))
-        _trained_here(card, whole)
-    _nih(whole, alone=card.imported is not None)
+            banner("Demonstration model.", describe_demonstration(card))
+        _trained_here(card, nih)
+    _nih(nih, alone=card.imported is not None)
 
 
-def _imported(card: ModelCard) -> None:
-    banner(
-        "Imported model.",
-        "Its authors' training data are not known here: no counts, no balance of the loss, no split by patient can be "
-        "shown, and none is assumed. What they state stands below.",
-    )
-    _facts(card)
-
-
-def _facts(card: ModelCard) -> None:
-    table(("", ""), [(escape(name), escape(words)) for name, words in training_facts(card).items()])
-
-
-def _trained_here(card: ModelCard, whole: PartSummary) -> None:
+def _trained_here(card: ModelCard, nih: PartSummary) -> None:
     summary = card.training.summary
     left, right = st.columns([1.4, 1], gap="large")
     with left:
-        show(BalanceDisplay.of(card), "balance")
-        _small(
-            "The paper's figures 3.4.1.a and b. The rare positives of a label hardly count in a plain loss; weighted "
-            "with the share of the other kind, both kinds count the same."
+        show_display(LossContributionDisplay.of(card), "balance")
+        small(
+            "Figures 3.4.1.a and b of the paper. In a plain loss the few positive images of a rare label hardly count. "
+            "With class weights, positives and negatives contribute equally."
         )
-        show(LogDisplay.of(card.training), "log")
-        _small(
-            "Losses of two stages do not compare: they are of films of another size. The AUC has no interval; how good "
-            "the model is stands on its page."
+        show_display(TrainingLogDisplay.of(card.training), "log")
+        small(
+            "Losses of different stages cannot be compared, because the stages use different image sizes. The AUC is "
+            "shown without a confidence interval; the page Model gives the results with intervals."
         )
     with right:
-        st.subheader("What it was made from", anchor=False)
-        _facts(card)
-        _patients(card)
-    beside = st.toggle(f"Beside it: {NIH}", value=True, key="training-beside", persist_state="session")
-    other = NIH if beside else ""
-    counts = dict(card.counts)
-    if beside:
-        counts[NIH] = whole.per_label
-    show(CountsDisplay(counts, other), "counts")
+        heading("Training facts")
+        facts_table(training_facts(card))
+        _patient_overlap(card)
+    compare = st.toggle(f"Show {NIH}, for comparison", value=True, key="training-compare", persist_state="session")
+    comparison = NIH if compare else ""
+    counts = {**card.counts, **({NIH: nih.per_label} if compare else {})}
+    show_display(LabelCountsDisplay(counts, comparison), "counts")
     if summary is None:
-        _small(_LATER.format(what="which labels go together, ages, sexes and views", model=card.id))
+        what = "label co-occurrence, ages, sexes and view positions"
+        small(_INCOMPLETE.format(what=what, model=card.id))
         return
-    _together(summary.parts, whole if beside else None)
-    _people(dict(summary.parts) | ({NIH: whole} if beside else {}), other)
+    _cooccurrence(summary.parts, nih if compare else None)
+    _ages_sexes_views(dict(summary.parts) | ({NIH: nih} if compare else {}), comparison)
 
 
-def _together(parts: dict[str, PartSummary], whole: PartSummary | None) -> None:
-    places = st.columns(2, gap="large") if whole is not None else [st.container()]
-    with places[0]:
+def _cooccurrence(splits: dict[str, PartSummary], nih: PartSummary | None) -> None:
+    columns = st.columns(2, gap="large") if nih is not None else [st.container()]
+    with columns[0]:
         name = st.selectbox(
-            "Labels that go together, in the part", list(parts), key="training-together", persist_state="session"
+            "Split for label co-occurrence", list(splits), key="training-cooccurrence", persist_state="session"
         )
-        show(TogetherDisplay(name, parts[name]), "together")
-    if whole is not None:
-        with places[1]:
-            # as high as the choice on the other side
+        show_display(LabelCooccurrenceDisplay(name, splits[name]), "cooccurrence")
+    if nih is not None:
+        with columns[1]:
+            # as high as the select box on the left
             st.html('<div class="sr-wide" style="height: 4.2rem"></div>')
-            show(TogetherDisplay(NIH, whole), "together-nih")
+            show_display(LabelCooccurrenceDisplay(NIH, nih), "cooccurrence-nih")
 
 
-def _people(parts: dict[str, PartSummary], beside: str) -> None:
+def _ages_sexes_views(splits: dict[str, PartSummary], comparison: str) -> None:
     left, right = st.columns([1.2, 1], gap="large")
     with left:
-        show(AgesDisplay(parts, beside), "ages")
+        show_display(AgeDisplay(splits, comparison), "ages")
     with right:
-        show(SexesAndViewsDisplay(parts, beside), "people")
+        show_display(SexAndViewDisplay(splits, comparison), "sexes-and-views")
 
 
-def _patients(card: ModelCard) -> None:
-    """Show that no patient is on both sides, by counts: the card's, or those of the split file it was made with."""
+def _patient_overlap(card: ModelCard) -> None:
+    """Draw the patient overlap between splits, from the card or from the split file that the model was made with."""
     summary, split = card.training.summary, None
     if card.training.split_sha256 is not None:
         embedded = read_split(EMBEDDED_SPLIT)
         split = embedded if embedded.sha256 == card.training.split_sha256 else None
-    if summary is None and split is None:
-        _small(_LATER.format(what="how many patients two parts share", model=card.id))
+    if summary is not None:
+        display = PatientOverlapDisplay.of_summary(summary)
+    elif split is not None:
+        display = PatientOverlapDisplay.of_split(split)
+    else:
+        small(_INCOMPLETE.format(what="the patient overlap between splits", model=card.id))
         return
-    display = PatientsDisplay.of_split(split) if summary is None else PatientsDisplay.of_summary(summary)
-    crossing = display.crossing()
-    if crossing:
-        words = "; ".join(f"{one} and {other}: {number:,}" for (one, other), number in crossing.items())
-        banner("Patients are on both sides.", f"What is measured there flatters the model. {words}.")
-    show(display, "patients")
-    learned = sum(bool({"train", "validation"} & set(pair)) for pair in display.shared)
-    words = [
-        "On the diagonal the patients of a part, beside it those that two parts share.",
-        f"{sum(crossing.values()):,} patients are shared in the {learned} pairs with a part that learns or chooses.",
+    leakage = display.leakage()
+    if leakage:
+        overlaps = "; ".join(f"{first} and {second}: {number:,}" for (first, second), number in leakage.items())
+        banner(
+            "Patients are in more than one split.", f"Results on these splits are too optimistic. {overlaps} patients."
+        )
+    show_display(display, "patients")
+    pairs = sum(bool({"train", "validation"} & set(pair)) for pair in display.shared)
+    lines = [
+        "On the diagonal: patients of each split. Off the diagonal: patients that two splits share.",
+        f"{sum(leakage.values()):,} patients are shared in the {pairs} pairs that include training or validation.",
     ]
     if summary is not None and split is not None:
-        listed = PatientsDisplay.of_split(split)
-        own = ", ".join(f"{part} {number:,}" for part, number in listed.patients.items())
-        words.append(f"The split file lists {own}, and {sum(listed.shared.values()):,} in two parts.")
-    _small(" ".join(words))
+        listed = PatientOverlapDisplay.of_split(split)
+        counts = ", ".join(f"{subset} {number:,}" for subset, number in listed.patients.items())
+        lines.append(f"The split file lists {counts}, and {sum(listed.shared.values()):,} in two splits.")
+    small(" ".join(lines))
 
 
-def _nih(whole: PartSummary, *, alone: bool) -> None:
-    st.subheader("The whole of ChestX-ray14", anchor=False)
-    beyond = f"{whole.ages.beyond:,}" if whole.ages.beyond else "none"
-    _small(
-        f"{whole.films:,} films of {whole.patients:,} patients, {whole.without_findings:,} of them without any of the "
-        f"14 labels, as NIH's table Data_Entry_2017_v2020.csv has them. Films with an age beyond {OLDEST} years, which "
-        f"would be an error: {beyond} in this table. {SOURCE} The numbers are made again by: python -m cxr_core "
-        "describe --table Data_Entry_2017_v2020.csv --split none --out nih_table.json"
+def _nih(nih: PartSummary, *, alone: bool) -> None:
+    heading("ChestX-ray14, whole data set")
+    beyond = f"{nih.ages.beyond:,}" if nih.ages.beyond else "none"
+    small(
+        f"{nih.images:,} images of {nih.patients:,} patients, {nih.without_findings:,} of them without any of "
+        f"its {len(nih.per_label)} labels, as in NIH's table Data_Entry_2017_v2020.csv. Images with an age "
+        f"above {MAX_AGE} years, which would be an error: {beyond} in this table. {SOURCE} "
+        "To compute these numbers again: python -m cxr_core describe "
+        "--table Data_Entry_2017_v2020.csv --split none --out nih_table.json"
     )
     if alone:
-        show(CountsDisplay({NIH: whole.per_label}, NIH), "nih-counts")
-        show(TogetherDisplay(NIH, whole), "nih-together")
-        _people({NIH: whole}, NIH)
-
-
-def _small(words: str) -> None:
-    html('<div class="sr-small">{words}</div>', words=words)
+        show_display(LabelCountsDisplay({NIH: nih.per_label}, NIH), "nih-counts")
+        show_display(LabelCooccurrenceDisplay(NIH, nih), "nih-cooccurrence")
+        _ages_sexes_views({NIH: nih}, NIH)

@@ -1,233 +1,298 @@
-"""The films of one session: what was dropped, what came of each, and which one is looked at.
+"""The worklist as one tab shows it: the images of the person, their readings, and which image is chosen here.
 
-Streamlit forgets uploaded files on a page switch, so they are moved here at once. A film is named by
-the digest of its bytes; the name under which it was dropped is shown as text, and nowhere else used:
-it is no path, no HTML, and is never logged.
+Streamlit forgets uploaded files on a page switch, so they are moved here at once. An image is identified by the digest
+of its bytes. Its file name is for display as text only: it is never a path, never HTML, and never logged.
 
-What a list holds is bounded: the files by the setting ``session_mb``; of the films that were looked at only the last
-ones keep their file, and the last few their pixels. Findings stay. A list is emptied when its tab has been closed for
-as long as Streamlit keeps a session that may come back.
+All tabs of a person share one :class:`.shared_worklist.SharedWorklist`; a tab has its chosen image for itself. Whose
+worklist it is, and how long it stays in memory, is decided in :mod:`.worklists`. Script runs, the routes of the server
+and the threads that read images use a worklist at the same time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Literal
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
 
-import streamlit as st
+import numpy as np
 
-from ..desk import Ticket
-from ..imaging import Radiograph, VoiScale
-from ..model import ModelCard, Reading, reassessed
+from ..imaging import Radiograph
+from ..model import ModelCard, Reading, reassess
 from ..settings import settings
-from ..shown import shown_name
-from .presence import present
+from ..studies import Study, StudyImage, group_studies, read_study_header
+from .removal import Removal
+from .shared_worklist import DECODED_KEPT, FILES_KEPT, SharedWorklist
+from .worklist_image import AddResult, Keeper, WorklistImage
 
-__all__ = ["DECODED", "LOOKED_AT", "Dropped", "Film", "FilmStatus", "Worklist", "worklist"]
+__all__ = ["DECODED_KEPT", "FILES_KEPT", "AddResult", "Keeper", "Worklist", "WorklistImage"]
 
-FilmStatus = Literal["waiting", "read", "refused", "unreadable"]
-
-LOOKED_AT = 10
-"""So many films that were looked at, the last ones, keep their file. Films that were not yet looked at all do."""
-
-DECODED = 2
-"""So many of them keep their pixels too; a film of 2048 x 2048 takes some 16 MB, and 20 to 100 ms to decode again."""
+T = TypeVar("T")
 
 
-@dataclass(eq=False)
-class Film:
-    """One dropped file.
+class _Shared(Generic[T]):
+    """An attribute of the shared worklist, as one of each tab's."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, tab: Any, owner: type) -> T:
+        return cast(T, getattr(tab.shared, self._name))
+
+    def __set__(self, tab: Any, value: T) -> None:
+        setattr(tab.shared, self._name, value)
+
+
+class Worklist:
+    """The worklist in one tab.
+
+    Args:
+        shared: what the person's tabs share; by default nobody else has it.
 
     Attributes:
-        digest: hex SHA-256 of the bytes; names the film.
-        name: as dropped, by :func:`cxr_core.shown.shown_name`. For display as text only.
-        data: the bytes; None where they were let go: they are no film, or others were looked at since.
-        status: ``waiting`` to be read; ``read``; ``refused`` by the gate (shown, may be read anyway);
-            ``unreadable`` (no image could be had from the bytes).
-        reading: the reading, also of a refused film; None while waiting and where unreadable.
-        reason: why it is unreadable, one line.
-        read_anyway: why a refused film shall be read all the same.
-        quarter_turns: by how many quarters the reader turned it, clockwise.
-        mirrored: the reader had left and right exchanged, before any turn.
-        voi_scale: by what the reader had the VOI table scaled.
-        shown: with "film first": its findings were asked for.
-        label: the finding that was chosen last.
-        radiograph: the decoded film, of the last that were looked at; else None.
-        ticket: its place at the desk, while it has one: a script that takes another's place finds what that one asked.
+        shared: the same.
+        chosen: digest of the image that this tab shows, or None; ``chosen_before`` the one before the last removal.
+        seen: revision of the shared worklist that the last script run of this tab has seen.
     """
 
-    digest: str
-    name: str = field(repr=False)
-    data: bytes | None = field(repr=False)
-    status: FilmStatus = "waiting"
-    reading: Reading | None = None
-    reason: str = ""
-    read_anyway: str | None = None
-    quarter_turns: int = 0
-    mirrored: bool = False
-    voi_scale: VoiScale = "file"
-    shown: bool = False
-    label: str | None = None
-    radiograph: Radiograph | None = field(default=None, repr=False)
-    ticket: Ticket | None = field(default=None, repr=False)
+    images = _Shared[dict[str, WorklistImage]]()
+    operating_point = _Shared[str]()
+    prevalence = _Shared["dict[str, float] | None"]()
+    read_first = _Shared[bool]()
+    removal = _Shared["Removal[WorklistImage] | None"]()
+    listeners = _Shared[set[Callable[[], None]]]()
+    keeper = _Shared["Keeper | None"]()
 
-    def wait(self) -> None:
-        """Have it read, again where it was: in another position, or for a reason."""
-        self.status, self.radiograph, self.ticket = "waiting", None, None
+    def __init__(self, shared: SharedWorklist | None = None) -> None:
+        self.shared = shared or SharedWorklist()
+        images, last = self.shared.images, self.shared.last_chosen
+        self.chosen: str | None = last if last in images else next(iter(images), None)
+        self.chosen_before: str | None = None
+        self.seen = self.shared.revision
+        self._lock = self.shared.lock
+        self.shared.tabs.append(self)
 
-    def take(self, reading: Reading) -> None:
-        """Keep a reading."""
-        self.reading, self.reason = reading, ""
-        self.status = "read" if reading.findings else "refused"
+    def notify(self) -> None:
+        """Call the listeners, in this thread: something has changed."""
+        self.shared.notify()
 
-    def refuse(self, reason: str) -> None:
-        """Keep why the bytes are no film."""
-        self.reading, self.reason, self.status = None, reason, "unreadable"
-        self.let_go()
+    def changed(self) -> None:
+        """Notify, after a change by which what the other tabs draw in their script runs is outdated."""
+        with self._lock:
+            self.shared.revision += 1
+            # what this tab changes it knows, but not what others did before that
+            if self.seen == self.shared.revision - 1:
+                self.seen = self.shared.revision
+        self.notify()
 
-    def let_go(self) -> None:
-        """Give file and pixels back, whoever still holds the film."""
-        self.data = self.radiograph = None
+    def is_outdated(self) -> bool:
+        """Return whether another tab has changed something since the last script run of this tab."""
+        return self.seen != self.shared.revision
 
-    def reasons(self) -> tuple[str, ...]:
-        """Return why the film was not read; empty where it was or waits."""
-        if self.status == "unreadable":
-            return (self.reason,)
-        if self.status == "refused" and self.reading is not None:
-            return self.reading.quality.reasons
-        return ()
+    def is_hidden(self, image: WorklistImage) -> bool:
+        """Return whether the findings of an image are hidden: "Read first" is on and the reader has not asked."""
+        return self.read_first and not image.revealed
 
+    def used_bytes(self) -> int:
+        """Return how many bytes of files the worklist holds, those of the last removal too."""
+        return self.shared.used_bytes()
 
-@dataclass(frozen=True)
-class Dropped:
-    """What became of one drop: films taken, films that were there already, files left out."""
+    def free_bytes(self) -> int:
+        """Return how many bytes of files can still be added, by the setting ``session_mb``."""
+        return self.shared.free_bytes()
 
-    taken: tuple[str, ...] = ()
-    known: int = 0
-    left_out: int = 0
-    why: str = ""
-
-
-@dataclass
-class Worklist:
-    """Films by digest, in the order of dropping, and the chosen one.
-
-    ``operating_point`` and ``prevalence`` (assumed share of positive films by label, or None) are what all
-    readings of the list stand under; :meth:`stand_under` changes them.
-    """
-
-    films: dict[str, Film] = field(default_factory=dict)
-    chosen: str | None = None
-    operating_point: str = "default"
-    prevalence: dict[str, float] | None = None
-    _looked_at: list[str] = field(default_factory=list, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-
-    def room(self) -> int:
-        """Return how many bytes of files the list may still take in, by the setting ``session_mb``."""
-        return settings().session_mb * 10**6 - sum(len(film.data or b"") for film in self.films.values())
-
-    def drop(self, files: Iterable[tuple[str, bytes]], *, most: int, left_out: int = 0) -> Dropped:
-        """Take files in; the first new one is chosen.
+    def add(
+        self,
+        files: Iterable[tuple[str, bytes]],
+        *,
+        max_images: int,
+        skipped: int = 0,
+        upload: str = "",
+        position: int = 0,
+        more: bool = False,
+    ) -> AddResult:
+        """Add files; the first new image that is not a lateral view is chosen, or else the first.
 
         Args:
-            files: (name, content) of each.
-            most: how many films the list may hold.
-            left_out: how many files of an archive there was no room for.
+            files: (name or path, content) of each.
+            max_images: how many images the worklist may hold.
+            skipped: number of files of an archive for which there was no room.
+            upload: names the upload, where its files are added one by one and in any order; a name that is new begins
+                an upload, and only the first image of an upload is chosen.
+            position: place of the files in that upload.
+            more: whether further files of the upload follow; among them may be the frontal view of a lateral one.
         """
-        taken, known, room = [], 0, self.room()
-        full = f"the list holds {settings().session_mb} MB of files at most"
-        why = full if left_out else ""
-        for name, data in files:
-            digest = hashlib.sha256(data).hexdigest()
-            film = self.films.get(digest)
-            if film is not None and film.data is not None:
-                known += 1
-            elif film is None and len(self.films) >= most:
-                left_out, why = left_out + 1, f"the list holds {most} files at most"
-            elif len(data) > room:
-                left_out, why = left_out + 1, full
-            else:
-                room -= len(data)
-                if film is None:
-                    self.films[digest] = Film(digest, shown_name(name), data)
-                    taken.append(digest)
-                    continue
-                known, film.data = known + 1, data
-                if film.status == "unreadable":
-                    film.wait()
-            if digest in self.films and not taken:
-                self.chosen = digest
-        if taken:
-            self.chosen = taken[0]
-        return Dropped(tuple(taken), known, left_out, why)
+        identity = settings().identity != "off"
+        # outside the lock: it takes a tenth of a second for a large file
+        examined = [
+            (name, data, hashlib.sha256(data).hexdigest(), read_study_header(data, identity=identity))
+            for name, data in files
+        ]
+        shared = self.shared
+        with self._lock:
+            if sum(len(data) for _, data, _, _ in examined) > self.free_bytes():
+                self.forget_removed()
+            begins, was_empty = not upload or upload not in shared.numbers, not self.images
+            if begins:
+                shared.uploads += 1
+            number = shared.numbers.setdefault(upload, shared.uploads) if upload else shared.uploads
+            result, shown = shared.insert(examined, max_images, skipped, number, position, more=more)
+            if shown is not None and (number not in shared.decided or self.chosen is None):
+                self._show(shown)
+                shared.decided.add(number)
+            for tab in shared.tabs:
+                tab.chosen = tab.chosen or shown
+        if self.keeper is not None:
+            self.keeper.added([self.images[digest] for digest in result.added])
+        if was_empty and result.added:
+            self.changed()
+        else:
+            self.notify()
+        return result
 
-    def film(self) -> Film | None:
-        """Return the chosen film."""
-        return self.films.get(self.chosen) if self.chosen else None
+    def studies(self) -> tuple[Study, ...]:
+        """Return the images as studies; files that cannot be read belong to none."""
+        return group_studies(
+            StudyImage(image.digest, image.header, image.upload, image.pixels)
+            for image in self.images.values()
+            if image.status != "unreadable"
+        )
+
+    def unchanged(self) -> threading.RLock:
+        """Return the lock that keeps others from changing the worklist, for a message that is of one moment.
+
+        What reads the images shares it: a removal cancels jobs, and a job that ends changes the worklist, so that with
+        a lock for each the two would wait for each other.
+        """
+        return self._lock
+
+    def image(self) -> WorklistImage | None:
+        """Return the chosen image."""
+        return self.images.get(self.chosen) if self.chosen else None
 
     def choose(self, digest: str) -> None:
-        """Choose a film that is in the list; another digest changes nothing."""
-        if digest in self.films:
-            self.chosen = digest
+        """Choose an image of the worklist; an unknown digest changes nothing."""
+        if digest in self.images:
+            self._show(digest)
 
-    def looked_at(self, film: Film, radiograph: Radiograph) -> None:
-        """Keep the decoded film that is looked at, and let go what has not been looked at for long."""
-        # without what was worked out for the reading: two float32 of every pixel
-        film.radiograph = replace(radiograph)
-        others = [digest for digest in self._looked_at if digest in self.films and digest != film.digest]
-        self._looked_at = [*others, film.digest]
-        for digest in self._looked_at[:-DECODED]:
-            self.films[digest].radiograph = None
-        for digest in self._looked_at[:-LOOKED_AT]:
-            self.films[digest].data = None
+    def _show(self, digest: str | None) -> None:
+        self.chosen = self.shared.last_chosen = digest
 
-    def waiting(self) -> list[Film]:
-        """Return the films that wait to be read, the chosen one first."""
-        films = [film for film in self.films.values() if film.status == "waiting"]
-        return sorted(films, key=lambda film: film.digest != self.chosen)
+    def is_chosen(self, digest: str) -> bool:
+        """Return whether a tab of the person shows the image."""
+        return self.shared.is_chosen(digest)
 
-    def take(self, film: Film, reading: Reading, card: ModelCard) -> None:
-        """Keep a film's reading, under what the list stands under by now: another script may be changing it."""
+    def mark_viewed(self, image: WorklistImage, radiograph: Radiograph) -> None:
+        """Keep the decoded image that is viewed, and unload those that were viewed longest ago."""
+        self.shared.keep_viewed(image, radiograph)
+
+    def set_pixels(self, image: WorklistImage, radiograph: Radiograph) -> None:
+        """Store a checksum of the pixels as they lie in the file, by which a repeated SOP Instance UID is examined."""
+        if image.pixels is None and image.header is not None and image.header.sop_uid and not radiograph.pose:
+            pixels = np.ascontiguousarray(radiograph.pixels.containers)
+            image.pixels = zlib.crc32(pixels.data, pixels.shape[0])
+
+    def waiting(self) -> list[WorklistImage]:
+        """Return the images that wait to be read, those that tabs show first."""
+        images = [image for image in self.images.values() if image.status == "waiting"]
+        return sorted(images, key=lambda image: not self.is_chosen(image.digest))
+
+    def set_reading(self, image: WorklistImage, reading: Reading, card: ModelCard) -> None:
+        """Store a reading, under the current settings of the worklist, which another script run may be changing."""
         with self._lock:
-            film.take(reassessed(reading, card, self.operating_point, self.prevalence))
+            image.set_reading(reassess(reading, card, self.operating_point, self.prevalence))
+        self.notify()
 
-    def stand_under(self, card: ModelCard, operating_point: str, prevalence: dict[str, float] | None) -> None:
-        """Put every reading under another operating point or assumed prevalence; no film is read again.
+    def set_changes(self, image: WorklistImage, read: Reading, card: ModelCard) -> None:
+        """Store the findings under small changes that a copy of the image's reading has, under the current settings.
 
-        Raises WrongArguments for one that the card does not allow; then nothing is changed.
+        Nothing is stored where the image was read again since.
         """
         with self._lock:
-            read = [film for film in self.films.values() if film.reading is not None]
-            again = [reassessed(film.reading, card, operating_point, prevalence) for film in read]
-            for film, reading in zip(read, again, strict=True):
-                film.reading = reading
-            self.operating_point, self.prevalence = operating_point, prevalence
+            current = image.reading
+            if current is not None and current.class_maps is read.class_maps and image.status == "read":
+                changed = replace(current, under_changes=read.under_changes)
+                image.reading = reassess(changed, card, self.operating_point, self.prevalence)
+        self.notify()
 
-    def remove(self, digest: str) -> None:
-        """Forget a film; its neighbour is chosen."""
-        order = list(self.films)
-        if digest not in self.films:
-            return
-        at = order.index(digest)
-        self.films.pop(digest).let_go()
-        if self.chosen == digest:
-            rest = list(self.films)
-            self.chosen = rest[min(at, len(rest) - 1)] if rest else None
+    def apply_settings(self, card: ModelCard, operating_point: str, prevalence: dict[str, float] | None) -> None:
+        """Apply another operating point or assumed prevalence to every reading, without reading an image again.
+
+        Raises WrongArguments if the card does not allow it; then nothing is changed.
+        """
+        with self._lock:
+            readings = [
+                (image, reassess(image.reading, card, operating_point, prevalence))
+                for image in self.images.values()
+                if image.reading is not None
+            ]
+            for image, reading in readings:
+                image.reading = reading
+            self.operating_point, self.prevalence = operating_point, prevalence
+        self.changed()
+
+    def remove(self, *digests: str) -> None:
+        """Remove images, so that it can be undone; if the chosen one is among them, its neighbour is chosen.
+
+        Where the images of the last removal are all among them, it becomes part of this one, and is undone with it.
+        """
+        with self._lock:
+            if not set(digests) & set(self.images):
+                return
+            last = self.removal
+            if last is not None and {image.digest for image in last.entries()} <= set(digests):
+                self.images, self.removal = last.undo(self.images), None
+            else:
+                self.forget_removed()
+                for tab in self.shared.tabs:
+                    tab.chosen_before = tab.chosen
+            order = list(self.images)
+            self.removal = Removal(self.images, digests, self._release)
+            self.images, removed = self.removal.remaining, self.removal.entries()
+            for image in removed:
+                image.radiograph = None
+            self.shared.show_something(order)
+        for image in removed:
+            image.leave_queue()
+        self.changed()
+
+    def _release(self, image: WorklistImage) -> None:
+        """Release an image whose removal can no longer be undone; one that was added since stays stored."""
+        image.unload()
+        if self.keeper is not None and image.digest not in self.images:
+            self.keeper.removed(image)
+
+    def merge(self, restored: Iterable[WorklistImage], deleted: Collection[str]) -> None:
+        """Put stored images in front of the others, and drop those that were deleted elsewhere."""
+        with self._lock:
+            added = {image.digest: image for image in restored if image.digest not in self.images}
+            present = {digest: image for digest, image in self.images.items() if digest not in deleted}
+            order, self.images = list(self.images), added | present
+            self.shared.show_something(order)
+            # no tab has made this change
+            self.shared.revision += 1
+        self.notify()
+
+    def undo_removal(self) -> None:
+        """Put the images of the last removal back, with their readings; the one that was chosen is chosen again."""
+        with self._lock:
+            if self.removal is None:
+                return
+            self.images, self.removal = self.removal.undo(self.images), None
+            self.choose(self.chosen_before or "")
+            self.shared.show_something()
+        self.changed()
+
+    def forget_removed(self) -> None:
+        """Release the images of the last removal; it can no longer be undone."""
+        with self._lock:
+            if self.removal is not None:
+                self.removal.discard()
+                self.removal = None
 
     def clear(self) -> None:
-        """Forget all films."""
-        for film in self.films.values():
-            film.let_go()
-        self.films.clear()
-        self.chosen = None
-
-
-def worklist() -> Worklist:
-    """Return this session's worklist; it outlives page switches, and is emptied when the session ends."""
-    films = st.session_state.setdefault("worklist", Worklist())
-    present(films.clear)
-    return films
+        """Release all images, those of the last removal too."""
+        self.shared.take_all()
+        self.changed()

@@ -18,7 +18,7 @@ from cxr_core.errors import AuditUnwritable
 from cxr_core.settings import settings
 
 PROJECT = Path(__file__).resolve().parents[2]
-OLD = b'{"schema": 1, "when": "2026-11-01T00:00:00.000Z", "who": "local", "issuer": "", "role": "admin", "what": "export", "detail": "run", "films": [], "model": "", "run": "old"}\n'  # noqa: E501
+OLD = b'{"schema": 1, "when": "2026-11-01T00:00:00.000Z", "who": "local", "issuer": "", "role": "admin", "what": "export", "detail": "run", "images": [], "model": "", "run": "old"}\n'  # noqa: E501
 
 
 def write(count=6, first=1):
@@ -36,14 +36,14 @@ def problems():
 
 def test_a_trail_as_it_was_written_has_no_problem(trail, capsys):
     write()
-    found = verify()
-    assert (found.events, found.first, found.last, found.before, found.problems) == (6, 1, 6, 0, ())
+    result = verify()
+    assert (result.events, result.first, result.last, result.before, result.problems) == (6, 1, 6, 0, ())
     first, second, *_ = [json.loads(line) for line in lines_of(trail)]
     assert second["previous"] == first["mac"] == json.loads(lines_of(trail)[0])["mac"]
     assert main(["audit", "--verify"]) == 0
     out = capsys.readouterr().out
     assert "Events 1 to 6, 6 as they were written" in out
-    assert found.mac in out
+    assert result.mac in out
 
 
 def test_key_and_head_are_their_owners_alone_and_the_key_stays(trail):
@@ -92,14 +92,14 @@ def test_key_and_head_are_their_owners_alone_and_the_key_stays(trail):
         (lambda lines: [*lines, OLD], "audit.jsonl, line 7: inserted or changed; it has no seal of this trail."),
         (lambda lines: [*lines[:3], b"\n", *lines[3:]], "audit.jsonl, line 4: inserted or changed"),
         (lambda lines: [*lines[:3], b"[" * 50_000 + b"\n", *lines[3:]], "audit.jsonl, line 4: inserted or changed"),
-        (lambda lines: [OLD, *lines], "audit.jsonl, line 2: what stood before event 1 was changed or deleted"),
+        (lambda lines: [OLD, *lines], "audit.jsonl, line 2: lines before event 1 were changed or deleted"),
         (
             lambda lines: [*lines[:3], lines[1], *lines[3:]],
-            "audit.jsonl, line 4: event 2 stands there once more; this one was inserted.",
+            "audit.jsonl, line 4: event 2 appears again; this copy was inserted.",
         ),
         (
             lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
-            "audit.jsonl, line 3: event 2 stands behind event 3; lines were moved.",
+            "audit.jsonl, line 3: event 2 comes after event 3; lines were moved.",
         ),
     ],
 )
@@ -131,16 +131,16 @@ def test_every_single_byte_counts(trail):
 
 def test_a_trail_that_is_gone_is_found_and_so_is_its_head_and_its_key(trail):
     write()
-    kept = {name: (settings().runs / name).read_bytes() for name in (KEY, HEAD)}
+    contents = {name: (settings().runs / name).read_bytes() for name in (KEY, HEAD)}
     whole = trail.read_bytes()
     trail.unlink()
     assert problems() == ["Events 1 to 6 are missing at the end of the trail."]
     trail.write_bytes(whole)
     (settings().runs / HEAD).unlink()
-    assert problems() == [f"{HEAD} is missing or was changed: whether events behind event 6 were cut off is not known."]
-    (settings().runs / HEAD).write_bytes(kept[HEAD].replace(b'"sequence": 6', b'"sequence": 5'))
-    assert problems() == [f"{HEAD} is missing or was changed: whether events behind event 6 were cut off is not known."]
-    (settings().runs / HEAD).write_bytes(kept[HEAD])
+    assert problems() == [f"{HEAD} is missing or was changed: whether events after event 6 were cut off is unknown."]
+    (settings().runs / HEAD).write_bytes(contents[HEAD].replace(b'"sequence": 6', b'"sequence": 5'))
+    assert problems() == [f"{HEAD} is missing or was changed: whether events after event 6 were cut off is unknown."]
+    (settings().runs / HEAD).write_bytes(contents[HEAD])
     (settings().runs / KEY).unlink()
     with pytest.raises(AuditUnwritable, match="is missing: restore it from a backup"):
         verify()
@@ -151,9 +151,9 @@ def test_a_trail_that_is_gone_is_found_and_so_is_its_head_and_its_key(trail):
     assert not (settings().runs / KEY).exists()
     (settings().runs / HEAD).unlink()
     write(1)
-    found = problems()
-    assert len(found) == 6
-    assert found[0] == "audit.jsonl, line 1: inserted or changed; it has no seal of this trail."
+    missing = problems()
+    assert len(missing) == 6
+    assert missing[0] == "audit.jsonl, line 1: inserted or changed; it has no seal of this trail."
     (settings().runs / KEY).write_bytes(b"short")
     with pytest.raises(AuditUnwritable, match="has 5 bytes, not 32"):
         audit.record(LOCAL, "export")
@@ -164,7 +164,7 @@ def test_an_older_head_is_found(trail):
     head = (settings().runs / HEAD).read_bytes()
     write(3, first=4)
     (settings().runs / HEAD).write_bytes(head)
-    assert problems() == [f"{HEAD} is older than the trail: event 6 is there, it knows 3."]
+    assert problems() == [f"{HEAD} is older than the trail, which has event 6: it states 3."]
 
 
 def test_a_program_killed_between_line_and_head_is_no_tampering(trail):
@@ -192,7 +192,7 @@ def test_a_program_killed_within_a_line_is_no_tampering(trail, cut, capsys):
     assert verify().torn == (() if cut == 1 else ("audit.jsonl, line 4",))
     capsys.readouterr()
     assert main(["audit", "--verify"]) == 0
-    assert ("audit.jsonl, line 4: cut short as it was written" in capsys.readouterr().out) is (cut > 1)
+    assert ("audit.jsonl, line 4: truncated while it was written" in capsys.readouterr().out) is (cut > 1)
     assert [event.run for event in audit.read()[0]][-2:] == ["run-5", "run-6"]
     # what stands there instead of the torn line is not covered by that
     torn = lines_of(trail)[3]
@@ -202,14 +202,14 @@ def test_a_program_killed_within_a_line_is_no_tampering(trail, cut, capsys):
 
 FORGED = (
     b'"when": "2026-11-26T03:00:00.000Z", "who": "victim", "issuer": "os", "role": "admin", "what": "export", '
-    b'"detail": "findings-csv", "films": [], "model": "", "run": ""}'
+    b'"detail": "findings-csv", "images": [], "model": "", "run": ""}'
 )
 
 
 def begun(line):
     """A line with the number and the seal that the next one has."""
-    told = json.loads(line)
-    start = {"schema": 2, "sequence": told["sequence"] + 1, "previous": told["mac"]}
+    fields = json.loads(line)
+    start = {"schema": 2, "sequence": fields["sequence"] + 1, "previous": fields["mac"]}
     return json.dumps(start)[:-1].encode() + b", "
 
 
@@ -265,15 +265,15 @@ def test_lines_of_the_former_format_count_as_before_the_chain_and_are_sealed_wit
     trail.write_bytes(OLD * 3 + OLD[:40])
     assert (verify().before, verify().events, problems()) == (4, 0, [])
     write(2)
-    found = verify()
-    assert (found.before, found.events, found.problems) == (4, 2, ())
+    result = verify()
+    assert (result.before, result.events, result.problems) == (4, 2, ())
     events, broken = audit.read()
     assert ([event.run for event in events], broken) == (["old"] * 3 + ["run-1", "run-2"], 1)
     assert main(["audit", "--verify"]) == 0
     assert "4 lines from before the chain" in capsys.readouterr().out
     trail.write_bytes(trail.read_bytes().replace(b'"old"', b'"new"', 1))
     (problem,) = problems()
-    assert problem.startswith("audit.jsonl, line 5: what stood before event 1 was changed or deleted")
+    assert problem.startswith("audit.jsonl, line 5: lines before event 1 were changed or deleted")
 
 
 @pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.jsonl-20261126", "audit-20261126.jsonl", "audit.jsonl.1.gz"])
@@ -289,9 +289,9 @@ def test_the_chain_goes_on_across_a_rotation_by_renaming(trail, name, tmp_path, 
         trail.rename(rotated)
     assert problems() == []
     write(3, first=4)
-    found = verify()
-    assert (found.first, found.last, found.before, found.problems) == (1, 6, 1, ())
-    assert [file.name for file in found.files] == [name, "audit.jsonl"]
+    result = verify()
+    assert (result.first, result.last, result.before, result.problems) == (1, 6, 1, ())
+    assert [file.name for file in result.files] == [name, "audit.jsonl"]
     assert main(["audit", "--verify"]) == 0
     assert "1 line from before the chain" in capsys.readouterr().out
     # a line put into the new file, as if it were older than the chain
@@ -333,8 +333,8 @@ for number in range(60):
             trail.rename(trail.with_name(f"audit.jsonl.{rotations}"))
     assert [program.wait(120) for program in started] == [0] * 4
     assert rotations
-    found = verify()
-    assert (found.events, found.first, found.last, found.problems) == (240, 1, 240, ())
+    result = verify()
+    assert (result.events, result.first, result.last, result.problems) == (240, 1, 240, ())
 
 
 def test_threads_at_once_make_one_chain(trail):
@@ -342,8 +342,8 @@ def test_threads_at_once_make_one_chain(trail):
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: audit.record(LOCAL, "export", run=f"run-{number}"), range(80)))
-    found = verify()
-    assert (found.events, found.last, found.problems) == (80, 80, ())
+    result = verify()
+    assert (result.events, result.last, result.problems) == (80, 80, ())
 
 
 def _full(*_):

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from cxr_core.access import answers
+from cxr_core.access import provider_responds
 from tests.browser import free_port
 
 METADATA = b'{"authorization_endpoint": "http://127.0.0.1/authorize"}'
@@ -42,11 +42,11 @@ def server():
 
 @pytest.mark.parametrize("path", ANSWERS)
 def test_only_metadata_are_an_answer(server, path):
-    assert answers(f"{server}{path}") == (path in ("/good", "/moved"))
+    assert provider_responds(f"{server}{path}") == (path in ("/good", "/moved"))
 
 
 @pytest.mark.parametrize("address", ["", "no address", "ftp://127.0.0.1/x", "http://[", "http://127.0.0.1:{port}/x"])
 def test_where_nobody_is_there_is_no_answer_and_a_warning_without_the_address(address, caplog):
-    assert answers(address.format(port=free_port()), seconds=1) is False
-    assert "gives no answer" in caplog.text
+    assert provider_responds(address.format(port=free_port()), seconds=1) is False
+    assert "returns no usable metadata" in caplog.text
     assert "127.0.0.1" not in caplog.text

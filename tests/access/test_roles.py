@@ -72,11 +72,11 @@ def test_lists_hold_subjects_and_verified_addresses():
 @pytest.mark.parametrize("verified", [False, None, "true", "false", 1])
 def test_an_address_that_nobody_verified_gives_nothing_and_says_so(verified):
     claims = {"sub": "x", "email": "ann@example.org", "email_verified": verified}
-    found = role_of(claims, Settings(admins=("ann@example.org",)))
-    assert found.role is None
-    assert "verified" in found.why
+    grant = role_of(claims, Settings(admins=("ann@example.org",)))
+    assert grant.role is None
+    assert "verified" in grant.why
     del claims["email_verified"]
-    assert role_of(claims, Settings(admins=("ann@example.org",))) == found
+    assert role_of(claims, Settings(admins=("ann@example.org",))) == grant
 
 
 def test_an_address_is_no_subject_and_a_subject_no_address():

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from cxr_core.access import LOCAL, Role, asked_from_here, closed, signed_out, visitor_of
+from cxr_core.access import LOCAL, Role, closed, is_local_request, signed_out, visitor_of
 from cxr_core.settings import Settings
 
 SETTINGS = Settings(role_claim="roles")
@@ -109,7 +109,7 @@ def test_whoever_sits_at_the_machine_may_everything_and_nobody_nothing():
     ],
 )
 def test_a_request_through_a_proxy_is_not_from_here(headers, here):
-    assert asked_from_here(headers) == here
+    assert is_local_request(headers) == here
 
 
 @pytest.mark.parametrize(
@@ -162,5 +162,5 @@ def test_a_request_through_a_proxy_is_not_from_here(headers, here):
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", ""])
 def test_any_header_by_which_a_proxy_speaks_is_a_sign_of_it(name, value):
-    assert not asked_from_here({"Host": "localhost:8501", name: value})
-    assert not asked_from_here({"Host": "localhost:8501", name.upper(): value})
+    assert not is_local_request({"Host": "localhost:8501", name: value})
+    assert not is_local_request({"Host": "localhost:8501", name.upper(): value})

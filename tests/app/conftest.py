@@ -1,4 +1,4 @@
-"""People who are signed in, in Streamlit's own test driver."""
+"""Signed-in visitors in Streamlit's test driver."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.settings import settings
-from cxr_core.ui import door, served, visitor
+from cxr_core.ui import serving_model, sign_in, visitor
 
 PROJECT = Path(__file__).resolve().parents[2]
 AUTH = {
@@ -21,7 +21,7 @@ AUTH = {
 
 
 def person(roles=None, **claims):
-    """Claims as Streamlit gives them of a person who is signed in."""
+    """Return the claims of a signed-in visitor, as Streamlit has them."""
     return {
         "is_logged_in": True,
         "sub": "subject-1",
@@ -44,18 +44,18 @@ PEOPLE = {
 
 @pytest.fixture
 def app_of(monkeypatch, trail):
-    """Open the app for one of :data:`PEOPLE`, or other claims, on a server with sign-in; ``local`` without.
+    """Open the app for one of :data:`PEOPLE` or for other claims, on a server with sign-in; for ``local`` without.
 
-    A page may be named, whose address is then the first thing that the browser asks for.
+    ``page`` is the page that the browser requests first.
     """
     monkeypatch.chdir(PROJECT)
     monkeypatch.setenv("SECOND_READ_ROLE_CLAIM", "roles")
     settings.cache_clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
-    # nobody listens there
-    monkeypatch.setattr(door, "answers", lambda address: True)
-    # an event of the server, once a process, and of nobody here
-    monkeypatch.setattr(served, "_noted", lambda *which: True)
+    # there is no provider at this address
+    monkeypatch.setattr(sign_in, "provider_responds", lambda address: True)
+    # an event of the server, once per process
+    monkeypatch.setattr(serving_model, "_record_serving", lambda *which: True)
     streamlit.cache_data.clear()
 
     def open_app(who, auth=AUTH, page: str = "") -> AppTest:

@@ -1,4 +1,4 @@
-"""Who sees what: every page of PAGES, cold and warm, for everybody; a later page is covered by being there."""
+"""Access to every page of PAGES, cold and warm, for every kind of visitor."""
 
 import time
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 import streamlit
 
 from cxr_core.access import Role, audit
-from cxr_core.ui import door as way_in
-from cxr_core.ui import guard as door
-from cxr_core.ui import visitor
+from cxr_core.settings import settings
+from cxr_core.ui import guard as guard_module
+from cxr_core.ui import sign_in, visitor
 from tests.app.conftest import AUTH, PEOPLE, person
 
 ROLES = {"local": Role.ADMIN, "reader": Role.READER, "reviewer": Role.REVIEWER, "admin": Role.ADMIN}
@@ -17,25 +17,25 @@ ROLES = {"local": Role.ADMIN, "reader": Role.READER, "reviewer": Role.REVIEWER, 
 
 @pytest.fixture
 def reached(monkeypatch):
-    """The pages that got past their guard; there they stop, since what they draw is for other tests."""
+    """The pages that passed their guard; they stop there."""
     stems = []
-    guard = door.guard
+    guard = guard_module.guard
 
     def spy(script):
         guard(script)
         stems.append(Path(script).stem)
         streamlit.stop()
 
-    monkeypatch.setattr(door, "guard", spy)
+    monkeypatch.setattr(guard_module, "guard", spy)
     return stems
 
 
 @pytest.fixture
 def offered(monkeypatch):
-    """The titles that the navigation offers, and as ``told`` all titles, icons and addresses that it sends."""
+    """The titles in the navigation, and as ``sent`` all titles, icons and addresses that the browser receives."""
 
     class Titles(list):
-        told: set[str]
+        sent: set[str]
 
     titles = Titles()
     navigation = streamlit.navigation
@@ -43,14 +43,14 @@ def offered(monkeypatch):
     def spy(pages, position):
         visible = [page.title for page in pages if page.visibility == "visible"]
         titles[:] = visible if position != "hidden" else []
-        titles.told = {words for page in pages for words in (page.title, page.icon, page.url_path)}
+        titles.sent = {text for page in pages for text in (page.title, page.icon, page.url_path)}
         return navigation(pages, position=position)
 
-    monkeypatch.setattr(door.st, "navigation", spy)
+    monkeypatch.setattr(guard_module.st, "navigation", spy)
     return titles
 
 
-def words(app) -> str:
+def page_html(app) -> str:
     return "\n".join(element.proto.body for element in app.main.get("html"))
 
 
@@ -58,27 +58,31 @@ def buttons(app) -> list[str]:
     return [button.label for button in app.button]
 
 
-def nothing_but_the_door(app) -> bool:
-    """Whether all that is drawn is text of the frame and the door, and its buttons."""
+def shows_only_the_refusal(app) -> bool:
+    """Return whether the page shows only its frame and the sign-in or refusal."""
     kinds = {element.type for element in app.main} - {"main", "html", "button", "popover", "flex_container"}
     return not kinds and set(buttons(app)) <= {"Sign in", "Sign out"}
 
 
 @pytest.mark.parametrize("who", ["local", *PEOPLE])
-@pytest.mark.parametrize("screen", door.PAGES, ids=lambda screen: screen.stem)
-def test_every_page_cold_is_seen_by_its_role_and_by_nobody_below(app_of, reached, offered, who, screen):
+@pytest.mark.parametrize("screen", guard_module.PAGES, ids=lambda screen: screen.stem)
+def test_access_to_every_page_cold(app_of, reached, offered, who, screen):
     app = app_of(who, page=screen.stem).run()
     check(app, who, screen, reached, offered)
 
 
 @pytest.mark.parametrize("who", ["local", *PEOPLE])
-def test_every_page_warm_is_seen_by_its_role_and_by_nobody_below(app_of, reached, offered, who):
+def test_access_to_every_page_warm(app_of, reached, offered, who, monkeypatch):
+    assert not all(screen.is_offered() for screen in guard_module.PAGES)
+    monkeypatch.setenv("SECOND_READ_KEEP", "store")
+    settings.cache_clear()
+    assert all(screen.is_offered() for screen in guard_module.PAGES)
     app = app_of(who).run()
-    for screen in door.PAGES:
+    for screen in guard_module.PAGES:
         reached.clear()
-        # a page that a browser was not told of it can only open by its address
-        seen = ROLES.get(who, 0) >= screen.role
-        opened = app.switch_page(f"../../pages/{screen.stem}.py") if seen else app_of(who, page=screen.stem)
+        # a browser opens a page that the navigation did not send by its address only
+        permitted = ROLES.get(who, 0) >= screen.role and screen.is_offered()
+        opened = app.switch_page(f"../../pages/{screen.stem}.py") if permitted else app_of(who, page=screen.stem)
         check(opened.run(), who, screen, reached, offered)
 
 
@@ -86,45 +90,45 @@ def check(app, who, screen, reached, offered):
     assert not app.exception
     role = ROLES.get(who, 0)
     assert reached == ([screen.stem] if role >= screen.role else [])
-    assert offered == [other.title for other in door.PAGES if role >= other.role]
-    hidden = [other for other in door.PAGES if role < other.role]
-    assert not offered.told & {words for other in hidden for words in (other.title, other.icon)}
-    # the address of the one that the browser asks for, it knows
-    assert not offered.told & {other.stem for other in hidden if other != screen}
+    assert offered == [other.title for other in guard_module.PAGES if role >= other.role and other.is_offered()]
+    hidden = [other for other in guard_module.PAGES if role < other.role]
+    assert not offered.sent & {text for other in hidden for text in (other.title, other.icon)}
+    # the browser already has the address that it requests
+    assert not offered.sent & {other.stem for other in hidden if other != screen}
     if role < screen.role:
-        assert nothing_but_the_door(app)
+        assert shows_only_the_refusal(app)
 
 
-def test_a_page_whose_role_was_lost_meanwhile_is_refused_where_one_is(app_of, reached, offered):
+def test_an_open_page_is_refused_after_the_role_was_lost(app_of, reached, offered):
     app = app_of("reviewer", page="evaluation").run()
     assert reached == ["evaluation"]
     app.user["roles"] = "reader"
     app.run()
     assert reached == ["evaluation"]
-    assert "It needs the role reviewer; you are signed in as reader." in words(app)
+    assert "This page needs the role reviewer; your role is reader." in page_html(app)
     assert offered == ["Second opinion", "Model"]
     assert audit.read()[0][-1].detail == "evaluation"
 
 
-def test_every_file_in_pages_is_in_the_table_once():
-    stems = [screen.stem for screen in door.PAGES]
-    assert sorted(stems) == sorted(path.stem for path in (door._FOLDER).glob("*.py"))
+def test_every_script_in_pages_is_listed_once():
+    stems = [screen.stem for screen in guard_module.PAGES]
+    assert sorted(stems) == sorted(path.stem for path in (guard_module._FOLDER).glob("*.py"))
 
 
-def test_a_page_for_another_role_says_which(app_of):
+def test_a_refusal_states_the_required_role_and_is_recorded_once(app_of):
     app = app_of("reader", page="evaluation").run()
-    assert "Evaluation is not for your role" in words(app)
-    assert "It needs the role reviewer; you are signed in as reader." in words(app)
+    assert "You do not have access to Evaluation" in page_html(app)
+    assert "This page needs the role reviewer; your role is reader." in page_html(app)
     for _ in range(2):
         refused = [event for event in audit.read()[0] if event.what == "refusal"]
         assert [(event.who, event.role, event.detail) for event in refused] == [("subject-1", "reader", "evaluation")]
         app.run()
 
 
-def test_nobody_is_asked_to_sign_in_and_leaves_no_trace(app_of):
+def test_a_visitor_without_sign_in_is_asked_to_sign_in_and_not_recorded(app_of):
     app = app_of("nobody").run()
-    assert "Sign in to go on." in words(app)
-    assert "Nobody is signed in" in words(app)
+    assert "Sign in to continue." in page_html(app)
+    assert "Not signed in" in page_html(app)
     assert buttons(app) == ["Sign in"]
     assert audit.read() == ([], 0)
 
@@ -136,32 +140,32 @@ def test_each_provider_has_its_button(app_of):
     assert buttons(app.run()) == ["Sign in with hospital", "Sign in with university"]
 
 
-def test_a_provider_that_does_not_answer_is_not_offered_until_it_does(app_of, monkeypatch):
+def test_an_unreachable_provider_is_offered_once_it_responds(app_of, monkeypatch):
     common = {key: AUTH[key] for key in ("redirect_uri", "cookie_secret", "client_id", "client_secret")}
     here, there = "http://127.0.0.1:9400/here", "http://127.0.0.1:9400/there"
     other = {"client_id": "second-read", "client_secret": "secret", "server_metadata_url": there}
-    up, asked = {there}, []
+    reachable, requested = {there}, []
 
     def answers(address):
-        asked.append(address)
-        return address in up
+        requested.append(address)
+        return address in reachable
 
-    monkeypatch.setattr(way_in, "answers", answers)
+    monkeypatch.setattr(sign_in, "provider_responds", answers)
     app = app_of("nobody", auth=common | {"server_metadata_url": here, "university": other}).run()
-    assert buttons(app) == ["Sign in with university", "Try again"]
-    assert "The sign-in provider (of this server) does not answer. Try again in a minute" in words(app)
+    assert buttons(app) == ["Sign in with university", "Retry"]
+    assert "The sign-in provider (default) does not respond. Try again in a minute" in page_html(app)
     app.run()
-    assert sorted(asked) == [here, there]
-    up.add(here)
-    app.button(key="try-again").click().run()
+    assert sorted(requested) == [here, there]
+    reachable.add(here)
+    app.button(key="retry").click().run()
     assert buttons(app) == ["Sign in", "Sign in with university"]
-    assert "does not answer" not in words(app)
+    assert "does not respond" not in page_html(app)
 
 
-def test_a_person_without_a_role_is_told_so_and_may_sign_out(app_of):
+def test_a_visitor_without_a_role_sees_the_reason_and_can_sign_out(app_of):
     app = app_of("no_role").run()
-    assert "You are signed in as Ann Other. You have no role on this server." in words(app)
-    assert "Signed in: Ann Other, no role" in words(app)
+    assert "You are signed in as Ann Other. You have no role on this server." in page_html(app)
+    assert "Signed in: Ann Other, no role" in page_html(app)
     app.button[0].click().run()
     assert not app.exception
     assert app.user == {"is_logged_in": False}
@@ -169,10 +173,10 @@ def test_a_person_without_a_role_is_told_so_and_may_sign_out(app_of):
     assert [event.what for event in audit.read()[0]] == ["refusal", "sign-out"]
 
 
-def test_who_is_signed_in_is_on_the_screen_and_once_in_the_trail(app_of, reached):
+def test_the_signed_in_visitor_is_shown_and_recorded_once(app_of, reached):
     app = app_of("reviewer").run()
-    assert "Signed in: Ann Other, role reviewer" in words(app)
-    assert "Role: reviewer" in words(app)
+    assert "Signed in: Ann Other, role reviewer" in page_html(app)
+    assert "Role: reviewer" in page_html(app)
     (popover,) = app.get("popover")
     assert popover.proto.popover.label == "Ann Other · reviewer"
     app.run()
@@ -181,56 +185,56 @@ def test_who_is_signed_in_is_on_the_screen_and_once_in_the_trail(app_of, reached
     assert "Ann" not in audit.path().read_text()
 
 
-def test_signing_out_forgets_the_films(app_of):
+def test_signing_out_clears_the_worklist(app_of):
     app = app_of("reader").run()
-    app.session_state["worklist"].drop([("film", b"bytes")], most=1)
+    app.session_state["worklist"].add([("image", b"bytes")], max_images=1)
     next(button for button in app.button if button.label == "Sign out").click().run()
     assert not app.exception
     assert "worklist" not in app.session_state
-    assert "Sign in to go on." in words(app)
+    assert "Sign in to continue." in page_html(app)
     assert [event.what for event in audit.read()[0]] == ["sign-in", "sign-out"]
 
 
-def test_a_sign_in_that_ends_leads_back_to_sign_in_with_words(app_of, reached):
+def test_an_expired_sign_in_is_explained(app_of, reached):
     app = app_of(person("admin", exp=time.time() + 3600)).run()
     assert reached == ["second_opinion"]
     app.user["exp"] = time.time() - 1
     app.run()
     assert reached == ["second_opinion"]
-    assert "Sign in again" in words(app)
-    assert "Your sign-in has ended" in words(app)
+    assert "Sign in again" in page_html(app)
+    assert "Your sign-in has expired" in page_html(app)
     assert buttons(app) == ["Sign in"]
     assert audit.read()[0][-1].detail == "expired"
 
 
-def test_without_sign_in_it_is_for_this_machine_and_says_so(app_of, reached):
+def test_local_mode_is_stated(app_of, reached):
     app = app_of("local").run()
     assert reached == ["second_opinion"]
-    assert "Local single-user mode: no sign-in, this machine only, role admin" in words(app)
+    assert "Local single-user mode: no sign-in, this machine only, role admin" in page_html(app)
     assert audit.read() == ([], 0)
 
 
 @pytest.mark.parametrize("address", [None, "0.0.0.0", "192.0.2.7", "::", "app.example.org"])
 @pytest.mark.parametrize("page", ["second_opinion", "model"])
-def test_without_sign_in_other_machines_are_shown_nothing(app_of, reached, monkeypatch, address, page):
+def test_without_sign_in_other_machines_are_refused(app_of, reached, monkeypatch, address, page):
     option = streamlit.get_option
     monkeypatch.setattr(visitor.st, "get_option", lambda name: address if name == "server.address" else option(name))
     app = app_of("local", page=page).run()
     assert reached == []
-    assert nothing_but_the_door(app)
-    assert "Set [auth] in .streamlit/secrets.toml" in words(app)
+    assert shows_only_the_refusal(app)
+    assert "Set [auth] in .streamlit/secrets.toml" in page_html(app)
     assert buttons(app) == []
 
 
-def test_without_sign_in_what_comes_through_a_proxy_is_shown_nothing(app_of, reached, monkeypatch):
-    monkeypatch.setattr(visitor, "asked_from_here", lambda headers: False)
+def test_without_sign_in_a_request_through_a_proxy_is_refused(app_of, reached, monkeypatch):
+    monkeypatch.setattr(visitor, "is_local_request", lambda headers: False)
     app = app_of("local").run()
     assert reached == []
-    assert "came from another machine" in words(app)
+    assert "came from another machine" in page_html(app)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"cookie_secret": "short"}, "auth.cookie_secret"),
         ({"cookie_secret": None}, "auth.cookie_secret"),
@@ -240,24 +244,24 @@ def test_without_sign_in_what_comes_through_a_proxy_is_shown_nothing(app_of, rea
         ({"server_metadata_url": None}, "auth.server_metadata_url must be set"),
     ],
 )
-def test_a_sign_in_that_is_half_set_up_lets_nobody_in(app_of, reached, change, said):
+def test_incomplete_sign_in_settings_close_the_app(app_of, reached, change, message):
     auth = {key: value for key, value in (AUTH | change).items() if value is not None}
     app = app_of("admin", auth=auth).run()
     assert reached == []
-    assert said in words(app)
+    assert message in page_html(app)
     assert buttons(app) == []
 
 
 @pytest.mark.parametrize("auth", [{}, "on", ["x"]])
-def test_an_auth_section_of_another_kind_lets_nobody_in(app_of, reached, auth):
+def test_an_invalid_auth_section_closes_the_app(app_of, reached, auth):
     app = app_of("admin", auth=auth).run()
     assert not app.exception
     assert reached == []
-    assert "Sign-in is not set up" in words(app)
+    assert "Sign-in is not set up" in page_html(app)
 
 
 @pytest.mark.parametrize("content", ["[auth\n", "\udcff"])
-def test_a_secrets_file_that_cannot_be_read_lets_nobody_in(app_of, reached, monkeypatch, tmp_path, content):
+def test_an_unreadable_secrets_file_closes_the_app(app_of, reached, monkeypatch, tmp_path, content):
     file = tmp_path / "secrets.toml"
     file.write_bytes(content.encode("utf-8", "surrogateescape"))
     streamlit.secrets._reset()
@@ -269,19 +273,19 @@ def test_a_secrets_file_that_cannot_be_read_lets_nobody_in(app_of, reached, monk
         streamlit.config.set_option("secrets.files", before)
     assert not app.exception
     assert reached == []
-    assert "secrets file cannot be read" in words(app)
+    assert "secrets file cannot be read" in page_html(app)
 
 
-def test_a_secrets_file_that_vanishes_lets_nobody_in(app_of, reached):
+def test_a_deleted_secrets_file_closes_the_app(app_of, reached):
     app_of("admin").run()
     app = app_of("local").run()
     assert reached == ["second_opinion"]
-    assert "its settings are gone" in words(app)
+    assert "settings were deleted" in page_html(app)
 
 
-def test_only_the_provider_signs_anybody_in(app_of, reached):
-    """What Streamlit knows without a sign-in, such as its own default address, is no sign-in."""
+def test_claims_without_a_sign_in_are_ignored(app_of, reached):
+    """Streamlit has a default e-mail address without a sign-in."""
     for claims in ({"email": "test@example.com"}, person("admin", is_logged_in="true"), {"sub": "x", "roles": "admin"}):
         app = app_of({"is_logged_in": False} | claims).run()
-        assert "Sign in to go on." in words(app)
+        assert "Sign in to continue." in page_html(app)
     assert reached == []

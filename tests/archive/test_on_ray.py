@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_core.archive import FilmPipeline, InputFile, Refusal
+from cxr_core.archive import ImagePipeline, InputFile, Refusal
 from cxr_core.archive.on_ray import _blocks, _Reader
 from cxr_core.cli.main import main
 from cxr_core.reading import read_prepared
 from tests.archives import parts, started, table, wait_for_parts
-from tests.films import mixed_films
+from tests.images import mixed_images
 
 READER = b"_Reader"
 
@@ -28,26 +28,27 @@ def below(pid: int) -> dict[int, bytes]:
             titles[int(path.name)] = (path / "cmdline").read_bytes()
         except (OSError, ValueError):
             continue
-    found, new = set(), {pid}
+    descendants, new = set(), {pid}
     while new:
-        new = {child for child, parent in parents.items() if parent in new} - found
-        found |= new
-    return {child: titles[child] for child in found}
+        new = {child for child, parent in parents.items() if parent in new} - descendants
+        descendants |= new
+    return {child: titles[child] for child in descendants}
 
 
+@pytest.mark.slow
 def test_a_reader_answers_a_block_as_the_local_pipeline_does(predictor, tmp_path):
-    mixed_films(tmp_path, 16)
-    films = [(number, InputFile(path, path)) for number, path in enumerate(sorted(tmp_path.rglob("*.*")))]
-    with FilmPipeline(predictor, workers=0, upright=True) as pipeline:
-        local = dict(pipeline.run(films, read_prepared))
-    blocks = _blocks(films)
+    mixed_images(tmp_path, 16)
+    images = [(number, InputFile(path, path)) for number, path in enumerate(sorted(tmp_path.rglob("*.*")))]
+    with ImagePipeline(predictor, workers=0, upright=True) as pipeline:
+        local = dict(pipeline.run(images, read_prepared))
+    blocks = _blocks(images)
     assert [block.num_rows for block in blocks] == [16]
     reader = _Reader(str(predictor.folder.path), "openvino", read_prepared, {"upright": True})
     for _ in range(2):
         # a block that is given again comes out the same, in the same order
-        found = reader(blocks[0]).to_pydict()
-        assert found["number"] == list(range(16))
-        for number, pickled in zip(*found.values(), strict=True):
+        answers = reader(blocks[0]).to_pydict()
+        assert answers["number"] == list(range(16))
+        for number, pickled in zip(*answers.values(), strict=True):
             answer = pickle.loads(pickled)
             assert repr(answer) == repr(local[number])
             if not isinstance(answer, Refusal):
@@ -57,11 +58,11 @@ def test_a_reader_answers_a_block_as_the_local_pipeline_does(predictor, tmp_path
 
 @pytest.mark.slow
 def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray, tmp_path, capsys):
-    films, local, out = tmp_path / "films", tmp_path / "local", tmp_path / "ray"
-    mixed_films(films, 60)
-    assert main(["predict", str(films), "--archive", str(local), "--workers", "2"]) == 3
+    images, local, out = tmp_path / "images", tmp_path / "local", tmp_path / "ray"
+    mixed_images(images, 60)
+    assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
     capsys.readouterr()
-    process = started(films, out, "--on", "ray", "--workers", "2", part=5)
+    process = started(images, out, "--on", "ray", "--workers", "2", part=5)
     wait_for_parts(process, out, 1)
     readers = [child for child, title in below(process.pid).items() if READER in title]
     while not readers and process.poll() is None:
@@ -69,11 +70,11 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
         readers = [child for child, title in below(process.pid).items() if READER in title]
     os.kill(readers[0], signal.SIGKILL)
     at_kill = parts(out)
-    said, err = process.communicate()
+    output, err = process.communicate()
     assert process.returncode == 3, err
     assert "Traceback" not in err
     assert at_kill < parts(out)
-    assert "films read" in said
+    assert "images read" in output
     for name in ("findings", "refused"):
         assert table(out, name).equals(table(local, name))
     assert table(out).num_rows > 40 * 14
@@ -82,7 +83,7 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
 def test_where_ray_is_not_installed_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
     import sys
 
-    mixed_films(tmp_path / "films", 1)
+    mixed_images(tmp_path / "images", 1)
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["predict", str(tmp_path / "films"), "--archive", str(tmp_path / "out"), "--on", "ray"]) == 2
+    assert main(["predict", str(tmp_path / "images"), "--archive", str(tmp_path / "out"), "--on", "ray"]) == 2
     assert "pip install -r requirements-ray.txt" in capsys.readouterr().err

@@ -14,8 +14,8 @@ from cxr_core.cli import import_model as module
 from cxr_core.cli.main import main
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
-from cxr_core.model.published import PUBLISHED
-from tests.model.weights import reference as ref
+from cxr_core.pretrained.catalogue import PUBLISHED
+from tests.pretrained.weights import reference as ref
 
 SOURCE = "torchxrayvision:nih"
 TINY = ref.HERE / "tiny_zip.pt"
@@ -28,17 +28,21 @@ class Converter:
 
     def __init__(self):
         self.given = []
+        self.exposures = []
 
-    def import_published(self, published, weights, imported, folder, *, report):
+    def import_published(self, published, weights, imported, folder, *, exposure, report):
+        self.exposures.append(exposure)
         report("Building the network")
         self.given.append((published, weights, imported, folder))
         return CARD
 
-    def import_keras(self, file, labels, size, imported, folder, *, normalisation, report):
+    def import_keras(self, file, labels, size, imported, folder, *, normalisation, exposure, report):
+        self.exposures.append(exposure)
         self.given.append((file, labels, size, imported, folder, normalisation.name))
         return CARD
 
-    def import_torch(self, weights, labels, size, normalisation, imported, folder, *, preset, report):
+    def import_torch(self, weights, labels, size, normalisation, imported, folder, *, preset, exposure, report):
+        self.exposures.append(exposure)
         self.given.append((weights, labels, size, normalisation.name, imported, folder, preset))
         return CARD
 
@@ -46,7 +50,7 @@ class Converter:
 @pytest.fixture
 def converter(monkeypatch):
     made = Converter()
-    monkeypatch.setattr(module, "_training", lambda: made)
+    monkeypatch.setattr(module, "_importing", lambda: made)
     return made
 
 
@@ -71,6 +75,14 @@ def test_a_local_file_whose_hash_nobody_knows(converter, tmp_path, capsys):
     assert imported.file == "tiny_zip.pt (whole module, torch's zip format)"
     assert folder == out
     assert "models show" in capsys.readouterr().out
+    assert converter.exposures == ["none"]
+
+
+def test_the_exposure_of_the_input_is_the_authors_unless_another_is_asked_for(converter, one_line, tmp_path):
+    source = [SOURCE, "--file", str(TINY), "--out", str(tmp_path / "m")]
+    assert main(["models", "import", *source, "--exposure", "stretched"]) == 0
+    assert converter.exposures == ["stretched"]
+    one_line([*source, "--exposure", "bright"], 2, "none and stretched are accepted")
 
 
 def test_a_hash_that_is_known_must_fit(converter, one_line, monkeypatch, tmp_path):
@@ -107,7 +119,7 @@ def test_the_published_file_of_another_source_is_refused_whatever_it_is_said_to_
 
 def test_torch_files_take_a_preset_or_what_is_stated(converter, one_line, tmp_path, monkeypatch):
     from cxr_core.labels import LABELS
-    from tests.model.weights import layouts
+    from tests.pretrained.weights import layouts
 
     file = tmp_path / "m.pth.tar"
     file.write_bytes(layouts.rebuilt("thtang.pkl"))
@@ -118,8 +130,8 @@ def test_torch_files_take_a_preset_or_what_is_stated(converter, one_line, tmp_pa
     assert imported.source == "torch:m.pth.tar"
     assert "state dict, torch's legacy format" in imported.file
     assert "last layer classifier.0" in imported.file
-    own = ["--labels", ",".join(f"L{n}" for n in range(8)), "--normalisation", "0.5,0.25", "--size", "320"]
-    assert main(["models", "import", f"torch:{file}", *own, *out]) == 0
+    stated = ["--labels", ",".join(f"L{n}" for n in range(8)), "--normalisation", "0.5,0.25", "--size", "320"]
+    assert main(["models", "import", f"torch:{file}", *stated, *out]) == 0
     assert converter.given[1][1:4] == (tuple(f"L{n}" for n in range(8)), 320, "0.5,0.25")
     # what is stated goes before the preset
     assert main(["models", "import", f"torch:{file}", "--preset", "thtang", "--normalisation", "unit", *out]) == 0
@@ -159,14 +171,14 @@ def test_a_download_is_checked_told_and_kept_only_where_asked(converter, served,
     (served / "nih.pt").write_bytes(TINY.read_bytes())
     arguments = ["models", "import", SOURCE, "--out", str(tmp_path / "m"), "--json-progress"]
     assert main(arguments) == 0
-    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [step["step"] for step in told] == [
+    progress = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [step["step"] for step in progress] == [
         "Downloading, 0.1 MB of 0.1 MB",
         "Reading the weights",
         "Building the network",
     ]
-    assert told[0]["share"] == 1.0
-    assert told[0]["left"] == "0:00 left"
+    assert progress[0]["fraction"] == 1.0
+    assert progress[0]["remaining"] == "0:00 left"
     assert not list(temporary.iterdir())
     assert main([*arguments[:-1], "--keep", str(tmp_path / "kept.pt")]) == 0
     assert (tmp_path / "kept.pt").read_bytes() == TINY.read_bytes()
@@ -213,14 +225,14 @@ def test_without_a_network_the_way_out_is_told(converter, one_line, tmp_path, mo
         (["keras:nothing.h5"], 4, "no such file"),
         (["keras:x.h5", "--file", "y"], 2, "leave out --file"),
         (["keras:x.h5", "--size", "225"], 2, "a multiple of 32"),
-        (["keras:x.h5", "--labels", "A,A"], 2, "each once"),
-        (["keras:x.h5", "--labels", "A,<b>"], 2, "of letters, digits"),
+        (["keras:x.h5", "--labels", "A,A"], 2, "accepted once"),
+        (["keras:x.h5", "--labels", "A,<b>"], 2, "60 letters, digits"),
         (["keras:x.h5", "--out", "bad name"], 2, "the model's id"),
         (["keras:x.h5", "--preset", "arnoweng"], 2, "--preset is for torch:FILE"),
         (["keras:x.h5", "--normalisation", "resnet"], 2, "Accepted: imagenet, torchxrayvision, unit"),
         (["keras:x.h5", "--normalisation", "0.5"], 2, "MEAN,SD"),
         (["keras:x.h5", "--normalisation", "0.5,0"], 2, "MEAN,SD"),
-        (["keras:x.h5", "--normalisation", "120,60"], 2, "divide them by 255"),
+        (["keras:x.h5", "--normalisation", "120,60"], 2, "divide values on a scale of 0 to 255 by 255"),
         (["keras:x.h5", "--normalisation", "nan,1"], 2, "MEAN,SD"),
         (["torch:x.pt"], 2, "Give --labels and --normalisation, or --preset arnoweng"),
         (["torch:x.pt", "--labels", "A,B"], 2, "Give --labels and --normalisation"),
@@ -239,7 +251,7 @@ def test_wrong_arguments(converter, one_line, tmp_path, monkeypatch, arguments, 
 
 def test_a_folder_that_is_there_is_named_before_anything_is_downloaded(converter, one_line, tmp_path):
     (tmp_path / "m").mkdir()
-    one_line([SOURCE, "--out", str(tmp_path / "m")], 4, "is there already")
+    one_line([SOURCE, "--out", str(tmp_path / "m")], 4, "exists already")
 
 
 def test_keras_files_take_labels_and_size(converter, tmp_path, monkeypatch):
@@ -261,7 +273,7 @@ def test_keras_files_take_labels_and_size(converter, tmp_path, monkeypatch):
     first, second, third = converter.given
     assert first[1:3] == (LABELS, 224)
     # a name from the file's, below the folder of models
-    assert first[4] == tmp_path / "CheXNet-weights"
+    assert first[4] == tmp_path / "models" / "CheXNet-weights"
     assert second[1:3] == (("Mass", "Rib notching"), 320)
     assert first[3].checked.startswith("nothing")
     assert third[3].checked == "the SHA-256 given at the import"

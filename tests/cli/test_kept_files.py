@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from cxr_core.access import LOCAL, audit
-from cxr_core.archive import Parts
+from cxr_core.archive import OutputChunks
 from cxr_core.cli.main import main
+from cxr_core.files import make_tree_private, open_private, private_folder, secret_key, write_whole
 from cxr_core.imaging import phantom_png
 from cxr_core.model.predictor import _load
-from cxr_core.private_files import make_tree_private, open_private, private_folder, secret_key, write_private
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
 from tests.runs import made_up, record_of
@@ -67,7 +67,7 @@ def work(tmp_path):
 def test_commands_close_what_they_keep_and_nothing_else(umask, runs, work, capsys, monkeypatch):
     images = str(work / "images")
     evaluate = ["evaluate", "--images", images, "--table", str(work / "t.csv"), "--name", "one"]
-    # cut short: what was scored so far stays
+    # truncated: what was scored so far stays
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "add", _stop)
         with pytest.raises(RuntimeError):
@@ -81,8 +81,8 @@ def test_commands_close_what_they_keep_and_nothing_else(umask, runs, work, capsy
     assert main(["predict", images, "--archive", str(runs / "archive")]) in (0, 3)
     assert main(["predict", images, "--csv", "--heatmaps", str(runs / "maps"), "--out", str(runs / "a.csv")]) in (0, 3)
     assert main(["audit", "--verify"]) == 0
-    kept = {path.relative_to(runs).parts[0] for path in runs.rglob("*")}
-    assert kept >= {
+    folders = {path.relative_to(runs).parts[0] for path in runs.rglob("*")}
+    assert folders >= {
         "audit.jsonl", "audit.key", "audit.head", "patients.key", "second-read.sqlite", "one", "summaries", "compiled",
         "exported", "archive", "a.csv",
     }  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_private_file_is_readable_by_its_owner_under_any_umask(tmp_path, mask)
     before = os.umask(mask)
     try:
         os.close(open_private(private_folder(tmp_path / "a" / "b") / "one", os.O_RDWR))
-        write_private(tmp_path / "a" / "b" / "two", b"x")
+        write_whole(tmp_path / "a" / "b" / "two", b"x", private=True)
         key = secret_key(tmp_path / "a" / "key")
     finally:
         os.umask(before)
@@ -163,7 +163,9 @@ def test_parts_are_private_only_where_that_is_asked_for(tmp_path):
     before = os.umask(0)
     try:
         for private in (True, False):
-            with Parts(tmp_path / str(private), {"t": pa.schema([("a", pa.int64())])}, {}, private=private) as parts:
+            with OutputChunks(
+                tmp_path / str(private), {"t": pa.schema([("a", pa.int64())])}, {}, private=private
+            ) as parts:
                 parts.put("t", [{"a": 1}])
     finally:
         os.umask(before)

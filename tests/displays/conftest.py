@@ -1,4 +1,4 @@
-"""A made-up run that all displays are tried on."""
+"""A synthetic run for the tests of all displays."""
 
 import pytest
 

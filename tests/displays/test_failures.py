@@ -1,18 +1,18 @@
-"""The failures are those that a sort by hand finds, and no patient is among them."""
+"""The worst images of a label equal those of a plain sort, and no patient is shown."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from cxr_core.displays import FailuresDisplay, as_svg, on_screen, outcome_of
+from cxr_core.displays import FailuresDisplay, as_svg, outcome_of, plotly_figure
 from cxr_core.displays.marks import Dots, Rule
 from cxr_core.labels import LABELS
 
 
 @pytest.fixture(scope="module")
-def secret(predictions):
-    """The made-up run with patients and file names that would be noticed."""
+def identifiable(predictions):
+    """The synthetic run with recognisable patients and file names."""
     count = len(predictions)
     return dataclasses.replace(
         predictions,
@@ -21,56 +21,58 @@ def secret(predictions):
     )
 
 
-def test_the_table_is_a_sort_by_hand_with_the_side_of_the_operating_point(secret):
-    outcome = outcome_of(secret, "Effusion")
-    display = FailuresDisplay.of(outcome, secret, most=5, threshold=0.3)
+def test_the_table_equals_a_plain_sort_and_states_the_side_of_the_operating_point(identifiable):
+    outcome = outcome_of(identifiable, "Effusion")
+    display = FailuresDisplay.of(outcome, identifiable, max_images=5, threshold=0.3)
     c = LABELS.index("Effusion")
-    said, scores = secret.references["mined"][:, c], secret.scores[:, c]
-    misses = sorted((scores[i], i) for i in range(len(secret)) if said[i] == 1)[:5]
-    alarms = sorted(((scores[i], i) for i in range(len(secret)) if said[i] == 0), reverse=True)[:5]
+    truth, scores = identifiable.references["mined"][:, c], identifiable.scores[:, c]
+    negatives = sorted((scores[i], i) for i in range(len(identifiable)) if truth[i] == 1)[:5]
+    positives = sorted(((scores[i], i) for i in range(len(identifiable)) if truth[i] == 0), reverse=True)[:5]
     table = display.table()
-    assert table["kind"].tolist() == ["miss"] * 5 + ["false alarm"] * 5
+    assert table["kind"].tolist() == ["false negative"] * 5 + ["false positive"] * 5
     assert table["rank"].tolist() == [1, 2, 3, 4, 5] * 2
-    assert table["score"].tolist() == [score for score, _ in misses + alarms]
-    assert table["film"].tolist() == [secret.sha256[i][:12] for _, i in misses + alarms]
-    assert display.rows().tolist() == [i for _, i in misses + alarms]
-    assert table["called"].tolist() == ["above" if score >= 0.3 else "below" for score, _ in misses + alarms]
-    first = misses[0][1]
-    assert table["view"][0] == secret.views[first]
-    assert (table["age"][0] == secret.ages[first]) or np.isnan(secret.ages[first])
-    others = [label for label, yes in zip(LABELS, secret.references["mined"][first], strict=True) if yes == 1]
-    assert len(table["also"][0].split(", ")) == max(1, len(others) - 1)
-    assert "Effusion" not in table["also"][0]
+    assert table["score"].tolist() == [score for score, _ in negatives + positives]
+    assert table["image"].tolist() == [identifiable.sha256[i][:12] for _, i in negatives + positives]
+    assert display.rows().tolist() == [i for _, i in negatives + positives]
+    assert table["state"].tolist() == ["above" if score >= 0.3 else "below" for score, _ in negatives + positives]
+    first = negatives[0][1]
+    assert table["view"][0] == identifiable.views[first]
+    assert (table["age"][0] == identifiable.ages[first]) or np.isnan(identifiable.ages[first])
+    others = [label for label, value in zip(LABELS, identifiable.references["mined"][first], strict=True) if value == 1]
+    assert len(table["other_labels"][0].split(", ")) == max(1, len(others) - 1)
+    assert "Effusion" not in table["other_labels"][0]
 
 
-def test_no_patient_is_shown_and_a_files_name_only_where_it_is_asked_for(secret):
-    outcome = outcome_of(secret, "Effusion")
-    display = FailuresDisplay.of(outcome, secret, most=5)
-    everything = display.table().to_csv() + as_svg(display.chart()).decode() + on_screen(display.chart()).to_json()
-    assert "QZ" not in everything
+def test_patients_are_never_shown_and_file_names_only_on_request(identifiable):
+    outcome = outcome_of(identifiable, "Effusion")
+    display = FailuresDisplay.of(outcome, identifiable, max_images=5)
+    exported = display.table().to_csv() + as_svg(display.chart()).decode() + plotly_figure(display.chart()).to_json()
+    assert "QZ" not in exported
     named = dataclasses.replace(display, names=True).table()
-    assert named["image"].str.startswith("QZFILE").all()
+    assert named["file"].str.startswith("QZFILE").all()
     assert "QZPATIENT" not in named.to_csv()
-    assert set(named["called"]) == {""}
+    assert set(named["state"]) == {""}
 
 
-def test_the_failures_are_marked_among_the_scores_of_their_kind(secret):
-    outcome = outcome_of(secret, "Effusion")
-    display = FailuresDisplay.of(outcome, secret, most=4, threshold=0.3)
+def test_failures_are_marked_in_the_score_distribution(identifiable):
+    outcome = outcome_of(identifiable, "Effusion")
+    display = FailuresDisplay.of(outcome, identifiable, max_images=4, threshold=0.3)
     negatives, positives = display.chart().panels
-    for panel, kind in ((negatives, "false alarm"), (positives, "miss")):
+    for panel, kind in ((negatives, "false positive"), (positives, "false negative")):
         (dots,) = (mark for mark in panel.marks if isinstance(mark, Dots))
         assert list(dots.x) == display.scores()[kind]
         assert [mark.at for mark in panel.marks if isinstance(mark, Rule)] == [0.3]
     assert positives.x.title == "score"
-    assert "The 4 worst misses have scores of" in display.chart().alt
+    assert "The 4 worst false negatives have scores of" in display.chart().alt
 
 
-def test_a_class_without_positives_has_false_alarms_alone(secret):
-    outcome = outcome_of(secret, "Effusion")
-    display = FailuresDisplay.of(dataclasses.replace(outcome, truth=np.zeros_like(outcome.truth)), secret, most=3)
-    assert display.table()["kind"].tolist() == ["false alarm"] * 3
+def test_a_label_without_positives_has_false_positives_only(identifiable):
+    outcome = outcome_of(identifiable, "Effusion")
+    display = FailuresDisplay.of(
+        dataclasses.replace(outcome, truth=np.zeros_like(outcome.truth)), identifiable, max_images=3
+    )
+    assert display.table()["kind"].tolist() == ["false positive"] * 3
     chart = display.chart()
-    on_screen(chart)
-    assert chart.panels[1].words == "no positive film"
-    assert "misses" not in chart.alt
+    plotly_figure(chart)
+    assert chart.panels[1].message == "no positive images"
+    assert "false negatives" not in chart.alt

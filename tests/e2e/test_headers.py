@@ -4,7 +4,6 @@ import http.client
 import re
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
@@ -60,7 +59,7 @@ def test_an_image_is_read_and_shown_under_the_policy(chromium, address):
         violations, _ = watched(page)
         open_front_page(page, address)
         upload(page, ("a.dcm", phantom_dicom()))
-        page.wait_for_selector("canvas.film[data-label]")
+        page.wait_for_selector("canvas.radiograph[data-label]")
         page.wait_for_timeout(1000)
         assert violations == []
 
@@ -81,16 +80,13 @@ def test_another_origin_cannot_frame_a_page(chromium, address, tmp_path):
     port = free_port()
     other = f"http://127.0.0.1:{port}"
     command = ["http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
-    with running(command, other, "/", b"other"), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
+    with running(command, other, "/", b"other"), browsing(chromium) as page:
         said = []
         page.on("console", lambda message: said.append(message.text))
         page.goto(other)
         page.wait_for_timeout(2000)
         assert any("frame-ancestors" in text for text in said)
         assert all(frame.url == other + "/" or not frame.url.startswith(address) for frame in page.frames)
-        browser.close()
 
 
 def ask(address: str, path: str, **headers: str) -> http.client.HTTPResponse:

@@ -1,23 +1,25 @@
-"""Several tabs at once on one server, through Streamlit's own protocol."""
+"""Several tabs at once on one server, through the routes of the page."""
 
 import asyncio
 
+import pytest
+
+from benchmarks.soak.readers import image, worked_out, wrong
 from tests.protocol import Reader
-from tests.soak.readers import film, worked_out, wrong
 
-TABS, FILMS = 4, 2
+TABS, IMAGES = 4, 2
 
 
-def test_each_tab_gets_the_answer_of_its_own_film(address):
-    expected, _ = worked_out(list(range(TABS * FILMS)))
+@pytest.mark.slow
+def test_each_tab_gets_the_answer_of_its_own_image(address):
+    expected, _ = worked_out(list(range(TABS * IMAGES)))
 
     async def tab(number: int) -> list[str]:
         found = []
         async with Reader(address) as reader:
-            for mine in range(number * FILMS, (number + 1) * FILMS):
-                await reader.upload("film.dcm", film(mine))
-                run = await reader.until(lambda run: run.finished and "second_read_findings" in run.components())
-                found += wrong(run, mine, expected[mine])
+            for mine in range(number * IMAGES, (number + 1) * IMAGES):
+                read = await reader.read("image.dcm", image(mine))
+                found += wrong(read, await reader.pixels(read["id"]), mine, expected[mine])
         return found
 
     async def every() -> list[list[str]]:
@@ -26,13 +28,12 @@ def test_each_tab_gets_the_answer_of_its_own_film(address):
     assert asyncio.run(every()) == [[]] * TABS
 
 
-def test_an_answer_of_another_film_would_be_noticed(address):
+def test_an_answer_of_another_image_would_be_noticed(address):
     expected, _ = worked_out([0, 1])
 
     async def of_the_first() -> list[str]:
         async with Reader(address) as reader:
-            await reader.upload("film.dcm", film(0))
-            run = await reader.until(lambda run: run.finished and "second_read_findings" in run.components())
-            return wrong(run, 1, expected[1])
+            read = await reader.read("image.dcm", image(0))
+            return wrong(read, await reader.pixels(read["id"]), 1, expected[1])
 
-    assert asyncio.run(of_the_first()) == ["film 1: the findings of another film"]
+    assert asyncio.run(of_the_first()) == ["image 1: the findings of another image"]

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from cxr_core.labels import LABELS, NOTICE
-from tests.browser import browsing, canvas_pixels, map_switched, open_front_page, upload, viewer_state
+from tests.browser import browsing, canvas_pixels, image_pixels, map_switched, open_front_page, upload, viewer_state
 
 pytestmark = pytest.mark.e2e
 
@@ -16,9 +16,9 @@ DICOM = phantom_dicom(640, 560)
 PNG = phantom_png(512, 512)
 
 
-def wait_for_film(page, data):
+def wait_for_image(page, data):
     digest = hashlib.sha256(data).hexdigest()
-    page.wait_for_selector(f'canvas.film[data-sha="{digest}"]')
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{digest}"]')
     page.wait_for_function("sha => window.secondRead?.maps.has(sha)", arg=digest)
 
 
@@ -27,7 +27,7 @@ def choose(page, label):
     if not row.is_visible():
         page.locator(".findings summary").click()
     row.click()
-    page.wait_for_selector(f'canvas.film[data-label="{label}"]')
+    page.wait_for_selector(f'canvas.radiograph[data-label="{label}"]')
 
 
 def counting_reruns(page):
@@ -43,12 +43,12 @@ def counting_reruns(page):
 
 
 def test_fourteen_findings_are_accounted_for_of_a_dicom_and_a_png(page):
-    upload(page, ("film.dcm", DICOM), ("film.png", PNG))
-    wait_for_film(page, DICOM)
-    page.wait_for_selector('.strip .chip[data-status="read"] >> nth=1')
+    upload(page, ("image.dcm", DICOM), ("image.png", PNG))
+    wait_for_image(page, DICOM)
+    page.wait_for_selector('.worklist .entry[data-status="read"] >> nth=1')
     for index, data in ((0, DICOM), (1, PNG)):
-        page.locator(".strip .chip").nth(index).click()
-        wait_for_film(page, data)
+        page.locator(".worklist .entry").nth(index).click()
+        wait_for_image(page, data)
         rows = page.locator(".findings .row").evaluate_all("rows => rows.map(row => row.dataset.label)")
         assert sorted(rows) == sorted(LABELS)
         folded = page.locator(".findings details .row").count()
@@ -56,12 +56,20 @@ def test_fourteen_findings_are_accounted_for_of_a_dicom_and_a_png(page):
     assert page.locator(f"text={NOTICE}").is_visible()
 
 
-def test_the_viewer_shows_the_film_to_the_grey_level(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
+def test_the_address_of_the_page_by_its_name_opens_it(address, chromium):
+    with browsing(chromium) as page:
+        page.goto(f"{address}/second_opinion")
+        page.wait_for_selector("text=A second opinion on a chest X-ray")
+        assert page.url == f"{address}/"
+        assert page.locator("text=Page not found").count() == 0
+
+
+def test_the_viewer_shows_the_image_to_the_grey_level(page):
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
     map_switched(page, on=False)
     page.locator('[data-do="one"]').click()
-    page.wait_for_selector('canvas.film[data-zoom="1"]')
+    page.wait_for_selector('canvas.radiograph[data-zoom="1"]')
     x, y = (int(part) for part in viewer_state(page)["at"].split(","))
     shown = canvas_pixels(page)[:, :, 0]
     grey = render8(read_radiograph(DICOM))
@@ -71,69 +79,70 @@ def test_the_viewer_shows_the_film_to_the_grey_level(page):
 
 
 def test_choosing_a_finding_changes_the_map(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
     seen = set()
     for label in ("Effusion", "Cardiomegaly"):
         choose(page, label)
         map_switched(page, on=True)
         seen.add(hashlib.sha256(canvas_pixels(page).tobytes()).hexdigest())
-        assert "logit units" in page.locator(".legend").inner_text()
+        assert "contribution to the score (logit)" in page.locator(".legend").inner_text()
     assert len(seen) == 2
 
 
 def test_opacity_window_and_zoom_ask_the_server_for_nothing(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
     choose(page, "Effusion")
     map_switched(page, on=True)
+    page.wait_for_selector("text=Small changes of the image: the state of")
     page.wait_for_timeout(1500)
     sent = counting_reruns(page)
     before = canvas_pixels(page)
-    slider = page.locator(".opacity input")
+    slider = page.locator("input.opacity")
     for value in (20, 90):
         slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input', {bubbles: true})); }", value)
-        page.wait_for_selector(f'canvas.film[data-opacity="{value / 100:.2f}"]')
+        page.wait_for_selector(f'canvas.radiograph[data-opacity="{value / 100:.2f}"]')
     assert (canvas_pixels(page) != before).any()
-    box = page.locator("canvas.film").bounding_box()
+    box = page.locator("canvas.radiograph").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 200)
     page.mouse.down()
     page.mouse.move(box["x"] + 300, box["y"] + 240)
     page.mouse.up()
-    page.wait_for_selector('canvas.film:not([data-window="2048/4096"])')
+    page.wait_for_selector('canvas.radiograph:not([data-window="2048/4096"])')
     page.mouse.wheel(0, -300)
     page.locator('[data-do="invert"]').click()
-    page.wait_for_selector('canvas.film[data-invert="on"]')
+    page.wait_for_selector('canvas.radiograph[data-invert="on"]')
     assert sent() == 0
 
 
 def test_the_original_is_one_key_away_and_comes_back(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
     map_switched(page, on=False)
     untouched = canvas_pixels(page)
     choose(page, "Effusion")
     map_switched(page, on=True)
-    page.locator("canvas.film").hover()
+    page.locator("canvas.radiograph").hover()
     assert (canvas_pixels(page) != untouched).any()
     page.keyboard.press("o")
-    page.wait_for_selector('canvas.film[data-mode="original"]')
+    page.wait_for_selector('canvas.radiograph[data-mode="original"]')
     np.testing.assert_array_equal(canvas_pixels(page), untouched)
     page.keyboard.press("o")
-    page.wait_for_selector('canvas.film[data-mode="overlay"][data-map="on"]')
+    page.wait_for_selector('canvas.radiograph[data-mode="overlay"][data-map="on"]')
     assert (canvas_pixels(page) != untouched).any()
 
 
 def test_the_files_other_windows_are_offered(page):
     elements = {"WindowCenter": [2048, 1000], "WindowWidth": [4096, 500]}
     data = phantom_dicom(640, 560, WindowCenterWidthExplanation=["NORMAL", "HARDER"], **elements)
-    upload(page, ("film.dcm", data))
-    wait_for_film(page, data)
+    upload(page, ("image.dcm", data))
+    wait_for_image(page, data)
     map_switched(page, on=False)
     page.locator('[data-do="one"]').click()
-    page.wait_for_selector('canvas.film[data-zoom="1"]')
+    page.wait_for_selector('canvas.radiograph[data-zoom="1"]')
     page.locator("select.presets").select_option("harder")
-    page.wait_for_selector('canvas.film[data-preset="harder"][data-window="1000/500"]')
+    page.wait_for_selector('canvas.radiograph[data-preset="harder"][data-window="1000/500"]')
     assert page.locator(".corner.right.top").inner_text() == "C 1000  W 500"
     grey = render8(read_radiograph(phantom_dicom(640, 560, WindowCenter=1000, WindowWidth=500)))
     x, y = (int(part) for part in viewer_state(page)["at"].split(","))
@@ -143,7 +152,7 @@ def test_the_files_other_windows_are_offered(page):
     np.testing.assert_array_equal(part, grey[top : top + part.shape[0], left : left + part.shape[1]])
 
 
-def test_two_films_that_differ_in_one_patch_never_share_an_answer(page):
+def test_two_images_that_differ_in_one_patch_never_share_an_answer(page):
     values = phantom(768, 768)
     other = values.copy()
     other[400:405, 300:305] = 4095
@@ -151,76 +160,107 @@ def test_two_films_that_differ_in_one_patch_never_share_an_answer(page):
     answers = []
     for name, data in (("one", one), ("two", two)):
         if page.locator("input[type=file]").count() == 0:
-            page.locator("text=Add films").click()
+            page.locator("text=Add images").click()
         upload(page, (name, data))
-        wait_for_film(page, data)
+        wait_for_image(page, data)
+        # the script rests: a run under way would still choose the image before
+        page.wait_for_selector("text=Small changes of the image: the state of")
         digest = hashlib.sha256(data).hexdigest()
         answers.append(page.evaluate("sha => JSON.stringify(window.secondRead.maps.get(sha).maps)", digest))
     assert answers[0] != answers[1]
 
 
-def test_film_first_keeps_findings_and_maps_out_of_the_browser_until_a_key(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
-    page.locator("text=Film first").click()
-    page.wait_for_selector("text=Show the findings")
-    page.wait_for_selector(".findings", state="detached")
-    assert "at or over" not in page.locator(".strip").inner_text()
+def test_image_first_keeps_findings_and_maps_out_of_the_browser_until_a_key(page):
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
+    page.locator("text=Read first").click()
+    page.wait_for_selector("text=Show findings")
+    page.wait_for_selector(".findings .row", state="detached")
+    assert page.locator(".worklist .state").all_inner_texts() == ["read"]
     digest = hashlib.sha256(DICOM).hexdigest()
     page.wait_for_function("sha => !window.secondRead.maps.has(sha)", arg=digest)
-    page.locator("canvas.film").click()
+    page.locator("canvas.radiograph").click()
     page.keyboard.press("s")
-    wait_for_film(page, DICOM)
+    wait_for_image(page, DICOM)
     assert page.locator(".findings .row").count() == 14
 
 
 def test_refusals_stand_beside_what_was_read(page):
     upload(page, ("good.png", PNG), ("words.dcm", b"some words"), ("ct.dcm", phantom_dicom(64, 64, Modality="CT")))
-    wait_for_film(page, PNG)
-    page.wait_for_selector(".strip .chip.unreadable")
-    page.wait_for_selector(".strip .chip.refused")
-    page.locator(".strip .chip.unreadable").click()
+    wait_for_image(page, PNG)
+    page.wait_for_selector(".worklist .entry.unreadable")
+    page.wait_for_selector(".worklist .entry.refused")
+    page.locator(".worklist .entry.unreadable").click()
     page.wait_for_selector("text=it is text")
-    page.locator(".strip .chip.refused").click()
-    page.wait_for_selector("text=The gate refuses this film")
+    page.locator(".worklist .entry.refused").click()
+    page.wait_for_selector("text=This image was not read")
 
 
-def test_a_turned_film_is_shown_upright_once_it_is_turned_back(page):
+def test_a_turned_image_is_shown_upright_once_it_is_turned_back(page):
     upright = phantom(512, 448)
     data = phantom_dicom(values=np.ascontiguousarray(np.rot90(upright, 2)))
     upload(page, ("turned.dcm", data))
-    page.wait_for_selector("text=The gate refuses this film")
-    page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(data).hexdigest()}"]')
-    before = canvas_pixels(page)
-    page.locator("button", has_text="Turn it by 180 degrees clockwise and read").click()
-    wait_for_film(page, data)
+    page.wait_for_selector("text=This image was not read")
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{hashlib.sha256(data).hexdigest()}"]')
+    before = image_pixels(page, 512, 448)[:, :, 0].astype(int)
+    page.locator("button", has_text="Rotate 180° clockwise and read").click()
+    wait_for_image(page, data)
     map_switched(page, on=False)
-    after = canvas_pixels(page)
-    # the middle of the film, away from the words in the corners
-    rows, columns = before.shape[0] // 4, before.shape[1] // 3
-    middle = np.s_[rows:-rows, columns:-columns, 0]
-    turned = before[::-1, ::-1][middle].astype(int)
-    assert np.abs(after[middle].astype(int) - before[middle]).mean() > 10
-    assert np.abs(after[middle].astype(int) - turned).mean() < 3
+    after = image_pixels(page, 512, 448)[:, :, 0]
+    assert np.abs(after - before).mean() > 10
+    assert np.abs(after - before[::-1, ::-1]).mean() < 3
 
 
-def test_a_mirrored_film_is_shown_the_right_way_round_when_asked(page):
-    stored = np.ascontiguousarray(phantom(512, 448, words=False)[:, ::-1])
+def test_a_mirrored_image_is_shown_the_right_way_round_when_asked(page):
+    stored = np.ascontiguousarray(phantom(512, 448, text=False)[:, ::-1])
     data = phantom_dicom(values=stored, PatientOrientation=["R", "F"])
     upload(page, ("mirrored.dcm", data))
-    wait_for_film(page, data)
-    page.wait_for_selector("text=Patient Orientation says that the picture is mirrored")
+    wait_for_image(page, data)
+    page.wait_for_selector(".warnings >> text=Patient Orientation says that the image is mirrored")
     map_switched(page, on=False)
-    before = canvas_pixels(page)
-    page.locator("button", has_text="Show and read it the right way round: mirror").click()
-    page.wait_for_selector("text=Patient Orientation says that the picture is mirrored", state="detached")
-    wait_for_film(page, data)
+    before = image_pixels(page, 512, 448)[:, :, 0].astype(int)
+    page.locator("button", has_text="Correct orientation and read again: mirror").click()
+    page.wait_for_selector(".warnings >> text=Patient Orientation says that the image is mirrored", state="detached")
+    wait_for_image(page, data)
     map_switched(page, on=False)
-    after = canvas_pixels(page)
-    rows, columns = before.shape[0] // 4, before.shape[1] // 3
-    middle = np.s_[rows:-rows, columns:-columns, 0]
-    assert np.abs(after[middle].astype(int) - before[middle]).mean() > 3
-    assert np.abs(after[middle].astype(int) - before[:, ::-1][middle].astype(int)).mean() < 3
+    after = image_pixels(page, 512, 448)[:, :, 0]
+    assert np.abs(after - before).mean() > 3
+    assert np.abs(after - before[:, ::-1]).mean() < 3
+
+
+def test_pixels_that_are_overtaken_by_a_correction_are_never_shown(page):
+    stored = np.ascontiguousarray(phantom(512, 448, text=False)[:, ::-1])
+    data = phantom_dicom(values=stored, PatientOrientation=["R", "F"])
+    digest = hashlib.sha256(data).hexdigest()
+    held = []
+    # the first answer stays on its way until the image was mirrored and read again
+    page.route("**/pixels*", lambda route: held.append((route, route.fetch())) if not held else route.continue_())
+    upload(page, ("mirrored.dcm", data))
+    page.locator("button", has_text="Correct orientation and read again: mirror").click()
+    page.wait_for_selector(".warnings >> text=Patient Orientation says that the image is mirrored", state="detached")
+    page.wait_for_selector(".findings .row")
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{digest}"]')
+    route, response = held[0]
+    route.fulfill(response=response)
+    page.wait_for_timeout(1500)
+    versions = "id => [window.secondRead.pixelsNow(id).version, window.secondRead.images.get(id).pixelsVersion]"
+    shown, read = page.evaluate(versions, digest)
+    assert shown == read
+    assert "mirrored" in shown
+
+
+def test_an_image_that_looks_mirrored_is_mirrored_when_asked_and_back(page):
+    # a phantom is drawn the right way round, and its file says nothing of it
+    data = phantom_dicom(values=np.ascontiguousarray(phantom(512, 448, text=False)[:, ::-1]))
+    upload(page, ("looks-mirrored.dcm", data))
+    wait_for_image(page, data)
+    page.wait_for_selector(".warnings >> text=left and right look exchanged")
+    page.locator("button", has_text="Show it the right way round and read again: mirror").click()
+    page.wait_for_selector("text=mirrored on request")
+    page.wait_for_selector(".warnings >> text=left and right look exchanged", state="detached")
+    page.locator("button", has_text="Undo mirroring and read again").click()
+    page.wait_for_selector(".warnings >> text=left and right look exchanged")
+    assert page.locator("text=mirrored on request").count() == 0
 
 
 def test_a_table_that_shows_nearly_nothing_is_shown_by_its_own_maximum_when_asked(page):
@@ -230,12 +270,12 @@ def test_a_table_that_shows_nearly_nothing_is_shown_by_its_own_maximum_when_aske
     item.add_new("LUTData", "OW", np.arange(4096).astype("<u2").tobytes())
     data = phantom_dicom(512, 448, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None)
     upload(page, ("dark.dcm", data))
-    page.wait_for_selector("text=The gate refuses this film")
+    page.wait_for_selector("text=This image was not read")
     page.wait_for_selector("text=declares 65535 as its largest entry and reaches 4095")
-    page.wait_for_selector(f'canvas.film[data-sha="{hashlib.sha256(data).hexdigest()}"]')
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{hashlib.sha256(data).hexdigest()}"]')
     before = canvas_pixels(page)
-    page.locator("button", has_text="Show and read it by the table's own maximum").click()
-    wait_for_film(page, data)
+    page.locator("button", has_text="Scale the VOI LUT to its own maximum and read again").click()
+    wait_for_image(page, data)
     map_switched(page, on=False)
     rows, columns = before.shape[0] // 3, before.shape[1] // 3
     middle = np.s_[rows:-rows, columns:-columns, 0]
@@ -244,12 +284,12 @@ def test_a_table_that_shows_nearly_nothing_is_shown_by_its_own_maximum_when_aske
 
 
 def test_results_survive_a_page_switch(page):
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
     page.get_by_role("link", name="Model").first.click()
-    page.wait_for_selector("text=What it is")
+    page.wait_for_selector("text=Model facts")
     page.get_by_role("link", name="Second opinion").first.click()
-    wait_for_film(page, DICOM)
+    wait_for_image(page, DICOM)
     assert page.locator(".findings .row").count() == 14
 
 
@@ -260,9 +300,9 @@ def test_downloads_are_what_they_say(page, tmp_path):
 
     from PIL import Image
 
-    upload(page, ("film.dcm", DICOM))
-    wait_for_film(page, DICOM)
-    page.locator("text=Take along").click()
+    upload(page, ("image.dcm", DICOM))
+    wait_for_image(page, DICOM)
+    page.locator("text=Download").click()
     taken = {}
     for kind in ("CSV", "JSON", "Overlay", "Sheet"):
         with page.expect_download() as download:
@@ -282,11 +322,11 @@ def test_downloads_are_what_they_say(page, tmp_path):
 def test_nothing_is_wider_than_the_screen(address, chromium, width, height):
     with browsing(chromium, width, height) as page:
         open_front_page(page, address)
-        upload(page, ("film.dcm", DICOM))
-        wait_for_film(page, DICOM)
+        upload(page, ("image.dcm", DICOM))
+        wait_for_image(page, DICOM)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.goto(f"{address}/model")
-        page.wait_for_selector("text=What it is")
+        page.wait_for_selector("text=Model facts")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -295,9 +335,9 @@ def test_nothing_is_asked_of_another_machine(address, chromium):
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         open_front_page(page, address)
-        upload(page, ("film.dcm", DICOM))
-        wait_for_film(page, DICOM)
+        upload(page, ("image.dcm", DICOM))
+        wait_for_image(page, DICOM)
         page.goto(f"{address}/model")
-        page.wait_for_selector("text=What it is")
+        page.wait_for_selector("text=Model facts")
         strangers = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
         assert strangers == []

@@ -5,12 +5,22 @@ from PIL import Image
 
 from cxr_core.imaging import phantom
 from cxr_core.labels import LABELS
+from cxr_core.settings import settings
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty folder of runs."""
+    monkeypatch.setenv("SECOND_READ_RUNS", str(tmp_path / "runs"))
+    settings.cache_clear()
+    yield tmp_path / "runs"
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
 def made_up_set(tmp_path_factory):
-    """A folder of films under NIH's table format, with a second opinion on some and three readers."""
-    folder = tmp_path_factory.mktemp("films")
+    """A folder of images with a table in NIH's format, a second reference standard for some, and three readers."""
+    folder = tmp_path_factory.mktemp("images")
     images = folder / "images"
     images.mkdir()
     rng = np.random.default_rng(1)
@@ -19,11 +29,11 @@ def made_up_set(tmp_path_factory):
         name = f"{number // 2:08d}_{number % 2:03d}.png"
         grey = (phantom(96, 84, seed=number) >> 4).astype(np.uint8)
         Image.fromarray(grey).save(images / name)
-        found = [label for label in LABELS[:4] if rng.random() < 0.4]
-        rows.append((name, "|".join(found) or "No Finding", number // 2, 40 + number, "MF"[number % 2], "PA"))
+        positive = [label for label in LABELS[:4] if rng.random() < 0.4]
+        rows.append((name, "|".join(positive) or "No Finding", number // 2, 40 + number, "MF"[number % 2], "PA"))
         for reader in (7, 8, 9):
-            yes = {label.replace("_", " "): "YES" if rng.random() < 0.3 else "NO" for label in LABELS}
-            readers.append({"Image ID": name, "Reader ID": reader} | yes)
+            answers = {label.replace("_", " "): "YES" if rng.random() < 0.3 else "NO" for label in LABELS}
+            readers.append({"Image ID": name, "Reader ID": reader} | answers)
     columns = ["Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "table.csv", index=False)
     pd.DataFrame(rows[:15], columns=columns).assign(**{"Finding Labels": "Effusion"}).to_csv(

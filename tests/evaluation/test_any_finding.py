@@ -1,4 +1,4 @@
-"""Whether a film shows anything: by the experts' own column where there is one."""
+"""Any finding: from the column "Abnormal" of a reference standard if there is one, else from its labels."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from cxr_core.cli.main import main
 from cxr_core.errors import PathUnusable
-from cxr_core.evaluation import ANY_FINDING, gather_films, outcomes, reader_outcomes, summarise
+from cxr_core.evaluation import ANY_FINDING, gather_images, outcomes, reader_outcomes, summarise
 from cxr_core.labels import LABELS
 from cxr_core.metrics import reader_points, roc_auc
 from cxr_core.settings import settings
@@ -14,25 +14,25 @@ from cxr_core.store import RunStore
 from tests.runs import made_up, record_of
 
 COLUMNS = [label.replace("_", " ") for label in LABELS]
-FILMS = [f"{i // 2:08d}_{i % 2:03d}.png" for i in range(20)]
+IMAGES = [f"{i // 2:08d}_{i % 2:03d}.png" for i in range(20)]
 
 
 @pytest.fixture
 def experts(tmp_path):
-    """Tables in the layout of the experts' labels: every third film is abnormal for something that has no label."""
+    """Tables in the layout of the experts' labels; every third image is abnormal without a label."""
     rows, readers = [], []
-    for i, film in enumerate(FILMS):
-        found = {column: "YES" if (i, c) in ((0, 2), (1, 4)) else "NO" for c, column in enumerate(COLUMNS)}
+    for i, image in enumerate(IMAGES):
+        labels = {column: "YES" if (i, c) in ((0, 2), (1, 4)) else "NO" for c, column in enumerate(COLUMNS)}
         abnormal = i < 2 or i % 3 == 0
         rows.append(
-            {"Image ID": film, "Patient ID": i // 2, "Abnormal": "YES" if abnormal else "NO"}
-            | found
+            {"Image ID": image, "Patient ID": i // 2, "Abnormal": "YES" if abnormal else "NO"}
+            | labels
             | {"Other": "YES" if abnormal and i > 1 else "NO"}
         )
         for reader in range(3):
-            says = abnormal if reader else i < 2
+            answer = abnormal if reader else i < 2
             readers.append(
-                {"Image ID": film, "Patient ID": i // 2, "Reader ID": 70 + reader, "Abnormal": int(says)} | found
+                {"Image ID": image, "Patient ID": i // 2, "Reader ID": 70 + reader, "Abnormal": int(answer)} | labels
             )
     pd.DataFrame(rows).to_csv(tmp_path / "majority.csv", index=False)
     pd.DataFrame(readers).to_csv(tmp_path / "readers.csv", index=False)
@@ -42,18 +42,18 @@ def experts(tmp_path):
 ABNORMAL = np.array([i < 2 or i % 3 == 0 for i in range(20)])
 
 
-def test_a_film_is_abnormal_by_the_experts_own_column(experts, made_up_set):
-    films = gather_films([made_up_set / "images"], [experts / "majority.csv"], readers=experts / "readers.csv")
-    (name,) = films.references
-    np.testing.assert_array_equal(films.any_finding[name], ABNORMAL)
-    assert (films.references[name].any(axis=1)).sum() == 2
-    assert films.readers.any_finding.sum(axis=0).tolist() == [2, ABNORMAL.sum(), ABNORMAL.sum()]
-    half = films.select(np.arange(20) < 10)
+def test_any_finding_is_read_from_the_column_abnormal(experts, made_up_set):
+    images = gather_images([made_up_set / "images"], [experts / "majority.csv"], readers=experts / "readers.csv")
+    (name,) = images.references
+    np.testing.assert_array_equal(images.any_finding[name], ABNORMAL)
+    assert (images.references[name].any(axis=1)).sum() == 2
+    assert images.readers.any_finding.sum(axis=0).tolist() == [2, ABNORMAL.sum(), ABNORMAL.sum()]
+    half = images.select(np.arange(20) < 10)
     np.testing.assert_array_equal(half.any_finding[name], ABNORMAL[:10])
     assert half.readers.any_finding.shape == (10, 3)
 
 
-def test_it_is_kept_by_the_command_and_used_by_default(experts, made_up_set, monkeypatch, tmp_path, capsys):
+def test_any_finding_is_stored_and_used_by_default(experts, made_up_set, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("SECOND_READ_RUNS", str(tmp_path / "runs"))
     settings.cache_clear()
     tables = ["--table", str(experts / "majority.csv"), "--readers", str(experts / "readers.csv")]
@@ -63,46 +63,46 @@ def test_it_is_kept_by_the_command_and_used_by_default(experts, made_up_set, mon
     predictions = store.get("experts").predictions()
     store.close()
     settings.cache_clear()
-    abnormal = ABNORMAL[[FILMS.index(image) for image in predictions.images]]
+    abnormal = ABNORMAL[[IMAGES.index(image) for image in predictions.images]]
     labels, truth, _, patients = outcomes(predictions)
     assert labels[-1] == ANY_FINDING
     np.testing.assert_array_equal(truth[:, -1], abnormal)
-    # the mined labels have no such column: any label
+    # without the column it is that of any label
     _, mined, _, _ = outcomes(predictions, "mined")
     np.testing.assert_array_equal(mined[:, -1], (mined[:, :-1] == 1).any(axis=1))
     answers = reader_outcomes(predictions)
     assert answers.shape == (20, 3, 15)
     points = reader_points(answers[:, :, -1], patients)
-    # the third says what the second says; the first is left out of his own reference
+    # the second and the third reader agree; each reader is excluded from the majority of the others
     assert points[0].sensitivity.positives == abnormal.sum()
 
 
-def test_without_the_column_any_label_counts(made_up_set):
-    films = gather_films([made_up_set / "images"], [made_up_set / "table.csv"], readers=made_up_set / "readers.csv")
-    assert films.any_finding == {}
-    assert films.readers.any_finding is None
+def test_without_the_column_any_finding_is_not_stored(made_up_set):
+    images = gather_images([made_up_set / "images"], [made_up_set / "table.csv"], readers=made_up_set / "readers.csv")
+    assert images.any_finding == {}
+    assert images.readers.any_finding is None
 
 
-def test_a_summary_uses_it_film_by_film():
+def test_the_summary_uses_the_column_where_it_is_known_and_else_the_labels():
     predictions = made_up(200, per_patient=1)
-    own = predictions.any_finding["experts"]
+    stated = predictions.any_finding["experts"]
     label = (predictions.references["experts"] == 1).any(axis=1)
-    expected = np.where(own >= 0, own == 1, label)
-    found = summarise(record_of(predictions), predictions, "experts", resamples=20).auc[ANY_FINDING]
+    expected = np.where(stated >= 0, stated == 1, label)
+    auc = summarise(record_of(predictions), predictions, "experts", resamples=20).auc[ANY_FINDING]
     scores = outcomes(predictions)[2][:, -1]
-    assert found.value == pytest.approx(roc_auc(expected, scores).value, abs=1e-12)
-    assert found.value != pytest.approx(roc_auc(label, scores).value, abs=1e-6)
+    assert auc.value == pytest.approx(roc_auc(expected, scores).value, abs=1e-12)
+    assert auc.value != pytest.approx(roc_auc(label, scores).value, abs=1e-6)
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_refused(experts, made_up_set):
     table = (experts / "majority.csv").read_text().replace(",YES,", ",MAYBE,", 1)
     (experts / "majority.csv").write_text(table)
     with pytest.raises(PathUnusable, match=r"column Abnormal is neither YES, NO, 1 nor 0"):
-        gather_films([made_up_set / "images"], [experts / "majority.csv"])
+        gather_images([made_up_set / "images"], [experts / "majority.csv"])
 
 
-def test_predictions_made_elsewhere_may_say_it(tmp_path):
-    from cxr_core.evaluation.outside import read_outside
+def test_external_predictions_may_contain_any_finding(tmp_path):
+    from cxr_core.evaluation.external_predictions import read_external_predictions
 
     frame = pd.DataFrame(
         {
@@ -114,6 +114,6 @@ def test_predictions_made_elsewhere_may_say_it(tmp_path):
         }
     )
     frame.to_csv(tmp_path / "t.csv", index=False)
-    predictions, _ = read_outside(tmp_path / "t.csv", name="x", model="y", part="test", folder=tmp_path)
+    predictions, _ = read_external_predictions(tmp_path / "t.csv", name="x", model="y", part="test", folder=tmp_path)
     assert predictions.labels.tolist() == ["Fracture"]
     np.testing.assert_array_equal(outcomes(predictions)[1][:, -1], np.arange(40) % 2)

@@ -320,10 +320,10 @@ def odd_frame() -> bytes:
     return data
 
 
-MISSING, TAKEN = "is missing or no number", "values beyond its end take the last"
+MISSING, TAKEN = "is missing or no number", "values beyond its end use its last entry"
 NO_ENTRIES, NO_RESCALE_LEFT = "no entries or no descriptor", "a rescale that cannot be applied"
 LEFTOVER, NO_END = "a colour image: left over", "no end marker"
-SHORT = "the file is cut short"
+SHORT = "the file is truncated"
 C12, C16 = curve(4096, 4095), curve(4096, 65535)
 
 BROKEN: tuple[Case, ...] = (
@@ -370,7 +370,7 @@ BROKEN: tuple[Case, ...] = (
     Case("leftover in colour: palette", palette(WindowCenter=500, WindowWidth=2000, RescaleIntercept=-1024),
          display=lambda: GREY / 255, says=LEFTOVER),
     Case("short palette: 100 of 256 entries", short_palette(100), display=lambda: np.minimum(GREY, 99) / 255,
-         says="the palette has fewer entries than it says"),
+         says="the palette has fewer entries than it declares"),
     Case("decimal comma: window", edited(raw(WindowCenter="2048,0", WindowWidth="1500,0")),
          display=lambda: linear(RAMP, 2048, 1500), says="a decimal comma in Window Center"),
     Case("decimal comma: two windows", edited(raw(WindowCenter="1000,5\\2000", WindowWidth="500,5\\600")),
@@ -396,12 +396,12 @@ BROKEN: tuple[Case, ...] = (
             ("slope without end", {"RescaleSlope": "1e400"}, None),
         )
     ),
-    Case("cut short: the length says so", edited(shorter(2), **FULL), display=blank_end(SHOWN, 1), says=SHORT),
-    Case("cut short: the file ends", cut(dicom(**FULL), 39), display=blank_end(SHOWN, 20), says=SHORT),
-    Case("cut short: MONOCHROME1", edited(shorter(6), **(M1 | FULL)), display=blank_end(1 - SHOWN, 3), says=SHORT),
-    Case("cut short: implicit VR", cut(written("1.2.840.10008.1.2", **FULL), 4), display=blank_end(SHOWN, 2),
+    Case("truncated: the length says so", edited(shorter(2), **FULL), display=blank_end(SHOWN, 1), says=SHORT),
+    Case("truncated: the file ends", cut(dicom(**FULL), 39), display=blank_end(SHOWN, 20), says=SHORT),
+    Case("truncated: MONOCHROME1", edited(shorter(6), **(M1 | FULL)), display=blank_end(1 - SHOWN, 3), says=SHORT),
+    Case("truncated: implicit VR", cut(written("1.2.840.10008.1.2", **FULL), 4), display=blank_end(SHOWN, 2),
          says=SHORT),
-    Case("cut short: big endian", cut(written("1.2.840.10008.1.2.2", **FULL), 4), display=blank_end(SHOWN, 2),
+    Case("truncated: big endian", cut(written("1.2.840.10008.1.2.2", **FULL), 4), display=blank_end(SHOWN, 2),
          says=SHORT),
     Case("missing: PixelRepresentation", edited(without("PixelRepresentation"), **FULL), display=lambda: SHOWN,
          says=f"Pixel Representation {MISSING}: taken as 0"),
@@ -557,9 +557,9 @@ BROKEN: tuple[Case, ...] = (
     Case("TIFF: two thumbnails behind, 16 bits", pages((RAMP, 0), (RAMP[::2, ::2], 1), (RAMP[::4, ::4], 1)),
          display=deep(RAMP), says="page 1 of 3"),
     Case("phone: MPO", mpo(SOFT.convert("RGB"), SOFT.resize((32, 32)).convert("RGB")),
-         display=lambda: np.asarray(SOFT) / 255, tolerance=4 / 255, says="the first of 2 pictures"),
+         display=lambda: np.asarray(SOFT) / 255, tolerance=4 / 255, says="the first of 2 images"),
     Case("phone: MPO in grey", mpo(SOFT, SOFT.rotate(180)), display=lambda: np.asarray(SOFT) / 255, tolerance=4 / 255,
-         says="the first of 2 pictures"),
+         says="the first of 2 images"),
     Case("WEBP: lossless", picture(Image.fromarray(RGB), "WEBP", lossless=True), display=lambda: LUMA),
     Case("WEBP: lossy", picture(SOFT, "WEBP", quality=95), display=lambda: np.asarray(SOFT) / 255, tolerance=8 / 255),
     Case("WEBP: alpha", picture(Image.fromarray(RGB).convert("RGBA"), "WEBP", lossless=True), display=lambda: LUMA),

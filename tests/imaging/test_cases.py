@@ -11,8 +11,8 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import decoder_apart, phantom, phantom_dicom, read_radiograph, render8
-from cxr_core.imaging.coded_words import view_position
+from cxr_core.imaging import phantom, phantom_dicom, read_radiograph, render8, shared_decoder
+from cxr_core.imaging.code_strings import view_position
 from tests.imaging.reference_cases import (
     DEEP,
     EIGHT,
@@ -33,17 +33,17 @@ from tests.imaging.reference_cases import (
     tiff,
 )
 
-FILM = phantom(256, 224, words=False)
+IMAGE = phantom(256, 224, text=False)
 
 
-def film(**elements):
-    return read_radiograph(phantom_dicom(values=FILM, **elements))
+def image(**elements):
+    return read_radiograph(phantom_dicom(values=IMAGE, **elements))
 
 
 def named(part: str, charset: str, declared: str | None = None):
-    """A film whose body part stands in bytes of a character set."""
+    """An image whose body part stands in bytes of a character set."""
     texts = {"BodyPartExamined": part.encode(charset)}
-    make = edited(raw("CS", **texts), FILM, **({"SpecificCharacterSet": declared} if declared else {}))
+    make = edited(raw("CS", **texts), IMAGE, **({"SpecificCharacterSet": declared} if declared else {}))
     return read_radiograph(make())
 
 
@@ -55,9 +55,9 @@ def named(part: str, charset: str, declared: str | None = None):
     ],
 )  # fmt: skip
 def test_a_chest_is_a_chest_in_every_language(part):
-    found = named(part, "utf-8")
-    assert found.header["BodyPartExamined"] == "CHEST"
-    assert (found.quality.status, found.quality.notes) == ("ok", ())
+    result = named(part, "utf-8")
+    assert result.header["BodyPartExamined"] == "CHEST"
+    assert (result.quality.status, result.quality.notes) == ("ok", ())
 
 
 @pytest.mark.parametrize(
@@ -87,34 +87,34 @@ def test_a_chest_is_a_chest_in_other_character_sets(part, charset, declared):
         ("ГРУДИНА", "STERNUM"),
     ],
 )  # fmt: skip
-def test_another_known_body_part_is_refused_in_every_language(part, known):
-    found = named(part, "utf-8")
-    assert found.quality.status == "refused"
-    assert f"not read: body part {known}; chest radiographs are accepted" in found.quality.reasons
+def test_another_body_part_is_refused_in_every_language(part, known):
+    result = named(part, "utf-8")
+    assert result.quality.status == "refused"
+    assert f"not read: body part {known}; chest radiographs are accepted" in result.quality.reasons
 
 
 @pytest.mark.parametrize("part", ["JOHN DOE", "XYZ", "12", "ÉÉÉ"])
 def test_an_unknown_body_part_is_a_note_and_is_not_kept(part):
-    found = named(part, "utf-8")
-    assert found.quality.reasons == ()
-    assert found.quality.notes == ("body part stated in a word that is not known here: taken as a chest",)
-    assert part not in str(found.header)
+    result = named(part, "utf-8")
+    assert result.quality.reasons == ()
+    assert result.quality.notes == ("body part not recognised: taken as a chest",)
+    assert part not in str(result.header)
 
 
 @pytest.mark.parametrize("modality", ["DR", "XR", "RG", "RX", "X-RAY", "dx", "Dr ", "PX", "DIGITAL"])
 @pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1"])
-def test_the_sop_class_decides_where_the_modality_is_in_other_words(modality, sop_class):
-    assert film(Modality=modality, SOPClassUID=sop_class).quality.status == "ok"
+def test_the_sop_class_decides_where_the_modality_is_unknown(modality, sop_class):
+    assert image(Modality=modality, SOPClassUID=sop_class).quality.status == "ok"
 
 
 @pytest.mark.parametrize(
     ("modality", "sop_class"), [("CT", ""), ("PX", ""), ("PX", "1.2.840.10008.5.1.4.1.1.7"), ("MG", "")]
 )
-def test_another_modality_is_refused_where_no_class_says_radiograph(modality, sop_class):
+def test_another_modality_is_refused_without_a_radiographs_sop_class(modality, sop_class):
     elements = {"SOPClassUID": sop_class or "1.2.840.113619.4.2", "Modality": modality}
-    found = film(**elements).quality
-    assert found.status == "refused"
-    assert not any("the SOP class decides" in note for note in found.notes)
+    result = image(**elements).quality
+    assert result.status == "refused"
+    assert not any("the SOP class decides" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_another_modality_is_refused_where_no_class_says_radiograph(modality, so
         ("PROFILO", "LL"), ("HIGH PROFILE", None), ("UPRIGHT", None), ("", ""),
     ],
 )  # fmt: skip
-def test_views_in_words(words, view):
+def test_views_in_several_languages(words, view):
     assert view_position([words]) == view
 
 
@@ -152,27 +152,27 @@ def private(meaning: str) -> Dataset:
 
 @pytest.mark.parametrize("value", ["R-10236", "R-10232", "399173006", "399198007", "399067008"])
 def test_a_lateral_by_its_view_code_is_refused(value):
-    found = film(ViewPosition=None, ViewCodeSequence=[code(value)])
-    assert found.quality.reasons[0].startswith("not read: lateral view")
-    assert "SECRETNAME" not in str(found.header)
-    contradicting = film(ViewCodeSequence=[code(value)]).quality
+    result = image(ViewPosition=None, ViewCodeSequence=[code(value)])
+    assert result.quality.reasons[0].startswith("not read: lateral view")
+    assert "SECRETNAME" not in str(result.header)
+    contradicting = image(ViewCodeSequence=[code(value)]).quality
     assert (contradicting.status, contradicting.reasons[0][:14]) == ("warning", "may be lateral")
 
 
 def test_a_frontal_by_its_view_code_needs_no_view_position():
-    found = film(ViewPosition=None, ViewCodeSequence=[code("399348003", "SCT")]).quality
-    assert (found.status, found.notes) == ("ok", ())
+    result = image(ViewPosition=None, ViewCodeSequence=[code("399348003", "SCT")]).quality
+    assert (result.status, result.notes) == ("ok", ())
     assert (
-        film(ViewPosition=None, ViewCodeSequence=[code("R-10220")]).quality.reasons[0].startswith("not read: oblique")
+        image(ViewPosition=None, ViewCodeSequence=[code("R-10220")]).quality.reasons[0].startswith("not read: oblique")
     )
 
 
 @pytest.mark.parametrize("orientation", [["A", "F"], ["P", "F"], ["AR", "F"], ["P", "H"]])
 def test_a_lateral_by_its_orientation_is_refused(orientation):
-    assert film(ViewPosition=None, PatientOrientation=orientation).quality.reasons[0].startswith("not read: lateral")
-    assert film(ViewPosition=None, PatientOrientation=orientation).quality.notes == ()
-    assert film(ViewPosition="UPRIGHT", PatientOrientation=orientation).quality.notes == ()
-    assert film(PatientOrientation=orientation).quality.reasons[-1].startswith("may be lateral")
+    assert image(ViewPosition=None, PatientOrientation=orientation).quality.reasons[0].startswith("not read: lateral")
+    assert image(ViewPosition=None, PatientOrientation=orientation).quality.notes == ()
+    assert image(ViewPosition="UPRIGHT", PatientOrientation=orientation).quality.notes == ()
+    assert image(PatientOrientation=orientation).quality.reasons[-1].startswith("may be lateral")
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_a_lateral_by_its_orientation_is_refused(orientation):
     ],
 )
 def test_a_lateral_by_a_description_is_a_warning(elements):
-    found = film(ViewPosition="", **elements)
-    assert found.quality.reasons == ("may be lateral: a description in the header says so",)
-    assert not any(str(text) in str(found.header) for text in elements.values())
-    assert "Lateral chest" not in str(found.header)
+    result = image(ViewPosition="", **elements)
+    assert result.quality.reasons == ("may be lateral: a description in the header says so",)
+    assert not any(str(text) in str(result.header) for text in elements.values())
+    assert "Lateral chest" not in str(result.header)
     # what View Position says is believed
-    assert film(**elements).quality.status == "ok"
+    assert image(**elements).quality.status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_a_lateral_by_a_description_is_a_warning(elements):
         "Chest unilateral",
     ],
 )
-def test_a_description_that_names_no_lateral_alone_is_none(description):
-    assert film(ViewPosition="", SeriesDescription=description).quality.status == "ok"
+def test_a_description_of_several_views_is_no_lateral(description):
+    assert image(ViewPosition="", SeriesDescription=description).quality.status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -223,39 +223,39 @@ def test_a_description_that_names_no_lateral_alone_is_none(description):
         (["RA", "FL"], lambda a: a[:, ::-1]),
     ],
 )
-def test_what_orientation_says_is_warned_of_and_undone_on_request_only(orientation, stored):
-    from cxr_core.reading import open_film
+def test_a_mirrored_or_turned_orientation_is_a_warning_and_corrected_on_request_only(orientation, stored):
+    from cxr_core.reading import open_image
 
-    values = np.ascontiguousarray(stored(FILM))
+    values = np.ascontiguousarray(stored(IMAGE))
     data = phantom_dicom(values=values, PatientOrientation=orientation, ImagerPixelSpacing=[0.2, 0.1995])
     as_filed = read_radiograph(data)
     np.testing.assert_array_equal(as_filed.values, values)
     assert any(reason.startswith("Patient Orientation says") for reason in as_filed.quality.reasons)
     mirrored = orientation not in (["R", "H"], ["F", "R"], ["H", "L"])
     assert as_filed.quality.pose.mirrored == mirrored
-    right = open_film(data, follow_orientation=True)
-    np.testing.assert_array_equal(right.values, FILM)
+    right = open_image(data, follow_orientation=True)
+    np.testing.assert_array_equal(right.values, IMAGE)
     assert (right.quality.status, right.quality.reasons) == ("ok", ())
     assert any("option follow-orientation" in words and ("mirrored" in words) == mirrored for words in right.transforms)
-    turned = values.shape != FILM.shape
+    turned = values.shape != IMAGE.shape
     assert right.spacing_mm == ((0.1995, 0.2) if turned else (0.2, 0.1995))
 
 
 @pytest.mark.parametrize("orientation", [["L", "F"], ["L", "FP"], ["L"], [], ["X", "Y"], ["L", "L"]])
-def test_an_orientation_by_the_convention_or_none_is_left_alone(orientation):
-    from cxr_core.reading import open_film
+def test_the_conventional_orientation_or_none_changes_nothing(orientation):
+    from cxr_core.reading import open_image
 
-    found = open_film(phantom_dicom(values=FILM, PatientOrientation=orientation), follow_orientation=True)
-    assert (found.quality.status, found.pose.mirrored, found.pose.quarter_turns) == ("ok", False, 0)
+    result = open_image(phantom_dicom(values=IMAGE, PatientOrientation=orientation), follow_orientation=True)
+    assert (result.quality.status, result.pose.mirrored, result.pose.quarter_turns) == ("ok", False, 0)
 
 
-def test_burned_in_annotation_is_warned_of_once():
-    assert film(BurnedInAnnotation="YES").quality.reasons == (
-        "the file says that text is burned into the picture: look for a name before you share it",
+def test_burned_in_annotation_is_one_warning():
+    assert image(BurnedInAnnotation="YES").quality.reasons == (
+        "the file says that text is burned into the image: look for a name before you share it",
     )
-    assert film(BurnedInAnnotation="NO").quality.status == "ok"
-    found = read_radiograph(phantom_dicom(256, 224, BurnedInAnnotation="yes")).quality.reasons
-    assert sum("look for a name" in reason for reason in found) == 1
+    assert image(BurnedInAnnotation="NO").quality.status == "ok"
+    result = read_radiograph(phantom_dicom(256, 224, BurnedInAnnotation="yes")).quality.reasons
+    assert sum("look for a name" in reason for reason in result) == 1
 
 
 @pytest.mark.parametrize(
@@ -270,24 +270,24 @@ def test_burned_in_annotation_is_warned_of_once():
         ({"PixelAspectRatio": [0, 0]}, (64, 64), None),
     ],
 )
-def test_a_picture_gets_square_pixels_and_distances_follow(elements, size, spacing):
-    found = read_radiograph(phantom_dicom(values=RAMP, **({"ImagerPixelSpacing": None} | elements)))
-    assert (found.rows, found.columns) == size
-    assert found.spacing_mm == (None if spacing is None else pytest.approx(spacing))
-    if "PixelAspectRatio" not in elements or found.rows == found.columns:
+def test_an_image_gets_square_pixels_with_their_spacing(elements, size, spacing):
+    result = read_radiograph(phantom_dicom(values=RAMP, **({"ImagerPixelSpacing": None} | elements)))
+    assert (result.rows, result.columns) == size
+    assert result.spacing_mm == (None if spacing is None else pytest.approx(spacing))
+    if "PixelAspectRatio" not in elements or result.rows == result.columns:
         return
     turned = read_radiograph(phantom_dicom(values=RAMP, ImagerPixelSpacing=None, **elements), quarter_turns=1)
-    np.testing.assert_array_equal(turned.display, np.rot90(found.display, -1))
+    np.testing.assert_array_equal(turned.display, np.rot90(result.display, -1))
 
 
 def test_the_network_and_the_maps_see_square_pixels(predictor):
     from cxr_core.explain import heat_maps
-    from cxr_core.reading import read_film
+    from cxr_core.reading import read_image
 
-    whole, half = FILM, np.ascontiguousarray(FILM[:, ::2])
+    whole, half = IMAGE, np.ascontiguousarray(IMAGE[:, ::2])
     spacing = {"ImagerPixelSpacing": [0.5, 0.5]}
-    _, one = read_film(phantom_dicom(values=whole, **spacing), predictor)
-    radiograph, other = read_film(phantom_dicom(values=half, ImagerPixelSpacing=[0.5, 1.0]), predictor)
+    _, one = read_image(phantom_dicom(values=whole, **spacing), predictor)
+    radiograph, other = read_image(phantom_dicom(values=half, ImagerPixelSpacing=[0.5, 1.0]), predictor)
     assert (radiograph.rows, radiograph.columns) == whole.shape
     assert other.placement == one.placement
     first, second = (heat_maps(reading, predictor.card)[0] for reading in (one, other))
@@ -295,7 +295,7 @@ def test_the_network_and_the_maps_see_square_pixels(predictor):
     assert first.cell_mm == pytest.approx(second.cell_mm)
     # half of the columns are gone; stretched to half the width the picture would be another
     logits = [np.array([finding.logit for finding in reading.findings]) for reading in (one, other)]
-    _, squeezed = read_film(phantom_dicom(values=half, **spacing), predictor)
+    _, squeezed = read_image(phantom_dicom(values=half, **spacing), predictor)
     far = np.abs(np.array([finding.logit for finding in squeezed.findings]) - logits[0]).mean()
     assert np.abs(logits[1] - logits[0]).mean() < 0.5 * far
 
@@ -305,14 +305,14 @@ LOW_TABLE = lut(np.arange(4096), bits=16)
 
 @pytest.mark.parametrize("top", [4095, 1023, 16000])
 @pytest.mark.parametrize("photometric", [{}, M1])
-def test_a_table_is_shown_by_the_letter_and_by_its_own_maximum_on_request(top, photometric):
+def test_a_table_is_scaled_by_the_standard_and_by_its_maximum_on_request(top, photometric):
     entries = np.arange(4096) * top // 4095
     data = phantom_dicom(values=RAMP, VOILUTSequence=[lut(entries, bits=16)], **(NONE | photometric))
     letter, by_data = read_radiograph(data), read_radiograph(data, voi_scale="data")
-    for found, white in ((letter, 65535), (by_data, top)):
+    for result, white in ((letter, 65535), (by_data, top)):
         expected = entries[RAMP] / white
-        np.testing.assert_allclose(found.display, 1 - expected if photometric else expected, atol=1e-6)
-        assert any(f"declares 65535 as its largest entry and reaches {top}" in r for r in found.quality.reasons)
+        np.testing.assert_allclose(result.display, 1 - expected if photometric else expected, atol=1e-6)
+        assert any(f"declares 65535 as its largest entry and reaches {top}" in r for r in result.quality.reasons)
     assert letter.quality.scalable
     assert not by_data.quality.scalable
     # the viewer offers the other one
@@ -323,7 +323,7 @@ def test_a_table_is_shown_by_the_letter_and_by_its_own_maximum_on_request(top, p
     assert any(f"scaled by its own maximum {top}" in words for words in by_data.transforms)
 
 
-def test_a_table_that_uses_its_range_is_no_matter_of_scale():
+def test_a_table_that_uses_its_range_has_one_scale():
     data = phantom_dicom(values=RAMP, VOILUTSequence=[lut(np.arange(4096), bits=12)], **NONE)
     assert len(read_radiograph(data).alternatives) == 1
     np.testing.assert_array_equal(render8(read_radiograph(data)), render8(read_radiograph(data, voi_scale="data")))
@@ -332,12 +332,12 @@ def test_a_table_that_uses_its_range_is_no_matter_of_scale():
 NIFTI = b"\x5c\x01\0\0" + b"\0" * 340 + b"n+1\0" + b"\0" * 64
 HEIF = b"\0\0\0\x1cftyp"
 REFUSED = {
-    "a HEIC picture": [
+    "a HEIC image": [
         HEIF + brand + b"\0\0\0\0" for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm")
     ],
-    "a HEIF picture": [HEIF + b"mif1\0\0\0\0"],
-    "an AVIF picture": [HEIF + b"avif\0\0\0\0", HEIF + b"avis\0\0\0\0"],
-    "an ISO media file (video or picture)": [HEIF + b"isom\0\0\0\0"],
+    "a HEIF image": [HEIF + b"mif1\0\0\0\0"],
+    "an AVIF image": [HEIF + b"avif\0\0\0\0", HEIF + b"avis\0\0\0\0"],
+    "an ISO media file (video or image)": [HEIF + b"isom\0\0\0\0"],
     "a NIfTI volume;": [NIFTI, b"\x1c\x02\0\0n+2\0\r\n\x1a\n" + b"\0" * 540],
     "an NRRD volume": [b"NRRD0004\ntype: short\n", b"NRRD0005\n"],
     "a 7z archive": [b"7z\xbc\xaf\x27\x1c\0\4"],
@@ -345,18 +345,18 @@ REFUSED = {
     "a gzip archive": [b"\x1f\x8b\x08\0" + b"\0" * 20],
     "a bzip2 archive": [b"BZh91AY&SY"],
     "an xz archive": [b"\xfd7zXZ\0\0\4"],
-    "a JPEG XL picture": [b"\xff\x0a\xfa\x1f", b"\0\0\0\x0cJXL \r\n\x87\n"],
+    "a JPEG XL image": [b"\xff\x0a\xfa\x1f", b"\0\0\0\x0cJXL \r\n\x87\n"],
     "a bare JPEG 2000": [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0\x2f"],
     "a MetaImage header": [b"ObjectType = Image\nNDims = 3\n"],
     "an HDF5 file": [b"\x89HDF\r\n\x1a\n\0\0"],
     "a NumPy array": [b"\x93NUMPY\x01\0"],
-    "a GIF picture": [b"GIF89a\0\0", b"GIF87a\0\0"],
+    "a GIF image": [b"GIF89a\0\0", b"GIF87a\0\0"],
     "it is text": ["Image;Score\na;0,5\n".encode("utf-16"), b"Image;Score\n"],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "data"), [(name, data) for name, every in REFUSED.items() for data in every])
-def test_what_is_not_read_is_named_with_what_to_do(name, data):
+def test_refused_formats_are_named_with_what_to_do(name, data):
     with pytest.raises(InputRefused) as refusal:
         read_radiograph(data)
     assert name in str(refusal.value)
@@ -381,21 +381,21 @@ def test_a_zip_of_another_method_is_named(method, name):
     at = data.index(b"PK\1\2")
     data = data[:8] + method.to_bytes(2, "little") + data[10 : at + 10] + method.to_bytes(2, "little") + data[at + 12 :]
     with pytest.raises(InputRefused, match=f"compressed by {name}"):
-        decoder_apart().unpacked(data, 10**6)
+        shared_decoder().unpacked(data, 10**6)
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (cut(dicom(**FULL), 43), "fewer than its rows and columns"),
-        (cut(jpeg_of(SOFT), 40), "broken or cut short"),
+        (cut(jpeg_of(SOFT), 40), "broken or truncated"),
         (lambda: encapsulated(JPEG, cut(jpeg_of(SOFT), 40), **EIGHT)(), "do not decode"),
         (lambda: encapsulated("1.2.840.10008.1.2.4.80", cut(lambda: imagecodecs.jpegls_encode(RAMP), 40), **FULL)(),
          "do not decode"),
         (tiff(DEEP, bigtiff=True, byteorder=">"), "BigTIFF in big endian"),
         (edited(raw("US", Rows=b""), **FULL), "without rows"),
         (short_palette(0), "palette has no entries"),
-        *((cut(encapsulated(syntax, frame, **FULL), 200), "cut short")
+        *((cut(encapsulated(syntax, frame, **FULL), 200), "truncated")
           for syntax, frame in (
               ("1.2.840.10008.1.2.4.90", lambda: imagecodecs.jpeg2k_encode(RAMP, level=0, codecformat="j2k")),
               ("1.2.840.10008.1.2.5", lambda: RAMP.tobytes()),
@@ -410,7 +410,7 @@ def test_a_zip_of_another_method_is_named(method, name):
           for options in ({}, {"byteorder": ">"}, {"bigtiff": True})),
     ],
 )  # fmt: skip
-def test_what_is_not_whole_is_refused(make, words):
+def test_incomplete_files_are_refused(make, words):
     with pytest.raises(InputRefused, match=words):
         read_radiograph(make())
 
@@ -425,7 +425,7 @@ def test_several_pages_and_animations_are_refused():
 
 
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_deep_colour_is_turned_upright_as_pillow_turns_it(orientation):
+def test_sixteen_bit_colour_is_oriented_as_by_pillow(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     small = np.add.outer(np.arange(40) * 700, np.arange(64) * 400).astype(np.uint16)
@@ -444,7 +444,7 @@ def test_deep_colour_is_turned_upright_as_pillow_turns_it(orientation):
 CASES = Path("cases")
 SAID = {
     "A1_voi_lut_16_declared_12_used.dcm": "voi-scale",
-    "A2_voi_lut_4000_of_4096_words.dcm": "take the last",
+    "A2_voi_lut_4000_of_4096_words.dcm": "use its last entry",
     "A8b_voi_lut_item_without_data.dcm": "left out",
     "A8e_modality_lut_item_empty.dcm": "left out",
     "B1_colour_capture_with_ct_rescale.dcm": "not applied",
@@ -469,9 +469,9 @@ SAID = {
     "E5_lateral_in_processing_description.dcm": "may be lateral",
     "E7_burned_in_yes.dcm": "look for a name",
     "F1_grey_alpha_16_12bit_data.png": "percentile window",
-    "F6_phone_mpo.jpg": "the first of 2 pictures",
+    "F6_phone_mpo.jpg": "the first of 2 images",
     "F7_picture.webp": "luma",
-    "F7b_picture.heic": "HEIC picture; export it as JPEG or PNG",
+    "F7b_picture.heic": "HEIC image; export it as JPEG or PNG",
     "F8j_tiff_16_with_alpha.tif": "alpha: left out",
     "F8k_tiff_with_thumbnail_page.tif": "page 1 of 2",
     "F8l_tiff_deflate_bigtiff.tif": "16 bits",
@@ -484,18 +484,18 @@ LOSSY = {"C11_colour_jpeg_named_mono.dcm", "I4_jpeg_no_eoi.dcm"}
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("name", SAID)
-def test_the_reported_files_come_out_right(name, shared):
+def test_the_reported_files_are_read_right(name, shared):
     file = shared.parent / CASES / name
     if name.endswith(".heic"):
         with pytest.raises(InputRefused, match=SAID[name]):
             read_radiograph(file.read_bytes())
         return
-    found = read_radiograph(file.read_bytes())
-    quality = found.quality
-    assert SAID[name] in "; ".join((*found.transforms, *quality.reasons, *quality.notes))
+    result = read_radiograph(file.read_bytes())
+    quality = result.quality
+    assert SAID[name] in "; ".join((*result.transforms, *quality.reasons, *quality.notes))
     expected = file.with_suffix(".expected.png")
     if expected.is_file():
-        ours, right = render8(found).astype(int), np.asarray(Image.open(expected)).astype(int)
+        ours, right = render8(result).astype(int), np.asarray(Image.open(expected)).astype(int)
         far = np.abs(ours - right)
         if name.startswith("D2b"):
             # the pixel that is missing is painted as padding, as DCMTK paints it
@@ -505,7 +505,7 @@ def test_the_reported_files_come_out_right(name, shared):
 
 
 @pytest.mark.needs_shared
-def test_every_reported_file_has_a_line(shared):
+def test_every_reported_file_is_listed(shared):
     folder = shared.parent / CASES
     files = {p.name for p in folder.iterdir() if p.is_file() and p.suffix != ".md" and ".expected" not in p.name}
     assert files == set(SAID)

@@ -29,13 +29,13 @@ def jpeg() -> bytes:
     [jpeg(), imagecodecs.jpegls_encode(GREY), imagecodecs.jpeg2k_encode(GREY, codecformat="j2k")],
     ids=["JPEG", "JPEG-LS", "JPEG 2000"],
 )
-def test_a_frame_tells_its_size(frame):
+def test_the_size_of_a_frame_is_read(frame):
     assert codestream_size(frame) == SHAPE
     for length in range(0, min(len(frame), 60)):
         codestream_size(frame[:length])  # a cut frame raises nothing
 
 
-def test_others_tell_none():
+def test_other_bytes_have_no_size():
     assert codestream_size(b"") is None
     assert codestream_size(b"\x01\x00\x00\x00RLE") is None
 
@@ -43,7 +43,7 @@ def test_others_tell_none():
 @pytest.mark.parametrize(
     "case", [c for c in CASES if c.name.startswith(("JPEG-LS", "JPEG 2000", "HTJ2K"))], ids=lambda case: case.name
 )
-def test_the_truth_tables_frames_tell_theirs(case):
+def test_the_size_of_every_frame_of_the_truth_table_is_read(case):
     ds = pydicom.dcmread(io.BytesIO(case.data()))
     assert codestream_size(get_frame(ds.PixelData, 0, number_of_frames=1)) == (64, 64)
 

@@ -16,17 +16,17 @@ from pydicom.uid import UID
 
 from cxr_core.errors import InputRefused
 from cxr_core.imaging import phantom, phantom_dicom, read_radiograph
-from cxr_core.imaging.accepted import (
+from cxr_core.imaging.conformance import (
     BITS_ALLOCATED,
+    CAPTURE_CLASSES,
     CAPTURE_MODALITIES,
-    CAPTURES,
     COLOUR,
     GREY,
-    MOST_BITS,
+    MAX_BITS,
+    RADIOGRAPH_CLASSES,
     RADIOGRAPH_MODALITIES,
-    RADIOGRAPHS,
 )
-from cxr_core.imaging.decode import _DECODERS, _NATIVE
+from cxr_core.imaging.frame_decoding import _DECODERS, _NATIVE
 from tests.conftest import missing
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text()
@@ -47,21 +47,21 @@ def numbers(words: str) -> list[int]:
     return sorted({int(number) for number in re.findall(r"\d+", words)})
 
 
-def test_every_sop_class_is_listed_with_what_comes_of_it():
+def test_every_sop_class_is_listed_with_its_result():
     listed = {row["UID"]: (row["SOP class"], row["what comes of it"]) for row in CLASSES if row["UID"]}
-    warned = {uid for uid, name in RADIOGRAPHS.items() if name.endswith("For Processing")} | set(CAPTURES)
+    warned = {uid for uid, name in RADIOGRAPH_CLASSES.items() if name.endswith("For Processing")} | set(CAPTURE_CLASSES)
     accepted = {
         uid: (name, "read, with a warning" if uid in warned else "read")
-        for uid, name in (RADIOGRAPHS | CAPTURES).items()
+        for uid, name in (RADIOGRAPH_CLASSES | CAPTURE_CLASSES).items()
     }
     assert listed == accepted
     assert all(UID(uid).name == name for uid, (name, _) in listed.items())
 
 
 @pytest.mark.parametrize("row", [row for row in CLASSES if row["UID"]], ids=lambda row: row["SOP class"])
-def test_a_file_of_each_sop_class_comes_out_as_listed(row):
-    film = phantom_dicom(values=phantom(256, 224, words=False), SOPClassUID=UID(row["UID"]))
-    assert read_radiograph(film).quality.status == ("ok" if row["what comes of it"] == "read" else "warning")
+def test_a_file_of_each_sop_class_gives_the_listed_result(row):
+    image = phantom_dicom(values=phantom(256, 224, text=False), SOPClassUID=UID(row["UID"]))
+    assert read_radiograph(image).quality.status == ("ok" if row["what comes of it"] == "read" else "warning")
 
 
 def test_every_photometric_interpretation_is_listed_with_its_bits():
@@ -69,7 +69,7 @@ def test_every_photometric_interpretation_is_listed_with_its_bits():
     assert sorted({bits for row in PHOTOMETRIC for bits in numbers(row["bits allocated"])}) == list(BITS_ALLOCATED)
     for row in PHOTOMETRIC[: len(GREY)]:
         assert numbers(row["bits allocated"]) == list(BITS_ALLOCATED)
-        assert numbers(row["bits stored"]) == [1, MOST_BITS]
+        assert numbers(row["bits stored"]) == [1, MAX_BITS]
     assert all("warning" in row["shown as"] for row in PHOTOMETRIC[len(GREY) :])
 
 
@@ -87,11 +87,11 @@ GREY8 = (phantom(64, 64) >> 4).astype(np.uint8)
     ],
 )
 def test_a_file_of_each_photometric_interpretation_is_read(name, allocated, stored):
-    film = read_radiograph(coloured(name, allocated, stored))
+    image = read_radiograph(coloured(name, allocated, stored))
     expected = (GREY8 >> (8 - stored)) / ((1 << stored) - 1) if stored < 8 else GREY8 / 255
-    np.testing.assert_allclose(film.display, 1 - expected if name == "MONOCHROME1" else expected, atol=1.01 / 255)
-    assert any("in colour" in reason for reason in film.quality.reasons) == (name in COLOUR)
-    assert film.header["PhotometricInterpretation"] == name
+    np.testing.assert_allclose(image.display, 1 - expected if name == "MONOCHROME1" else expected, atol=1.01 / 255)
+    assert any("in colour" in reason for reason in image.quality.reasons) == (name in COLOUR)
+    assert image.header["PhotometricInterpretation"] == name
 
 
 @pytest.mark.parametrize("name", ["YBR_PARTIAL_420", "HSV", "CMYK", "ARGB", "SMITH", ""])
@@ -146,11 +146,11 @@ def test_every_transfer_syntax_is_listed_with_its_decoder():
     ("uid", "bits"),
     [(row["UID"], bits) for row in SYNTAXES for bits in numbers(row["bits stored"])],
 )
-def test_a_file_of_each_transfer_syntax_is_read_at_the_ends_of_its_bits(uid, bits):
+def test_a_file_of_each_transfer_syntax_is_read_at_its_least_and_most_bits(uid, bits):
     values = (np.add.outer(np.arange(64), np.arange(64)) * ((1 << bits) - 1) // 126).astype(np.uint16)
-    film = read_radiograph(in_syntax(uid, values, bits))
+    image = read_radiograph(in_syntax(uid, values, bits))
     lossy = uid.endswith((".50", ".51", ".81", ".91"))
-    np.testing.assert_allclose(film.values, values, atol=2 if lossy else 0)
+    np.testing.assert_allclose(image.values, values, atol=2 if lossy else 0)
 
 
 def in_syntax(uid: str, values: np.ndarray, bits: int) -> bytes:
@@ -208,5 +208,5 @@ MODALITIES = sorted(RADIOGRAPH_MODALITIES | CAPTURE_MODALITIES)
 
 
 @pytest.mark.parametrize("word", [*MODALITIES, "SECOND_READ_MAX_FILE_MB", "SECOND_READ_MAX_MEGAPIXELS", "on NIH"])
-def test_what_the_code_accepts_is_named(word):
+def test_everything_that_the_code_accepts_is_documented(word):
     assert word in TEXT

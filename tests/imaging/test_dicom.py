@@ -12,7 +12,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import phantom_dicom, read_radiograph, render8
+from cxr_core.imaging import phantom, phantom_dicom, read_radiograph, render8
 
 RAMP = (np.arange(64 * 64).reshape(64, 64) % 4096).astype(np.uint16)
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
@@ -98,15 +98,15 @@ def test_dcmtk_agrees_on_signed_values(bits, dcm2pnm):
         WindowCenter=0,
         WindowWidth=half,
     )
-    film = read_radiograph(data)
-    np.testing.assert_array_equal(film.values, values)
-    assert np.abs(render8(film).astype(int) - dcm2pnm(data, "+Wi", "1")).max() <= 1
+    image = read_radiograph(data)
+    np.testing.assert_array_equal(image.values, values)
+    assert np.abs(render8(image).astype(int) - dcm2pnm(data, "+Wi", "1")).max() <= 1
 
 
 def test_linear_exact_and_small_slopes_by_hand():
     # DCMTK is no oracle for these two
-    film = read_radiograph(phantom_dicom(values=RAMP, VOILUTFunction="LINEAR_EXACT", **WINDOW))
-    np.testing.assert_allclose(film.display, RAMP / 4096, atol=1e-7)
+    image = read_radiograph(phantom_dicom(values=RAMP, VOILUTFunction="LINEAR_EXACT", **WINDOW))
+    np.testing.assert_allclose(image.display, RAMP / 4096, atol=1e-7)
     small = read_radiograph(
         phantom_dicom(values=RAMP, RescaleSlope=0.001, WindowCenter=2.5, WindowWidth=4, RescaleIntercept=0)
     )
@@ -122,29 +122,29 @@ def test_monochrome1_is_the_negative_of_monochrome2():
     assert turned.transforms[-1] == "polarity: MONOCHROME1 inverted"
 
 
-def test_a_contradiction_follows_the_shape_and_is_a_reason_to_distrust():
-    film = read_radiograph(phantom_dicom(values=RAMP, **CASES["monochrome1, identity"]))
-    assert not film.inverted
-    assert any("contradict" in reason for reason in film.quality.reasons)
+def test_a_contradiction_follows_the_shape_and_is_a_warning():
+    image = read_radiograph(phantom_dicom(values=RAMP, **CASES["monochrome1, identity"]))
+    assert not image.inverted
+    assert any("contradict" in reason for reason in image.quality.reasons)
 
 
-def test_dx_rescale_is_not_applied_and_doubted():
+def test_dx_rescale_is_not_applied_and_is_a_warning():
     data = phantom_dicom(
         values=RAMP, SOPClassUID=pydicom.uid.UID("1.2.840.10008.5.1.4.1.1.1.1"), Modality="DX", RescaleSlope=2
     )
-    film = read_radiograph(data)
-    np.testing.assert_array_equal(film.values, RAMP)
-    assert any("does not allow" in reason for reason in film.quality.reasons)
+    image = read_radiograph(data)
+    np.testing.assert_array_equal(image.values, RAMP)
+    assert any("does not allow" in reason for reason in image.quality.reasons)
 
 
 def test_sixteen_stored_bits_with_twelve_used_are_not_black():
     data = phantom_dicom(values=RAMP, BitsStored=16, HighBit=15, WindowCenter=None, WindowWidth=None)
-    film = read_radiograph(data)
-    assert 0.4 < film.display.mean() < 0.6
-    assert film.voi.explanation.startswith("no VOI: percentile window")
+    image = read_radiograph(data)
+    assert 0.4 < image.display.mean() < 0.6
+    assert image.voi.explanation.startswith("no VOI: percentile window")
 
 
-def test_padding_is_found_under_its_mask_and_painted_black():
+def test_padding_is_recognised_under_its_mask_and_painted_black():
     body = RAMP  # it holds 4095, what a padding of 65535 would be masked to: that is no padding
     values = body.copy()
     values[:, :20] = 65535
@@ -155,8 +155,8 @@ def test_padding_is_found_under_its_mask_and_painted_black():
         WindowCenter=None,
         WindowWidth=None,
     )
-    film = read_radiograph(data)
-    assert (film.display[:, :20] == 0).all()
+    image = read_radiograph(data)
+    assert (image.display[:, :20] == 0).all()
     without = read_radiograph(
         phantom_dicom(
             values=np.ascontiguousarray(body[:, 20:]),
@@ -165,19 +165,79 @@ def test_padding_is_found_under_its_mask_and_painted_black():
             WindowWidth=None,
         )
     )
-    np.testing.assert_allclose(film.display[:, 20:], without.display, atol=1e-6)
+    np.testing.assert_allclose(image.display[:, 20:], without.display, atol=1e-6)
 
 
 def test_the_first_of_several_windows_is_used():
-    film = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=[1000, 2000], WindowWidth=[500, 600]))
-    assert (film.voi.center, film.voi.width) == (1000, 500)
+    image = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=[1000, 2000], WindowWidth=[500, 600]))
+    assert (image.voi.center, image.voi.width) == (1000, 500)
 
 
 @pytest.mark.parametrize("width", [0, -5, "nan"])
-def test_a_window_that_cannot_be_used_is_left_out_and_named(width):
-    film = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=5, WindowWidth=width))
-    assert "percentile" in film.voi.explanation
-    assert any("not usable" in reason for reason in film.quality.reasons)
+def test_an_unusable_window_is_left_out_with_a_warning(width):
+    image = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=5, WindowWidth=width))
+    assert "percentile" in image.voi.explanation
+    assert any("not usable" in reason for reason in image.quality.reasons)
+
+
+def test_a_window_that_leaves_nothing_gives_way_to_the_percentile_window():
+    image = phantom(256, 224, text=False)
+    # values of 0 to 4095 under a CT's window, which ends at 200
+    result = read_radiograph(phantom_dicom(values=image, WindowCenter=-600, WindowWidth=1600))
+    low, high = np.percentile(image, (0.5, 99.5))
+    np.testing.assert_allclose(result.display, np.clip((image - low) / (high - low), 0, 1), atol=1e-3)
+    assert "VOI: window -600/1600 of the file left out, percentile window of 0.5 to 99.5 % in its place" in (
+        result.transforms
+    )
+    assert result.quality.status == "warning"
+    assert any("window of the file (-600/1600) makes 100 % of the middle" in why for why in result.quality.reasons)
+    assert [voi.explanation for voi in result.alternatives] == ["percentile window of 0.5 to 99.5 %"]
+
+
+def test_another_window_of_the_file_stays_when_the_first_leaves_nothing():
+    both = {"WindowCenter": [-600, 2048], "WindowWidth": [1600, 4096]}
+    result = read_radiograph(phantom_dicom(values=phantom(256, 224, text=False), **both))
+    assert [voi.explanation for voi in result.alternatives] == ["percentile window of 0.5 to 99.5 %", "window 2"]
+
+
+@pytest.mark.parametrize("proportion", [0.94, 0.96])
+def test_a_window_gives_way_at_95_percent_of_the_middle(proportion):
+    # grey from 1000 to 3000 at the bottom of the middle, which is 70 % of the rows, and white beyond the window above
+    values = np.full((1000, 300), 4000, dtype=np.uint16)
+    grey = round(700 * (1 - proportion))
+    values[850 - grey : 850] = np.linspace(1000, 3000, 300).astype(np.uint16)
+    values[:500:2] = 3500
+    result = read_radiograph(phantom_dicom(values=values, WindowCenter=800, WindowWidth=4800))
+    assert any("left out" in step for step in result.transforms) == (proportion > 0.95)
+
+
+@pytest.mark.parametrize(("center", "gives_way"), [(2000, False), (5000, True)])
+def test_a_narrow_window_within_the_values_stays(center, gives_way):
+    result = read_radiograph(phantom_dicom(values=RAMP, WindowCenter=center, WindowWidth=2))
+    assert any("left out" in step for step in result.transforms) == gives_way
+
+
+def test_an_image_of_which_no_window_leaves_anything_keeps_its_own():
+    result = read_radiograph(phantom_dicom(values=np.full((256, 224), 4000, dtype=np.uint16), WindowCenter=100))
+    assert not any("left out" in step for step in result.transforms)
+
+
+REAL_WINDOWS = (
+    "ge_dx_lateral_ct_window_j2k.dcm",
+    "fuji_cr_pa_monochrome1_10bit.dcm",
+    "konica_cr_monochrome1_jpeg.dcm",
+    "other_cr_tibia_monochrome1_lossless.dcm",
+)
+
+
+@pytest.mark.needs_shared
+def test_of_the_real_files_one_window_gives_way(shared):
+    replaced = {
+        path.name
+        for path in (shared / "dicom" / name for name in REAL_WINDOWS)
+        if any("of the file left out" in step for step in read_radiograph(path.read_bytes()).transforms)
+    }
+    assert replaced == {"ge_dx_lateral_ct_window_j2k.dcm"}
 
 
 def test_jpeg_baseline(dcm2pnm):
@@ -192,8 +252,8 @@ def test_jpeg_baseline(dcm2pnm):
     ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     out = io.BytesIO()
     ds.save_as(out)
-    film = read_radiograph(out.getvalue())
-    np.testing.assert_array_equal(film.values, np.asarray(Image.open(io.BytesIO(file.getvalue()))))
+    image = read_radiograph(out.getvalue())
+    np.testing.assert_array_equal(image.values, np.asarray(Image.open(io.BytesIO(file.getvalue()))))
     with pytest.raises(InputRefused):
         read_radiograph(out.getvalue()[:-600])
 
@@ -217,13 +277,13 @@ def test_without_preamble_and_meta_header():
         ({"PhotometricInterpretation": "HSV"}, "photometric"),
     ],
 )
-def test_other_images_are_refused_in_words(elements, words):
+def test_other_images_are_refused_with_the_reason(elements, words):
     values = np.concatenate([RAMP, RAMP]) if "NumberOfFrames" in elements else RAMP
     with pytest.raises(InputRefused, match=words):
         read_radiograph(phantom_dicom(values=values, **elements))
 
 
-def test_cut_anywhere_it_is_one_line_without_the_patient():
+def test_a_truncated_file_is_refused_in_one_line_without_the_patient():
     data = phantom_dicom(64, 64, PatientName="Secret^Name")
     for length in [*range(133, 900, 37), 2000, len(data) // 2, len(data) - 60]:
         with pytest.raises(InputRefused) as refusal:
@@ -238,7 +298,7 @@ def test_cut_anywhere_it_is_one_line_without_the_patient():
     ["Modality", "ViewPosition", "BodyPartExamined", "PatientAge", "PatientSex", "ImagerPixelSpacing", "Rows",
      "BitsStored", "WindowCenter", "RescaleSlope", "PhotometricInterpretation"],
 )  # fmt: skip
-def test_an_element_of_another_kind_is_a_refusal_or_left_out(keyword, vr):
+def test_an_element_of_another_type_is_refused_or_left_out(keyword, vr):
     from pydicom.datadict import tag_for_keyword
 
     tag = tag_for_keyword(keyword)
@@ -251,17 +311,17 @@ def test_an_element_of_another_kind_is_a_refusal_or_left_out(keyword, vr):
 
 
 @pytest.mark.parametrize("element", [{"RescaleSlope": "1e308"}, {"RescaleIntercept": "1e308"}, {"RescaleSlope": "0"}])
-def test_a_rescale_out_of_all_bounds_is_left_out_and_warned_of(element):
-    film = read_radiograph(phantom_dicom(values=RAMP, **element))
-    np.testing.assert_array_equal(film.values, RAMP)
-    assert "modality LUT: identity" in film.transforms
-    assert any("a rescale that cannot be applied" in reason for reason in film.quality.reasons)
+def test_an_unbounded_rescale_is_left_out_with_a_warning(element):
+    image = read_radiograph(phantom_dicom(values=RAMP, **element))
+    np.testing.assert_array_equal(image.values, RAMP)
+    assert "modality LUT: identity" in image.transforms
+    assert any("a rescale that cannot be applied" in reason for reason in image.quality.reasons)
 
 
-def test_a_table_beyond_its_own_bits_is_not_white():
+def test_a_table_with_entries_beyond_its_bits_is_not_white():
     item = lut(np.arange(4096) * 16, bits=12)
-    film = read_radiograph(phantom_dicom(values=RAMP, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None))
-    np.testing.assert_allclose(film.display, RAMP * 16 / 65535, atol=1e-6)
+    image = read_radiograph(phantom_dicom(values=RAMP, VOILUTSequence=[item], WindowCenter=None, WindowWidth=None))
+    np.testing.assert_allclose(image.display, RAMP * 16 / 65535, atol=1e-6)
 
 
 def test_a_table_in_big_endian():
@@ -278,19 +338,19 @@ def test_a_table_in_big_endian():
     np.testing.assert_allclose(read_radiograph(out.getvalue()).display, RAMP / 4095, atol=1e-6)
 
 
-def test_a_padding_tag_that_nothing_has_paints_nothing():
-    film = read_radiograph(phantom_dicom(values=RAMP, PixelPaddingValue=65535))
-    assert film.display[RAMP == 4095] == pytest.approx(1)
+def test_a_padding_value_that_no_pixel_has_changes_nothing():
+    image = read_radiograph(phantom_dicom(values=RAMP, PixelPaddingValue=65535))
+    assert image.display[RAMP == 4095] == pytest.approx(1)
 
 
 def test_eight_bits_with_a_rescale_keep_their_range():
     grey = (RAMP >> 4).astype(np.uint16)
     elements = {"BitsStored": 8, "HighBit": 7, "WindowCenter": None, "WindowWidth": None}
-    film = read_radiograph(phantom_dicom(values=grey, RescaleSlope=0.1, **elements))
-    np.testing.assert_allclose(film.display, grey / 255, atol=1e-6)
+    image = read_radiograph(phantom_dicom(values=grey, RescaleSlope=0.1, **elements))
+    np.testing.assert_allclose(image.display, grey / 255, atol=1e-6)
 
 
-def test_a_deflated_bomb_is_refused_within_its_limit():
+def test_a_deflated_bomb_is_refused_at_the_limit():
     import tracemalloc
     import zlib
 
@@ -309,7 +369,7 @@ def test_a_deflated_bomb_is_refused_within_its_limit():
     tracemalloc.stop()
 
 
-def test_a_file_without_an_image_is_told():
+def test_a_file_without_an_image_is_named():
     ds = pydicom.dcmread(io.BytesIO(phantom_dicom(64, 64)))
     for keyword in ("PixelData", "Rows", "Columns"):
         delattr(ds, keyword)
@@ -321,14 +381,14 @@ def test_a_file_without_an_image_is_told():
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("name", ["dx_thorax_small_monochrome1", "nih_cardiomegaly", "nih_effusion"])
-def test_real_files_look_as_in_dcmtk(name, shared, dcm2pnm):
+def test_real_files_agree_with_dcmtk(name, shared, dcm2pnm):
     data = (shared / "dicom" / f"{name}.dcm").read_bytes()
     options = ("+Wi", "1") if name.startswith("dx") else ()
     assert np.abs(render8(read_radiograph(data)).astype(int) - dcm2pnm(data, *options)).max() <= 1
 
 
 @pytest.mark.needs_shared
-def test_the_retagged_twin_is_the_exact_negative(shared):
+def test_the_retagged_copy_is_the_exact_negative(shared):
     one = read_radiograph((shared / "dicom" / "rsna_cr_pa_jpeg_baseline.dcm").read_bytes())
     two = read_radiograph((shared / "dicom" / "rsna_cr_pa_retagged_monochrome1.dcm").read_bytes())
     np.testing.assert_array_equal(render8(one).astype(int) + render8(two), 255)

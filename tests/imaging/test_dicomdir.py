@@ -8,13 +8,13 @@ from pydicom.fileset import FileSet
 from cxr_core.archive import collect
 from cxr_core.cli.main import main
 from cxr_core.errors import InputRefused
-from cxr_core.imaging import is_directory, phantom_dicom
-from cxr_core.imaging.dicomdir import listed_files
+from cxr_core.imaging import is_dicomdir, phantom_dicom
+from cxr_core.imaging.zip_archive import listed_files
 
 
 @pytest.fixture
 def medium(tmp_path):
-    """A medium with two films, its directory written by pydicom."""
+    """A medium with two images, its directory written by pydicom."""
     files = FileSet()
     for number in (1, 2):
         ds = pydicom.dcmread(io.BytesIO(phantom_dicom(256, 224)))
@@ -26,26 +26,26 @@ def medium(tmp_path):
     return tmp_path / "cd"
 
 
-def test_it_leads_to_its_images_and_to_nothing_else(medium):
+def test_a_dicomdir_lists_its_images_and_nothing_else(medium):
     directory = (medium / "DICOMDIR").read_bytes()
-    assert is_directory(directory[:1024])
-    assert not is_directory(phantom_dicom(64, 64)[:1024])
-    found = collect([medium / "DICOMDIR"])
-    assert [file.path for file in found] == [medium / place for place in listed_files(directory)]
-    assert len(found) == 2
-    assert all(file.path.is_file() for file in found)
-    # a folder's files are found without it, and it is no film of the folder
-    assert {file.path for file in collect([medium])} == {file.path for file in found}
+    assert is_dicomdir(directory[:1024])
+    assert not is_dicomdir(phantom_dicom(64, 64)[:1024])
+    result = collect([medium / "DICOMDIR"])
+    assert [file.path for file in result] == [medium / place for place in listed_files(directory)]
+    assert len(result) == 2
+    assert all(file.path.is_file() for file in result)
+    # a folder's files are found without it, and it is no image of the folder
+    assert {file.path for file in collect([medium])} == {file.path for file in result}
 
 
-def test_its_films_are_read(medium, capsys):
+def test_the_images_of_a_dicomdir_are_read(medium, capsys):
     assert main(["predict", str(medium / "DICOMDIR"), "--json"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "QZSECRET" not in out + err
 
 
-def test_a_place_outside_the_medium_is_refused(medium):
+def test_a_path_outside_the_medium_is_refused(medium):
     ds = pydicom.dcmread(medium / "DICOMDIR")
     for record in ds.DirectoryRecordSequence:
         if record.DirectoryRecordType == "IMAGE":
@@ -56,7 +56,7 @@ def test_a_place_outside_the_medium_is_refused(medium):
         listed_files(out.getvalue())
 
 
-def test_a_broken_one_is_refused():
+def test_a_broken_dicomdir_is_refused():
     with pytest.raises(InputRefused, match="broken"):
         listed_files(b"\0" * 128 + b"DICM" + b"\xff" * 40)
     empty = io.BytesIO()
@@ -65,45 +65,57 @@ def test_a_broken_one_is_refused():
         listed_files(empty.getvalue())
 
 
-def renamed(medium, change):
-    """Rename every file and folder of a medium but its directory, the deepest first."""
+def rename_all(medium, change):
+    """Rename every file and folder of a medium except its directory, the deepest first."""
     for path in sorted(medium.rglob("*"), key=lambda path: -len(path.parts)):
         if path.name != "DICOMDIR":
-            path.rename(path.with_name(change(path)))
+            path.rename(path.with_name(change(path.name, path.is_file())))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda path: path.name.lower(),
-        lambda path: path.name.lower() + (".dcm" if path.is_file() else ""),
-        lambda path: path.name + (".DCM;1" if path.is_file() else ""),
-        lambda path: path.name.capitalize() + (";1" if path.is_file() else ""),
+        lambda name, is_file: name.lower(),
+        lambda name, is_file: name + ".dcm" * is_file,
+        lambda name, is_file: name + ".DCM" * is_file,
+        lambda name, is_file: name + ";1" * is_file,
+        lambda name, is_file: name + ".DCM;1" * is_file,
+        lambda name, is_file: name.capitalize() + ";1" * is_file,
+        lambda name, is_file: name.lower() + ".;1" * is_file,
+        lambda name, is_file: name.lower() + ".dcm;1" * is_file,
+        lambda name, is_file: name.lower() + ".dcm" * is_file,
     ],
 )
-def test_files_are_found_however_a_copy_spells_them(medium, change):
-    renamed(medium, change)
-    found = collect([medium / "DICOMDIR"])
-    assert len(found) == 2
-    assert all(is_image(file) for file in found)
+def test_files_are_matched_in_other_spellings(medium, change):
+    before = [file.read() for file in collect([medium / "DICOMDIR"])]
+    rename_all(medium, change)
+    files = collect([medium / "DICOMDIR"])
+    assert [file.read() for file in files] == before
+    assert all(file.path.is_file() for file in files)
 
 
-def is_image(file) -> bool:
-    return file.path.is_file() and file.read()[128:132] == b"DICM"
+def test_an_exact_name_takes_precedence_over_other_spellings(medium):
+    first = collect([medium / "DICOMDIR"])[0].path
+    first.with_name(first.name.lower()).write_bytes(b"another")
+    first.with_name(first.name + ".dcm").write_bytes(b"another")
+    assert collect([medium / "DICOMDIR"])[0].path == first
 
 
 @pytest.mark.parametrize("name", ["dicomdir", "DICOMDIR;1", "Dicomdir.dcm"])
-def test_a_directory_is_no_film_however_it_is_spelt(medium, name):
+def test_a_dicomdir_in_any_spelling_is_no_image(medium, name):
     (medium / "DICOMDIR").rename(medium / name)
     assert len(collect([medium])) == 2
     assert len(collect([medium / name])) == 2
 
 
-def test_a_file_that_is_listed_and_not_there_is_called_missing(medium, capsys):
-    first = collect([medium / "DICOMDIR"])[0]
+def test_a_listed_file_that_does_not_exist_is_missing(medium, capsys):
+    first, second = collect([medium / "DICOMDIR"])
     first.path.unlink()
+    missing, present = collect([medium / "DICOMDIR"])
+    with pytest.raises(InputRefused, match=r"^The file is missing: the DICOMDIR lists it\. Copy the medium again\.$"):
+        missing.read()
+    assert present.read() == second.read()
     assert main(["predict", str(medium / "DICOMDIR"), "--json"]) == 3
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
-    assert "The file is missing: it is listed, and not there." in err
-    assert "rights" not in err
+    assert "The file is missing: the DICOMDIR lists it." in err

@@ -6,7 +6,7 @@ from cxr_core.imaging import phantom_dicom, read_radiograph
 from cxr_core.imaging.header import allowed_header, patient_age
 
 
-def test_nothing_of_the_patient_comes_in():
+def test_no_identity_of_the_patient_is_read():
     secret = "SECRETNAME"
     data = phantom_dicom(
         64,
@@ -22,9 +22,9 @@ def test_nothing_of_the_patient_comes_in():
         PhotometricInterpretation="MONOCHROME2",
         WindowCenterWidthExplanation=secret,
     )
-    film = read_radiograph(data)
-    for field in dataclasses.fields(film):
-        assert secret not in str(getattr(film, field.name))
+    image = read_radiograph(data)
+    for field in dataclasses.fields(image):
+        assert secret not in str(getattr(image, field.name))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,25 @@ def test_age_strings(text, years):
     assert patient_age(ds) == (None if years is None else pytest.approx(years))
 
 
-def test_great_age_is_not_told():
+@pytest.mark.parametrize(
+    ("birth", "study", "years"),
+    [
+        ("20200101", "20260101", 6), ("19000101", "20260101", None), ("20260101", "20260101", None),
+        ("20260102", "20260101", None), ("2020", "20260101", None), ("20200101", "", None),
+        ("20260101", "20260201", 0.085),
+    ],
+)  # fmt: skip
+def test_the_age_of_dates_where_no_age_is_stated(birth, study, years):
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    ds.PatientBirthDate, ds.StudyDate = birth, study
+    assert patient_age(ds) == (None if years is None else pytest.approx(years, abs=0.01))
+    ds.PatientAge = "058Y"
+    assert patient_age(ds) == 58
+
+
+def test_an_age_of_ninety_or_more_is_not_stated():
     from pydicom.dataset import Dataset
 
     ds = Dataset()
@@ -48,8 +66,8 @@ def test_great_age_is_not_told():
 
 
 def test_spacing_is_at_the_detector():
-    film = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=[0.2, 0.1], PixelSpacing=[0.3, 0.3]))
-    assert film.spacing_mm == (0.2, 0.1)
+    image = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=[0.2, 0.1], PixelSpacing=[0.3, 0.3]))
+    assert image.spacing_mm == (0.2, 0.1)
     assert read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=None)).spacing_mm is None
 
 
@@ -64,7 +82,7 @@ def test_spacing_is_at_the_detector():
         ("", None),
     ],
 )
-def test_a_sop_class_comes_in_by_the_standards_name_or_not_at_all(uid, name):
+def test_a_sop_class_is_read_by_the_standards_name_or_not_at_all(uid, name):
     from pydicom.dataset import Dataset
 
     ds = Dataset()

@@ -7,7 +7,7 @@ from cxr_core.imaging import read_radiograph
 from tests.mutations import mutated, opened, seeds
 
 
-def test_whole_files_are_read():
+def test_complete_files_are_read():
     whole = seeds()
     for name in whole:
         (whole[name],) = opened(whole[name])

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from cxr_core.errors import ModelUnusable
-from cxr_core.imaging import Preparation, exposed, exposure_words, phantom, prepare, read_radiograph
-from cxr_core.imaging.model_exposure import exposure_range, stretch_exposure
-from cxr_core.model import open_model, prepare_film, read_card, write_card
+from cxr_core.imaging import Preparation, apply_exposure, describe_exposure, phantom, prepare, read_radiograph
+from cxr_core.imaging.model_input import exposure_range, stretch_exposure
+from cxr_core.model import open_model, prepare_input, read_card, write_card
 
 SHAPES = {"portrait": (700, 500), "landscape": (400, 900), "square": (640, 640), "small": (24, 37)}
 
@@ -46,7 +46,7 @@ EXPORTS = {
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
-def test_the_middle_of_every_export_reaches_the_network_alike(shape, export):
+def test_the_middle_of_every_export_gives_the_same_input(shape, export):
     image = chest(*shape)
     rows, columns = shape
     middle = np.s_[rows // 8 : -(rows // 8), columns // 6 : -(columns // 6)]
@@ -67,7 +67,7 @@ def test_the_range_is_that_of_the_percentiles_of_the_middle():
 
 @pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (64, 64)])
-def test_an_image_of_one_grey_stays_as_it_is(grey, shape):
+def test_an_image_of_one_grey_is_unchanged(grey, shape):
     image = np.full(shape, grey, np.float32)
     assert exposure_range(image) == (0.0, 1.0)
     assert (stretch_exposure(image) == image).all()
@@ -85,36 +85,36 @@ def test_prepare_changes_the_exposure_of_the_image_and_not_its_padding(shape, fi
     inside[top:bottom, left:right] = True
     assert (stretched[~inside] == 0).all()
     assert (stretched[inside, 0] == stretch_exposure(plain[top:bottom, left:right, 0]).ravel()).all()
-    assert (exposed(plain, placement, "stretched") == stretched).all()
-    assert exposed(plain, placement, "none") is plain
+    assert (apply_exposure(plain, placement, "stretched") == stretched).all()
+    assert apply_exposure(plain, placement, "none") is plain
     assert stretched.dtype == np.float32
     assert stretched.min() == 0
     assert stretched.max() == 1
 
 
-def test_it_costs_less_than_two_milliseconds():
+def test_the_exposure_takes_less_than_two_milliseconds():
     plain, placement = prepare(chest(), Preparation(224))
     took = []
     for _ in range(50):
         start = time.perf_counter()
-        exposed(plain, placement, "stretched")
+        apply_exposure(plain, placement, "stretched")
         took.append(time.perf_counter() - start)
     # the quickest round: others may be at work on the machine
     assert min(took) < 2e-3
 
 
-def test_a_reading_says_what_was_done_to_the_input():
+def test_the_transforms_of_a_reading_state_the_exposure():
     file = io.BytesIO()
     Image.fromarray((chest(256, 256) * 255).astype(np.uint8)).save(file, "PNG")
     radiograph = read_radiograph(file.getvalue())
-    plain, stretched = (prepare_film(radiograph, Preparation(224, exposure=e)) for e in ("none", "stretched"))
+    plain, stretched = (prepare_input(radiograph, Preparation(224, exposure=e)) for e in ("none", "stretched"))
     assert plain.image.transforms == radiograph.transforms
-    assert stretched.image.transforms == (*radiograph.transforms, exposure_words("stretched"))
-    assert "1st to the 98.5th percentile" in exposure_words("stretched")
+    assert stretched.image.transforms == (*radiograph.transforms, describe_exposure("stretched"))
+    assert "1st to the 98.5th percentile" in describe_exposure("stretched")
     assert (plain.pixels != stretched.pixels).any()
 
 
-def test_a_card_keeps_the_exposure_and_one_without_it_means_none(tmp_path):
+def test_a_card_keeps_the_exposure_and_defaults_to_none(tmp_path):
     card = open_model("second-read-mini").card
     write_card(card, tmp_path / "card.json")
     text = (tmp_path / "card.json").read_text()

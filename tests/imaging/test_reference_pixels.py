@@ -35,30 +35,30 @@ def test_dcmtk_agrees_within_one_grey_level(case, dcm2pnm):
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.says], ids=lambda case: case.name)
-def test_what_was_done_is_said(case):
-    film = read_radiograph(made(case))
-    assert any(case.says in words for words in film.transforms)
+def test_the_transforms_are_stated(case):
+    image = read_radiograph(made(case))
+    assert any(case.says in words for words in image.transforms)
     # a repair speaks against the picture; a picture with square pixels, a page or an alpha channel do not
-    repaired = [words.removeprefix("repaired: ") for words in film.transforms if words.startswith("repaired: ")]
-    assert set(repaired) <= set(film.quality.reasons)
+    repaired = [words.removeprefix("repaired: ") for words in image.transforms if words.startswith("repaired: ")]
+    assert set(repaired) <= set(image.quality.reasons)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.display], ids=lambda case: case.name)
 def test_arithmetic_agrees(case):
-    film = read_radiograph(made(case))
-    np.testing.assert_allclose(film.display, case.display(), atol=case.tolerance)
+    image = read_radiograph(made(case))
+    np.testing.assert_allclose(image.display, case.display(), atol=case.tolerance)
 
 
 def test_the_table_is_whole():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names) >= 60
     assert all(bool(case.witness) != bool(case.display) for case in CASES)
-    told = "; ".join(case.failure for case in CASES if case.failure).split("; ")
-    assert set(NAMED_FAILURES) == set(told)
+    failures = "; ".join(case.failure for case in CASES if case.failure).split("; ")
+    assert set(NAMED_FAILURES) == set(failures)
 
 
 def test_the_docs_state_both_counts():
     by_dcmtk = sum(case.witness is not None for case in CASES)
-    found = re.search(r"(\d+) cases: (\d+) against DCMTK, (\d+) against", DOCS.read_text())
-    assert found, "docs/pixels.md does not state the counts"
-    assert tuple(map(int, found.groups())) == (len(CASES), by_dcmtk, len(CASES) - by_dcmtk)
+    result = re.search(r"(\d+) cases: (\d+) against DCMTK, (\d+) against", DOCS.read_text())
+    assert result, "docs/pixels.md does not state the counts"
+    assert tuple(map(int, result.groups())) == (len(CASES), by_dcmtk, len(CASES) - by_dcmtk)

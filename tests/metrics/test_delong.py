@@ -1,4 +1,4 @@
-"""DeLong's interval and test: against R's pROC, by hand, and in the form for patients with several films."""
+"""DeLong's interval and test: against R's pROC, by hand, and in the form for patients with several images."""
 
 import csv
 from pathlib import Path
@@ -12,9 +12,16 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
-from cxr_core.metrics import auc_with_interval, clustered_auc, clustered_test, delong_auc, delong_test
-from cxr_core.metrics.clustered import PSEUDO_PATIENTS
-from cxr_core.metrics.delong import placements
+from cxr_core.metrics import (
+    BootstrapOptions,
+    auc_per_class,
+    auc_with_interval,
+    clustered_auc,
+    clustered_test,
+    delong_auc,
+    delong_test,
+)
+from cxr_core.metrics.delong import PSEUDO_PATIENTS, placements
 
 PROC = Path(__file__).parent / "proc"
 # A shared machine may be slow at any moment, and a failure should come back.
@@ -107,9 +114,9 @@ def test_placements_equal_a_double_loop(data):
     np.testing.assert_allclose(above, won.mean(axis=0), rtol=0, atol=1e-12)
 
 
-def clustered_case(seed=0, patients=40, films=3):
+def clustered_case(seed=0, patients=40, images=3):
     random = np.random.default_rng(seed)
-    which = np.repeat(np.arange(patients), films)
+    which = np.repeat(np.arange(patients), images)
     labels = random.random(len(which)) < np.where(which % 2, 0.7, 0.1)
     common = random.normal(size=patients)[which]
     scores = labels + common + random.normal(size=len(which))
@@ -143,89 +150,94 @@ def obuchowski(labels, models, patients):
 
 def test_clustered_limits_are_those_of_the_paper_with_students_quantile():
     labels, scores, _, patients = clustered_case()
-    found = clustered_auc(labels, scores, patients, level=0.9)
-    area, rarer = roc_auc_score(labels, scores), min(found.positive_patients, found.negative_patients)
+    auc = clustered_auc(labels, scores, patients, options=BootstrapOptions(level=0.9))
+    area, rarer = roc_auc_score(labels, scores), min(auc.positive_patients, auc.negative_patients)
     centre = logit((area * rarer + PSEUDO_PATIENTS / 2) / (rarer + PSEUDO_PATIENTS))
     half = student.ppf(0.95, rarer - 1) * np.sqrt(obuchowski(labels, [scores], patients)) / (area * (1 - area))
-    assert found.value == pytest.approx(area, abs=1e-12)
-    assert [found.low, found.high] == pytest.approx(expit([centre - half, centre + half]), abs=1e-12)
+    assert auc.value == pytest.approx(area, abs=1e-12)
+    assert [auc.low, auc.high] == pytest.approx(expit([centre - half, centre + half]), abs=1e-12)
 
 
 def test_clustered_test_is_that_of_the_paper_with_students_quantile():
     labels, scores, others, patients = clustered_case(1)
-    found = clustered_test(labels, scores, others, patients)
+    result = clustered_test(labels, scores, others, patients)
     difference = roc_auc_score(labels, scores) - roc_auc_score(labels, others)
     error = np.sqrt(obuchowski(labels, [scores, others], patients))
-    degrees = min(found.difference.positive_patients, found.difference.negative_patients) - 1
-    assert found.statistic == pytest.approx(difference / error, abs=1e-9)
-    assert found.p_value == pytest.approx(2 * student.sf(abs(difference / error), degrees), abs=1e-9)
+    degrees = min(result.difference.positive_patients, result.difference.negative_patients) - 1
+    assert result.statistic == pytest.approx(difference / error, abs=1e-9)
+    assert result.p_value == pytest.approx(2 * student.sf(abs(difference / error), degrees), abs=1e-9)
     quantile = student.ppf(0.975, degrees)
-    assert [found.difference.low, found.difference.high] == pytest.approx(
+    assert [result.difference.low, result.difference.high] == pytest.approx(
         [difference - quantile * error, difference + quantile * error], abs=1e-9
     )
     # the interval and the test are one
-    assert (found.p_value < 0.05) == (found.difference.low > 0 or found.difference.high < 0)
+    assert (result.p_value < 0.05) == (result.difference.low > 0 or result.difference.high < 0)
 
 
-def test_with_one_film_each_the_statistic_is_delongs():
+def test_with_one_image_each_the_statistic_is_delongs():
     labels, scores, others, _ = clustered_case(2)
-    found = clustered_test(labels, scores, others, np.arange(len(labels)))
-    assert found.statistic == pytest.approx(delong_test(labels, scores, others).statistic, abs=1e-9)
+    result = clustered_test(labels, scores, others, np.arange(len(labels)))
+    assert result.statistic == pytest.approx(delong_test(labels, scores, others).statistic, abs=1e-9)
 
 
-def test_repeated_films_widen_the_clustered_interval_alone():
-    # each film five times: by patient nothing is gained, by film the width falls by sqrt(5)
-    labels, scores, _, _ = clustered_case(3, patients=100, films=1)
+def test_repeated_images_widen_the_clustered_interval_alone():
+    # each image five times: by patient nothing is gained, by image the width falls by sqrt(5)
+    labels, scores, _, _ = clustered_case(3, patients=100, images=1)
     five = [np.repeat(part, 5) for part in (labels, scores, np.arange(100))]
     once, by_patient = clustered_auc(labels, scores, np.arange(100)), clustered_auc(*five)
     assert (by_patient.low, by_patient.high) == pytest.approx((once.low, once.high), abs=1e-9)
-    by_film, plain = delong_auc(*five[:2], scale="area"), delong_auc(labels, scores, scale="area")
-    assert (plain.high - plain.low) / (by_film.high - by_film.low) == pytest.approx(5**0.5, rel=0.02)
+    by_image, plain = delong_auc(*five[:2], scale="area"), delong_auc(labels, scores, scale="area")
+    assert (plain.high - plain.low) / (by_image.high - by_image.low) == pytest.approx(5**0.5, rel=0.02)
 
 
 def test_the_number_of_patients_chooses_the_interval_and_it_is_named():
     labels, scores, _, patients = clustered_case(4)
-    few, many = (auc_with_interval(labels, scores, patients, 200, bootstrap_from=k) for k in (200, 20))
-    assert (few.method, many.method) == ("clustered by patient, logit scale", "resampled patients, percentiles")
+    few, many = (
+        auc_with_interval(labels, scores, patients, BootstrapOptions(200, bootstrap_min_patients=k)) for k in (200, 20)
+    )
+    assert (few.method, many.method) == ("clustered by patient, logit scale", "patient bootstrap, percentiles")
     assert few.value == many.value
     assert few == clustered_auc(labels, scores, patients)
-    both = auc_with_interval(
-        np.stack([labels, patients < 12], 1), np.stack([scores] * 2, 1), patients, 200, bootstrap_from=18
+    both = auc_per_class(
+        np.stack([labels, patients < 12], 1),
+        np.stack([scores] * 2, 1),
+        patients,
+        BootstrapOptions(200, bootstrap_min_patients=18),
     )
     assert [estimate.method for estimate in both] == [many.method, few.method]
-    assert both[0] == auc_with_interval(labels, scores, patients, 200, bootstrap_from=18)
+    assert both[0] == auc_with_interval(labels, scores, patients, BootstrapOptions(200, bootstrap_min_patients=18))
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1], []])
 def test_a_missing_class_is_named(labels):
     scores, patients = np.arange(len(labels)), np.arange(len(labels))
-    reason = "no film" if not labels else "no negative" if labels[0] else "no positive"
-    for found in (
+    reason = "no image" if not labels else "no negative" if labels[0] else "no positive"
+    for result in (
         delong_auc(labels, scores),
         delong_test(labels, scores, scores).difference,
         clustered_auc(labels, scores, patients),
         clustered_test(labels, scores, scores, patients).difference,
         auc_with_interval(labels, scores, patients),
     ):
-        assert (found.value, found.low, found.reason) == (None, None, reason)
+        assert (result.value, result.low, result.reason) == (None, None, reason)
 
 
 def test_no_spread_is_no_interval_and_no_test():
     labels = np.repeat([1, 0], 20)
     perfect = delong_auc(labels, labels)
-    assert (perfect.value, perfect.low, perfect.reason) == (1, None, "no interval: no spread between films")
+    assert (perfect.value, perfect.low, perfect.reason) == (1, None, "no interval: no spread between images")
     assert clustered_auc(labels, labels, np.arange(40)).reason == "no interval: no spread between patients"
     scores = np.random.default_rng(0).normal(size=40) + labels
     same = delong_test(labels, scores, 3 * scores + 1)
     assert (same.difference.value, same.statistic, same.p_value) == (0, None, None)
-    assert same.reason == "no interval: no spread between films"
+    assert same.reason == "no interval: no spread between images"
     assert clustered_test(labels, scores, scores, np.arange(40)).p_value is None
-    assert delong_auc([1, 0, 0], [0.5, 0.4, 0.6]).reason == "no interval: one positive or one negative film alone"
+    assert delong_auc([1, 0, 0], [0.5, 0.4, 0.6]).reason == "no interval: only one positive or one negative image"
 
 
 def test_too_few_patients_are_said_to_be_too_few():
     _, scores, others, patients = clustered_case(5)
-    reason = "too few cases: 4 positive, 36 negative patients"
+    reason = "too few cases (4 positive, 36 negative patients)"
     assert clustered_auc(patients < 4, scores, patients).reason == reason
     assert clustered_test(patients < 4, scores, others, patients).reason == reason
     assert clustered_test(patients < 4, scores, others, patients).p_value is None

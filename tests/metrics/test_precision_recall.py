@@ -6,9 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from cxr_core.metrics import average_precision, patient_bootstrap_average_precision, precision_recall_curve
-from cxr_core.metrics.replicates import average_precision_replicates
-from cxr_core.metrics.resampling import index_patients, multiplicities
+from cxr_core.metrics import (
+    BootstrapOptions,
+    average_precision,
+    average_precision_per_class,
+    average_precision_with_interval,
+    precision_recall_curve,
+)
+from cxr_core.metrics.bootstrap import multiplicities
+from cxr_core.metrics.cases import index_patients
+from cxr_core.metrics.ranking_replicates import average_precision_replicates
 
 # A shared machine may be slow at any moment, and a failure should come back.
 steady = settings(deadline=None, derandomize=True)
@@ -17,7 +24,7 @@ UNTIED = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
 
 @st.composite
-def films(draw):
+def images(draw):
     n = draw(st.integers(1, 50))
     labels = draw(st.lists(st.booleans(), min_size=n, max_size=n))
     labels[0] = True
@@ -35,7 +42,7 @@ def test_by_hand():
 
 
 @steady
-@given(films())
+@given(images())
 def test_curve_and_average_equal_the_peer(case):
     labels, scores = case
     curve = precision_recall_curve(labels, scores)
@@ -49,12 +56,12 @@ def test_curve_and_average_equal_the_peer(case):
     )
 
 
-def test_degenerate_films():
+def test_degenerate_images():
     assert average_precision([1, 1], [0.2, 0.1]).value == peer.average_precision_score([1, 1], [0.2, 0.1]) == 1
     assert average_precision([1, 0, 0], [0.3, 0.3, 0.3]).value == 1 / 3
     none, nobody = precision_recall_curve([0, 0], [0.1, 0.2]), precision_recall_curve([], [])
     assert (none.recall, none.reason, none.precision.tolist()) == (None, "no positive", [0, 0])
-    assert (nobody.recall, nobody.reason) == (None, "no film")
+    assert (nobody.recall, nobody.reason) == (None, "no image")
     assert average_precision([0, 0], [0.1, 0.2]).reason == "no positive"
     assert average_precision([], []).value is None
 
@@ -68,8 +75,8 @@ def test_replicates_equal_a_plain_loop_over_the_same_draws(rate, steps):
     scores = random.normal(labels.astype(float))
     scores = np.round(scores * steps) / steps if steps else scores
     number, which = index_patients(patients, 150)
-    times = np.concatenate(list(multiplicities(number, 60, 7)), axis=1).astype(int)
-    replicates = average_precision_replicates([(labels, scores)], patients, 60, 7)[0]
+    times = np.concatenate(list(multiplicities(number, BootstrapOptions(60, 7))), axis=1).astype(int)
+    replicates = average_precision_replicates([(labels, scores)], patients, BootstrapOptions(60, 7))[0]
     for r in range(60):
         drawn = np.repeat(np.arange(150), times[which, r])
         if labels[drawn].any():
@@ -83,13 +90,18 @@ def test_interval_is_the_percentiles_of_the_replicates():
     patients = np.repeat(np.arange(60), 2)
     labels = random.random(120) < 0.3
     scores = random.normal(labels.astype(float))
-    found = patient_bootstrap_average_precision(labels, scores, patients, resamples=200, seed=2)
-    replicates = average_precision_replicates([(labels, scores)], patients, 200, 2)[0]
-    assert [found.low, found.high] == pytest.approx(np.quantile(replicates, [0.025, 0.975]), abs=1e-12)
-    assert found.value == average_precision(labels, scores).value
-    both = patient_bootstrap_average_precision(
-        np.stack([labels, patients < 3], axis=1), np.stack([scores] * 2, axis=1), patients, resamples=200, seed=2
+    estimate = average_precision_with_interval(
+        labels, scores, patients, options=BootstrapOptions(resamples=200, seed=2)
     )
-    assert both[0] == found
-    assert both[1].reason == "too few cases: 3 positive, 57 negative patients"
-    assert patient_bootstrap_average_precision([], [], []).reason == "no film"
+    replicates = average_precision_replicates([(labels, scores)], patients, BootstrapOptions(200, 2))[0]
+    assert [estimate.low, estimate.high] == pytest.approx(np.quantile(replicates, [0.025, 0.975]), abs=1e-12)
+    assert estimate.value == average_precision(labels, scores).value
+    both = average_precision_per_class(
+        np.stack([labels, patients < 3], axis=1),
+        np.stack([scores] * 2, axis=1),
+        patients,
+        options=BootstrapOptions(resamples=200, seed=2),
+    )
+    assert both[0] == estimate
+    assert both[1].reason == "too few cases (3 positive, 57 negative patients)"
+    assert average_precision_with_interval([], [], []).reason == "no image"

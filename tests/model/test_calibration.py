@@ -8,10 +8,19 @@ import pytest
 from scipy.special import expit, logit
 
 from cxr_core.errors import ModelUnusable, WrongArguments
-from cxr_core.model import assumed_prevalence, open_model, reassessed
-from cxr_core.model.calibration import Calibration, Curve, Scale, check_calibration, probability_scale
-from cxr_core.model.card import Counts, OperatingPoint, Threshold
-from cxr_core.model.findings import find
+from cxr_core.estimate import Counts, Estimate
+from cxr_core.model import assumed_prevalence, open_model, reassess
+from cxr_core.model.calibration import (
+    Calibration,
+    Curve,
+    HeldOut,
+    Scale,
+    check_calibration,
+    discrimination_not_shown,
+    probability_scale,
+)
+from cxr_core.model.card import OperatingPoint, Threshold
+from cxr_core.model.findings import make_findings
 from cxr_core.model.folder import CARD, write_sums
 
 COUNTS = Counts(100, 900, 80, 400)
@@ -34,17 +43,17 @@ ISOTONIC = Curve(
     prevalence=0.2,
     counts=COUNTS,
 )
-NONE = Curve(None, counts=COUNTS, reason="too few cases: 2 positive")
+NONE = Curve(None, counts=COUNTS, reason="too few cases (2 positive")
 
 
 def calibration(sampling, **curves):
     return Calibration(
         weights_sha256="w",
         sampling=sampling,
-        films="films",
+        images="images",
         sources=("somewhere",),
         reference="somebody",
-        number_of_films=1000,
+        number_of_images=1000,
         number_of_patients=420,
         split="",
         split_sha256="",
@@ -101,7 +110,7 @@ def test_a_prevalence_moves_all_log_odds_by_the_same(sampling):
         assert logit(shifted) == pytest.approx(plain - 1.694596, abs=1e-6)
 
 
-def test_the_prevalence_of_the_films_themselves_moves_nothing():
+def test_the_prevalence_of_the_images_themselves_moves_nothing():
     assert probability_scale(calibration("enriched"), "B", {"B": 0.2}).shift == 0
     # a label that was not named is not moved
     assert probability_scale(calibration("enriched"), "A", {"B": 0.2}) is None
@@ -109,7 +118,7 @@ def test_the_prevalence_of_the_films_themselves_moves_nothing():
 
 
 def test_at_the_true_prevalence_the_mean_probability_is_the_share_of_positives():
-    # a curve fitted where one in ten is positive, used where one in fifty is, films of a kind looking alike
+    # a curve fitted where one in ten is positive, used where one in fifty is, images of a kind looking alike
     rng = np.random.default_rng(0)
     mean = {True: 1.0, False: -1.0}
     # two normals of SD 1 two apart: log-odds = 2 x + ln(prevalence odds)
@@ -123,36 +132,39 @@ def test_at_the_true_prevalence_the_mean_probability_is_the_share_of_positives()
 def test_states_on_the_scale_of_probability(card):
     # threshold 0.5 is logit 0, log-odds -1; the interval at logit 1 is (-0.75, -0.2), at 0.2 it is (-1.11, -0.68)
     at = point(A=0.5, B=0.5, C=0.5)
-    above, _, by_score = find(card, np.array([1.0, 0.0, 0.1]), at)
+    above, _, by_score = make_findings(card, np.array([1.0, 0.0, 0.1]), at)
     assert above.state == "above"
     assert above.probability == pytest.approx(expit(-0.5))
     assert above.interval == pytest.approx(tuple(expit([-0.75, -0.2])))
     assert above.threshold == pytest.approx(expit(-1.0))
     assert above.score == pytest.approx(expit(1.0))
-    assert find(card, np.array([0.2, 0, 0]), at)[0].state == "unsure"
-    assert find(card, np.array([-3.0, 0, 0]), at)[0].state == "below"
-    # no curve: score beside a threshold on the score, and never unsure
+    # the interval contains the threshold, and decides nothing
+    near = make_findings(card, np.array([0.2, 0, 0]), at)[0]
+    assert near.interval[0] < near.threshold < near.interval[1]
+    assert near.state == "above"
+    assert make_findings(card, np.array([-1e-9, 0, 0]), at)[0].state == "below"
+    # no curve: score beside a threshold on the score
     assert (by_score.probability, by_score.interval, by_score.threshold) == (None, None, 0.5)
     assert by_score.state == "above"
 
 
-def test_without_a_probability_nothing_is_unsure(card):
+def test_without_a_probability_the_score_stands_beside_its_threshold(card):
     enriched = dataclasses.replace(card, calibration=calibration("enriched"))
-    found = find(enriched, np.array([1e-6, -1e-6, 0.0]), point(A=0.5, B=0.5, C=0.5))
+    found = make_findings(enriched, np.array([1e-6, -1e-6, 0.0]), point(A=0.5, B=0.5, C=0.5))
     assert [f.state for f in found] == ["above", "below", "above"]
     assert all(f.probability is None and f.interval is None and f.threshold == 0.5 for f in found)
 
 
 def test_a_label_that_is_not_evaluated_has_no_probability(card):
-    found = find(card, np.array([3.0, 3.0, 3.0]), point(A=None, B=0.5, C=0.5))
-    assert found[0].state == "not_evaluated"
+    found = make_findings(card, np.array([3.0, 3.0, 3.0]), point(A=None, B=0.5, C=0.5))
+    assert (found[0].state, found[0].reason) == ("not_evaluated", "no operating point")
     assert (found[0].probability, found[0].interval, found[0].threshold) == (None, None, None)
 
 
 def test_a_prevalence_moves_value_interval_and_threshold_and_no_state(card):
     logits, at = np.array([1.0, 0.3, 0.1]), point(A=0.5, B=0.5, C=0.5)
-    plain = find(card, logits, at)
-    shifted = find(card, logits, at, {"A": 0.5, "B": 0.01})
+    plain = make_findings(card, logits, at)
+    shifted = make_findings(card, logits, at, {"A": 0.5, "B": 0.01})
     for one, other, moved in zip(plain, shifted, (logit(0.5) - logit(0.1), logit(0.01) - logit(0.2), 0), strict=True):
         assert one.state == other.state
         if one.probability is not None:
@@ -170,16 +182,54 @@ def test_the_state_is_what_the_printed_numbers_say(calibrated_models):
     rng = np.random.default_rng(0)
     for name in card.operating_points:
         for logits in rng.normal(-1, 1.5, (40, 14)):
-            for f in find(card, logits, card.operating_point(name)):
+            for f in make_findings(card, logits, card.operating_point(name)):
                 if f.state == "not_evaluated":
                     continue
-                inside = f.interval[0] <= f.threshold <= f.interval[1]
-                expected = "unsure" if inside else "above" if f.probability >= f.threshold else "below"
-                assert f.state == expected
-                # Platt's line rises: above and below are what the score says, too
-                if f.state != "unsure":
-                    threshold = card.operating_point(name).thresholds[f.label].value
-                    assert (f.state == "above") == (f.score >= threshold)
+                assert f.state == ("above" if f.probability >= f.threshold else "below")
+                assert (f.state == "above") == (f.score >= card.operating_point(name).thresholds[f.label].value)
+
+
+NUMBER = Estimate(0.0, -1.0, 1.0)
+
+
+def earned(auc=None, slope=None):
+    """Return Platt's curve with an AUC and a cross-validated slope, each (value, low, high)."""
+    others = ("intercept", "in_the_large", "brier", "brier_uncalibrated", "brier_difference")
+    losses = ("log_loss", "log_loss_uncalibrated", "log_loss_difference")
+    numbers = dict.fromkeys((*others, *losses), NUMBER)
+    held_out = None if slope is None else HeldOut(slope=Estimate(*slope), bins=(), **numbers)
+    return dataclasses.replace(PLATT, auc=None if auc is None else Estimate(*auc), held_out=held_out)
+
+
+@pytest.mark.parametrize(
+    ("auc", "slope", "reason"),
+    [
+        ((0.7, 0.6, 0.8), (1.0, 0.5, 1.5), None),
+        ((0.7, 0.501, 0.8), (1.0, 0.001, 1.5), None),
+        ((0.52, 0.42, 0.6), (1.0, 0.5, 1.5), "discrimination not shown: AUC 0.52, 0.42 to 0.60"),
+        ((0.6, 0.5, 0.7), (1.0, 0.5, 1.5), "discrimination not shown: AUC 0.60, 0.50 to 0.70"),
+        # worse than chance is no discrimination either
+        ((0.3, 0.2, 0.4), (1.0, 0.5, 1.5), "discrimination not shown: AUC 0.30, 0.20 to 0.40"),
+        (
+            (0.7, 0.6, 0.8),
+            (0.4, -0.1, 0.9),
+            "discrimination not shown: cross-validated calibration slope 0.40, -0.10 to 0.90",
+        ),
+        ((0.7, 0.6, 0.8), None, "discrimination not shown: None"),
+        # cards of earlier versions have no AUC: the slope alone speaks
+        (None, (1.0, 0.5, 1.5), None),
+        (None, (0.4, -0.1, 0.9), "discrimination not shown: cross-validated calibration slope 0.40, -0.10 to 0.90"),
+        (None, None, None),
+    ],
+)
+def test_a_label_earns_its_evaluation(card, auc, slope, reason):
+    curve = earned(auc, slope)
+    assert discrimination_not_shown(curve) == reason
+    with_curve = dataclasses.replace(card, calibration=calibration("consecutive", A=curve, B=ISOTONIC, C=NONE))
+    finding = make_findings(with_curve, np.array([1.0, 0.0, 0.0]), point(A=0.5, B=0.5, C=0.5))[0]
+    assert finding.reason == reason
+    assert finding.state == ("above" if reason is None else "not_evaluated")
+    assert (finding.threshold is None) == (finding.probability is None) == (reason is not None)
 
 
 def test_one_number_is_assumed_for_every_label_that_has_a_curve():
@@ -196,7 +246,7 @@ def test_one_number_is_assumed_for_every_label_that_has_a_curve():
         ({"A": 1}, "between 0 and 1"),
         (float("nan"), "between 0 and 1"),
         (2.0, "between 0 and 1"),
-        ({"C": 0.1}, "too few cases: 2 positive"),
+        ({"C": 0.1}, r"too few cases \(2 positive"),
         ({"Z": 0.1}, "no label of this model. Accepted: A, B"),
     ],
 )
@@ -214,23 +264,24 @@ def test_a_model_without_calibration_has_nothing_to_shift():
 def test_a_reading_under_other_terms_is_the_reading_made_under_them(calibrated_models):
     from cxr_core.imaging import phantom_dicom
     from cxr_core.model import Predictor
-    from cxr_core.model.engines import open_engine
-    from cxr_core.reading import read_film
+    from cxr_core.model.predictor import open_engine
+    from cxr_core.reading import read_image
 
     folder = open_model(str(calibrated_models / "enriched"))
     predictor = Predictor(folder, open_engine(folder, "openvino"))
     data, given = phantom_dicom(256, 224), {"Effusion": 0.2}
-    _, plain = read_film(data, predictor)
-    _, direct = read_film(data, predictor, operating_point="youden", prevalence=given)
-    again = reassessed(plain, folder.card, "youden", given)
+    _, plain = read_image(data, predictor)
+    _, direct = read_image(data, predictor, operating_point="youden", prevalence=given)
+    again = reassess(plain, folder.card, "youden", given)
     assert again.findings == direct.findings
     assert again.prevalence == direct.prevalence == given
-    assert again.flagged_without_findings == direct.flagged_without_findings
+    assert again.flagged == direct.flagged
+    assert direct.flagged.overall == folder.card.operating_points["youden"].flagged_without_findings
     assert direct.finding("Effusion").probability is not None
     assert direct.finding("Mass").probability is None
     assert plain.finding("Effusion").probability is None
     with pytest.raises(WrongArguments, match="no operating point"):
-        reassessed(plain, folder.card, "none")
+        reassess(plain, folder.card, "none")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +298,7 @@ def test_a_curve_that_cannot_be_drawn_is_refused(label, change):
     curves = {"A": PLATT, "B": ISOTONIC}
     check_calibration(calibration("unknown", **curves), ("A", "B"), "m")
     curves[label] = dataclasses.replace(curves[label], **change)
-    with pytest.raises(ModelUnusable, match=f"calibration of {label} is not whole"):
+    with pytest.raises(ModelUnusable, match=f"calibration of {label} is incomplete"):
         check_calibration(calibration("unknown", **curves), ("A", "B"), "m")
 
 

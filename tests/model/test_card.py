@@ -50,11 +50,16 @@ def test_the_embedded_card_says_what_it_is(card):
     assert card.demonstration
     assert not card.architecture.transfer_learned
     assert card.input.size >= 224
-    assert card.training.films > 0
+    assert card.training.images > 0
     # the experts' word comes first
     assert card.metrics[0].name == "nih_expert"
     assert card.metrics[0].reference == "majority of three radiologists"
-    assert {table.name for table in card.metrics} == {"nih_expert", "nih_128", "nih_128, PA films", "nih_128, AP films"}
+    assert {table.name for table in card.metrics} == {
+        "nih_expert",
+        "nih_128",
+        "nih_128, PA images",
+        "nih_128, AP images",
+    }
     assert {len(points) for points in card.readers.values()} == {5}
     assert any("random weights, not transfer-learned" in limit for limit in card.limits)
 
@@ -82,7 +87,7 @@ def test_only_labels_with_enough_patients_have_an_operating_point(card):
             assert threshold.sensitivity.low <= threshold.sensitivity.value <= threshold.sensitivity.high
 
 
-def test_the_embedded_calibration_is_of_natural_films_and_helps_on_held_out_patients(card):
+def test_the_embedded_calibration_is_of_natural_images_and_helps_on_held_out_patients(card):
     calibration = card.calibration
     assert calibration is not None
     assert calibration.sampling == "consecutive"

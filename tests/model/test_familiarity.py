@@ -12,7 +12,7 @@ def cloud():
     return (rng.normal(size=(600, 80)) @ basis + 3 + rng.normal(0, 0.05, (600, 200))).astype(np.float32)
 
 
-def test_known_films_lie_near_one_and_others_far(cloud):
+def test_known_images_lie_near_one_and_others_far(cloud):
     reference = fit_reference(cloud[:500], "w")
     held = reference.distance(cloud[500:])
     assert 0.8 < np.median(held) < 1.3

@@ -4,9 +4,10 @@ import shutil
 import pytest
 
 from cxr_core.errors import ModelUnusable
+from cxr_core.files import file_sha256
 from cxr_core.model import list_models, open_model
 from cxr_core.model.familiarity import FAMILIARITY
-from cxr_core.model.folder import CARD, FILES, SUMS, WEIGHTS, file_sha256, find_model, write_sums
+from cxr_core.model.folder import CARD, FILES, SUMS, WEIGHTS, find_model, write_sums
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from cxr_core.access import LOCAL, audit
 from cxr_core.cli.main import main
-from cxr_core.evaluation.image_names import digest_key, image_digest
+from cxr_core.evaluation.images import digest_key, image_digest
 from cxr_core.model.folder import find_model, open_model
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
@@ -26,7 +26,7 @@ MINI = find_model("second-read-mini")
 
 def set_folders(monkeypatch, folder: Path) -> None:
     monkeypatch.setenv("SECOND_READ_RUNS", str(folder / "runs"))
-    monkeypatch.setenv("SECOND_READ_HOME", str(folder / "models"))
+    monkeypatch.setenv("SECOND_READ_HOME", str(folder))
     monkeypatch.delenv("SECOND_READ_AUDIT", raising=False)
     monkeypatch.setattr(RunStore.__init__, "__defaults__", (None, None, folder / "none"))
     settings.cache_clear()
@@ -74,13 +74,13 @@ def test_everything_is_deleted_and_restored(home, tmp_path, capsys):
     assert len(before) > 10
     file = back_up(tmp_path)
     out = capsys.readouterr().out
-    assert "2 runs, 1 models" in out
+    assert "2 runs, 2 models" in out
     assert file.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in file.parent.iterdir()) == ["b.zip"]
     events = audit.read()[0]
     shutil.rmtree(home)
     assert main(["restore", str(file)]) == 0
-    assert "2 runs, 1 models" in capsys.readouterr().out
+    assert "2 runs, 2 models" in capsys.readouterr().out
     assert kept(home) == before
     store = RunStore()
     assert [run.record.evaluated_before for run in sorted(store.list(), key=lambda run: run.record.id)] == [0, 1]
@@ -99,7 +99,7 @@ def test_everything_is_deleted_and_restored(home, tmp_path, capsys):
     assert main(["audit", "--verify"]) == 0
     for path in [home / "runs", *(home / "runs").rglob("*")]:
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
-    assert not [path for path in home.rglob("*") if "restoring" in path.name]
+    assert not [path for path in home.rglob("*") if path.name.endswith(".part")]
 
 
 def test_it_is_restored_to_another_place(home, tmp_path, monkeypatch, capsys):
@@ -112,8 +112,8 @@ def test_it_is_restored_to_another_place(home, tmp_path, monkeypatch, capsys):
     store = RunStore()
     assert {run.record.id for run in store.list()} == {"one", "two"}
     store.close()
-    there = kept(tmp_path / "other")
-    assert there == {name: data for name, data in before.items() if not name.endswith("audit.jsonl.1")}
+    restored = kept(tmp_path / "other")
+    assert restored == {name: data for name, data in before.items() if not name.endswith("audit.jsonl.1")}
     assert main(["audit", "--verify", "--also", str(tmp_path / "logs" / "audit.jsonl.1")]) == 0
     assert kept(home) == before
 
@@ -121,7 +121,7 @@ def test_it_is_restored_to_another_place(home, tmp_path, monkeypatch, capsys):
 def test_nothing_is_overwritten_without_being_told(home, tmp_path, capsys):
     file = back_up(tmp_path)
     assert main(["backup", str(file)]) == 4
-    assert "is there already. Give another name, or --overwrite" in capsys.readouterr().err
+    assert "exists already. Give another name, or --overwrite" in capsys.readouterr().err
     back_up(tmp_path, "--overwrite")
     # a younger run, a younger event, a changed file
     predictions = made_up(seed=3)
@@ -134,11 +134,11 @@ def test_nothing_is_overwritten_without_being_told(home, tmp_path, capsys):
     before, trail = kept(home), audit.path().read_bytes()
     assert main(["restore", str(file)]) == 4
     err = capsys.readouterr().err
-    assert "files are here already with other contents" in err
+    assert "files exist already with other contents" in err
     assert "Nothing was restored" in err
     assert (kept(home), audit.path().read_bytes()) == (before, trail)
     assert main(["restore", str(file), "--overwrite"]) == 0
-    assert "younger: brought back" in capsys.readouterr().out
+    assert "younger: added" in capsys.readouterr().out
     assert card.read_bytes() == (MINI / "SHA256SUMS").read_bytes()
     store = RunStore()
     assert {run.record.id for run in store.list()} == {"one", "two", "younger"}
@@ -203,7 +203,7 @@ def test_a_backup_of_a_store_that_is_written_to_is_whole(home, tmp_path, capsys)
 def test_a_damaged_database_is_not_backed_up_as_if_it_were_whole(home, tmp_path, capsys):
     (home / "runs" / "second-read.sqlite").write_bytes(b"no database, and longer than its header" * 40)
     assert main(["backup", str(tmp_path / "b.zip")]) == 4
-    assert "The database of the store of runs is damaged." in capsys.readouterr().err
+    assert "The database of runs is damaged." in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
     assert main(["runs", "rebuild"]) == 0
     assert main(["backup", str(tmp_path / "b.zip")]) == 0
@@ -287,14 +287,16 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(home, tmp_path, 
     capsys.readouterr()
     assert main(["restore", str(file)]) == 4
     err = capsys.readouterr().err
-    assert "is damaged or cut short, or no backup. Nothing was restored." in err
+    assert "is damaged, truncated or not a backup. Nothing was restored." in err
     assert err.count("\n") == 1
     assert not home.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backups"]
 
 
-def test_every_byte_of_a_backup_counts(home, tmp_path, capsys):
+def test_every_byte_of_a_backup_counts(home, tmp_path, capsys, monkeypatch):
     shutil.rmtree(home / "models")
+    # the model that comes with the program would be read once for each member
+    monkeypatch.setattr("cxr_core.store.backup_members.model_files", lambda: [])
     file = back_up(tmp_path)
     whole = file.read_bytes()
     names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
@@ -371,7 +373,7 @@ def test_the_reason_is_told_why_a_backup_cannot_be_written_or_a_file_not_read(ho
         patched.setattr("cxr_core.store.backup._add", _full)
         assert main(["backup", str(tmp_path / "b.zip")]) == 4
     assert "no space is left" in capsys.readouterr().err
-    monkeypatch.setattr("cxr_core.store.backup.model_files", lambda: [("models/mine/x", tmp_path / "none")])
+    monkeypatch.setattr("cxr_core.store.backup_members.model_files", lambda: [("models/mine/x", tmp_path / "none")])
     assert main(["backup", str(tmp_path / "b.zip")]) == 4
     assert "models/mine/x cannot be read" in capsys.readouterr().err
 

@@ -29,9 +29,9 @@ def same(one, two) -> None:
 
 
 @pytest.mark.parametrize("readers", [0, 5])
-@pytest.mark.parametrize("films", [1, 57])
-def test_what_is_written_is_read(films, readers, tmp_path):
-    before = made_up(films, readers=readers)
+@pytest.mark.parametrize("images", [1, 57])
+def test_what_is_written_is_read(images, readers, tmp_path):
+    before = made_up(images, readers=readers)
     write_predictions(before, tmp_path / "p.parquet")
     same(before, read_predictions(tmp_path / "p.parquet"))
 
@@ -41,10 +41,10 @@ def test_a_file_of_before_any_finding_had_its_column_is_read(tmp_path):
     write_predictions(before, path)
     table = pq.read_table(path)
     pq.write_table(table.drop_columns([name for name in table.column_names if name.startswith("any finding")]), path)
-    found = read_predictions(path)
-    assert (found.any_finding, found.readers.any_finding) == ({}, None)
-    np.testing.assert_array_equal(found.readers.answers, before.readers.answers)
-    np.testing.assert_array_equal(found.references["experts"], before.references["experts"])
+    read = read_predictions(path)
+    assert (read.any_finding, read.readers.any_finding) == ({}, None)
+    np.testing.assert_array_equal(read.readers.answers, before.readers.answers)
+    np.testing.assert_array_equal(read.references["experts"], before.references["experts"])
 
 
 def test_any_program_can_read_it(tmp_path):
@@ -59,7 +59,7 @@ def test_any_program_can_read_it(tmp_path):
     assert table["reference: experts"].null_count == 1
 
 
-def test_the_fingerprint_is_of_films_and_labels_whatever_their_order():
+def test_the_fingerprint_is_of_images_and_labels_whatever_their_order():
     predictions = made_up(30)
     turned = np.arange(30)[::-1]
     other = dataclasses.replace(
@@ -68,10 +68,10 @@ def test_the_fingerprint_is_of_films_and_labels_whatever_their_order():
         sha256=predictions.sha256[turned],
         patients=predictions.patients[turned],
         scores=predictions.scores[turned] / 2,
-        references={name: said[turned] for name, said in predictions.references.items()},
+        references={name: values[turned] for name, values in predictions.references.items()},
     )
     assert fingerprint(other) == fingerprint(predictions)
-    relabelled = {name: said.copy() for name, said in predictions.references.items()}
+    relabelled = {name: values.copy() for name, values in predictions.references.items()}
     relabelled["mined"][4, 4] ^= 1
     assert fingerprint(dataclasses.replace(predictions, references=relabelled)) != fingerprint(predictions)
 

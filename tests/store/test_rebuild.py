@@ -32,9 +32,9 @@ def runs(tmp_path, monkeypatch):
 
 def records():
     store = RunStore()
-    found = {run.record.id: run.record for run in store.list()}
+    by_id = {run.record.id: run.record for run in store.list()}
     store.close()
-    return found
+    return by_id
 
 
 def database(runs):
@@ -46,11 +46,11 @@ def test_a_deleted_database_is_told_and_brought_back(runs, capsys):
     database(runs).unlink()
     assert main(["runs", "list"]) == 0
     out = capsys.readouterr()
-    assert "No run is kept yet" in out.out
-    assert "2 runs lie in the folder of runs that the database does not know: one, two." in out.err
+    assert "There are no runs yet" in out.out
+    assert "2 runs are in the folder of runs but not in the database: one, two." in out.err
     assert "runs rebuild" in out.err
     assert main(["runs", "rebuild"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["one: brought back", "two: brought back"]
+    assert capsys.readouterr().out.splitlines() == ["one: added", "two: added"]
     assert records() == before
     assert before["two"].evaluated_before == 1
     store = RunStore()
@@ -60,7 +60,7 @@ def test_a_deleted_database_is_told_and_brought_back(runs, capsys):
     assert main(["runs", "list"]) == 0
     assert capsys.readouterr().err == ""
     assert main(["runs", "rebuild"]) == 0
-    assert "Every run in the folder of runs is known." in capsys.readouterr().out
+    assert "Every run in the folder of runs is in the database." in capsys.readouterr().out
 
 
 def garbage(data):
@@ -76,7 +76,8 @@ def half(data):
 
 
 def last_page(data):
-    return data[:-3000] + b"\xa5" * 3000
+    # all of it: its end may be unused
+    return data[:-4096] + b"\xa5" * 4096
 
 
 @pytest.mark.parametrize("damage", [garbage, head, half, last_page])
@@ -89,7 +90,7 @@ def test_a_damaged_database_is_one_line_that_says_what_to_do(runs, damage, capsy
     # a page that no query has read may be damaged and go unseen until it is looked for
     for status, line in zip([status for status in statuses if status], err.splitlines(), strict=True):
         assert status == 4
-        assert line.startswith("Error: The database of the store of runs is damaged. `python -m cxr_core runs rebuild`")
+        assert line.startswith("Error: The database of runs is damaged. `python -m cxr_core runs rebuild`")
     if damage in (garbage, head, half):
         assert statuses == [4, 4, 4]
     assert main(["runs", "rebuild"]) == 0
@@ -119,7 +120,7 @@ def test_a_database_of_other_contents_is_damaged_too(runs, statement, capsys):
     connection.commit()
     connection.close()
     assert main(["runs", "list"]) == 4
-    assert capsys.readouterr().err.startswith("Error: The database of the store of runs is damaged.")
+    assert capsys.readouterr().err.startswith("Error: The database of runs is damaged.")
     assert main(["runs", "rebuild"]) == 0
     assert records() == before
 
@@ -127,7 +128,7 @@ def test_a_database_of_other_contents_is_damaged_too(runs, statement, capsys):
 def test_an_empty_file_is_an_empty_database(runs, capsys):
     database(runs).write_bytes(b"")
     assert main(["runs", "list"]) == 0
-    assert "2 runs lie in the folder" in capsys.readouterr().err
+    assert "2 runs are in the folder" in capsys.readouterr().err
     assert main(["runs", "rebuild"]) == 0
     assert set(records()) == {"one", "two"}
 
@@ -162,8 +163,8 @@ def nested(runs):
 
 
 def of_another_type(runs):
-    told = json.loads((runs / "one" / "run.json").read_text())
-    (runs / "one" / "run.json").write_text(json.dumps(told | {"films": "many"}))
+    fields = json.loads((runs / "one" / "run.json").read_text())
+    (runs / "one" / "run.json").write_text(json.dumps(fields | {"images": "many"}))
 
 
 def incomplete(runs):
@@ -226,4 +227,4 @@ def test_a_rebuild_is_in_the_trail(runs, trail, monkeypatch, capsys):
     database(runs).unlink()
     assert main(["runs", "rebuild"]) == 0
     (event,) = audit.read()[0]
-    assert (event.what, event.detail) == ("rebuild", "2 runs brought back")
+    assert (event.what, event.detail) == ("rebuild", "2 runs added")

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from cxr_core.errors import TrainingRefused
-from cxr_core.training.balance import ClassWeights, class_weights, loss_shares
+from cxr_core.training.class_weights import ClassWeights, class_weights, loss_contributions
 
 
-def made_up_labels(films=500):
-    return np.random.default_rng(1).random((films, 14)) < np.linspace(0.01, 0.6, 14)
+def made_up_labels(images=500):
+    return np.random.default_rng(1).random((images, 14)) < np.linspace(0.01, 0.6, 14)
 
 
 def test_positives_and_negatives_weigh_the_same():
-    """To 1e-9, for every class, summed film by film in exact arithmetic over a set as large as NIH's."""
+    """To 1e-9, for every class, summed image by image in exact arithmetic over a set as large as NIH's."""
     labels = made_up_labels(86_524)
     weights = class_weights(labels)
     frequency = labels.mean(axis=0)
@@ -25,43 +25,45 @@ def test_positives_and_negatives_weigh_the_same():
 
 
 @pytest.mark.needs_shared
-def test_they_weigh_the_same_on_the_official_training_films(shared):
-    from cxr_core.training.splits import official_split, read_names
-    from cxr_core.training.table import read_table
+def test_they_weigh_the_same_on_the_official_training_images(shared):
+    from cxr_core.datasets.splits import official_split, read_names
+    from cxr_core.datasets.table import read_table
 
     folder = shared / "nih_labels"
-    films = read_table(folder / "Data_Entry_2017_v2020.csv.gz", None)
+    images = read_table(folder / "Data_Entry_2017_v2020.csv.gz", None)
     lists = [read_names(folder / f"{name}.txt.gz") for name in ("train_val_list", "test_list")]
-    parts = official_split(films.names, films.patients, films.labels, *lists).part_of(films.patients)
-    labels = films.labels[parts == "train"]
+    parts = official_split(images.names, images.patients, images.positive, *lists).subset_of(images.patients)
+    labels = images.positive[parts == "train"]
     weights = class_weights(labels)
     sums = (labels * weights.positive).sum(axis=0), (~labels * weights.negative).sum(axis=0)
     np.testing.assert_allclose(*sums, rtol=1e-9)
 
 
-def test_the_plain_loss_weighs_all_films_as_one():
+def test_the_plain_loss_weighs_all_images_as_one():
     weights = class_weights(made_up_labels(), "plain")
     np.testing.assert_array_equal(weights.positive, 1)
     np.testing.assert_array_equal(weights.negative, 1)
 
 
 def test_shares_of_the_loss_before_and_after():
-    """Three of four films positive: 0.75 and 0.25 before, 0.75 x 0.25 each after."""
+    """Three of four images positive: 0.75 and 0.25 before, 0.75 x 0.25 each after."""
     labels = np.array([[1], [1], [1], [0]], bool)
-    weighted = loss_shares(labels, class_weights(labels))
+    weighted = loss_contributions(labels.mean(axis=0), class_weights(labels))
     np.testing.assert_allclose(weighted, [[0.75, 0.25, 0.1875, 0.1875]], rtol=1e-12)
-    np.testing.assert_allclose(loss_shares(labels, class_weights(labels, "plain")), [[0.75, 0.25, 0.75, 0.25]])
-    shares = loss_shares(made_up_labels(), class_weights(made_up_labels()))
+    np.testing.assert_allclose(
+        loss_contributions(labels.mean(axis=0), class_weights(labels, "plain")), [[0.75, 0.25, 0.75, 0.25]]
+    )
+    shares = loss_contributions(made_up_labels().mean(axis=0), class_weights(made_up_labels()))
     np.testing.assert_allclose(shares[:, 2], shares[:, 3], rtol=1e-9)
 
 
-def test_no_film_is_refused():
-    with pytest.raises(TrainingRefused, match="no training film"):
+def test_no_image_is_refused():
+    with pytest.raises(TrainingRefused, match="no training image"):
         class_weights(np.zeros((0, 14), bool))
 
 
 def test_the_loss_by_hand_and_at_huge_logits():
-    from cxr_core.training.loss import weighted_cross_entropy
+    from cxr_core.training.steps import weighted_cross_entropy
 
     weights = ClassWeights(np.array([0.9, 0.5]), np.array([0.1, 0.5]))
     labels, logits = np.array([[1, 0]], np.float32), np.array([[0.0, np.log(3)]], np.float32)
@@ -75,7 +77,7 @@ def test_the_loss_by_hand_and_at_huge_logits():
 def test_the_loss_equals_keras_own_where_weights_are_one():
     import keras
 
-    from cxr_core.training.loss import weighted_cross_entropy
+    from cxr_core.training.steps import weighted_cross_entropy
 
     rng = np.random.default_rng(2)
     labels, logits = (rng.random((8, 14)) < 0.3).astype(np.float32), rng.normal(0, 3, (8, 14)).astype(np.float32)
@@ -86,7 +88,7 @@ def test_the_loss_equals_keras_own_where_weights_are_one():
 
 def test_the_loss_is_the_papers_formula_in_float64():
     """The formula written out with sigmoids and logarithms, in float64, to 1e-6; logits within plus and minus 15."""
-    from cxr_core.training.loss import weighted_cross_entropy
+    from cxr_core.training.steps import weighted_cross_entropy
 
     rng = np.random.default_rng(3)
     labels = made_up_labels(64)
@@ -107,7 +109,7 @@ def test_the_loss_and_its_gradient_are_finite_at_a_hundred(logit, label):
     """Where a sigmoid of float32 is exactly 0 or 1, and its logarithm is not a number that can be used."""
     import tensorflow as tf
 
-    from cxr_core.training.loss import weighted_cross_entropy
+    from cxr_core.training.steps import weighted_cross_entropy
 
     weights = ClassWeights(np.array([0.9]), np.array([0.1]))
     z = tf.Variable([[logit]])
@@ -121,11 +123,11 @@ def test_the_loss_and_its_gradient_are_finite_at_a_hundred(logit, label):
 
 
 def test_the_losses_of_two_shares_add_up():
-    from cxr_core.training.loss import weighted_cross_entropy
+    from cxr_core.training.steps import weighted_cross_entropy
 
     rng = np.random.default_rng(4)
     labels, logits = (rng.random((7, 14)) < 0.3).astype(np.float32), rng.normal(0, 3, (7, 14)).astype(np.float32)
     weights = ClassWeights(rng.random(14), rng.random(14))
     whole = float(weighted_cross_entropy(labels, logits, weights))
-    shares = [weighted_cross_entropy(labels[s], logits[s], weights, films=7) for s in (slice(0, 3), slice(3, 7))]
+    shares = [weighted_cross_entropy(labels[s], logits[s], weights, images=7) for s in (slice(0, 3), slice(3, 7))]
     assert sum(float(share) for share in shares) == pytest.approx(whole, rel=1e-6)

@@ -31,7 +31,7 @@ def test_two_virtual_devices_give_the_gradient_of_one(tmp_path):
     for name in ("frozen", "synchronised", "uneven"):
         assert apart[name]["loss"] < 1e-6, name
         assert apart[name]["statistics"] < 1e-6, name
-    # without synchronisation the same films give another gradient: the test can see it
+    # without synchronisation the same images give another gradient: the test can see it
     assert apart["apart on purpose"]["gradient"] > 0.1
     # head, then the whole, averages and early stopping: the same weights at the end
     assert apart["training"] < 1e-5

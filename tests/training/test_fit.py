@@ -7,27 +7,28 @@ import numpy as np
 import pytest
 
 from cxr_core.errors import TrainingRefused
-from tests.films import made_up_dataset
+from tests.images import made_up_dataset
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    from cxr_core.training.splits import make_split
-    from cxr_core.training.table import read_table
+def images(tmp_path_factory):
+    from cxr_core.datasets.splits import make_split
+    from cxr_core.datasets.table import read_table
 
-    images, table = made_up_dataset(tmp_path_factory.mktemp("films"), patients=20, films=1, side=40)
-    films = read_table(table, images)
-    parts = make_split(films.patients, films.labels, np.array([]), validation_share=0.4).part_of(films.patients)
-    return films.select(parts == "train"), films.select(parts == "validation")
+    images, table = made_up_dataset(tmp_path_factory.mktemp("images"), patients=20, images=1, side=40)
+    rows = read_table(table, images)
+    parts = make_split(rows.patients, rows.positive, np.array([]), validation_share=0.4).subset_of(rows.patients)
+    return rows.select(parts == "train"), rows.select(parts == "validation")
 
 
-def run(films, folder, stages, network=None, **options):
-    from cxr_core.training.fit import Plan, fit, parse_stages
+def run(images, folder, stages, network=None, **options):
+    from cxr_core.training.fit import fit
+    from cxr_core.training.plan import Plan, parse_stages
     from tests.networks import small_network
 
     network = network or small_network()
     fitting = {name: options.pop(name) for name in ("report", "resume", "origin") if name in options}
-    history = fit(network, *films, Plan(parse_stages(stages), batch_size=4, **options), folder, **fitting)
+    history = fit(network, *images, Plan(parse_stages(stages), batch_size=4, **options), folder, **fitting)
     return network, history
 
 
@@ -35,26 +36,26 @@ def named(network):
     return {f"{layer.name}/{i}": w for layer in network.layers for i, w in enumerate(layer.get_weights())}
 
 
-def test_the_head_alone_then_the_whole(films, tmp_path):
+def test_the_head_alone_then_the_whole(images, tmp_path):
     from tests.networks import small_network
 
     start = named(small_network())
-    network, _ = run(films, tmp_path / "head", "head:32x1")
+    network, _ = run(images, tmp_path / "head", "head:32x1")
     head = named(network)
     changed = {name.split("/")[0] for name in start if (start[name] != head[name]).any()}
     # statistics of batch normalisation too are as they were
     assert changed == {"logits"}
-    network, history = run(films, tmp_path / "both", "head:32x1,32x1")
+    network, history = run(images, tmp_path / "both", "head:32x1,32x1")
     both = named(network)
     assert all((start[name] != both[name]).any() for name in start)
     assert [row["stage"] for row in history] == [0, 1]
 
 
-def test_early_stopping_takes_the_best_weights(films, tmp_path, monkeypatch):
+def test_early_stopping_takes_the_best_weights(images, tmp_path, monkeypatch):
+    from cxr_core.datasets.splits import Split
     from cxr_core.training import fit as module
     from cxr_core.training.plan import Plan, parse_stages
-    from cxr_core.training.record import training_record
-    from cxr_core.training.splits import Split
+    from cxr_core.training.trained_card import training_record
     from tests.networks import small_network
 
     network, seen = small_network(), []
@@ -65,21 +66,21 @@ def test_early_stopping_takes_the_best_weights(films, tmp_path, monkeypatch):
         return next(script)
 
     monkeypatch.setattr(module, "mean_auc", told)
-    _, history = run(films, tmp_path, "32x9,32x2", network, patience=3)
+    _, history = run(images, tmp_path, "32x9,32x2", network, patience=3)
     # best after the second epoch; an equal one is not better; three more and the stage ends
     assert [row["validation_auc"] for row in history] == [0.60, 0.70, 0.65, 0.70, 0.50, 0.61, 0.62]
-    for kept, best in zip(network.get_weights(), seen[6], strict=True):
-        np.testing.assert_array_equal(kept, best)
+    for final, best in zip(network.get_weights(), seen[6], strict=True):
+        np.testing.assert_array_equal(final, best)
     assert not list(tmp_path.glob("best-*"))
 
     plan = Plan(parse_stages("32x9,32x2"), batch_size=4, patience=3)
-    of = {"train": films[0], "validation": films[1]}
-    ends = training_record(plan, Split("s", "0", {}), of, history, "none").stage_ends
+    by_subset = {"train": images[0], "validation": images[1]}
+    ends = training_record(plan, Split("s", "0", {}), by_subset, history, "none").stage_ends
     assert [(end.kept_step, end.steps, end.steps_planned) for end in ends] == [(6, 15, 27), (6, 6, 6)]
     assert ends[0].validation_auc == 0.70
 
 
-def test_the_second_stage_starts_from_the_best_of_the_first(films, tmp_path, monkeypatch):
+def test_the_second_stage_starts_from_the_best_of_the_first(images, tmp_path, monkeypatch):
     from cxr_core.training import fit as module
     from tests.networks import small_network
 
@@ -98,7 +99,7 @@ def test_the_second_stage_starts_from_the_best_of_the_first(films, tmp_path, mon
 
     monkeypatch.setattr(module, "mean_auc", told)
     monkeypatch.setattr(module._Training, "_epoch", epoch)
-    run(films, tmp_path, "32x2,32x1", network, patience=5)
+    run(images, tmp_path, "32x2,32x1", network, patience=5)
     for start, best in zip(starts[2], seen[0], strict=True):
         np.testing.assert_array_equal(start, best)
 
@@ -106,27 +107,26 @@ def test_the_second_stage_starts_from_the_best_of_the_first(films, tmp_path, mon
 def test_the_average_by_hand():
     import keras
 
-    from cxr_core.training.averaging import Average
+    from cxr_core.training.steps import WeightAverage
 
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     weight = network.trainable_variables[0]
     weight.assign([[1.0]])
-    average = Average(network, 0.5)
+    average = WeightAverage(network, 0.5)
     expected = 1.0
     for step, value in enumerate((2.0, -3.0, 7.0), 1):
         weight.assign([[value]])
-        average.move()
+        average.update()
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * value
-    average.put()
+    average.apply()
     assert float(weight.numpy().item()) == pytest.approx(expected, rel=1e-6)
 
 
-def test_statistics_are_those_of_the_films_given():
+def test_statistics_are_those_of_the_images_given():
     import keras
 
-    from cxr_core.training.averaging import remeasure_statistics
-    from cxr_core.training.steps import compiled_forward
+    from cxr_core.training.steps import compiled_forward, remeasure_statistics
 
     network = keras.Sequential([keras.Input((None, None, 1)), keras.layers.BatchNormalization(momentum=0.9)])
     network.layers[0].moving_mean.assign([500.0])
@@ -139,7 +139,7 @@ def test_statistics_are_those_of_the_films_given():
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision_keeps_whole_weights_and_learns(films, tmp_path, precision):
+def test_half_precision_keeps_whole_weights_and_learns(images, tmp_path, precision):
     from cxr_core.training import steps
     from tests.networks import small_network
 
@@ -147,7 +147,7 @@ def test_half_precision_keeps_whole_weights_and_learns(films, tmp_path, precisio
         network = small_network()
     start = named(network)
     assert network.layers[1].compute_dtype == precision.removeprefix("mixed_")
-    _, history = run(films, tmp_path, "32x3", network, precision=precision, learning_rate=0.01)
+    _, history = run(images, tmp_path, "32x3", network, precision=precision, learning_rate=0.01)
     end = named(network)
     assert {w.dtype for w in end.values()} == {np.dtype(np.float32)}
     assert all(np.isfinite(w).all() for w in end.values())
@@ -157,12 +157,12 @@ def test_half_precision_keeps_whole_weights_and_learns(films, tmp_path, precisio
     assert small_network().layers[1].compute_dtype == "float32"
 
 
-def test_pandas_and_tensorboard_read_the_log(films, tmp_path):
+def test_pandas_and_tensorboard_read_the_log(images, tmp_path):
     import pandas as pd
     import tensorflow as tf
 
     losses = []
-    run(films, tmp_path, "32x8", report=lambda progress: losses.append(progress.loss))
+    run(images, tmp_path, "32x8", report=lambda progress: losses.append(progress.loss))
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["step"].tolist() == [3, 6, 9, 12, 15, 18, 21, 24]
     assert log["loss"][0] == pytest.approx(np.mean(losses[:3]))
@@ -178,43 +178,44 @@ def test_pandas_and_tensorboard_read_the_log(films, tmp_path):
     assert points["validation AUC"][-1][1] == pytest.approx(log["validation_auc"].iloc[-1])
 
 
-def test_a_training_that_runs_away_is_stopped(films, tmp_path):
+def test_a_training_that_runs_away_is_stopped(images, tmp_path):
     with pytest.raises(TrainingRefused, match="not a number"):
-        run(films, tmp_path, "32x2", learning_rate=1e38)
+        run(images, tmp_path, "32x2", learning_rate=1e38)
 
 
-def test_a_new_start_puts_the_old_checkpoint_aside(films, tmp_path):
-    run(films, tmp_path, "32x1")
+def test_a_new_start_puts_the_old_checkpoint_aside(images, tmp_path):
+    run(images, tmp_path, "32x1")
     old = (tmp_path / "checkpoint.npz").read_bytes()
-    run(films, tmp_path, "32x1", seed=3)
+    run(images, tmp_path, "32x1", seed=3)
     assert (tmp_path / "before-checkpoint.npz").read_bytes() == old
 
 
-def test_a_finished_training_is_resumed_to_the_same_weights(films, tmp_path):
+def test_a_finished_training_is_resumed_to_the_same_weights(images, tmp_path):
     options = {"average": 0.9, "patience": 2}
-    whole, history = run(films, tmp_path / "a", "32x2", **options)
+    whole, history = run(images, tmp_path / "a", "32x2", **options)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    again, same = run(films, tmp_path / "b", "32x2", resume=True, **options)
+    again, same = run(images, tmp_path / "b", "32x2", resume=True, **options)
     assert same == history
     for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_more_devices_than_films_is_refused(films, tmp_path):
+def test_more_devices_than_images_is_refused(images, tmp_path):
     """A stand-in for a strategy of many devices: the check comes before anything is built."""
     from types import SimpleNamespace
 
     from cxr_core.errors import WrongArguments
-    from cxr_core.training.fit import Plan, fit, parse_stages
+    from cxr_core.training.fit import fit
+    from cxr_core.training.plan import Plan, parse_stages
     from tests.networks import small_network
 
     many = SimpleNamespace(num_replicas_in_sync=5)
-    with pytest.raises(WrongArguments, match="A batch of 4 films for 5 devices"):
-        fit(small_network(), *films, Plan(parse_stages("32x1"), batch_size=4), tmp_path, strategy=many)
+    with pytest.raises(WrongArguments, match="A batch of 4 images for 5 devices"):
+        fit(small_network(), *images, Plan(parse_stages("32x1"), batch_size=4), tmp_path, strategy=many)
 
 
-def test_the_log_has_one_header(films, tmp_path):
-    run(films, tmp_path, "32x2")
+def test_the_log_has_one_header(images, tmp_path):
+    run(images, tmp_path, "32x2")
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["stage", "size", "step", "loss", "validation_auc"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.films import made_up_dataset
+from tests.images import made_up_dataset
 from tests.killing import fresh_processes, killed_and_resumed
 from tests.networks import small_network
 
@@ -19,8 +19,8 @@ def context():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("films")
-    made_up_dataset(folder, patients=34, films=1, side=40)
+    folder = tmp_path_factory.mktemp("images")
+    made_up_dataset(folder, patients=34, images=1, side=40)
     return folder
 
 
@@ -28,7 +28,7 @@ def data(tmp_path_factory):
 def test_killed_three_times_it_ends_with_the_same_bits(context, data, tmp_path, options):
     from cxr_core.training.plan import Plan, parse_stages
 
-    plan = Plan(parse_stages("head:32x1,32x3,40x2"), batch_size=4, seed=SEED, validation_films=20, **options)
+    plan = Plan(parse_stages("head:32x1,32x3,40x2"), batch_size=4, seed=SEED, validation_images=20, **options)
     kills = np.random.default_rng(SEED).integers(4, 11, 3).tolist()
     whole, killed = killed_and_resumed(context, small_network, data, tmp_path, plan, kills)
     assert len(killed[0]) > len(whole[0]), "the kills lost no step: they did not fall between checkpoints"

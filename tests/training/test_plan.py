@@ -19,7 +19,7 @@ def test_other_words_are_refused(text):
 
 def test_steps_are_whole_batches():
     plan = Plan(parse_stages("64x2,64x0.5"), batch_size=32)
-    # 100 films are three batches; four films are left to another epoch's order
+    # 100 images are three batches; four images are left to another epoch's order
     assert [plan.steps(stage, 100) for stage in plan.stages] == [6, 2]
     assert plan.steps(plan.stages[0], 10) == 2
 

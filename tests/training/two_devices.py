@@ -14,17 +14,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cxr_core.training.balance import ClassWeights
-from cxr_core.training.fit import Plan, fit, parse_stages
-from cxr_core.training.splits import make_split
+from cxr_core.datasets.splits import make_split
+from cxr_core.datasets.table import read_table
+from cxr_core.training.class_weights import ClassWeights
+from cxr_core.training.fit import fit
+from cxr_core.training.plan import Plan, parse_stages
 from cxr_core.training.steps import compiled_step
-from cxr_core.training.table import read_table
-from tests.films import made_up_dataset
+from tests.images import made_up_dataset
 from tests.networks import small_network
 
 RNG = np.random.default_rng(3)
 # the second half is brighter: each half alone has other statistics
-FILMS = RNG.normal(np.repeat([0.2, 0.6], 4)[:, None, None, None], 0.2, (8, 32, 32, 1)).astype(np.float32)
+IMAGES = RNG.normal(np.repeat([0.2, 0.6], 4)[:, None, None, None], 0.2, (8, 32, 32, 1)).astype(np.float32)
 LABELS = (RNG.random((8, 14)) < 0.3).astype(np.float32)
 WEIGHTS = ClassWeights(RNG.uniform(0.5, 1, 14), RNG.uniform(0, 0.5, 14))
 
@@ -40,7 +41,7 @@ def gradients(strategy, count, *, head=False, synchronised=True):
     for layer in network.layers:
         if not synchronised and isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = False
-    loss = float(step(FILMS[:count], LABELS[:count]))
+    loss = float(step(IMAGES[:count], LABELS[:count]))
     taken = [b - v.numpy() for b, v in zip(before, network.trainable_variables, strict=True)]
     statistics = [v.numpy() for v in network.non_trainable_variables]
     return taken, loss, statistics
@@ -57,12 +58,12 @@ def apart(one, other):
 
 
 def trained(folder, strategy, data, resume=False):
-    films = read_table(data / "table.csv", data / "images")
-    parts = make_split(films.patients, films.labels, np.array([])).part_of(films.patients)
+    images = read_table(data / "table.csv", data / "images")
+    parts = make_split(images.patients, images.positive, np.array([])).subset_of(images.patients)
     with strategy.scope():
         network = small_network(seed=5)
-    plan = Plan(parse_stages("head:32x1,32x2"), batch_size=5, average=0.9, patience=2, validation_films=20)
-    train, validation = films.select(parts == "train"), films.select(parts == "validation")
+    plan = Plan(parse_stages("head:32x1,32x2"), batch_size=5, average=0.9, patience=2, validation_images=20)
+    train, validation = images.select(parts == "train"), images.select(parts == "validation")
     history = fit(network, train, validation, plan, folder, strategy=strategy, resume=resume)
     return network.get_weights(), history
 
@@ -80,7 +81,7 @@ def main(folder: Path) -> None:
     ):
         answer[name] = apart(gradients(single, **options), gradients(double, **options))
     answer["apart on purpose"] = apart(gradients(single, 8), gradients(double, 8, synchronised=False))
-    made_up_dataset(folder / "data", patients=24, films=1, side=40)
+    made_up_dataset(folder / "data", patients=24, images=1, side=40)
     one, log = trained(folder / "one", single, folder / "data")
     two, other_log = trained(folder / "two", double, folder / "data")
     again, _ = trained(folder / "two", double, folder / "data", resume=True)

@@ -1,115 +1,149 @@
+"""The worklist of a tab: limits, unloading, removal, settings."""
+
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png, read_radiograph
-from cxr_core.reading import read_film
+from cxr_core.reading import read_image
 from cxr_core.settings import settings
-from cxr_core.ui.worklist import DECODED, LOOKED_AT, Worklist
+from cxr_core.ui.worklist import DECODED_KEPT, FILES_KEPT, Worklist
 
 
-def test_films_are_named_by_their_bytes_and_kept_once():
-    films = Worklist()
-    dropped = films.drop([("a", b"1"), ("b", b"2"), ("c", b"1")], most=10)
-    assert len(dropped.taken) == 2
-    assert dropped.known == 1
-    assert films.film().name == "a"
-    assert films.drop([("again", b"2")], most=10).known == 1
-    assert films.film().name == "b"
+def test_images_are_identified_by_their_bytes_and_added_once():
+    images = Worklist()
+    result = images.add([("a", b"1"), ("b", b"2"), ("c", b"1")], max_images=10)
+    assert len(result.added) == 2
+    assert result.duplicates == 1
+    assert images.image().name == "a"
+    assert images.add([("again", b"2")], max_images=10).duplicates == 1
+    assert images.image().name == "b"
 
 
-def test_more_than_it_holds_is_left_out_and_said():
-    films = Worklist()
-    dropped = films.drop([(str(n), bytes([n])) for n in range(5)], most=3)
-    assert (len(dropped.taken), dropped.left_out) == (3, 2)
-    assert "3 files at most" in dropped.why
+def test_files_above_the_limit_are_skipped_with_a_reason():
+    images = Worklist()
+    result = images.add([(str(n), bytes([n])) for n in range(5)], max_images=3)
+    assert (len(result.added), result.skipped) == (3, 2)
+    assert "at most 3 files" in result.reason
 
 
-def test_more_bytes_than_a_tab_may_hold_are_left_out_and_said(monkeypatch):
+def test_bytes_above_the_limit_are_skipped_with_a_reason(monkeypatch):
     monkeypatch.setenv("SECOND_READ_SESSION_MB", "1")
     settings.cache_clear()
     try:
-        dropped = Worklist().drop([(str(n), bytes([n]) * 400_000) for n in range(5)], most=9)
+        result = Worklist().add([(str(n), bytes([n]) * 400_000) for n in range(5)], max_images=9)
     finally:
         settings.cache_clear()
-    assert (len(dropped.taken), dropped.left_out) == (2, 3)
-    assert "1 MB of files at most" in dropped.why
+    assert (len(result.added), result.skipped) == (2, 3)
+    assert "at most 1 MB of files" in result.reason
 
 
-def test_of_films_that_were_looked_at_the_last_keep_their_file_and_fewer_their_pixels():
-    films, radiograph = Worklist(), read_radiograph(phantom_png(32, 32))
-    count = LOOKED_AT + 3
-    digests = films.drop([(str(n), bytes([n])) for n in range(count + 1)], most=99).taken
+def test_the_last_viewed_images_keep_their_file_and_fewer_their_pixels():
+    images, radiograph = Worklist(), read_radiograph(phantom_png(32, 32))
+    count = FILES_KEPT + 3
+    digests = images.add([(str(n), bytes([n])) for n in range(count + 1)], max_images=99).added
     for digest in digests[:count]:
-        films.looked_at(films.films[digest], radiograph)
-    assert [films.films[d].data is None for d in digests] == [True] * 3 + [False] * (LOOKED_AT + 1)
-    assert [films.films[d].radiograph is None for d in digests] == [True] * (count - DECODED) + [False] * 2 + [True]
-    # dropped again, its picture can be seen again
-    assert films.drop([("0", bytes([0]))], most=99).known == 1
-    assert films.film() is films.films[digests[0]]
-    assert films.film().data == bytes([0])
+        images.mark_viewed(images.images[digest], radiograph)
+    assert [images.images[d].data is None for d in digests] == [True] * 3 + [False] * (FILES_KEPT + 1)
+    assert [images.images[d].radiograph is None for d in digests] == [True] * (count - DECODED_KEPT) + [False] * 2 + [
+        True
+    ]
+    # added again, the image can be displayed again
+    assert images.add([("0", bytes([0]))], max_images=99).duplicates == 1
+    assert images.image() is images.images[digests[0]]
+    assert images.image().data == bytes([0])
 
 
-def test_bytes_that_are_no_film_are_let_go_and_tried_again_when_dropped_again():
-    films = Worklist()
-    films.drop([("a", b"words")], most=9)
-    films.film().refuse("it is text")
-    assert films.film().data is None
-    assert films.drop([("a", b"words")], most=9).known == 1
-    assert films.film().status == "waiting"
+def test_unreadable_files_are_unloaded_and_tried_again_when_added_again():
+    images = Worklist()
+    images.add([("a", b"text")], max_images=9)
+    images.image().mark_unreadable("it is text")
+    assert images.image().data is None
+    assert images.add([("a", b"text")], max_images=9).duplicates == 1
+    assert images.image().status == "waiting"
 
 
-def test_removing_chooses_the_neighbour():
-    films = Worklist()
-    one, two, three = films.drop([("a", b"1"), ("b", b"2"), ("c", b"3")], most=9).taken
-    films.choose(two)
-    films.remove(two)
-    assert films.chosen == three
-    films.remove(three)
-    assert films.chosen == one
-    films.remove(one)
-    assert films.film() is None
-    films.choose("not there")
-    assert films.chosen is None
+def test_removing_an_image_chooses_its_neighbour():
+    images = Worklist()
+    one, two, three = images.add([("a", b"1"), ("b", b"2"), ("c", b"3")], max_images=9).added
+    images.choose(two)
+    images.remove(two)
+    assert images.chosen == three
+    images.remove(three)
+    assert images.chosen == one
+    images.remove(one)
+    assert images.image() is None
+    images.choose("not there")
+    assert images.chosen is None
+
+
+def test_removals_that_follow_each_other_are_undone_together():
+    images = Worklist()
+    first, second, third, fourth = images.add([(str(n), bytes([n])) for n in range(4)], max_images=9).added
+    images.remove(first)
+    images.remove(first, second)  # what the browser sends: all that its Undo would bring back
+    assert (list(images.images), images.chosen) == ([third, fourth], third)
+    images.undo_removal()
+    assert (list(images.images), images.chosen) == ([first, second, third, fourth], first)
+    images.remove(first)
+    images.remove(fourth)  # the first removal is no longer offered
+    images.undo_removal()
+    assert list(images.images) == [second, third, fourth]
+
+
+def test_the_frontal_view_of_an_upload_is_shown_whichever_comes_first():
+    lateral, frontal = phantom_dicom(64, 64, ViewPosition="LL"), phantom_dicom(64, 72)
+    images = Worklist()
+    together = images.add([("l", lateral), ("f", frontal)], max_images=9)
+    assert images.image().name == "f"
+    assert together.shown == images.chosen
+    images = Worklist()
+    alone = images.add([("old", phantom_dicom(64, 80))], max_images=9).shown
+    assert images.add([("l", lateral)], max_images=9, upload="u", more=True).shown == ""
+    assert images.chosen == alone
+    assert images.add([("f", frontal)], max_images=9, upload="u", position=1).shown == images.chosen != alone
+    images = Worklist()
+    images.add([("l", lateral)], max_images=9, upload="u")
+    assert images.image().name == "l"
 
 
 @pytest.mark.parametrize(("modality", "status"), [("CR", "read"), ("CT", "refused")])
 def test_status_follows_the_reading(predictor, modality, status):
-    films = Worklist()
+    images = Worklist()
     data = phantom_dicom(128, 128, Modality=modality)
-    films.drop([("a", data)], most=9)
-    film = films.film()
-    assert films.waiting() == [film]
-    film.take(read_film(data, predictor)[1])
-    assert film.status == status
-    assert bool(film.reasons()) == (status == "refused")
-    assert films.waiting() == []
+    images.add([("a", data)], max_images=9)
+    image = images.image()
+    assert images.waiting() == [image]
+    image.set_reading(read_image(data, predictor)[1])
+    assert image.status == status
+    assert bool(image.reasons()) == (status == "refused")
+    assert images.waiting() == []
 
 
-def test_a_name_is_not_in_what_is_printed():
-    films = Worklist()
-    films.drop([("Secret Name.png", phantom_png(32, 32))], most=9)
-    assert "Secret" not in repr(films.film())
+def test_the_repr_does_not_contain_the_file_name():
+    images = Worklist()
+    images.add([("Secret Name.png", phantom_png(32, 32))], max_images=9)
+    assert "Secret" not in repr(images.image())
 
 
-def test_all_readings_stand_under_the_same_terms_or_nothing_is_changed(calibrated_models):
+def test_settings_apply_to_all_readings_or_nothing_is_changed(calibrated_models):
     from cxr_core.errors import WrongArguments
     from cxr_core.model import Predictor, open_model
-    from cxr_core.model.engines import open_engine
+    from cxr_core.model.predictor import open_engine
 
     folder = open_model(str(calibrated_models / "enriched"))
-    predictor, films = Predictor(folder, open_engine(folder, "openvino")), Worklist()
-    data = {name: phantom_png(128 + n, 128) for n, name in enumerate(("a", "b", "waits"))}
-    films.drop(data.items(), most=9)
-    read = [film for film in films.films.values() if film.name != "waits"]
-    for film in read:
-        film.take(read_film(film.data, predictor)[1])
-    films.stand_under(folder.card, "youden", {"Mass": 0.3})
-    assert films.operating_point == "youden"
-    for film in read:
-        assert film.reading.operating_point == "youden"
-        assert film.reading.prevalence == {"Mass": 0.3}
-    kept = [film.reading for film in read]
-    for terms in (("none", None), ("default", {"Hernia": 0.1})):
+    predictor, images = Predictor(folder, open_engine(folder, "openvino")), Worklist()
+    data = {name: phantom_png(128 + n, 128) for n, name in enumerate(("a", "b", "waiting"))}
+    images.add(data.items(), max_images=9)
+    read = [image for image in images.images.values() if image.name != "waiting"]
+    for image in read:
+        image.set_reading(read_image(image.data, predictor)[1])
+    images.apply_settings(folder.card, "youden", {"Mass": 0.3})
+    assert images.operating_point == "youden"
+    for image in read:
+        assert image.reading.operating_point == "youden"
+        assert image.reading.prevalence == {"Mass": 0.3}
+    before = [image.reading for image in read]
+    for invalid in (("none", None), ("default", {"Hernia": 0.1})):
         with pytest.raises(WrongArguments):
-            films.stand_under(folder.card, *terms)
-    assert (films.operating_point, films.prevalence) == ("youden", {"Mass": 0.3})
-    assert all(film.reading is before for film, before in zip(read, kept, strict=True))
+            images.apply_settings(folder.card, *invalid)
+    assert (images.operating_point, images.prevalence) == ("youden", {"Mass": 0.3})
+    assert all(image.reading is reading for image, reading in zip(read, before, strict=True))

@@ -1,122 +1,251 @@
-// The list of findings. Choosing one is told to the viewer at once, and to the server for its downloads.
+// The panel beside the image: summary, warnings, the findings as rows, and the details of the chosen one. It draws from
+// the store. A choice goes to the viewer at once, and to the server for its downloads.
 
 class Findings {
   constructor(root) {
-    this.root = root.querySelector(".findings");
-    this.told = () => this.mark();
-    store.listeners.add(this.told);
-    this.root.addEventListener("keydown", (event) => this.move(event));
+    const find = (name) => root.querySelector(`.${name}`);
+    this.root = find("panel");
+    [this.summary, this.warnings, this.list, this.problem, this.details, this.live] = ["summary", "warnings", "findings", "problem", "details", "live"].map(find);
+    this.onStoreChange = () => this.draw();
+    this.onPageKey = (event) => this.onKeyAnywhere(event);
+    store.listeners.add(this.onStoreChange);
+    this.observer = new MutationObserver(markFollowing);
+    this.observer.observe(document.querySelector(".st-key-cockpit-findings") ?? document.body, { childList: true, subtree: true });
+    window.addEventListener("keydown", this.onPageKey);
+    this.list.addEventListener("keydown", (event) => this.onKey(event));
+    this.act = { choose: (label) => this.choose(label), give: (...opinion) => this.give(...opinion), comment: (...comment) => this.comment(...comment), leaveComment: (field) => this.leaveComment(field) };
+    store.keys?.push(
+      { group: "Findings", key: "N, Shift+N", text: "Next and previous finding" },
+      { group: "Findings", key: "↓ ↑ Home End", text: "Move through the findings, while the list has the focus" },
+      { group: "Findings", key: "S", text: "Show the findings, with Read first" },
+    );
   }
 
-  show(data, send) {
+  // A run of Streamlit's script says what it knows of an image; what the browser has fetched of it is newer.
+  show({ content }, send) {
     this.send = send;
-    if (this.data && this.data.sha !== data.sha) store.maps.delete(this.data.sha);
-    const same = JSON.stringify(this.data) === JSON.stringify(data);
-    this.data = data;
-    store.maps.set(data.sha, data);
-    if (!store.chosen.has(data.sha)) store.chosen.set(data.sha, data.chosen);
-    if (!same) this.write();
-    store.tell();
+    if (content && !store.images.has(content.id)) store.take(content);
+    this.draw();
   }
 
-  write() {
-    const { rows, folded } = this.data;
-    const open = this.root.querySelector("details")?.open ?? false;
-    this.root.replaceChildren();
-    const list = make("div", "list");
-    list.setAttribute("role", "radiogroup");
-    list.setAttribute("aria-label", "Findings; choosing one shows its heat map");
-    const evaluated = rows.filter((row) => row.state !== "not_evaluated");
-    for (const row of evaluated) list.append(this.row(row));
-    this.root.append(list);
-    const others = rows.filter((row) => row.state === "not_evaluated");
-    if (others.length) {
-      const details = make("details", "folded");
-      details.open = open;
-      const summary = make("summary");
-      summary.append(make("span", "count", `Not evaluated (${others.length})`), make("span", "why", folded));
-      details.append(summary, ...others.map((row) => this.row(row)));
-      this.root.append(details);
+  get image() { return store.images.get(store.current) ?? null; }
+  get data() { return this.image?.findings ?? null; }
+
+  // The label that is chosen; while the findings are hidden, the first one until the reader chooses.
+  get chosen() {
+    const { image } = this;
+    if (!image) return undefined;
+    if (!image.asked) return store.chosen.get(image.id);
+    return store.askedLabel.get(image.id) ?? image.asked.find(({ evaluated }) => evaluated)?.label ?? image.asked[0]?.label;
+  }
+
+  // --- drawing -----------------------------------------------------------------------------------
+
+  draw() {
+    markFollowing();
+    const { image, chosen } = this;
+    if (image === this.drawn && chosen === this.drawnChosen) return;
+    [this.drawn, this.drawnChosen] = [image, chosen];
+    const content = JSON.stringify([image?.id, image?.status, image?.summary, image?.wait, image?.warnings, image?.notes, image?.findings?.rows, image?.asked, image?.opinions]);
+    if (content !== this.content) {
+      this.content = content;
+      this.keepingFocus(() => this.write(image));
+      this.announce(image);
     }
-    this.mark();
+    this.keepingFocus(() => this.markChosen());
   }
 
-  row(row) {
-    const node = make("button", `row ${row.state}`);
-    node.type = "button";
-    node.dataset.label = row.label;
-    node.dataset.state = row.state;
-    node.setAttribute("role", "radio");
-    node.title = row.distance;
-    node.append(make("span", "name", row.title));
-    const values = make("span", "values");
-    values.append(make("b", "", row.value), make("span", "", row.threshold ? `threshold ${row.threshold}` : "no threshold"));
-    node.append(values);
-    if (row.bar !== null) node.append(this.bar(row));
-    node.append(make("span", "state", row.stateWords));
-    if (row.interval) {
-      const interval = make("span", "interval", `interval ${row.interval}`);
-      interval.title = row.intervalWords;
-      node.append(interval);
+  write(image) {
+    const open = this.list.querySelector("details")?.open ?? false;
+    this.root.dataset.status = image?.status ?? "";
+    this.root.dataset.id = image?.id ?? "";
+    this.summary.textContent = image?.wait || (image?.summary ?? "");
+    this.writeWarnings(image);
+    const rows = image?.asked ? askedRows : image?.findings ? findingRows : () => [];
+    this.list.replaceChildren(...rows(image, this.chosen, open, this.act));
+    if (this.problemOf !== image?.id) this.say("");
+  }
+
+  // What has the focus is written again: the same thing has it afterwards, with what was typed into it.
+  keepingFocus(change) {
+    const find = (...data) => this.root.querySelector(data.map(([name, value]) => `[data-${name}="${CSS.escape(value)}"]`).join(""));
+    const node = this.root.getRootNode().activeElement;
+    const data = node && this.root.contains(node) ? Object.entries(node.dataset).filter(([name]) => ["label", "of", "opinion"].includes(name)) : [];
+    const typed = node?.tagName === "INPUT" ? [node.value, node.selectionStart, node.selectionEnd] : null;
+    // Chrome has what is removed lose the focus first
+    this.rewriting = true;
+    change();
+    this.rewriting = false;
+    const after = data.length ? find(...data) : null;
+    if (!after || after === node) return;
+    after.focus({ preventScroll: true });
+    if (typed) {
+      after.value = typed[0];
+      after.setSelectionRange(typed[1], typed[2]);
     }
-    if (row.caveat) node.append(make("span", "caveat", row.caveat));
-    node.onclick = () => this.choose(row.label);
-    return node;
   }
 
-  // Log-odds, the threshold in the middle; the ends are open.
-  bar(row) {
-    const bar = make("span", "bar");
-    const fill = make("i");
-    const width = 50 * Math.abs(row.bar);
-    fill.style.width = `${width}%`;
-    fill.style.left = `${row.bar < 0 ? 50 - width : 50}%`;
-    bar.append(fill);
-    if (row.span) {
-      const span = make("u");
-      span.style.left = `${50 + 50 * row.span[0]}%`;
-      span.style.width = `${50 * (row.span[1] - row.span[0])}%`;
-      bar.append(span);
-    }
-    bar.append(make("b"));
-    bar.setAttribute("aria-hidden", "true");
-    return bar;
+  writeWarnings(image) {
+    this.warnings.replaceChildren();
+    if (!image || (image.status !== "read" && !image.warnings.length)) return;
+    const lines = image.warnings.length ? image.warnings : ["None. The reading can still be wrong."];
+    const list = make("ul");
+    list.append(...lines.map((line) => make("li", "", line)));
+    const refused = image.status !== "read";
+    this.warnings.className = image.warnings.length ? "warnings some" : "warnings";
+    this.warnings.append(make("h3", "", refused ? "Reasons" : "Warnings"), list);
+    if (image.notes.length) this.warnings.append(make("p", "notes", `Notes: ${image.notes.join("; ")}`));
   }
 
-  choose(label) {
-    store.choose(this.data.sha, label);
-    this.send("pick", { sha: this.data.sha, label });
+  announce(image) {
+    if (!image) return;
+    const reasons = image.warnings.map((reason) => reason.replace(/^not read: /, ""));
+    const text = image.findings ? `Findings ready: ${image.summary}` : [image.summary, reasons.join("; ")].filter(Boolean).join(": ");
+    if (text !== this.announced) this.live.textContent = text;
+    this.announced = text;
   }
 
-  mark() {
-    if (!this.data) return;
-    const chosen = store.chosen.get(this.data.sha);
-    for (const node of this.root.querySelectorAll(".row")) {
+  rows() {
+    return [...this.list.querySelectorAll(".findings > .list :is(.row, .ask), details[open] :is(.row, .ask)")];
+  }
+
+  markChosen() {
+    const { image, chosen } = this;
+    this.list.querySelectorAll(".line").forEach((line, index) => {
+      const [node, ...buttons] = line.querySelectorAll("[data-label], .opinion button");
       const on = node.dataset.label === chosen;
       node.setAttribute("aria-checked", on);
-      node.tabIndex = on ? 0 : -1;
-    }
+      // before a choice the first row takes the focus
+      node.tabIndex = on || (!chosen && index === 0) ? 0 : -1;
+      for (const button of buttons) button.tabIndex = on ? 0 : -1;
+    });
+    const row = this.data?.rows.find(({ label }) => label === chosen);
+    const asked = image?.asked?.find(({ label }) => label === chosen);
+    this.details.hidden = !this.data && !asked;
+    this.details.classList.toggle("asked", Boolean(asked));
+    this.details.replaceChildren(
+      ...(this.data ? findingDetails(this.data, chosen) : []),
+      ...(asked ? [make("h3", "", asked.title)] : []),
+      ...(row || asked ? opinionDetails(image, chosen, row?.state ?? "", this.act) : []),
+    );
   }
 
-  move(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step || event.target.tagName === "SUMMARY") return;
+  // --- what the reader does ----------------------------------------------------------------------
+
+  choose(label) {
+    const { id, asked } = this.image;
+    if (asked) {
+      store.askedLabel.set(id, label);
+      this.draw();
+      return;
+    }
+    store.choose(id, label);
+    this.draw();
+    this.send("pick", { sha: id, label });
+  }
+
+  // Store an opinion; the comment stays the one before, unless another is given.
+  async give(label, opinion, comment = commentOn(this.image, label)) {
+    const { id } = this.image;
+    const problem = await sendOpinion(id, label, opinion, comment);
+    if (this.image?.id !== id) return;
+    this.say(problem);
+    if (problem) return;
+    const title = (this.data?.rows ?? this.image.asked ?? []).find((row) => row.label === label)?.title ?? label;
+    this.live.textContent = `${title}: ${opinion}${comment ? ", with a comment" : ""}`;
+    // the paragraph for a report, which a script run writes, has the opinions
+    clearTimeout(this.noting);
+    if (this.data) this.noting = setTimeout(() => this.send("noted", Date.now()), 1000);
+  }
+
+  giveByKey(opinion) {
+    if (this.chosen && opinion) this.give(this.chosen, opinion);
+    else this.say(this.chosen ? "The model has no state to agree with: Y, E or U states your opinion." : "Choose a finding first (N).");
+  }
+
+  // A comment is stored with an opinion: with the last one again, or with the one that follows.
+  comment(label, text) {
+    const now = opinionNow(this.image, label);
+    if (this.rewriting || !this.image || text === commentOn(this.image, label)) return;
+    if (now) {
+      this.give(label, now.opinion, text);
+      return;
+    }
+    store.drafts.set(`${this.image.id} ${label}`, text);
+    this.say(text && "The comment is stored with your opinion: Y, E or U.");
+  }
+
+  toComment() {
+    const field = this.details.querySelector(".comment");
+    if (field) field.focus();
+    else this.say("Choose a finding first (N).");
+  }
+
+  leaveComment(field) {
+    const row = this.rows().find((one) => one.dataset.label === this.chosen);
+    if (row) row.focus({ preventScroll: true });
+    else field.blur();
+  }
+
+  // What went wrong with an opinion on this image, until the next one.
+  say(text) {
+    this.problemOf = this.image?.id;
+    this.problem.textContent = text;
+  }
+
+  step(to) {
+    const rows = this.rows();
+    const row = rows[Math.min(rows.length - 1, Math.max(0, to))];
+    row?.focus({ preventScroll: false });
+    row?.click();
+  }
+
+  onKey(event) {
+    if (event.target.tagName === "SUMMARY" || event.ctrlKey || event.altKey || event.metaKey) return;
+    const at = this.rows().indexOf(event.target.closest(".line")?.querySelector("[data-label]"));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: Infinity }[event.key];
+    if (to === undefined) return;
     event.preventDefault();
-    const nodes = [...this.root.querySelectorAll(".list .row, details[open] .row")];
-    const at = nodes.findIndex((node) => node === event.target);
-    const next = nodes[Math.min(nodes.length - 1, Math.max(0, at + step))];
-    next?.focus();
-    next?.click();
+    event.stopPropagation();
+    this.step(to);
+  }
+
+  onKeyAnywhere(event) {
+    if (isTyping(event) || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.toLowerCase();
+    // an image that was chosen a moment ago may not be fetched yet
+    if (key === "s" && store.current && (this.image ? this.image.hidden : store.worklist?.readFirst)) {
+      event.preventDefault();
+      this.send("reveal", store.current);
+      return;
+    }
+    if (!this.data && !this.image?.asked) return;
+    const state = this.data?.rows.find(({ label }) => label === this.chosen)?.state;
+    const act = {
+      n: () => {
+        const at = this.rows().findIndex((row) => row.getAttribute("aria-checked") === "true");
+        this.step(event.shiftKey ? Math.max(0, at - 1) : at + 1);
+      },
+      j: () => this.giveByKey(opinionOf(state, true)),
+      z: () => this.giveByKey(opinionOf(state, false)),
+      t: () => this.toComment(),
+    }[key] ?? (OPINION_KEYS.has(key) && (() => this.giveByKey(OPINION_KEYS.get(key))));
+    if (!act) return;
+    event.preventDefault();
+    // an opinion stays: a key that is held states one
+    if (key === "n" || !event.repeat) act();
   }
 
   stop() {
-    store.listeners.delete(this.told);
-    if (this.data) store.maps.delete(this.data.sha);
-    store.tell();
+    clearTimeout(this.noting);
+    this.observer.disconnect();
+    window.removeEventListener("keydown", this.onPageKey);
+    store.listeners.delete(this.onStoreChange);
   }
 }
 
 const lists = (store.lists ??= new WeakMap());
+store.askedLabel ??= new Map(); // id -> label that is chosen while the findings are hidden
 
 export default function ({ parentElement, data, setTriggerValue }) {
   let list = lists.get(parentElement);

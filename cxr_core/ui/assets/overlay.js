@@ -1,13 +1,13 @@
-// Maps, contours and what the model has not seen, in the coordinates of the original film:
+// Heat maps, contours and the area outside the model input, in coordinates of the original radiograph:
 // integers at pixel centres, pixel 0 from -0.5 to 0.5.
 
-const MAP_SIDE = 512; // longest side of the painted map; between its pixels the browser is bilinear
+const MAP_SIDE = 512; // longest side of the painted map; the browser interpolates linearly between its pixels
 
-// Paint a map: one hue, its strength is its opacity. Bilinear between cell centres, the rim held.
-function paintMap(canvas, film, map, colour) {
-  const share = Math.min(1, MAP_SIDE / Math.max(film.rows, film.columns));
-  canvas.width = Math.max(1, Math.round(film.columns * share));
-  canvas.height = Math.max(1, Math.round(film.rows * share));
+// Paint a heat map: one hue, intensity as opacity. Bilinear between cell centres, constant beyond the outer ones.
+function paintMap(canvas, radiograph, map, colour) {
+  const scale = Math.min(1, MAP_SIDE / Math.max(radiograph.rows, radiograph.columns));
+  canvas.width = Math.max(1, Math.round(radiograph.columns * scale));
+  canvas.height = Math.max(1, Math.round(radiograph.rows * scale));
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const [[sx, , tx], [, sy, ty]] = map.toOriginal;
@@ -19,18 +19,18 @@ function paintMap(canvas, film, map, colour) {
   };
   const across = [];
   for (let i = 0; i < canvas.width; i++) {
-    const x = ((i + 0.5) * film.columns) / canvas.width - 0.5;
+    const x = ((i + 0.5) * radiograph.columns) / canvas.width - 0.5;
     across.push(x < left - 0.5 || x > right - 0.5 ? null : cell(x, tx, sx, map.columns));
   }
   for (let j = 0; j < canvas.height; j++) {
-    const y = ((j + 0.5) * film.rows) / canvas.height - 0.5;
+    const y = ((j + 0.5) * radiograph.rows) / canvas.height - 0.5;
     if (y < top - 0.5 || y > bottom - 0.5) continue;
     const [r0, r1, fr] = cell(y, ty, sy, map.rows);
     for (let i = 0; i < canvas.width; i++) {
       if (!across[i]) continue;
       const [c0, c1, fc] = across[i];
-      const upper = map.share[r0 * map.columns + c0] * (1 - fc) + map.share[r0 * map.columns + c1] * fc;
-      const lower = map.share[r1 * map.columns + c0] * (1 - fc) + map.share[r1 * map.columns + c1] * fc;
+      const upper = map.intensity[r0 * map.columns + c0] * (1 - fc) + map.intensity[r0 * map.columns + c1] * fc;
+      const lower = map.intensity[r1 * map.columns + c0] * (1 - fc) + map.intensity[r1 * map.columns + c1] * fc;
       const at = 4 * (j * canvas.width + i);
       image.data[at] = colour[0];
       image.data[at + 1] = colour[1];
@@ -52,13 +52,11 @@ function drawContour(context, map, place, colour, thickness) {
   context.stroke();
 }
 
-// Shade and hatch what was cropped away before the model saw the film.
-function drawUnseen(context, film, seen, place, thickness) {
+// Shade and hatch the area that was cropped before the model input.
+function drawUnseen(context, radiograph, seen, place, thickness) {
   const [left, top, right, bottom] = seen;
-  const [x0, y0] = place(-0.5, -0.5);
-  const [x1, y1] = place(film.columns - 0.5, film.rows - 0.5);
-  const [a0, b0] = place(left - 0.5, top - 0.5);
-  const [a1, b1] = place(right - 0.5, bottom - 0.5);
+  const [x0, y0, x1, y1] = corners(place(-0.5, -0.5), place(radiograph.columns - 0.5, radiograph.rows - 0.5));
+  const [a0, b0, a1, b1] = corners(place(left - 0.5, top - 0.5), place(right - 0.5, bottom - 0.5));
   context.save();
   context.beginPath();
   context.rect(x0, y0, x1 - x0, y1 - y0);
@@ -78,6 +76,11 @@ function drawUnseen(context, film, seen, place, thickness) {
   context.restore();
 }
 
-function everythingSeen(film, seen) {
-  return seen[0] <= 0 && seen[1] <= 0 && seen[2] >= film.columns && seen[3] >= film.rows;
+// Of a rectangle that may be turned: left, top, right, bottom.
+function corners([x0, y0], [x1, y1]) {
+  return [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
+}
+
+function everythingSeen(radiograph, seen) {
+  return seen[0] <= 0 && seen[1] <= 0 && seen[2] >= radiograph.columns && seen[3] >= radiograph.rows;
 }

@@ -1,40 +1,49 @@
-"""The web server around the pages: headers, bounds, and what is given back when a tab has closed."""
+"""The web server around the pages: security headers, limits, routes of the reading page, and session cleanup."""
 
 from __future__ import annotations
+
+import logging
 
 from starlette.middleware import Middleware
 from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
-from ...memory import few_heaps
-from .connections import bound_connections, enough_files
+from ...process_resources import few_heaps
+from ...settings import folder_notes
+from ..session_cleanup import lifespan
+from .browser_cookie import BrowserCookie
+from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
-from .release import lifespan
-from .sockets import BoundedSockets
-from .uploads import BoundedRequests
+from .return_address import ReturnAddress
+from .uploads import LimitedRequests
+from .worklist_routes import reading_routes
 
-__all__ = ["lifespan", "middleware", "prepare"]
+__all__ = ["lifespan", "middleware", "prepare", "reading_routes"]
 
-_SENT_BYTES = 200 * 10**6
+_LOG = logging.getLogger(__name__)
+_MAX_SENT_BYTES = 200 * 10**6
 
 
 def prepare() -> None:
-    """Set what the server is to do before it listens.
+    """Configure the server before it listens.
 
-    ``server.maxMessageSize`` bounds both what a tab may send, which uvicorn puts together in memory before anybody is
-    asked, and what it is sent. The settings file has the former; the latter, a picture of full size, is set here.
+    ``server.maxMessageSize`` limits both what a tab sends, which uvicorn assembles in memory before any check, and what
+    it receives. The settings file has the former; the latter, a radiograph of full size, is set here.
     """
-    runtime_util._max_message_size_bytes = _SENT_BYTES
-    # whatever the environment says: nothing is counted elsewhere, and nobody may frame or steer the page
+    runtime_util._max_message_size_bytes = _MAX_SENT_BYTES
+    # whatever the environment says: no usage statistics, and no other origin may embed or control the page
     config.set_option("browser.gatherUsageStats", False)
     config.set_option("client.allowedOrigins", [])
-    # asked of a server elsewhere when a request names another origin, to see whether that is this machine
+    # Streamlit would query an external server when a request names another origin
     net_util.get_external_ip = net_util.get_internal_ip = lambda: None
     few_heaps()
-    enough_files()
-    bound_connections()
+    raise_file_limit()
+    for sentence in folder_notes():
+        _LOG.warning(sentence)
+    limit_connections()
 
 
 def middleware() -> list[Middleware]:
-    """Return what every request goes through, from the outside in."""
-    return [Middleware(SecurityHeaders), Middleware(BoundedSockets), Middleware(BoundedRequests)]
+    """Return the middleware of every request, the outermost first."""
+    kinds = (SecurityHeaders, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress)
+    return [Middleware(kind) for kind in kinds]

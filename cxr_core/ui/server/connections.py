@@ -1,83 +1,234 @@
-"""Bounds on connections, below HTTP: how many there are, and how long one may say nothing.
+"""Limits on connections and tabs: how many are open, how long a connection may stay silent, what a tab may send.
 
-uvicorn waits for ever for the first request of a connection, and counts none of them; each holds a file of the process.
-Its class for HTTP is given a bound here, before the server begins to listen. A connection that has become a WebSocket
-is counted on, until it is closed.
+uvicorn waits without limit for the first request of a connection and does not count connections, although each holds a
+file descriptor. Its HTTP protocol class is limited here, before the server listens; a connection that has become a
+WebSocket counts until it is closed. A tab is a WebSocket with a Streamlit session: files, threads and some MB of
+memory. Visitors who have not signed in need one to see the sign-in; they have a separate quota, so that they cannot
+take the places of those who have.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import ipaddress
+from collections import Counter, defaultdict
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from ...access import Role
 from ...settings import settings
-from .refusal import address_of
+from ..visitor import sign_in_is_set_up, visitor_of_request
 
-__all__ = ["FIRST_REQUEST_SECONDS", "bound_connections", "enough_files"]
+if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = [
+    "ANONYMOUS_MESSAGE_BYTES",
+    "FIRST_REQUEST_SECONDS",
+    "MESSAGE_BYTES",
+    "LimitedSockets",
+    "Refused",
+    "client_address",
+    "limit_connections",
+    "max_anonymous_tabs",
+    "raise_file_limit",
+    "refusal_response",
+]
 
 FIRST_REQUEST_SECONDS = 15.0
-"""So long a new connection has for the head of its first request."""
+"""Time in which a new connection must send the head of its first request."""
 
-_FILES = 8192
+MESSAGE_BYTES = 2 * 10**6
+"""Largest message of a tab; that of a page with hundreds of files takes a tenth."""
+
+ANONYMOUS_MESSAGE_BYTES = 50_000
+"""Largest message of a visitor who has not signed in; a click on a button takes some hundred bytes."""
+
+_FILE_DESCRIPTORS = 8192
+
+_TRY_AGAIN_LATER, _POLICY, _TOO_BIG = 1013, 1008, 1009  # RFC 6455 section 7.4.1, and IANA's registry
 
 
-class _Bounded:
-    """Connections by address; a closed one is forgotten when the next one is counted."""
+class _OpenConnections:
+    """Open connections by client address; closed ones are removed when the next one is counted."""
 
     def __init__(self) -> None:
-        self._open: dict[str, set[asyncio.Transport]] = defaultdict(set)
+        self._by_address: dict[str, set[asyncio.Transport]] = defaultdict(set)
 
-    def admits(self, transport: asyncio.Transport) -> bool:
+    def admit(self, transport: asyncio.Transport) -> bool:
+        """Count a new connection; return False, and do not count it, if a limit is reached."""
         peer = transport.get_extra_info("peername")
-        address = address_of({"client": peer if isinstance(peer, tuple) else None})
-        for other in list(self._open):
-            self._open[other] = {one for one in self._open[other] if not one.is_closing()}
-            if not self._open[other]:
-                del self._open[other]
-        most = settings().max_connections
-        # an address may have half of them, so that one alone cannot keep the others out
-        if sum(map(len, self._open.values())) >= most or len(self._open.get(address, ())) >= max(1, most // 2):
+        address = client_address({"client": peer if isinstance(peer, tuple) else None})
+        for name in list(self._by_address):
+            self._by_address[name] = {entry for entry in self._by_address[name] if not entry.is_closing()}
+            if not self._by_address[name]:
+                del self._by_address[name]
+        limit = settings().max_connections
+        # one address may have half of them, so that it cannot keep the others out
+        total = sum(map(len, self._by_address.values()))
+        if total >= limit or len(self._by_address.get(address, ())) >= max(1, limit // 2):
             return False
-        self._open[address].add(transport)
+        self._by_address[address].add(transport)
         return True
 
 
-def bound_connections() -> None:
-    """Bound the connections of this process' server from now on; once."""
+def limit_connections() -> None:
+    """Limit the connections of this process's server from now on; further calls change nothing."""
     if getattr(AutoHTTPProtocol, "_second_read", False):
         return
-    AutoHTTPProtocol._second_read = True
-    bounded, made = _Bounded(), AutoHTTPProtocol.connection_made
+    AutoHTTPProtocol._second_read = True  # type: ignore[attr-defined]  # our mark on uvicorn's class
+    connections, original = _OpenConnections(), AutoHTTPProtocol.connection_made
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        made(self, transport)
-        if not bounded.admits(transport):
+    def connection_made(self: H11Protocol | HttpToolsProtocol, transport: asyncio.Transport) -> None:
+        original(self, transport)
+        if not connections.admit(transport):
             transport.abort()
             return
 
-        def silent() -> None:
-            # a cycle is what uvicorn makes of the head of a request
+        def abort_if_silent() -> None:
+            # uvicorn sets ``cycle`` when it has parsed the head of a request
             if self.cycle is None and transport.get_protocol() is self and not transport.is_closing():
                 transport.abort()
 
-        self.loop.call_later(FIRST_REQUEST_SECONDS, silent)
+        self.loop.call_later(FIRST_REQUEST_SECONDS, abort_if_silent)
 
-    AutoHTTPProtocol.connection_made = connection_made
+    # uvicorn accepts no other class, so the method of its class is replaced
+    AutoHTTPProtocol.connection_made = connection_made  # type: ignore[method-assign, assignment]
 
 
-def enough_files() -> None:
-    """Let this process open as many files as the bounds may need, where the system allows it.
+def raise_file_limit() -> None:
+    """Raise the limit of open files of this process to what the other limits may need, if the system allows it.
 
-    A tab takes one for its connection and three for the loop of events that Streamlit gives each session. Many systems
-    allow 1,024 unless asked, and a server that has none left accepts nobody, its health check included.
+    A tab takes one for its connection and three for the event loop of its session. Many systems allow 1,024 by default,
+    and a server without a free one accepts no connection, health checks included.
     """
     with suppress(ImportError, ValueError, OSError):
         import resource  # not on Windows
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        wanted = _FILE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_FILE_DESCRIPTORS, hard)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class LimitedSockets:
+    """ASGI middleware: refuse a WebSocket above the limits, and close one that sends what no page of ours sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._by_address: Counter[str] = Counter()
+        self._total = self._anonymous = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept a tab within the limits."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        address, reader = client_address(scope), _is_reader(scope)
+        if self._is_full(address, reader):
+            await receive()
+            # before it is accepted: the server responds with 403
+            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+            return
+        self._count(address, reader, 1)
+        try:
+            await self._app(scope, _LimitedMessages(receive, send, reader=reader), send)
+        finally:
+            self._count(address, reader, -1)
+
+    def _is_full(self, address: str, reader: bool) -> bool:
+        if self._total >= settings().max_sessions or self._by_address[address] >= settings().max_sessions_per_address:
+            return True
+        return not reader and self._anonymous >= max_anonymous_tabs()
+
+    def _count(self, address: str, reader: bool, change: int) -> None:
+        self._total += change
+        self._anonymous += 0 if reader else change
+        self._by_address[address] += change
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+class _LimitedMessages:
+    """Passes on the messages of a tab; closes it at one that is too large or malformed."""
+
+    def __init__(self, receive: Receive, send: Send, *, reader: bool) -> None:
+        self._receive, self._send, self._reader = receive, send, reader
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return message
+        code = self._close_code(message)
+        if not code:
+            return message
+        await self._send({"type": "websocket.close", "code": code})
+        return {"type": "websocket.disconnect", "code": code}
+
+    def _close_code(self, message: Message) -> int:
+        data = message.get("bytes")
+        if data is None:
+            return _POLICY
+        if len(data) > (MESSAGE_BYTES if self._reader else ANONYMOUS_MESSAGE_BYTES):
+            return _TOO_BIG
+        try:
+            request = BackMsg.FromString(data)
+        except DecodeError:
+            return _POLICY
+        # the server makes an upload URL for each name
+        names = len(request.file_urls_request.file_names)
+        return _POLICY if names > (settings().max_files if self._reader else 0) else 0
+
+
+def max_anonymous_tabs() -> int:
+    """Return how many tabs of visitors who have not signed in may be connected: a third of all."""
+    return max(1, settings().max_sessions // 3)
+
+
+def _is_reader(scope: Scope) -> bool:
+    """Return whether the visitor of a tab has a role, by sign-in or in single-user mode."""
+    if not sign_in_is_set_up():
+        return True
+    return visitor_of_request(HTTPConnection(scope)).may(Role.READER)
+
+
+class Refused(Exception):
+    """A request that is not served; ``status`` is that of HTTP, the message one line."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def refusal_response(refused: Refused) -> PlainTextResponse:
+    """Return the response to a refused request; it closes the connection, so that the client stops sending."""
+    headers = {"Connection": "close", "Cache-Control": "no-store"}
+    if refused.status == 503:
+        headers["Retry-After"] = "10"
+    if refused.status == 405:
+        headers["Allow"] = "GET, POST"
+    return PlainTextResponse(str(refused), refused.status, headers)
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address that a request counts for: of IPv6 the /64 network, which is what one customer has.
+
+    Behind a proxy on this machine that sends ``X-Forwarded-For`` it is the forwarded address: uvicorn accepts that
+    header from 127.0.0.1 and ::1 only.
+    """
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 6 and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))

@@ -1,8 +1,8 @@
-"""What every answer of the server says to the browser, and under which names it is asked.
+"""Security headers of every response, and the check of the Host header.
 
-The policy is as narrow as Streamlit's own page allows, and was tried in Chromium on every page. Scripts come from this
-server, and from ``blob:``, by which Streamlit loads the code of our components; no text is run as code. Styles in the
-page are Streamlit's own way of drawing. Nothing is fetched from, sent to, or framed by another origin.
+The Content-Security-Policy is as strict as Streamlit's page allows, and is tested in Chromium on every page. Scripts
+come from this server and from ``blob:`` URLs, with which Streamlit loads the code of components; ``eval`` is forbidden.
+Inline styles are needed by Streamlit. Nothing is loaded from, sent to, or framed by another origin.
 
 Sources: W3C Content Security Policy Level 3; RFC 6797 (Strict-Transport-Security); RFC 6265 section 4.1.2.5 (Secure).
 """
@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from ..visitor import address_of_sign_in
+from ..visitor import redirect_uri
 
 __all__ = ["SecurityHeaders", "policy"]
 
@@ -29,43 +29,43 @@ _YEAR = 365 * 24 * 60 * 60
 
 
 class SecurityHeaders:
-    """Refuse a host that is not allowed; add the headers to every answer, and ``Secure`` to cookies behind https."""
+    """Refuse hosts that are not allowed; add the headers to every response, and ``Secure`` to cookies behind HTTPS."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, with the headers; refuse a host that is not allowed."""
+        """Respond with the headers; refuse a host that is not allowed."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        asked = Headers(scope=scope)
-        https = _is_https(scope, asked)
-        secure = https or address_of_sign_in().startswith("https://")
+        request_headers = Headers(scope=scope)
+        https = _is_https(scope, request_headers)
+        secure = https or redirect_uri().startswith("https://")
 
-        async def told(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 message.setdefault("headers", [])
-                _complete(MutableHeaders(raw=message["headers"]), https=https, secure=secure)
+                _set_headers(MutableHeaders(raw=message["headers"]), https=https, secure=secure)
             await send(message)
 
-        # Streamlit asks this of a WebSocket itself
-        if scope["type"] == "http" and not is_host_allowed(asked.get("host")):
-            refusal = PlainTextResponse("This name is not in server.allowedHosts of .streamlit/config.toml.", 421)
-            await refusal(scope, receive, told)
+        # Streamlit checks a WebSocket itself
+        if scope["type"] == "http" and not is_host_allowed(request_headers.get("host")):
+            refusal = PlainTextResponse("This host name is not in server.allowedHosts of .streamlit/config.toml.", 421)
+            await refusal(scope, receive, send_with_headers)
             return
-        await self._app(scope, receive, told)
+        await self._app(scope, receive, send_with_headers)
 
 
 @cache
 def policy() -> str:
-    """Return the Content-Security-Policy of every answer."""
+    """Return the Content-Security-Policy."""
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    allowed = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline]
-    parts = {
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline]
+    directives = {
         "default-src": "'self'",
-        "script-src": " ".join(["'self'", "blob:", *(f"'sha256-{digest}'" for digest in allowed)]),
+        "script-src": " ".join(["'self'", "blob:", *(f"'sha256-{digest}'" for digest in hashes)]),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -77,20 +77,20 @@ def policy() -> str:
         "frame-src": "'none'",
         "frame-ancestors": "'none'",
     }
-    return "; ".join(f"{name} {value}" for name, value in parts.items())
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
 
 
-def _is_https(scope: Scope, asked: Headers) -> bool:
-    return scope["scheme"] in ("https", "wss") or asked.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
+def _is_https(scope: Scope, headers: Headers) -> bool:
+    return scope["scheme"] in ("https", "wss") or headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"
 
 
-def _complete(headers: MutableHeaders, *, https: bool, secure: bool) -> None:
+def _set_headers(headers: MutableHeaders, *, https: bool, secure: bool) -> None:
     headers["Content-Security-Policy"] = policy()
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     # for browsers that do not know frame-ancestors
     headers["X-Frame-Options"] = "DENY"
-    # no other site shows what is served here, not as a picture either
+    # no other site may embed what is served here, images included
     headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if https:
         headers["Strict-Transport-Security"] = f"max-age={_YEAR}"
@@ -99,5 +99,5 @@ def _complete(headers: MutableHeaders, *, https: bool, secure: bool) -> None:
 
 
 def _secured(cookie: bytes) -> bytes:
-    given = {part.strip().lower() for part in cookie.split(b";")[1:]}
-    return cookie if b"secure" in given else cookie + b"; Secure"
+    attributes = {part.strip().lower() for part in cookie.split(b";")[1:]}
+    return cookie if b"secure" in attributes else cookie + b"; Secure"

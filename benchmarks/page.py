@@ -1,0 +1,167 @@
+"""What the page adds to the engine: from the drop of a second image to findings, maps and pixels on the screen.
+
+Run by ``make bench``. The engine is timed between the drops, so that both see the same load of the machine. Files are
+made in the browser beforehand and dropped on the page by an event; the clock is the browser's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import io
+import shutil
+import statistics
+import sys
+import time
+
+from PIL import Image
+
+from cxr_core.imaging import phantom, phantom_dicom
+from cxr_core.model import prepare_input, shared_predictor
+from cxr_core.reading import open_image
+from tests.browser import browsing, open_front_page, serving, upload
+
+RUNS, DROP = 20, 60
+QUIET_MS = 4000
+"""Pause before a drop, in which the small changes of the image before are read."""
+
+_MAKE_FILES = """files => {
+  window.made = files.map(([name, data]) => {
+    const binary = atob(data);
+    const bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+    return new File([bytes], name);
+  });
+}"""
+
+_DROP = """sha => new Promise((resolve) => {
+  const transfer = new DataTransfer();
+  for (const file of window.made) transfer.items.add(file);
+  const place = document.querySelector("canvas.radiograph") ?? document.body;
+  const marks = {};
+  const start = performance.now();
+  const options = { dataTransfer: transfer, bubbles: true, composed: true, cancelable: true };
+  place.dispatchEvent(new DragEvent("drop", options));
+  const find = (query) => {
+    const inside = (root) => {
+      const node = root.querySelector(query);
+      if (node) return node;
+      for (const element of root.querySelectorAll("*")) {
+        const found = element.shadowRoot && inside(element.shadowRoot);
+        if (found) return found;
+      }
+      return null;
+    };
+    return inside(document);
+  };
+  const mark = (name, seen) => { if (seen && !(name in marks)) marks[name] = performance.now() - start; };
+  const look = () => {
+    const store = window.secondRead;
+    const canvas = find("canvas.radiograph");
+    const image = store.images.get(sha);
+    mark("sent", store.current === sha);
+    mark("reading", image?.findings);
+    mark("pixels", store.pixelsNow(sha));
+    mark("full", store.pixelsNow(sha) && !store.pixelsNow(sha).reduced);
+    // the rows of the list say which image they are of
+    mark("findings", image?.findings && find(`.panel[data-id="${sha}"] .row`));
+    mark("drawn", canvas?.dataset.sha === sha && canvas.dataset.label);
+    // what was drawn is on the screen with the next frame
+    if ("drawn" in marks && "findings" in marks) requestAnimationFrame(() => mark("screen", true));
+    if ("screen" in marks && "full" in marks) resolve(marks);
+    else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
+def main() -> int:
+    """Print the figures; status 4 without Chromium."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=RUNS)
+    arguments.add_argument("--steps", action="store_true", help="print the medians of the steps in milliseconds")
+    given = arguments.parse_args()
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("Chromium is not installed", file=sys.stderr)
+        return 4
+    kinds = {
+        "1,024 x 1,024 PNG": [_png(seed) for seed in range(given.runs)],
+        "2,500 x 2,000 DICOM of 16 bits": [_large(seed) for seed in range(given.runs)],
+    }
+    one: list[float] = []
+    with serving() as address, browsing(chromium) as page:
+        page.set_default_timeout(120_000)
+        open_front_page(page, address)
+        first = phantom_dicom(values=phantom(512, 448, seed=999))
+        upload(page, ("first.dcm", first))
+        page.wait_for_function("sha => window.secondRead.images.get(sha)?.findings", arg=_sha(first))
+        for kind, images in kinds.items():
+            engine, steps = zip(*(_timed(page, [data]) for data in images), strict=True)
+            one = one or [step["screen"] for step in steps]
+            _print(kind, engine, steps, given.steps)
+        engine, steps = zip(*(_timed(page, _sixty(number)) for number in range(3)), strict=True)
+        _print(f"first of a drop of {DROP} PNG", engine, steps, given.steps)
+        several = statistics.median(step["screen"] for step in steps) / statistics.median(one)
+        print(f"first findings of a drop of {DROP}: {several:.2f} times that of one")
+    return 0
+
+
+def _timed(page, images: list[bytes]) -> tuple[float, dict[str, float]]:
+    """Return the engine's time for the first image of a drop, and the browser's times of its steps; milliseconds."""
+    files = [[f"image{number}", base64.b64encode(data).decode()] for number, data in enumerate(images)]
+    page.evaluate(_MAKE_FILES, files)
+    page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
+    page.wait_for_timeout(QUIET_MS)
+    engine = _engine_ms(images[0])
+    return engine, page.evaluate(_DROP, _sha(images[0]))
+
+
+def _engine_ms(data: bytes) -> float:
+    """Return the median time of three forward passes of the engine, in this process."""
+    predictor = shared_predictor()
+    pixels = prepare_input(open_image(data), predictor.card.input.preparation()).pixels[None]
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        predictor.engine.infer(pixels)
+        seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds)
+
+
+def _print(kind: str, engine: tuple[float, ...], steps: tuple[dict[str, float], ...], in_steps: bool) -> None:
+    one_pass, screen = statistics.median(engine), [step["screen"] for step in steps]
+    print(f"{kind}, {len(screen)} drops; one pass of the engine: {one_pass:.0f} ms = 1")
+    median, slowest = statistics.median(screen), max(screen)
+    print(f"  drop to findings and image on the screen, median: {median / one_pass:.2f} ({median:.0f} ms)")
+    print(f"  the slowest: {slowest / one_pass:.2f} ({slowest:.0f} ms)")
+    full = statistics.median(step["full"] for step in steps)
+    print(f"  drop to every pixel of the image in the browser, median: {full / one_pass:.2f} ({full:.0f} ms)")
+    if in_steps:
+        names = sorted(steps[0], key=lambda name: statistics.median(step[name] for step in steps))
+        print("  " + ", ".join(f"{name} {statistics.median(step[name] for step in steps):.0f} ms" for name in names))
+
+
+def _sixty(number: int) -> list[bytes]:
+    return [_png(1000 + DROP * number + place) for place in range(DROP)]
+
+
+def _png(seed: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray((phantom(1024, 1024, seed=seed) >> 4).astype("uint8")).save(file, "PNG")
+    return file.getvalue()
+
+
+def _large(seed: int) -> bytes:
+    values = 16 * phantom(2500, 2000, seed=seed).astype("uint16")
+    elements = {"BitsStored": 16, "HighBit": 15, "WindowCenter": 32768, "WindowWidth": 65536}
+    return phantom_dicom(values=values, **elements)
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

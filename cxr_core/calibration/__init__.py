@@ -1,0 +1,1 @@
+"""Scores and outcomes of validation patients to probabilities and operating points."""

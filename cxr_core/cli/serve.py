@@ -1,0 +1,43 @@
+"""``app``: serve the screens, from a checkout or from an installed package."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import PathUnusable
+from ..settings import program_path, settings
+
+__all__ = ["serve"]
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+    host: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Address to listen on; 127.0.0.1 is reachable from this machine only."),
+    ] = "127.0.0.1",
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- OPTION ...]", help="Further options of `streamlit run`, after --."),
+    ] = None,
+) -> None:
+    """Serve the app until it is stopped with Ctrl-C.
+
+    Limits and headers of the server come from the .streamlit/config.toml of the program; options of Streamlit after --
+    override it. Sign-in is configured in .streamlit/secrets.toml below the working directory.
+    Examples:
+
+      second-read app
+
+      second-read app --port 8600 -- --server.allowedHosts reading-room.example.org
+    """
+    script = program_path("app.py")
+    if not script.is_file():
+        raise PathUnusable(f"{script.name}: not found beside cxr_core. Run it in a checkout, or install the package.")
+    settings()  # a setting that cannot be used is one line here, and a page's refusal later
+    sys.argv = ["streamlit", "run", str(script), "--server.port", str(port), "--server.address", host, *(options or ())]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)

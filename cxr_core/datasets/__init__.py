@@ -1,0 +1,1 @@
+"""Tables and images to splits: columns, patient splits, leakage, duplicates, summaries."""

@@ -1,0 +1,203 @@
+"""Detection of burned-in text in an image's pixels: lines of several letters, such as a name or a date.
+
+Burned In Annotation is unreliable, so the pixels are searched. Letters are thin strokes of one height in a row,
+brighter or darker than their surroundings. A single side marker or a technician's initials are too few letters for a
+line, and a line that looks like PORTABLE or SUPINE is no name (:mod:`.marker_words`). Small, faint, handwritten or
+slanted text, and short names, are missed: an image without detected text is not proved to be free of it.
+
+The bounds were set on the training images of adults of nih_384, as they are and with text added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from .marker_words import match_marker_word
+
+__all__ = ["BurnedInText", "detect_text"]
+
+STROKE = 30
+"""Grey levels of 255 by which a stroke differs from its surroundings."""
+
+CONTRAST = 40
+"""The same for the median stroke of a line."""
+
+FILL = 0.2
+"""Least fraction of a line's box that strokes cover; tangled wires cover less."""
+
+TALLEST = 0.06
+"""Greatest height of a letter, as a fraction of the image's."""
+
+WIDE, STROKES = 3.0, 4
+"""Least width of a line in heights of its letters (some four letters); least strokes that its middle row crosses."""
+
+WIDE_UPRIGHT, STROKES_UPRIGHT = 4.0, 6
+"""The same for a vertical line, as wires and side markers form more often."""
+
+_MAX_MARKS = 500
+_MAX_LINES_MATCHED = 6
+
+
+@dataclass(frozen=True)
+class BurnedInText:
+    """Text-like lines in an image.
+
+    Attributes:
+        lines: how many.
+        area_fraction: of the image, 0 to 1, that their boxes cover.
+    """
+
+    lines: int = 0
+    area_fraction: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Marks side by side, in pixels of the reduced copy.
+
+    ``height`` is the letters' median; ``strokes`` are crossed by the middle row; ``words`` are the boxes (left, top,
+    right, bottom) between wide gaps.
+    """
+
+    box: tuple[int, int, int, int]
+    height: float
+    strokes: float
+    fill: float
+    contrast: float
+    words: tuple[tuple[int, int, int, int], ...]
+
+    @property
+    def area(self) -> int:
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    def is_text(self, wide: float, strokes: float) -> bool:
+        breadth = (self.box[2] - self.box[0]) / self.height
+        # letters a few pixels high merge, so that fewer strokes are counted
+        density = min(0.1 * self.height, 0.9)
+        enough = self.strokes >= max(strokes, density * breadth)
+        return breadth >= wide and enough and self.fill >= FILL and self.contrast >= CONTRAST
+
+    def overlaps(self, other: _Line) -> bool:
+        left, top, right, bottom = other.box
+        return self.box[0] < right and left < self.box[2] and self.box[1] < bottom and top < self.box[3]
+
+
+def detect_text(grey: np.ndarray) -> BurnedInText:
+    """Return the text-like lines of an image.
+
+    Args:
+        grey: (rows, columns) uint8, an image's reduced copy (:func:`cxr_core.imaging.gate.decision.block_means`).
+    """
+    bright, dark = _strokes(grey)
+    marks = _marks(bright)
+    lines = _lines(bright, marks, WIDE, STROKES)
+    # dark strokes beside bright letters are their rim
+    dark_lines = _lines(dark, _marks(dark), WIDE, STROKES)
+    lines += [line for line in dark_lines if not any(map(line.overlaps, lines))]
+    if 0 < len(lines) <= _MAX_LINES_MATCHED:
+        # a line that was detected by its rim has bright letters too
+        polarities = grey, 255 - grey
+        lines = [line for line in lines if all(_unmatched_width(p, line) >= WIDE * line.height for p in polarities)]
+    lines += _lines(bright.T, marks[:, (2, 3, 0, 1)], WIDE_UPRIGHT, STROKES_UPRIGHT)
+    return BurnedInText(len(lines), sum(line.area for line in lines) / grey.size)
+
+
+def _strokes(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the white and the black top-hat transform by 5 x 5 pixels: strokes of up to four pixels."""
+    low, high = _filter_5x5(grey, np.minimum), _filter_5x5(grey, np.maximum)
+    return grey - _filter_5x5(low, np.maximum), _filter_5x5(high, np.minimum) - grey
+
+
+def _filter_5x5(grey: np.ndarray, extreme: np.ufunc) -> np.ndarray:
+    """Return the minimum or maximum of each 5 x 5 neighbourhood; many times faster than SciPy's filter."""
+    padded = np.pad(grey, 2, mode="edge")
+    twos = extreme(padded[:-1], padded[1:])
+    fours = extreme(twos[:-2], twos[2:])
+    rows = extreme(fours[:-1], padded[4:])
+    twos = extreme(rows[:, :-1], rows[:, 1:])
+    fours = extreme(twos[:, :-2], twos[:, 2:])
+    return extreme(fours[:, :-1], rows[:, 4:])
+
+
+def _marks(strokes: np.ndarray) -> np.ndarray:
+    """Return the boxes of connected strokes, (n, 4) int: top, bottom, left, right."""
+    labels = ndimage.label(strokes > STROKE, np.ones((3, 3)))[0]
+    boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)], dtype=int)
+    boxes = boxes.reshape(-1, 4)
+    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
+    tallest = TALLEST * max(strokes.shape)
+    indices = np.flatnonzero((np.maximum(heights, widths) >= 3) & (np.minimum(heights, widths) <= tallest))
+    if len(indices) > _MAX_MARKS:
+        # a noisy image has thousands; burned-in letters have the highest contrast
+        peaks = ndimage.maximum(strokes, labels, indices + 1)
+        indices = indices[np.argsort(-peaks, kind="stable")[:_MAX_MARKS]]
+    return boxes[indices]
+
+
+def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) -> list[_Line]:
+    """Return groups of marks of similar height side by side that look like text."""
+    heights, widths = marks[:, 1] - marks[:, 0], marks[:, 3] - marks[:, 2]
+    marks = marks[(heights >= 3) & (heights <= TALLEST * len(strokes)) & (widths <= 16 * heights)]
+    if not len(marks):
+        return []
+    line_of = _components(_side_by_side(marks))
+    left, right, lowest = np.full(len(marks), np.inf), np.full(len(marks), -np.inf), np.full(len(marks), np.inf)
+    np.minimum.at(left, line_of, marks[:, 2])
+    np.maximum.at(right, line_of, marks[:, 3])
+    np.minimum.at(lowest, line_of, marks[:, 1] - marks[:, 0])
+    # the median height is at least the lowest, so most groups are too narrow and need no further check
+    candidates = np.flatnonzero(right - left >= wide * lowest)
+    lines = (_line(strokes, marks[line_of == number]) for number in candidates)
+    return [line for line in lines if line.is_text(wide, crossed)]
+
+
+def _components(near: np.ndarray) -> np.ndarray:
+    """Return for each mark the first mark of its connected component, by (n, n) bool adjacency."""
+    first = np.arange(len(near))
+    while True:
+        before, first = first, np.minimum(first, np.where(near, first, len(near)).min(axis=1))
+        first = first[first]
+        if np.array_equal(first, before):
+            return first
+
+
+def _side_by_side(marks: np.ndarray) -> np.ndarray:
+    """Return (n, n) bool: no farther apart than they are high, similar in height, aligned at top or bottom."""
+    top, bottom, left, right = marks.T
+    heights = bottom - top
+    taller, lower = np.maximum.outer(heights, heights), np.minimum.outer(heights, heights)
+    gap = np.maximum.outer(left, left) - np.minimum.outer(right, right)
+    off = np.minimum(abs(np.subtract.outer(top, top)), abs(np.subtract.outer(bottom, bottom)))
+    return (gap <= taller) & (2 * gap > -taller) & (2 * lower >= taller) & (off <= np.maximum(1, taller / 4))
+
+
+def _line(strokes: np.ndarray, marks: np.ndarray) -> _Line:
+    top, left = (int(edge) for edge in marks[:, (0, 2)].min(axis=0))
+    bottom, right = (int(edge) for edge in marks[:, (1, 3)].max(axis=0))
+    height = float(np.median(marks[:, 1] - marks[:, 0]))
+    ink = strokes[top:bottom, left:right] > STROKE
+    words = []
+    columns = np.flatnonzero(ink.any(axis=0))
+    for word in np.split(columns, np.flatnonzero(np.diff(columns) > max(2, height / 2)) + 1):
+        rows = np.flatnonzero(ink[:, word[0] : word[-1] + 1].any(axis=1))
+        words.append((left + int(word[0]), top + int(rows[0]), left + int(word[-1]) + 1, top + int(rows[-1]) + 1))
+    return _Line(
+        (left, top, right, bottom),
+        height,
+        strokes=float(np.median((ink[:, 1:] != ink[:, :-1]).sum(axis=1)) / 2),
+        fill=float(ink.mean()),
+        contrast=float(np.median(strokes[top:bottom, left:right][ink])),
+        words=tuple(words),
+    )
+
+
+def _unmatched_width(grey: np.ndarray, line: _Line) -> int:
+    """Return the width of a line without its marker words; 0 where the whole line is one."""
+    if match_marker_word(grey, line.box):
+        return 0
+    words = line.words if len(line.words) > 1 else ()
+    return line.box[2] - line.box[0] - sum(word[2] - word[0] for word in words if match_marker_word(grey, word))

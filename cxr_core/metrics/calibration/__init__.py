@@ -1,0 +1,1 @@
+"""Agreement of probabilities with outcomes: curve, fit, scores."""

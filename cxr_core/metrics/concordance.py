@@ -1,0 +1,304 @@
+"""Concordance of readers and model: agreement, disagreements both ways, changes of opinion after reveal, accuracy.
+
+The first opinion is given before the model is shown; the final one after. Where a patient was read several times, by
+one reader or by several, these reads resemble one another, so every interval and test is by patient. Agreement is not
+correctness: a reader who follows a wrong model agrees with it. A change toward the model is not an improvement either;
+only a reference standard tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..estimate import Estimate
+from .agreement import clustered_kappa
+from .bootstrap import DEFAULTS, BootstrapOptions
+from .cases import index_patients, too_few_cases
+from .map_baselines import paired_difference, sign_flip_test
+from .proportions import Proportion, patient_proportions
+
+__all__ = [
+    "BeforeAfter",
+    "Concordance",
+    "Opinions",
+    "ReadingTime",
+    "Uncertain",
+    "concordance",
+    "concordance_by",
+    "reading_time",
+]
+
+Uncertain = Literal["excluded", "present", "absent"]
+"""How an uncertain opinion counts in agreement, kappa, disagreements and accuracy."""
+
+_OPINIONS = {"absent": 0.0, "uncertain": 0.5, "present": 1.0, "": np.nan}
+
+
+@dataclass(frozen=True, eq=False)
+class Opinions:
+    """Opinions of readers, one row for each label of each read.
+
+    Attributes:
+        patient, reader, label, month: (n,) strings; a month such as ``"2026-11"``.
+        above: (n,) bool, whether the model's finding is at or above its threshold. Labels that are not evaluated have
+            no state and no row.
+        first: (n,) ``"present"``, ``"absent"``, ``"uncertain"``, or ``""`` where the model was revealed before there
+            was an opinion.
+        final: (n,) the same after reveal; ``""`` where the read was not finished.
+        reference: (n,) ``"present"``, ``"absent"``, or ``""`` where there is no reference standard.
+
+    Raises:
+        ValueError: for other shapes or values.
+    """
+
+    patient: NDArray[np.str_]
+    reader: NDArray[np.str_]
+    label: NDArray[np.str_]
+    month: NDArray[np.str_]
+    above: NDArray[np.bool_]
+    first: NDArray[np.str_]
+    final: NDArray[np.str_]
+    reference: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        """Check shapes and values."""
+        for field in fields(self):
+            values = np.asarray(getattr(self, field.name), dtype=bool if field.name == "above" else np.str_)
+            if values.shape != np.shape(self.patient) or values.ndim != 1:
+                raise ValueError(f"{field.name} of shape {values.shape}: one value for each opinion is accepted.")
+            object.__setattr__(self, field.name, values)
+        for name, accepted in (("first", _OPINIONS), ("final", _OPINIONS), ("reference", ("absent", "present", ""))):
+            if not np.isin(getattr(self, name), list(accepted)).all():
+                raise ValueError(f"{name} has other values than {', '.join(map(repr, accepted))}.")
+
+    def __len__(self) -> int:
+        """Return the number of opinions."""
+        return len(self.patient)
+
+    def rows(self, chosen: ArrayLike) -> Opinions:
+        """Return some of the opinions, by a (n,) bool or by numbers."""
+        return Opinions(*(getattr(self, field.name)[np.asarray(chosen)] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """A proportion of the same opinions before and after reveal.
+
+    Attributes:
+        before, after: with their intervals.
+        difference: after minus before, in [-1, 1], paired.
+        p_value: two-sided, by :func:`.map_baselines.sign_flip_test`; None where the difference has no value.
+    """
+
+    before: Estimate
+    after: Estimate
+    difference: Estimate
+    p_value: float | None
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """Readers and model on one group of opinions.
+
+    Attributes:
+        opinions, patients: in the group.
+        uncertain: proportion of first opinions that are uncertain.
+        agreement: proportion of first opinions that equal the model's state: present and above, or absent and below.
+        kappa: Cohen's, of the same opinions.
+        reader_only: proportion of the same opinions with the finding present to the reader and below for the model.
+        model_only: the same, absent to the reader and above for the model.
+        disagreement_p: two-sided, that both kinds of disagreement are as frequent; McNemar's exact test where each
+            patient has one opinion, its version by patient otherwise. None without an agreement.
+        changed: proportion of opinions that were changed after reveal, of those with a first and a final one.
+        toward, away: the same, changed toward the model's state and away from it. Uncertain lies in the middle
+            between absent and present, so from absent to uncertain is toward a model that is above.
+        change_p: two-sided, that changes toward and away are as frequent.
+        sensitivity, specificity: of the reader against the reference standard, of opinions that are decided before
+            and after. None where no opinion of the group has a reference.
+    """
+
+    opinions: int
+    patients: int
+    uncertain: Estimate
+    agreement: Estimate
+    kappa: Estimate
+    reader_only: Estimate
+    model_only: Estimate
+    disagreement_p: float | None
+    changed: Estimate
+    toward: Estimate
+    away: Estimate
+    change_p: float | None
+    sensitivity: BeforeAfter | None
+    specificity: BeforeAfter | None
+
+
+def concordance(
+    opinions: Opinions, options: BootstrapOptions = DEFAULTS, uncertain: Uncertain = "excluded"
+) -> Concordance:
+    """Return the concordance of readers and model on a group of opinions.
+
+    Args:
+        opinions: of any readers, labels and months; opinions of several labels are pooled.
+        options: of the intervals; with fewer than ``min_patients`` patients behind a number it has no value, so that
+            none is stated of a handful of patients.
+        uncertain: whether uncertain opinions are left out of agreement, kappa, disagreements and accuracy, or count as
+            present or absent there. ``changed``, ``toward`` and ``away`` always count them as they are.
+
+    Raises:
+        ValueError: for another way to count uncertain opinions.
+
+    References:
+        Cohen, Educational and Psychological Measurement 20 (1960) 37-46; McNemar, Psychometrika 12 (1947) 153-157;
+        intervals as :func:`.proportions.patient_proportion` and :func:`.agreement.clustered_kappa`. Results that are
+        neither positive nor negative: Shinkins et al., BMJ 346 (2013) f2778.
+
+    Examples:
+        >>> n = np.arange(40)
+        >>> first, above = np.where(n % 4 == 0, "present", "absent"), n % 2 == 0
+        >>> final = np.where(n % 20 == 2, "present", first)
+        >>> same = np.full(40, "A"), np.full(40, "Mass"), np.full(40, "2026-11")
+        >>> found = concordance(Opinions(n.astype(str), *same, above, first, final, np.full(40, "")))
+        >>> found.agreement.value, found.reader_only.value, found.model_only.value, found.toward.value
+        (0.75, 0.0, 0.25, 0.05)
+    """
+    if uncertain not in get_args(Uncertain):
+        raise ValueError(f"{uncertain!r}: one of {', '.join(get_args(Uncertain))} is accepted.")
+    number, which = index_patients(opinions.patient, len(opinions))
+    first, final = (np.array([_OPINIONS[word] for word in words]) for words in (opinions.first, opinions.final))
+    above, stated, changes = opinions.above.astype(np.float64), ~np.isnan(first), ~np.isnan(first) & ~np.isnan(final)
+    before, after = (_decided(values, uncertain) for values in (first, final))
+    decided = ~np.isnan(before)
+    closer = np.abs(first - above) - np.abs(final - above)
+    with_opinion, with_both = "{} with a first opinion", "{} with an opinion before and after"
+    proportions = patient_proportions(
+        [
+            Proportion(first == 0.5, stated, empty="no first opinion", kind=with_opinion),
+            *(
+                Proportion(event, decided, empty="no first opinion", kind=with_opinion)
+                for event in (before == above, before > above, before < above)
+            ),
+            *(
+                Proportion(event, changes, empty="no opinion after reveal", kind=with_both)
+                for event in (first != final, closer > 0, closer < 0)
+            ),
+        ],
+        which,
+        options,
+    )
+    agreement, changed = proportions[1], proportions[4]
+    kappa = agreement  # with its reason, where there is none
+    if agreement.value is not None:
+        kappa = clustered_kappa(before[decided] == 1, opinions.above[decided], which[decided], options)
+    truth = opinions.reference
+    accuracy = [
+        _before_after(before == value, after == value, rows & decided & ~np.isnan(after), which, options, kind)
+        for value, rows, kind in ((1, truth == "present", "positive"), (0, truth == "absent", "negative"))
+    ]
+    return Concordance(
+        len(opinions),
+        number,
+        proportions[0],
+        agreement,
+        kappa,
+        proportions[2],
+        proportions[3],
+        None if agreement.value is None else sign_flip_test((before - above)[decided], which[decided]),
+        changed,
+        proportions[5],
+        proportions[6],
+        None if changed.value is None else sign_flip_test(np.sign(closer[changes]), which[changes]),
+        *(accuracy if (truth != "").any() else (None, None)),
+    )
+
+
+def _decided(opinions: NDArray[np.float64], uncertain: Uncertain) -> NDArray[np.float64]:
+    """Return (n,) 1 for present, 0 for absent, NaN for none or where it is excluded."""
+    counted = {"excluded": np.nan, "present": 1.0, "absent": 0.0}[uncertain]
+    return np.where(opinions == 0.5, counted, opinions)
+
+
+def _before_after(
+    before: NDArray[np.bool_],
+    after: NDArray[np.bool_],
+    among: NDArray[np.bool_],
+    which: NDArray[np.intp],
+    options: BootstrapOptions,
+    kind: str,
+) -> BeforeAfter:
+    rates = [Proportion(right, among, empty=f"no {kind}", kind=f"{kind} {{}}") for right in (before, after)]
+    first, second = patient_proportions(rates, which, options)
+    if first.value is None:
+        return BeforeAfter(first, second, first, None)
+    change = paired_difference(after[among], before[among], which[among], options)
+    return BeforeAfter(first, second, change.difference, change.p_value)
+
+
+def concordance_by(
+    opinions: Opinions,
+    *names: Literal["label", "reader", "month"],
+    options: BootstrapOptions = DEFAULTS,
+    uncertain: Uncertain = "excluded",
+) -> dict[tuple[str, ...], Concordance]:
+    """Return :func:`concordance` of each group of opinions, in sorted order.
+
+    Args:
+        opinions: of all groups.
+        names: what opinions of a group have in common, such as ``"reader", "month"``.
+        options, uncertain: as in :func:`concordance`.
+
+    Examples:
+        >>> n = np.arange(40)
+        >>> reader, same = np.where(n % 2, "A", "B"), (np.full(40, "Mass"), np.full(40, "2026-11"))
+        >>> words = np.full(40, "present"), np.full(40, "present"), np.full(40, "")
+        >>> table = Opinions(n.astype(str), reader, *same, n % 2 == 0, *words)
+        >>> {group: found.agreement.value for group, found in concordance_by(table, "reader").items()}
+        {('A',): 0.0, ('B',): 1.0}
+    """
+    keys = list(zip(*(getattr(opinions, name).tolist() for name in names), strict=True))
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    return {key: concordance(opinions.rows(rows[key]), options, uncertain) for key in sorted(rows)}
+
+
+@dataclass(frozen=True)
+class ReadingTime:
+    """Seconds per read.
+
+    Attributes:
+        reads: with a known time.
+        quartiles: lower quartile, median and upper quartile in seconds; None where too few patients were read.
+        reason: why there are none.
+    """
+
+    reads: int
+    quartiles: tuple[float, float, float] | None
+    reason: str | None = None
+
+
+def reading_time(seconds: ArrayLike, patients: ArrayLike, options: BootstrapOptions = DEFAULTS) -> ReadingTime:
+    """Return the quartiles of the time per read.
+
+    From opening to the last opinion, interruptions included, which is why no mean is given.
+
+    Args:
+        seconds: (n,) one number a read, 0 or more; NaN where unknown, which is left out.
+        patients: (n,) whole numbers or strings.
+        options: ``min_patients`` is used.
+
+    Examples:
+        >>> reading_time(np.arange(41.0), np.arange(41)).quartiles
+        (10.0, 20.0, 30.0)
+    """
+    seconds = np.asarray(seconds, dtype=np.float64)
+    known = ~np.isnan(seconds)
+    number = index_patients(np.asarray(patients)[known], int(known.sum()))[0]
+    if number < max(options.min_patients, 1):
+        return ReadingTime(int(known.sum()), None, too_few_cases(number))
+    lower, median, upper = np.quantile(seconds[known], [0.25, 0.5, 0.75]).tolist()
+    return ReadingTime(int(known.sum()), (lower, median, upper))

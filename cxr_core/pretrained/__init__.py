@@ -1,0 +1,1 @@
+"""Published weights to a model folder: catalogue, download, safe readers, conversion, self-check."""

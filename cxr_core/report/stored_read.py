@@ -1,0 +1,85 @@
+"""Files of a stored read: JSON, findings and opinions as CSV, and the PDF report of what was shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+
+from ..labels import NOTICE
+from ..model import ModelCard
+from ..reading import open_image
+from ..store.read_record import Opinion, StoredRead
+from ..studies import StudyImage, group_studies, read_study_header
+from ..table_files import csv_text
+from .record import reading_record
+from .report_text import ReportImage
+
+__all__ = ["OPINION_COLUMNS", "opinions_csv", "read_json", "read_pdf"]
+
+SCHEMA = 1
+
+OPINION_COLUMNS = ("label", "reader", "number", "opinion", "revealed", "comment", "created", "read", "notice")
+"""One line per opinion. ``number`` is 0 for the first one; ``revealed`` is whether the findings had been shown."""
+
+
+def read_json(stored: StoredRead, opinions: Sequence[Opinion], name: str) -> str:
+    """Return a read as JSON: who read what and when, the reading as ``predict --json`` has it, and all opinions.
+
+    Args:
+        stored: the read.
+        opinions: on its image.
+        name: by which the user knows the image.
+    """
+    summary = stored.summary
+    record = {
+        "schema": SCHEMA,
+        "notice": NOTICE,
+        "read": {
+            "id": summary.id,
+            "study": summary.study,
+            "reader": summary.reader,
+            "created": summary.created,
+            "revealed": summary.revealed,
+            "seconds": summary.seconds,
+            "model_version": stored.model_version,
+            "program_version": stored.program_version,
+            "options": asdict(stored.options),
+        },
+        "reading": reading_record(name, stored.reading),
+        "opinions": [asdict(opinion) for opinion in opinions],
+    }
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def opinions_csv(opinions: Sequence[Opinion]) -> str:
+    """Return opinions as CSV with :data:`OPINION_COLUMNS`, in the order in which they are given."""
+    return csv_text(OPINION_COLUMNS, [asdict(opinion) | {"notice": NOTICE} for opinion in opinions])
+
+
+def read_pdf(
+    stored: StoredRead, opinions: Sequence[Opinion], data: bytes, name: str, card: ModelCard, *, identity: bool
+) -> bytes:
+    """Return the report of a read as PDF, with the time of the read and the opinions of its reader.
+
+    Args:
+        stored: the read.
+        opinions: on its image; those of other readers are not printed.
+        data: content of the image's file.
+        name: of the file, for the user.
+        card: of the model that read it.
+        identity: whether patient, study and file name are printed.
+    """
+    # imports reportlab and matplotlib
+    from .pdf import report_pdf
+
+    digest = stored.summary.image
+    header = read_study_header(data, identity=identity)
+    study = None if header is None else group_studies([StudyImage(digest, header)])[0]
+    radiograph = partial(open_image, data, sha256=digest, **asdict(stored.options))
+    when = datetime.fromisoformat(stored.summary.created).astimezone()
+    given = tuple(sorted((o for o in opinions if o.reader == stored.summary.reader), key=lambda one: one.created))
+    image = ReportImage(stored.reading, radiograph, study, name, opinions=given)
+    return report_pdf([image], card, when, identity=identity)

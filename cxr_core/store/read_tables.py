@@ -1,0 +1,208 @@
+"""Stored reads and opinions in bulk, for concordance and monitoring: what the model stated, and what readers said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from ..errors import StoreDamaged
+from ..studies import StudyHeader
+from .database import DAMAGED, transaction
+from .read_record import OpinionValue
+from .reads import ReadStore
+from .sealing import open_text
+from .stored_studies import opened_identity
+
+__all__ = [
+    "OpinionRow",
+    "ReadRow",
+    "opinion_rows",
+    "read_rows",
+    "state_of_store",
+    "stored_models",
+    "stored_months",
+]
+
+_READS = (
+    "SELECT reads.id, reads.study, reads.image, reads.reader, reads.created, reads.seconds, reads.model_id, "
+    "reads.model_sha256, reads.quality, reads.record, reads.answer_seconds, images.identity FROM reads "
+    "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
+    "WHERE (:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
+    "AND (:model = '' OR reads.model_sha256 = :model) AND NOT EXISTS (SELECT 1 FROM reads AS earlier "
+    "WHERE earlier.study = reads.study AND earlier.image = reads.image AND earlier.reader = reads.reader "
+    "AND earlier.model_sha256 = reads.model_sha256 AND earlier.number < reads.number) "
+    "ORDER BY reads.created, reads.id"
+)
+_OPINIONS = (
+    "SELECT opinions.study, opinions.image, opinions.reader, opinions.label, opinions.opinion, opinions.revealed, "
+    "opinions.created, read_findings.state, images.identity, (SELECT COUNT(*) FROM reads AS seen "
+    "WHERE seen.study = reads.study AND seen.image = reads.image AND seen.reader = opinions.reader "
+    "AND seen.revealed IS NOT NULL) AS shown FROM opinions JOIN reads ON reads.id = opinions.read_id "
+    "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
+    "JOIN read_findings ON read_findings.read_id = opinions.read_id AND read_findings.label = opinions.label "
+    "WHERE (:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
+    "AND (:model = '' OR reads.model_sha256 = :model) "
+    "ORDER BY opinions.study, opinions.image, opinions.reader, opinions.label, opinions.number"
+)
+
+
+_PRESENT = "FROM reads JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0"
+_MODELS = (
+    f"SELECT model_sha256, MAX(model_id) AS model_id {_PRESENT} GROUP BY model_sha256 ORDER BY MAX(reads.created) DESC"
+)
+_MONTHS = f"SELECT DISTINCT SUBSTR(reads.created, 1, 7) AS month {_PRESENT} ORDER BY month DESC"
+_STATE = (
+    "SELECT (SELECT COUNT(*) FROM reads), (SELECT MAX(created) FROM reads), (SELECT COUNT(revealed) FROM reads), "
+    "(SELECT SUM(seconds) FROM reads), (SELECT COUNT(*) FROM opinions), (SELECT MAX(created) FROM opinions), "
+    "(SELECT COUNT(*) FROM images WHERE deleted = 0)"
+)
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """One read of one image, with its findings.
+
+    Attributes:
+        study, image: the study's id and the image's digest.
+        reader: who read.
+        created: when the model had read the image, UTC, ISO 8601.
+        seconds: for how long the image was on the reader's screen.
+        model_id, model_sha256: the model.
+        quality: the gate's verdict.
+        view: as the gate names it; empty where unknown.
+        findings: score and state of each label; empty where the image was refused.
+        header: study and patient; None unless identity is stored.
+        reasons: why the image was refused, and its warnings.
+        distance: from the training images (familiarity); None where it was not measured or not stored.
+        answer_seconds: from when the whole file was on the server to its reading; None where not known.
+    """
+
+    study: str
+    image: str
+    reader: str = field(repr=False)
+    created: str
+    seconds: float
+    model_id: str
+    model_sha256: str
+    quality: str
+    view: str
+    findings: dict[str, tuple[float, str]]
+    header: StudyHeader | None = field(default=None, repr=False)
+    reasons: tuple[str, ...] = ()
+    distance: float | None = None
+    answer_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class OpinionRow:
+    """The opinions of one reader on one finding of one image, and the model's state.
+
+    Attributes:
+        study, image, reader, label: of the finding.
+        created: of the first opinion.
+        state: of the finding in the read that the first opinion is of.
+        first: last opinion before the findings were shown; empty where the reader saw them before any.
+        final: last opinion once the findings were shown, which is ``first`` where it was not changed; empty where they
+            were not shown.
+        header: as in :class:`ReadRow`.
+    """
+
+    study: str
+    image: str
+    reader: str = field(repr=False)
+    label: str
+    created: str
+    state: str
+    first: OpinionValue | str
+    final: OpinionValue | str
+    header: StudyHeader | None = field(default=None, repr=False)
+
+
+def read_rows(
+    store: ReadStore,
+    *,
+    since: str = "",
+    until: str = "",
+    model_sha256: str = "",
+    report: Callable[[int, int], None] = lambda done, reads: None,
+) -> Iterator[ReadRow]:
+    """Yield the first read of each image by each reader, in order of time.
+
+    Args:
+        store: of the reads.
+        since, until: beginnings of times in UTC, such as ``2026-11``; ``until`` is not included.
+        model_sha256: of the model's weights; all models where it is empty.
+        report: called with the reads done and their number.
+
+    Raises:
+        StoreDamaged: a record cannot be read.
+    """
+    with transaction(store._engine) as connection:
+        rows = connection.execute(text(_READS), {"since": since, "until": until, "model": model_sha256}).fetchall()
+    for done, row in enumerate(rows):
+        report(done, len(rows))
+        try:
+            # without the checks of a reading that is shown: of thousands they would take minutes
+            reading = json.loads(open_text(row.record, f"read {row.id}"))["reading"]
+            findings = {one["label"]: (float(one["score"]), str(one["state"])) for one in reading["findings"]}
+            view, reasons = str(reading["image"]["view"]), tuple(map(str, reading["quality"]["reasons"]))
+            distance = None if reading.get("distance") is None else float(reading["distance"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreDamaged(DAMAGED) from error
+        _, _, header = opened_identity(row.study, row.image, row.identity)
+        yield ReadRow(
+            row.study, row.image, row.reader, row.created, row.seconds, row.model_id, row.model_sha256, row.quality,
+            view, findings, header, reasons, distance, row.answer_seconds,
+        )  # fmt: skip
+
+
+def stored_models(store: ReadStore) -> dict[str, str]:
+    """Return the id of each model that reads are of, by the SHA-256 of its weights; that of the last read first."""
+    with transaction(store._engine) as connection:
+        rows = connection.execute(text(_MODELS)).fetchall()
+    return {row.model_sha256: row.model_id for row in rows}
+
+
+def stored_months(store: ReadStore) -> tuple[str, ...]:
+    """Return the months of which there are reads, such as ``2026-11``, UTC, the last one first."""
+    with transaction(store._engine) as connection:
+        return tuple(month for (month,) in connection.execute(text(_MONTHS)))
+
+
+def state_of_store(store: ReadStore) -> tuple[object, ...]:
+    """Return what is another one when reads or opinions were added, changed or deleted."""
+    with transaction(store._engine) as connection:
+        return tuple(connection.execute(text(_STATE)).one())
+
+
+def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sha256: str = "") -> list[OpinionRow]:
+    """Return the opinions of each reader on each finding, in order of the first one.
+
+    Args:
+        store, since, until, model_sha256: as in :func:`read_rows`; the time is that of the read.
+
+    Returns:
+        One row per study, image, reader and label. Comments are not read.
+    """
+    with transaction(store._engine) as connection:
+        rows = connection.execute(text(_OPINIONS), {"since": since, "until": until, "model": model_sha256}).fetchall()
+    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault((row.study, row.image, row.reader, row.label), []).append(number)
+    headers: dict[tuple[str, str], StudyHeader | None] = {}
+    opinions = []
+    for key, numbers in groups.items():
+        given = [rows[number] for number in numbers]
+        before = [row.opinion for row in given if not row.revealed]
+        first = before[-1] if before else ""
+        final = given[-1].opinion if given[0].shown else ""
+        study, image, reader, label = key
+        if (study, image) not in headers:
+            # opened once, and not for every label
+            headers[study, image] = opened_identity(study, image, given[0].identity)[2]
+        header = headers[study, image]
+        opinions.append(OpinionRow(study, image, reader, label, given[0].created, given[0].state, first, final, header))
+    return sorted(opinions, key=lambda row: (row.created, row.study, row.image, row.label))

@@ -1,0 +1,216 @@
+"""The store of studies: rows in the database of runs, images beside it on disk, each of one reader."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from ..access import Visitor
+from ..errors import PathUnusable, WrongArguments
+from ..settings import settings
+from ..studies import StudyHeader
+from .database import DATABASE, open_migrated, transaction
+from .deletion import delete_expired, delete_images, finish_deletions, is_unfinished, mark_deleted
+from .image_files import image_path, load_file, save_file, studies_lock
+from .read_record import StoredImage, decode_identity, encode_identity
+from .rekeying import rekey
+from .sealing import open_text, seal_text
+
+__all__ = ["StudyStore", "new_id", "opened_identity", "utc_now"]
+
+
+def utc_now() -> str:
+    """Return the time, UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def new_id() -> str:
+    """Return an id that tells nothing and cannot be guessed."""
+    return secrets.token_hex(10)
+
+
+class StudyStore:
+    """Studies of one database and folder. Safe for several threads and for several programs at once.
+
+    Opening it finishes deletions that were interrupted.
+
+    Args:
+        url: of the database, as SQLAlchemy accepts it; by default the setting ``database_url``.
+        runs: folder of runs, in which the database is by default.
+    """
+
+    def __init__(self, url: str | None = None, runs: Path | None = None) -> None:
+        runs = runs or settings().runs
+        self._engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
+        try:
+            if is_unfinished(self._engine):
+                finish_deletions(self._engine)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+    def add_image(
+        self,
+        reader: str,
+        data: bytes,
+        *,
+        study: str | None = None,
+        position: int = 0,
+        name: str = "",
+        path: str = "",
+        header: StudyHeader | None = None,
+    ) -> StoredImage:
+        """Store an image; when this returns, it is on the disk. One that the reader has already is not stored again.
+
+        Args:
+            reader: whose image it is.
+            data: content of the file.
+            study: id of the reader's study that it belongs to; None for a new one.
+            position: its place among the images of the reader.
+            name, path: of the file; stored only where identity is.
+            header: its study and patient; stored only where identity is.
+
+        Raises:
+            WrongArguments: the reader has no such study.
+            PathUnusable: it cannot be written, or more than ``keep_gb`` would be stored.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        identity = encode_identity(name, path, header) if settings().identity == "store" else None
+        if is_unfinished(self._engine):
+            finish_deletions(self._engine)
+        with studies_lock():
+            with transaction(self._engine, writing=True) as connection:
+                known = connection.execute(
+                    text(
+                        "SELECT images.study FROM images JOIN studies ON studies.id = images.study "
+                        "WHERE studies.reader = :reader AND images.digest = :digest AND images.deleted = 0"
+                    ),
+                    {"reader": reader, "digest": digest},
+                ).scalar()
+                if known is None:
+                    self._check_room(connection, len(data))
+                    study = self._study(connection, reader, study)
+                    connection.execute(
+                        text("INSERT INTO images VALUES (:study, :digest, :now, :position, :bytes, 0, :identity)"),
+                        {
+                            "study": study,
+                            "digest": digest,
+                            "now": utc_now(),
+                            "position": position,
+                            "bytes": len(data),
+                            "identity": identity and seal_text(identity, _purpose(study, digest)),
+                        },
+                    )
+                else:
+                    study = known
+            # after its row, so that there is no file that no row leads to
+            if not image_path(str(study), digest).is_file():
+                try:
+                    save_file(str(study), digest, data)
+                except PathUnusable:
+                    mark_deleted(self._engine, [(str(study), digest)])
+                    raise
+        return next(image for image in self.images(reader) if image.digest == digest)
+
+    @staticmethod
+    def _check_room(connection: Connection, size: int) -> None:
+        used = connection.execute(text("SELECT COALESCE(SUM(bytes), 0) FROM images")).scalar_one()
+        if used + size > settings().keep_gb * 1e9:
+            raise PathUnusable(
+                f"More than {settings().keep_gb:g} GB of images would be stored. Delete studies, or raise "
+                "SECOND_READ_KEEP_GB."
+            )
+
+    @staticmethod
+    def _study(connection: Connection, reader: str, study: str | None) -> str:
+        if study is None:
+            study = new_id()
+            connection.execute(
+                text("INSERT INTO studies VALUES (:id, :reader, :now)"),
+                {"id": study, "reader": reader, "now": utc_now()},
+            )
+            return study
+        owner = connection.execute(text("SELECT reader FROM studies WHERE id = :id"), {"id": study}).scalar()
+        if owner != reader:
+            raise WrongArguments("No such study.")
+        return study
+
+    def images(self, reader: str) -> tuple[StoredImage, ...]:
+        """Return the images of a reader whose files are there, in the order of their positions."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT images.study, digest, images.created, position, identity FROM images "
+                    "JOIN studies ON studies.id = images.study WHERE reader = :reader AND deleted = 0 "
+                    "ORDER BY position, images.created, digest"
+                ),
+                {"reader": reader},
+            ).fetchall()
+        return tuple(
+            StoredImage(study, digest, reader, created, position, *opened_identity(study, digest, identity))
+            for study, digest, created, position, identity in rows
+            if image_path(study, digest).is_file()
+        )
+
+    def load(self, study: str, digest: str) -> bytes:
+        """Return the content of an image; raises PathUnusable where it is not there, or cannot be decrypted."""
+        data = load_file(study, digest)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise PathUnusable("The stored image was changed since it was stored.")
+        return data
+
+    def delete(self, who: Visitor, *, reader: str, digests: Sequence[str] | None = None) -> int:
+        """Delete images of a reader, all of them by default, with their reads and opinions; return their number.
+
+        Raises as :func:`.deletion.delete_images`.
+        """
+        images = [image for image in self.images(reader) if digests is None or image.digest in digests]
+        delete_images(self._engine, who, [(image.study, image.digest) for image in images], "images of a reader")
+        return len(images)
+
+    def delete_study(self, who: Visitor, study: str) -> int:
+        """Delete a study, with its images, reads and opinions; return the number of images.
+
+        Raises WrongArguments where there is none, and as :func:`.deletion.delete_images`.
+        """
+        with transaction(self._engine) as connection:
+            rows = connection.execute(text("SELECT digest FROM images WHERE study = :study"), {"study": study})
+            images = [(study, digest) for (digest,) in rows]
+        if not images:
+            raise WrongArguments("No such study.")
+        delete_images(self._engine, who, images, "study")
+        return len(images)
+
+    def rekey(self) -> dict[str, int]:
+        """Encrypt everything that is stored with the key of the setting; return how much was not, by its kind.
+
+        Raises as :func:`.rekeying.rekey`.
+        """
+        return rekey(self._engine)
+
+    def delete_expired(self, now: datetime | None = None) -> int:
+        """Delete the studies that are older than the setting ``keep_days``; return the number of images.
+
+        Raises as :func:`.deletion.delete_images`.
+        """
+        return delete_expired(self._engine, settings().keep_days, now)
+
+
+def opened_identity(study: str, digest: str, identity: str | None) -> tuple[str, str, StudyHeader | None]:
+    """Return name, path and study attributes of an image as they are stored; empty where they are not."""
+    if identity is None:
+        return "", "", None
+    return decode_identity(open_text(identity, _purpose(study, digest)))
+
+
+def _purpose(study: str, digest: str) -> str:
+    return f"identity {study} {digest}"

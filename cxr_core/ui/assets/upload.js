@@ -1,0 +1,293 @@
+// Files in: by a dialog, or dropped anywhere on the page. They go to our own route one by one, a few at a time.
+
+const AT_ONCE = 3; // a browser opens six connections, and the store waits on two
+const SLOW_SECONDS = 2; // what takes longer shows its progress
+const NOTE_MS = 12_000;
+
+class Uploads {
+  constructor() {
+    this.waiting = []; // {file, name, upload, position, count}
+    this.sending = 0;
+    this.problems = []; // {name, text}
+    this.duplicates = 0;
+    this.clear();
+  }
+
+  get open() { return this.waiting.length + this.sending > 0; }
+
+  clear() { Object.assign(this, { files: 0, done: 0, bytes: 0, sentBytes: 0, began: 0 }); }
+
+  add(files) {
+    if (!files.length) return;
+    const upload = `${Date.now()}-${Math.floor(1e9 * Math.random())}`;
+    if (!this.open) {
+      this.clear();
+      this.problems = [];
+      this.duplicates = 0;
+      this.began = performance.now();
+    }
+    const drop = { shown: null, instead: "", begun: false, left: files.length, on: store.current };
+    files.forEach((file, position) => {
+      this.waiting.push({ file, name: file.path ?? (file.webkitRelativePath || file.name), upload, position, count: files.length, drop });
+      this.files += 1;
+      this.bytes += file.size;
+    });
+    setTimeout(() => store.notify(), 1000 * SLOW_SECONDS + 50);
+    store.notify();
+    this.fill();
+  }
+
+  // The first file of a drop goes alone: it is the one that is shown, and the others would slow it down.
+  fill() {
+    while (this.waiting.length && this.sending < AT_ONCE && (this.waiting[0].drop.begun || !this.sending)) this.next();
+  }
+
+  async next() {
+    const item = this.waiting.shift();
+    if (!item) return;
+    const { drop } = item;
+    this.sending += 1;
+    const first = item.position === 0;
+    let shown = "";
+    try {
+      const answer = await this.sendFile(item);
+      shown = answer.shown;
+      drop.instead ||= answer.added[0] ?? "";
+    } catch (error) {
+      this.problems.push({ name: item.name, text: error.message });
+    }
+    this.sending -= 1;
+    this.done += 1;
+    drop.left -= 1;
+    if (first) drop.begun = true;
+    this.fill();
+    // of lateral views alone the first is shown
+    if (!drop.left && !drop.shown) shown ||= drop.instead;
+    // the reader may have chosen another image since the drop
+    if (shown && !drop.shown && (store.current === drop.on || store.current === null)) {
+      // whose image it is comes with the worklist
+      store.refresh();
+      // a run of the script that began before knows of the image before
+      store.announced = shown;
+      drop.shown = store.show(shown, { tell: false });
+      if (drop.left) this.tell(drop);
+    }
+    if (!drop.left) this.tell(drop);
+    store.notify();
+  }
+
+  // The script run of Streamlit takes the server's time: it comes once the first image is on the screen, or where
+  // there is no viewer yet.
+  async tell(drop) {
+    if (store.worklistShown) await Promise.race([drop.shown, new Promise((wake) => setTimeout(wake, 2000))]);
+    if (store.current !== null) store.send?.("shown", store.current);
+  }
+
+  sendFile({ file, name, upload, position, count }) {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      let sent = 0;
+      const progress = (now) => { this.sentBytes += now - sent; sent = now; };
+      request.open("POST", `${store.path}/images`);
+      request.setRequestHeader("X-Second-Read-Token", store.token);
+      request.setRequestHeader("X-Second-Read-Name", encodeURIComponent(name.slice(-300)));
+      request.setRequestHeader("X-Second-Read-Upload", `${upload}/${position}/${count}`);
+      request.setRequestHeader("Content-Type", "application/octet-stream");
+      request.upload.onprogress = (event) => { progress(Math.min(event.loaded, file.size)); store.notify(); };
+      request.onload = () => {
+        progress(file.size);
+        if (request.status !== 200) {
+          reject(new Error(request.responseText.slice(0, 300) || `The server answered ${request.status}.`));
+          return;
+        }
+        const answer = JSON.parse(request.responseText);
+        if (answer.skipped) this.problems.push({ name, text: `${answer.skipped === 1 ? "" : `${answer.skipped} files `}not added: ${answer.reason}` });
+        this.duplicates += answer.duplicates;
+        resolve(answer);
+      };
+      // a file that has changed on the disk, or a folder, cannot be sent either
+      request.onerror = () => { progress(file.size); reject(new Error("could not be sent. Add it again.")); };
+      request.send(file);
+    });
+  }
+
+  // Estimated seconds until all is sent, or null before there is an estimate.
+  secondsLeft() {
+    const seconds = (performance.now() - this.began) / 1000;
+    const part = this.bytes ? this.sentBytes / this.bytes : this.done / this.files;
+    return part > 0.02 ? (seconds * (1 - part)) / part : null;
+  }
+
+  isSlow() { return this.open && performance.now() - this.began > 1000 * SLOW_SECONDS; }
+}
+
+// Files of a drop, those of folders with their paths, and the paths of what cannot be read. Entries must be taken before
+// the event ends.
+async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const dropped = { files: [], unreadable: [] };
+  if (!entries.some((entry) => entry.isDirectory)) return { ...dropped, files: [...transfer.files] };
+  const walk = async (entry, path) => {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      file.path = path + entry.name;
+      dropped.files.push(file);
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!part.length) return;
+      for (const inner of part) await tryWalk(inner, `${path}${entry.name}/`);
+    }
+  };
+  const tryWalk = (entry, path) => walk(entry, path).catch(() => dropped.unreadable.push(path + entry.name));
+  for (const entry of entries) await tryWalk(entry, "");
+  return dropped;
+}
+
+// For the whole page and as long as it is open: a file that is dropped beside a target would replace the page.
+function acceptDrops() {
+  if (store.acceptsDrops) return;
+  store.acceptsDrops = true;
+  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  // Streamlit's own upload fields, on other pages, take their drops themselves
+  const elsewhere = (event) => event.composedPath().some((node) => node.dataset?.testid === "stFileUploaderDropzone");
+  let over = null;
+  const mark = (on) => { for (const panel of store.uploadPanels) panel.mark(on); };
+  window.addEventListener("dragover", (event) => {
+    if (!hasFiles(event) || elsewhere(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = store.uploadPanels.size ? "copy" : "none";
+    mark(true);
+    clearTimeout(over);
+    // no event says that the pointer has left the window with the files
+    over = setTimeout(() => mark(false), 300);
+  }, { capture: true });
+  window.addEventListener("drop", (event) => {
+    if (!hasFiles(event) || elsewhere(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    mark(false);
+    if (store.uploadPanels.size) droppedFiles(event.dataTransfer).then(({ files, unreadable }) => {
+      store.upload(files);
+      store.uploads.problems.push(...unreadable.map((name) => ({ name, text: "cannot be read on this computer." })));
+      store.notify();
+    });
+    else sayWhere();
+  }, { capture: true });
+}
+
+let noteTimer = null;
+
+// A page without an upload panel says where images are added: Streamlit has drawn that, and it is shown for a while.
+function sayWhere() {
+  clearTimeout(noteTimer);
+  const note = document.querySelector(".st-key-drop-note");
+  note?.setAttribute("role", "status");
+  note?.classList.add("sr-shown");
+  noteTimer = setTimeout(() => note?.classList.remove("sr-shown"), NOTE_MS);
+}
+
+// The buttons, the progress, and what was refused.
+class UploadPanel {
+  constructor(root) {
+    this.root = root.querySelector(".upload");
+    const find = (query) => this.root.querySelector(query);
+    [this.status, this.problems, this.overlay] = [find(".status"), find(".problems"), find(".overlay")];
+    for (const name of ["files", "folder"]) {
+      const input = find(`input.${name}`);
+      find(`button.${name}`).onclick = () => input.click();
+      input.onchange = () => {
+        store.upload([...input.files]);
+        // the same file can be chosen again
+        input.value = "";
+      };
+    }
+    find("button.dismiss").onclick = () => {
+      Object.assign(store.uploads, { problems: [], duplicates: 0 });
+      store.notify();
+    };
+    this.onStoreChange = () => this.write();
+    store.listeners.add(this.onStoreChange);
+    store.uploadPanels.add(this);
+    window.addEventListener("keydown", undoOnEmptyPage);
+  }
+
+  show(data) {
+    this.root.dataset.mode = data.mode;
+    for (const button of this.root.querySelectorAll("button.files, button.folder")) button.title = data.accepted;
+    store.worklistShown = data.mode !== "welcome";
+    this.write();
+  }
+
+  mark(on) { this.overlay.hidden = !on; }
+
+  write() {
+    const uploads = store.uploads;
+    const text = store.lost || (uploads.isSlow() ? this.progressText(uploads) : "");
+    if (this.status.firstChild?.textContent !== text) {
+      this.status.replaceChildren(make("span", "", text));
+      if (!store.lost && text) {
+        this.bar = make("progress");
+        this.bar.max = 1;
+        this.bar.setAttribute("aria-label", "Adding images");
+        this.status.append(this.bar);
+      }
+    }
+    if (this.bar && uploads.bytes) this.bar.value = uploads.sentBytes / uploads.bytes;
+    this.writeProblems(uploads);
+  }
+
+  progressText(uploads) {
+    const left = uploads.secondsLeft();
+    const estimate = left === null ? "" : `, about ${Math.max(1, Math.round(left))} s left`;
+    return `Adding file ${Math.min(uploads.files, uploads.done + 1)} of ${uploads.files}${estimate}`;
+  }
+
+  writeProblems({ problems, duplicates }) {
+    const shown = problems.length + (duplicates ? 1 : 0);
+    const key = `${problems.length}/${duplicates}`;
+    if (this.problemsKey === key) return;
+    this.problemsKey = key;
+    this.problems.hidden = !shown;
+    const list = this.problems.querySelector("ul");
+    const lines = problems.map(({ name, text }) => `${name}: ${text}`);
+    if (duplicates) lines.push(`${duplicates} already in the worklist`);
+    list.replaceChildren(...lines.map((line) => make("li", "", line)));
+  }
+
+  stop() {
+    store.listeners.delete(this.onStoreChange);
+    store.uploadPanels.delete(this);
+    window.removeEventListener("keydown", undoOnEmptyPage);
+  }
+}
+
+store.uploads ??= new Uploads();
+store.uploadPanels ??= new Set();
+store.upload ??= (files) => store.uploads.add(files);
+const panels = (store.panels ??= new WeakMap());
+
+// After the whole worklist was removed there is no strip whose key this is.
+function undoOnEmptyPage(event) {
+  if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+  document.querySelector(".st-key-undo-removal button")?.click();
+}
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  acceptDrops();
+  // on any other page
+  if (data.mode === "none") return undefined;
+  let panel = panels.get(parentElement);
+  if (!panel) {
+    panel = new UploadPanel(parentElement);
+    panels.set(parentElement, panel);
+  }
+  panel.show(data);
+  store.follow(data, setTriggerValue);
+  return () => {
+    panel.stop();
+    panels.delete(parentElement);
+  };
+}

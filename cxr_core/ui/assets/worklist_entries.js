@@ -1,0 +1,79 @@
+// The studies of the strip: one line for each image, with its state, and what was refused with its reason.
+// `act` is what the reader does: {choose(id), remove(ids)}.
+
+function studyEntries(study, act) {
+  const node = make("section", study.alarm ? "study alarm" : "study");
+  node.setAttribute("aria-label", `Study: ${[study.name, study.date].filter(Boolean).join(", ")}`);
+  const head = make("div", "head");
+  const title = make("div", "title");
+  title.append(make("h3", "name", study.name));
+  const details = [study.patientId, study.date, study.description].filter(Boolean).join(" · ");
+  if (details) title.append(make("div", "details", details));
+  title.title = [study.name, details, study.accession && `accession ${study.accession}`, study.alarm].filter(Boolean).join("\n");
+  head.append(title, removeButton(study.images.map((image) => image.id), `Remove study of ${study.name}`, act));
+  node.append(head);
+  if (study.alarm) node.append(make("div", "check", "Check the patient"));
+  const images = make("div", "images");
+  images.append(...study.images.map((image) => imageEntry(image, act)));
+  node.append(images);
+  return node;
+}
+
+function imageEntry(image, act) {
+  const row = make("div", "row");
+  const entry = entryButton(image.id, image.status, `${image.view || "view not stated"}, ${image.name}\n${image.reason || image.text}`, act);
+  entry.append(make("span", "view", image.view || "image"), make("span", "file", image.name));
+  const state = make("span", image.above > 0 ? "state flagged" : "state", image.text);
+  entry.append(state);
+  if (image.warnings) {
+    const warned = make("span", "warned", `⚠ ${image.warnings}`);
+    warned.setAttribute("role", "img");
+    warned.setAttribute("aria-label", count(image.warnings, "warning"));
+    entry.append(warned);
+  }
+  row.append(entry, removeButton([image.id], `Remove ${image.name}`, act));
+  return row;
+}
+
+function rejectedEntries(entries, act) {
+  const node = make("section", "study rejected");
+  node.setAttribute("aria-label", "Refused or cannot be read");
+  const head = make("div", "head");
+  const title = make("h3", "name", `Refused or cannot be read (${entries.length})`);
+  head.append(title, removeButton(entries.map((entry) => entry.id), "Remove all of these", act));
+  const images = make("div", "images");
+  node.append(head, images);
+  for (const { id, status, path, reason, patient } of entries) {
+    const row = make("div", "row");
+    const entry = entryButton(id, status, [path, patient, reason].filter(Boolean).join("\n"), act);
+    entry.append(make("span", "file", path), make("span", "reason", reason));
+    row.append(entry, removeButton([id], `Remove ${path}`, act));
+    images.append(row);
+  }
+  return node;
+}
+
+function entryButton(id, status, title, act) {
+  const entry = make("button", `entry ${status}`);
+  entry.type = "button";
+  Object.assign(entry.dataset, { id, status, kind: "entry" });
+  entry.title = title;
+  if (id === store.current) entry.setAttribute("aria-current", "true");
+  entry.onclick = () => act.choose(id);
+  return entry;
+}
+
+function removeButton(ids, text, act) {
+  const button = make("button", "remove", "×");
+  button.type = "button";
+  button.tabIndex = -1;
+  button.title = text;
+  button.setAttribute("aria-label", text);
+  Object.assign(button.dataset, { id: ids[0], kind: "remove" });
+  button.onclick = () => act.remove(ids);
+  return button;
+}
+
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

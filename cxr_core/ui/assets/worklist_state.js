@@ -1,0 +1,90 @@
+// What of the worklist is listed: filter, sort and search, in the browser only, and removals that the server follows.
+
+const FILTERS = {
+  all: () => true,
+  flagged: (image) => image.above > 0,
+  warnings: (image) => image.warnings > 0,
+  refused: (image) => image.status === "refused" || image.status === "unreadable",
+  waiting: (image) => image.status === "waiting",
+};
+
+// Findings that are hidden have no number, so the order says nothing of them.
+const SORTS = {
+  added: () => 0,
+  flagged: (one, other) => mostAbove(other) - mostAbove(one),
+  date: (one, other) => other.date.localeCompare(one.date),
+  name: (one, other) => one.name.localeCompare(other.name),
+};
+
+function mostAbove(study) {
+  return Math.max(0, ...study.images.map((image) => image.above ?? 0));
+}
+
+// The worklist as it is listed: {studies, rejected, images, total}; what was refused is not among the images of a study.
+function listed(worklist, { filter, sort, search }) {
+  const rejectedIds = new Set(worklist.rejected.map((entry) => entry.id));
+  const wanted = search.trim().toLowerCase();
+  const has = (...texts) => texts.some((text) => text.toLowerCase().includes(wanted));
+  const studies = [];
+  let total = worklist.rejected.length;
+  for (const study of worklist.studies) {
+    const readable = study.images.filter((image) => !rejectedIds.has(image.id));
+    total += readable.length;
+    const named = has(study.name, study.patientId, study.accession, study.description);
+    const images = readable.filter((image) => FILTERS[filter](image) && (named || has(image.name)));
+    // images of one upload without study data are one study, however many patients they are of
+    if (sort === "flagged") images.sort((one, other) => (other.above ?? 0) - (one.above ?? 0));
+    if (images.length) studies.push({ ...study, images });
+  }
+  studies.sort(SORTS[sort]);
+  const owner = new Map(worklist.studies.flatMap((study) => study.images.map((image) => [image.id, study])));
+  const rejected = worklist.rejected
+    .map((entry) => ({ ...entry, patient: owner.get(entry.id)?.name ?? "" }))
+    .filter((entry) => FILTERS[filter]({ ...entry, above: null, warnings: null }) && has(entry.path, entry.reason, entry.patient));
+  const images = studies.reduce((count, study) => count + study.images.length, 0) + rejected.length;
+  return { studies, rejected, images, total };
+}
+
+const FOLLOW_MS = 30_000; // an image whose removal has not reached the server by then is listed again
+
+// Removals, of which the server keeps those that can be undone (`removed` of the worklist). They are of the store, not of
+// the strip, which Streamlit may mount again at any time.
+class Removals {
+  constructor() {
+    this.pending = new Map(); // id -> when it was removed here; the server still lists it
+    this.undone = new Set(); // ids that the server still says are removed
+  }
+
+  // Compare with what the server lists now.
+  follow(worklist) {
+    const present = new Set([...worklist.studies.flatMap((study) => study.images), ...worklist.rejected].map((image) => image.id));
+    const removed = new Set(worklist.removed);
+    for (const [id, since] of this.pending) if (!present.has(id) || Date.now() - since > FOLLOW_MS) this.pending.delete(id);
+    for (const id of this.undone) if (!removed.has(id)) this.undone.delete(id);
+  }
+
+  has(image) { return this.pending.has(image.id); }
+
+  add(ids) {
+    for (const id of ids) {
+      this.pending.set(id, Date.now());
+      this.undone.delete(id);
+    }
+  }
+
+  undo() {
+    for (const id of this.offered()) this.undone.add(id);
+    this.pending.clear();
+  }
+
+  // Ids of all images that Undo restores. This is what the server is sent: its removal is to be of these.
+  offered() {
+    return [...new Set([...(store.worklist?.removed ?? []), ...this.pending.keys()])].filter((id) => !this.undone.has(id));
+  }
+}
+
+if (!store.removals) {
+  store.removals = new Removals();
+  // also while there is no strip, which an empty worklist lacks
+  store.listeners.add(() => { if (store.worklist) store.removals.follow(store.worklist); });
+}

@@ -1,0 +1,142 @@
+"""The reader's opinion of each finding: present, absent or uncertain, with a comment; and the rule of "Read first".
+
+Opinions are only added: the first one of a finding stays, whatever follows. Whether the findings had been shown before
+an opinion is taken from the worklist, or from the store where that keeps it, and never from the browser.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ..errors import InputRefused, WrongArguments
+from ..labels import display_name
+from ..model import Reading
+from ..settings import settings
+from ..store.read_record import OPINIONS, Opinion, OpinionValue
+from ..store.stored_studies import utc_now
+from .worklist import Worklist, WorklistImage
+
+__all__ = [
+    "COMMENT_LENGTH",
+    "add_opinion",
+    "asked_findings",
+    "opinions_message",
+    "read_first",
+    "read_first_switch",
+    "reveal",
+    "set_read_first",
+]
+
+COMMENT_LENGTH = 2000
+"""Most characters of a comment."""
+
+
+def read_first(images: Worklist) -> bool:
+    """Return whether findings are hidden until the reader shows them: by the setting, or by the reader's switch."""
+    rule = settings().read_first
+    return rule == "on" or (rule == "choose" and images.read_first)
+
+
+def read_first_switch(images: Worklist) -> None:
+    """Draw the reader's switch, where the setting leaves the choice: one for all tabs."""
+    if settings().read_first == "choose":
+        # another tab may have turned it
+        st.session_state["read_first"] = images.read_first
+        st.toggle(
+            "Read first",
+            key="read_first",
+            on_change=lambda: set_read_first(images, st.session_state["read_first"]),
+            help="Read the image yourself first: findings and heat maps stay hidden until you show them.",
+        )
+
+
+def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str, comment: str = "") -> Opinion:
+    """Add the reader's opinion of a finding; where a store keeps the image, it is on the disk when this returns.
+
+    What equals the last opinion on the finding is not added again.
+
+    Args:
+        images: the worklist.
+        image: one of its images.
+        label: of a finding.
+        opinion: present, absent or uncertain.
+        comment: free text.
+
+    Raises:
+        InputRefused: the image has no findings, or is being read.
+        WrongArguments: there is no such finding or no such opinion, or the comment is too long.
+        CxrError: it could not be stored; then it is not kept in memory either.
+    """
+    reading = image.reading
+    if reading is None or image.status != "read":
+        raise InputRefused("This image has no findings at the moment.")
+    if label not in {finding.label for finding in reading.findings}:
+        raise WrongArguments("The model has no such finding.")
+    value = _opinion_value(opinion)
+    if len(comment) > COMMENT_LENGTH:
+        raise WrongArguments(f"A comment has at most {COMMENT_LENGTH:,} characters.")
+    last = image.last_opinion(label)
+    if last is not None and (last.opinion, last.comment) == (value, comment):
+        return last
+    # outside the lock of the worklist: it waits for the disk
+    stored = None if images.keeper is None else images.keeper.add_opinion(image, label, value, comment)
+    with images.unchanged():
+        number = sum(one.label == label for one in image.opinions)
+        shown = image.findings_shown or not images.is_hidden(image)
+        made = stored or Opinion(label, "", number, "", value, shown, comment, utc_now())
+        image.opinions = (*image.opinions, made)
+    images.notify()
+    return made
+
+
+def _opinion_value(opinion: str) -> OpinionValue:
+    for value in OPINIONS:
+        if opinion == value:
+            return value
+    raise WrongArguments(f"An opinion is one of {', '.join(OPINIONS)}.")
+
+
+def set_read_first(images: Worklist, on: bool) -> None:
+    """Hide the findings of each image that is not revealed, or show those of all."""
+    if on == images.read_first:
+        return
+    with images.unchanged():
+        for image in images.images.values():
+            if image.reading is not None and image.reading.findings and not images.is_hidden(image):
+                # whatever is hidden now was seen: an opinion from here on is one with the model
+                image.findings_shown = True
+        images.read_first = on
+    images.changed()
+
+
+def reveal(images: Worklist, image: WorklistImage) -> None:
+    """Show the findings of an image; a store knows of it before the reader sees them."""
+    if images.keeper is not None:
+        images.keeper.revealed(image)
+    image.revealed = True
+    images.changed()
+
+
+def opinions_message(image: WorklistImage) -> dict[str, list[dict[str, object]]]:
+    """Return what the reader has stated of an image: by label the opinions in their order.
+
+    Each has ``opinion``, ``comment``, ``created`` (UTC, ISO 8601) and ``shown``: whether the findings had been shown.
+    """
+    given: dict[str, list[dict[str, object]]] = {}
+    for one in image.opinions:
+        entry = {"opinion": one.opinion, "comment": one.comment, "created": one.created, "shown": one.revealed}
+        given.setdefault(one.label, []).append(entry)
+    return given
+
+
+def asked_findings(reading: Reading) -> list[dict[str, object]]:
+    """Return the labels of which an opinion is asked while the findings are hidden: nothing of the reading is in it.
+
+    Those that the card evaluates come first, each group in alphabetical order. Which ones are evaluated depends on
+    the card and the operating point, and not on the image.
+    """
+    entries = [
+        {"label": f.label, "title": display_name(f.label), "evaluated": f.state != "not_evaluated"}
+        for f in reading.findings
+    ]
+    return sorted(entries, key=lambda entry: (not entry["evaluated"], str(entry["title"]).casefold()))

@@ -1,0 +1,302 @@
+"""What stores the worklist of a person, where the setting ``keep`` says so.
+
+With ``SECOND_READ_KEEP=store`` it is restored from the store of studies when the person opens the first tab, and
+compared with it in every script run and every :data:`REFRESH_SECONDS` while a tab is in sight: so another process of
+the app over the same database, and a process that was started again, have the images of the person, with their readings
+as they were shown. An image is stored before its upload is answered; readings, and when their findings were shown, by a
+thread that follows the changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import lru_cache, partial
+
+from ..access import Visitor
+from ..errors import CxrError, WrongArguments
+from ..model import ModelCard, Reading
+from ..settings import settings
+from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
+from ..store.reads import ReadStore
+from ..studies import read_study_header
+from .opinions import set_read_first
+from .worklist import Worklist, WorklistImage
+
+__all__ = ["StoredWorklist"]
+
+LONGEST_VIEW_SECONDS = 600.0
+"""Of the time in which nothing was done, so much counts as reading."""
+
+REFRESH_SECONDS = 3.0
+"""Interval at which a worklist on a screen is compared with the store, for what another process has changed."""
+
+_EXPIRY_SECONDS = 3600.0
+_POSITIONS = 100_000
+
+_LOG = logging.getLogger(__name__)
+_WRITER = ThreadPoolExecutor(1, thread_name_prefix="second-read-store")
+
+
+@lru_cache(maxsize=1)
+def _store() -> ReadStore:
+    """Return the store of this process; studies whose days have passed are deleted every hour from now on."""
+    store = ReadStore()
+    threading.Thread(target=_delete_expired, args=(store,), name="second-read-expiry", daemon=True).start()
+    return store
+
+
+def _delete_expired(store: ReadStore) -> None:
+    while True:
+        try:
+            store.delete_expired()
+        except Exception as error:
+            _LOG.error("Expired studies could not be deleted: %s", type(error).__name__)
+        time.sleep(_EXPIRY_SECONDS)
+
+
+class StoredWorklist:
+    """What stores the images and readings of one worklist, and restores them.
+
+    Attributes:
+        images: the worklist.
+        reader: what the store calls the person.
+        card: of the model that serves.
+        problem: why something could not be stored, or empty.
+        deleted: number of images that were deleted elsewhere and that the page has not named yet.
+    """
+
+    def __init__(self, images: Worklist, store: ReadStore, reader: str, who: Visitor, card: ModelCard) -> None:
+        self.images, self.reader, self.card, self.problem = images, reader, card, ""
+        self._store, self._who = store, who
+        self._stored: dict[str, StoredImage] = {}
+        self._saved: dict[str, tuple[Reading, ReadOptions, bool]] = {}
+        self._reads: dict[str, str] = {}
+        self._viewed: tuple[str, float] | None = None
+        self._leaving: set[str] = set()
+        self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
+        # never held while the lock of the worklist is asked for, which may be held by who asks for this one
+        self._lock, self._scheduling = threading.Lock(), threading.Lock()
+        self.added([image for image in images.images.values() if image.data is not None])
+        images.keeper = self
+        images.listeners.add(self._changed)
+
+    def refresh(self) -> int:
+        """Restore what is stored and not in the worklist, and drop what was deleted elsewhere.
+
+        Returns the number of restored images; raises CxrError.
+        """
+        self._refreshed = time.monotonic()
+        with self._lock:
+            stored = {image.digest: image for image in self._store.images(self.reader)}
+            removal = self.images.removal
+            removed = self._leaving | ({image.digest for image in removal.entries()} if removal is not None else set())
+            deleted = self._stored.keys() - stored.keys()
+            new = [image for digest, image in stored.items() if digest not in self._stored and digest not in removed]
+            self._stored = stored
+            present = self.images.images
+            self.deleted += len(deleted & present.keys())
+            for digest in stored.keys() & present.keys():
+                present[digest].load = self._loader(stored[digest])
+            restored = self._restored([image for image in new if image.digest not in present])
+            for digest in deleted:
+                self._saved.pop(digest, None)
+            readings = [self._saved[image.digest][0] for image in restored if image.digest in self._saved]
+        first = not self.images.images
+        if any(image.status == "read" and not image.revealed for image in restored):
+            # what the reader had not asked for stays hidden
+            set_read_first(self.images, True)
+        if restored or deleted & self.images.images.keys():
+            self.images.merge(restored, deleted)
+        if readings:
+            self._apply_settings(readings[-1] if first else None)
+        return len(restored)
+
+    def follow(self) -> None:
+        """Compare with the store where that was not done for :data:`REFRESH_SECONDS`; what fails is tried again."""
+        if time.monotonic() - self._refreshed >= REFRESH_SECONDS:
+            with suppress(CxrError):
+                self.refresh()
+
+    def _apply_settings(self, last: Reading | None) -> None:
+        """Bring all readings under one operating point and prevalence: those of the last reading, if it is given."""
+        if last is not None and last.operating_point in self.card.offered_points:
+            prevalence = None if last.prevalence is None else dict(last.prevalence)
+            # the card may have been calibrated since
+            with suppress(WrongArguments):
+                self.images.apply_settings(self.card, last.operating_point, prevalence)
+                return
+        self.images.apply_settings(self.card, self.images.operating_point, self.images.prevalence)
+
+    def added(self, images: Sequence[WorklistImage]) -> None:
+        """Store images; one that cannot be stored stays in memory, and the next script run says so."""
+        if self._leaving & {image.digest for image in images}:
+            # until it has left
+            _WRITER.submit(bool).result()
+        with self._lock:
+            studies = self.images.studies()
+            for image in images:
+                members = next(
+                    (study.images for study in studies if image.digest in {member.digest for member in study.images}),
+                    (),
+                )
+                known = (self._stored[member.digest].study for member in members if member.digest in self._stored)
+                try:
+                    self._stored[image.digest] = stored = self._store.add_image(
+                        self.reader,
+                        image.data or b"",
+                        study=next(known, None),
+                        position=image.upload * _POSITIONS + min(image.position, _POSITIONS - 1),
+                        name=image.name,
+                        path=image.path,
+                        header=image.header,
+                    )
+                except CxrError as error:
+                    self.problem = str(error)
+                else:
+                    image.load = self._loader(stored)
+
+    def removed(self, image: WorklistImage) -> None:
+        """Delete an image from the store, with its reads and opinions."""
+        self._leaving.add(image.digest)
+        _WRITER.submit(self._delete, image.digest)
+
+    def _delete(self, digest: str) -> None:
+        try:
+            if digest not in self.images.images:
+                self._store.delete(self._who, reader=self.reader, digests=[digest])
+                with self._lock:
+                    self._saved.pop(digest, None)
+                    self._stored.pop(digest, None)
+        except Exception as error:
+            self.problem = "A removed image could not be deleted from the store."
+            _LOG.error("A removed image could not be deleted from the store: %s", type(error).__name__)
+        finally:
+            self._leaving.discard(digest)
+
+    def _loader(self, stored: StoredImage) -> partial[bytes]:
+        return partial(self._store.load, stored.study, stored.digest)
+
+    def _restored(self, stored: Sequence[StoredImage]) -> list[WorklistImage]:
+        """Return stored images as images of the worklist, with their readings where the same model serves."""
+        uploads: dict[str, int] = {}
+        restored = []
+        for image in stored:
+            if image.study not in uploads:
+                self.images.shared.uploads += 1
+                uploads[image.study] = self.images.shared.uploads
+            try:
+                restored.append(self._image(image, uploads[image.study]))
+            except CxrError as error:
+                self.problem = f"A stored image could not be opened. {error}"
+        return restored
+
+    def _image(self, stored: StoredImage, upload: int) -> WorklistImage:
+        load, identity = self._loader(stored), settings().identity != "off"
+        name = stored.name or f"image {stored.digest[:8]}"
+        image = WorklistImage(
+            stored.digest,
+            name,
+            None,
+            stored.header or read_study_header(load(), identity=identity),
+            upload,
+            stored.position % _POSITIONS,
+            path=stored.path or name,
+            load=load,
+            added=None,
+        )
+        image.opinions = self._opinions(stored)
+        read = self._store.last_read(stored)
+        image.findings_shown = read is not None and read.summary.revealed is not None
+        if read is None or read.summary.model_sha256 != self.card.weights_sha256:
+            return image
+        options = read.options
+        image.read_anyway, image.voi_scale = options.read_anyway, options.voi_scale
+        image.quarter_turns, image.mirrored = options.quarter_turns, options.mirrored
+        image.pixels = read.pixels
+        image.shape = (read.reading.image.rows, read.reading.image.columns)
+        image.pixels_version = "|".join(read.reading.image.transforms)
+        image.revealed = read.summary.revealed is not None
+        image.set_reading(read.reading)
+        self._saved[image.digest] = (read.reading, options, image.revealed)
+        self._reads[image.digest] = read.summary.id
+        return image
+
+    def _changed(self) -> None:
+        """Have the readings stored that were not, by the thread that writes."""
+        with self._scheduling:
+            if self._scheduled:
+                return
+            self._scheduled = True
+        _WRITER.submit(self.save)
+
+    def save(self) -> None:
+        """Store every reading that is shown and was not stored yet."""
+        with self._scheduling:
+            self._scheduled = False
+        for image in self.images.images.values():
+            self._save(image)
+
+    def _save(self, image: WorklistImage, *, revealed: bool = False) -> None:
+        """Store the reading that is shown of an image, unless it is stored; log and note what cannot be."""
+        try:
+            self._read_of(image, revealed=revealed)
+        except Exception as error:
+            # its message, and the values in its traceback, may be of a patient
+            self.problem = str(error) if isinstance(error, CxrError) else f"({type(error).__name__})"
+            _LOG.error("A reading could not be stored: %s", type(error).__name__)
+
+    def _read_of(self, image: WorklistImage, *, revealed: bool = False) -> str | None:
+        """Return the id of an image's read, stored if it was not, as ``revealed`` or as it is; None for none."""
+        with self._lock:
+            stored, saved = self._stored.get(image.digest), self._saved.get(image.digest)
+        reading = image.reading
+        if reading is None or stored is None or image.status not in ("read", "refused"):
+            return None
+        options = ReadOptions(image.read_anyway, image.quarter_turns, image.mirrored, image.voi_scale)
+        revealed = revealed or not self.images.is_hidden(image)
+        if saved is not None and saved[0] is reading and saved[1:] == (options, revealed):
+            return self._reads[image.digest]
+        version = self.card.version if reading.model_sha256 == self.card.weights_sha256 else ""
+        read = self._store.save_read(
+            stored, reading, options, version, revealed=revealed, pixels=image.pixels,
+            answer_seconds=image.answer_seconds, card=self.card if version else None,
+        )  # fmt: skip
+        with self._lock:
+            self._saved[image.digest], self._reads[image.digest] = (reading, options, revealed), read
+        return read
+
+    def revealed(self, image: WorklistImage) -> None:
+        """Store that the findings of an image are shown, before they are."""
+        self._save(image, revealed=True)
+
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion | None:
+        """Store an opinion of the read that is or would be shown; None where that could not be stored."""
+        read = self._read_of(image)
+        return None if read is None else self._store.add_opinion(read, self.reader, label, opinion, comment)
+
+    def _opinions(self, stored: StoredImage) -> tuple[Opinion, ...]:
+        given = self._store.opinions(stored.study, stored.digest)
+        return tuple(sorted((one for one in given if one.reader == self.reader), key=lambda one: one.created))
+
+    def stop(self) -> None:
+        """Follow the worklist no more, which is released from memory."""
+        self.images.listeners.discard(self._changed)
+        self.images.keeper = None
+
+    def count_seconds(self, chosen: str | None) -> None:
+        """Add the time since the last script run of any tab to the read of the image that was chosen in it then."""
+        now, viewed = time.monotonic(), self._viewed
+        self._viewed = None if chosen is None else (chosen, now)
+        if viewed is not None and (read := self._reads.get(viewed[0])) is not None:
+            _WRITER.submit(self._add_seconds, read, min(now - viewed[1], LONGEST_VIEW_SECONDS))
+
+    def _add_seconds(self, read: str, seconds: float) -> None:
+        try:
+            self._store.add_seconds(read, seconds)
+        except CxrError as error:
+            _LOG.error("The time of a read could not be stored: %s", type(error).__name__)

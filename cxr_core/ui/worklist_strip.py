@@ -1,0 +1,128 @@
+"""The worklist strip: the images by study with the state of each, and what was refused in a list of its own.
+
+The browser filters, sorts and searches; nothing of that is sent. Where "Read first" is on, the message holds neither
+the number of findings above their threshold nor of warnings for an image that is not revealed, so that the order of
+"flagged first" cannot betray them.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ..settings import settings
+from ..studies import Study
+from .chrome import asset
+from .worklist import Worklist, WorklistImage
+
+__all__ = ["set_removed", "worklist_message", "worklist_strip"]
+
+# registered at import: registering the name again would replace the component under a mounted strip
+_STRIP = st.components.v2.component(
+    "second_read_worklist",
+    html=asset("worklist.html"),
+    css=asset("worklist.css"),
+    js="\n".join(asset(f"{name}.js") for name in ("store", "page", "worklist_state", "worklist_entries", "worklist")),
+)
+
+
+def worklist_strip(images: Worklist) -> None:
+    """Show all images by study with their states; the reader removes some, or undoes a removal."""
+    key = "worklist-strip"
+
+    def on_removed() -> None:
+        asked = st.session_state[key].removed
+        if isinstance(asked, dict) and isinstance(asked.get("ids"), list):
+            set_removed(images, {str(digest) for digest in asked["ids"]})
+
+    _STRIP(key=key, data=worklist_message(images), on_removed_change=on_removed)
+
+
+def set_removed(images: Worklist, digests: set[str]) -> None:
+    """Have these images removed, as one removal that can be undone; others of the last removal are put back.
+
+    What the browser sends states the whole removal, because Streamlit drops a message that the next one overtakes.
+    """
+    with images.unchanged():
+        if images.removal is not None and not {image.digest for image in images.removal.entries()} <= digests:
+            images.undo_removal()
+        images.remove(*digests)
+
+
+def worklist_message(images: Worklist) -> dict[str, object]:
+    """Return what the strip shows: studies with their images, refused files, and the ids of what Undo restores."""
+    with images.unchanged():
+        return _message(images)
+
+
+def _message(images: Worklist) -> dict[str, object]:
+    listed = dict(images.images)
+    studies: list[dict[str, object]] = []
+    for number, study in enumerate(images.studies(), start=1):
+        members = [listed[one.digest] for one in study.images if one.digest in listed]
+        if members:
+            entries = [_entry(image, hidden=images.read_first and not image.revealed) for image in members]
+            studies.append(_study(study, number) | {"id": members[0].digest, "images": entries})
+    return {
+        "studies": studies,
+        "rejected": [
+            {"id": image.digest, "path": image.path or image.name, "status": image.status, "reason": reasons[0]}
+            for image in images.images.values()
+            if (reasons := image.reasons()) and not _is_lateral(image)
+        ],
+        "removed": [
+            image.digest
+            for image in ([] if images.removal is None else images.removal.entries())
+            if image.digest not in images.images
+        ],
+    }
+
+
+def _study(study: Study, number: int) -> dict[str, object]:
+    patient, when = study.patient, study.study_date
+    if settings().identity == "off":
+        name = f"Study {number}"
+    else:
+        name = patient.name or patient.patient_id or "No patient data"
+    return {
+        "name": name,
+        "patientId": patient.patient_id if patient.name else "",
+        "date": when.isoformat() if when else "",
+        "description": study.description,
+        "accession": study.accession_number,
+        "alarm": " ".join(study.alarms),
+    }
+
+
+def _entry(image: WorklistImage, *, hidden: bool) -> dict[str, object]:
+    above = warnings = None
+    if image.status == "read" and image.reading is not None and not hidden:
+        above = sum(finding.state == "above" for finding in image.reading.findings)
+        warnings = len(image.reading.quality.reasons)
+    return {
+        "id": image.digest,
+        "name": image.name,
+        "view": image.header.view if image.header else "",
+        "status": image.status,
+        "text": _status_text(image, above),
+        "reason": " ".join(image.reasons()),
+        "above": above,
+        "warnings": warnings,
+    }
+
+
+def _status_text(image: WorklistImage, above: int | None) -> str:
+    if image.status == "waiting":
+        if image.job is None:
+            return "waiting"
+        position = image.job.position()
+        return "reading" if position is None else f"waiting, {position} ahead" if position else "next"
+    if image.status == "unreadable":
+        return "cannot be read"
+    if image.status == "refused":
+        return "not read" if _is_lateral(image) else "refused"
+    return "read" if above is None else f"{above} above"
+
+
+def _is_lateral(image: WorklistImage) -> bool:
+    """Return whether the image is a lateral view: part of a study, shown and not read, and so not listed as refused."""
+    return image.status == "refused" and image.header is not None and image.header.view == "lateral"

@@ -1,0 +1,130 @@
+import csv
+import json
+import re
+from datetime import date
+
+import pytest
+
+from cxr_core.access import audit
+from cxr_core.cli.main import main
+from cxr_core.imaging import phantom_dicom
+from cxr_core.labels import NOTICE
+from cxr_core.reading import read_image
+from cxr_core.report import reading_record
+from cxr_core.settings import settings
+from cxr_core.store.read_record import ReadOptions
+from cxr_core.store.reads import ReadStore
+from cxr_core.studies import Patient, StudyHeader
+from tests.reads import OPTIONS, made_up_reading
+
+HEADER = StudyHeader("1.2.3", "1.2.3.4", "PA", Patient("Quendelzahn, Xaver", "QZ-4711"), date(2026, 11, 24))
+
+
+@pytest.fixture
+def home(own_folders):
+    return own_folders
+
+
+@pytest.fixture
+def read(home, predictor):
+    """The id of a read of a DICOM file by the model that comes with the program, with two opinions."""
+    data = phantom_dicom(256, 224, PatientName="Quendelzahn^Xaver", PatientID="QZ-4711")
+    _, reading = read_image(data, predictor)
+    store = ReadStore()
+    image = store.add_image("anna", data, name="a.dcm")
+    read = store.save_read(image, reading, ReadOptions(), predictor.card.version, revealed=False)
+    store.add_opinion(read, "anna", "Mass", "absent", "not seen")
+    store.reveal(read)
+    store.add_opinion(read, "anna", "Mass", "present")
+    store.close()
+    return read
+
+
+def test_reads_are_listed_and_chosen(home, capsys):
+    home.setenv("SECOND_READ_IDENTITY", "store")
+    settings.cache_clear()
+    store = ReadStore()
+    ids = {}
+    for reader, header in (("anna", HEADER), ("bert", None)):
+        image = store.add_image(reader, reader.encode(), header=header)
+        ids[reader] = store.save_read(image, made_up_reading(), OPTIONS, "1", revealed=reader == "anna")
+    store.close()
+    assert main(["reads", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == set(ids.values())
+    (line,) = (line for line in lines if "anna" in line)
+    assert "second-read-mini, default  warning; findings shown; 0 s; Quendelzahn, Xaver, QZ-4711" in line
+    for options, reader in (
+        (["--reader", "bert"], "bert"),
+        (["--patient", "quendel"], "anna"),
+        (["--patient", "qz-47"], "anna"),
+        (["--until", "2020"], None),
+        (["--label", "Nonsense"], None),
+    ):
+        assert main(["reads", "list", *options]) == 0
+        out = capsys.readouterr().out
+        assert out.split()[0] == ids[reader] if reader else out == "There are no such reads.\n"
+    assert main(["reads", "list", "--state", "high"]) == 2
+
+
+def test_a_read_is_shown_with_its_opinions_and_whether_its_model_is_gone(read, home, capsys):
+    assert main(["reads", "show", read[:10]]) == 0
+    out = capsys.readouterr().out
+    assert NOTICE in out
+    assert "absent (first opinion of anna, before the findings were shown" in out
+    assert "present (opinion 2 of anna, after the findings were shown" in out
+    assert ": not seen\n" in out
+    assert "Quendelzahn" not in out
+    assert "no longer installed" not in out
+    store = ReadStore()
+    image = store.add_image("anna", b"another")
+    other = store.save_read(image, made_up_reading(), OPTIONS, "1", revealed=True)
+    store.close()
+    assert main(["reads", "show", other]) == 0
+    assert "no longer installed, or has other weights" in capsys.readouterr().out
+    assert main(["reads", "export", other, "out", "--pdf"]) == 2
+    assert "needs the model's card" in capsys.readouterr().err
+    assert main(["reads", "show", "nonsense"]) == 2
+
+
+@pytest.mark.parametrize("identity", ["screen", "off"])
+def test_an_export_holds_reading_opinions_and_report(read, home, tmp_path, capsys, printed, identity):
+    home.setenv("SECOND_READ_IDENTITY", identity)
+    settings.cache_clear()
+    assert main(["reads", "export", read, str(tmp_path / "out"), "--pdf"]) == 0
+    paths = {path.name.partition(".")[2]: path for path in (tmp_path / "out").iterdir()}
+    assert sorted(capsys.readouterr().out.split()) == sorted(map(str, paths.values()))
+    assert {path.stat().st_mode & 0o777 for path in paths.values()} == {0o600}
+    record = json.loads(paths["json"].read_text())
+    store = ReadStore()
+    stored = store.read(read)
+    store.close()
+    assert record["reading"] == json.loads(json.dumps(reading_record(stored.summary.image[:12], stored.reading)))
+    assert (record["read"]["reader"], record["read"]["revealed"]) == ("anna", stored.summary.revealed)
+    assert [(one["opinion"], one["revealed"]) for one in record["opinions"]] == [("absent", False), ("present", True)]
+    rows = list(csv.DictReader(paths["opinions.csv"].read_text().splitlines()))
+    assert [(row["label"], row["number"], row["opinion"], row["comment"]) for row in rows] == [
+        ("Mass", "0", "absent", "not seen"),
+        ("Mass", "1", "present", ""),
+    ]
+    assert len(list(csv.DictReader(paths["csv"].read_text().splitlines()))) == len(stored.reading.findings)
+    pages = " ".join(printed(paths["pdf"].read_bytes()))
+    assert ("Quendelzahn, Xaver" in pages) == (identity == "screen")
+    assert re.search(r"Reader: absent \([^)]*before the findings were shown\), now present \(", pages)
+    assert "Quendelzahn" not in "".join(paths[name].read_text() for name in ("json", "csv", "opinions.csv"))
+    (event,) = audit.read()[0]
+    assert (event.what, event.detail, event.images) == ("export", "read", (stored.summary.image,))
+
+
+def test_studies_are_deleted_on_request(read, home, capsys):
+    store = ReadStore()
+    study = store.read(read).summary.study
+    store.close()
+    assert main(["reads", "delete", "0" * 20]) == 2
+    assert main(["reads", "delete"]) == 2
+    assert main(["reads", "delete", "--expired"]) == 0
+    assert "0 images deleted" in capsys.readouterr().out
+    assert main(["reads", "delete", study]) == 0
+    assert "1 image deleted" in capsys.readouterr().out
+    assert main(["reads", "list"]) == 0
+    assert "There are no such reads." in capsys.readouterr().out

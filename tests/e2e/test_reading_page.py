@@ -1,0 +1,464 @@
+"""The reading page in Chromium: many studies, the whole job by the keyboard, and where everything is on the screen."""
+
+import hashlib
+import json
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom
+from cxr_core.labels import NOTICE
+from tests.browser import answered_dialogs, browsing, open_front_page, serving, upload, viewer_state
+
+pytestmark = pytest.mark.e2e
+
+PATIENTS = (("DOE^Jane", "QZ71"), ("ROE^John", "QZ72"), ("POE^Sam", "QZ73"), ("LOE^Mary", "QZ74"))
+
+
+def radiograph(number: int, name: str, patient: str, uid: str, **elements) -> bytes:
+    return phantom_dicom(
+        128 + number,
+        112,
+        **{"PatientName": name, "PatientID": patient, "StudyInstanceUID": uid, "SOPInstanceUID": f"{uid}.{number}"},
+        **elements,
+    )
+
+
+def eight_studies() -> list[tuple[str, bytes]]:
+    """Return two studies of each of four patients: a current one with its lateral view first, and a prior one."""
+    files = []
+    for number, (name, patient) in enumerate(PATIENTS):
+        current = {"StudyDate": f"2026112{number}", "AccessionNumber": f"ACC8{number}", "StudyDescription": "Thorax"}
+        files += [
+            (f"l{number}.dcm", radiograph(4 * number, name, patient, f"1.7.{number}", ViewPosition="LL", **current)),
+            (f"c{number}.dcm", radiograph(4 * number + 1, name, patient, f"1.7.{number}", **current)),
+            (f"p{number}.dcm", radiograph(4 * number + 2, name, patient, f"1.8.{number}", StudyDate="20240102")),
+        ]
+    return files
+
+
+def wait_until_read(page, number: int) -> None:
+    """Wait until so many images are read or refused, and Streamlit rests."""
+    done = ":is(.read, .refused, .unreadable)"
+    page.wait_for_selector(f".worklist .entry{done} >> nth={number - 1}")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
+    page.wait_for_selector(".st-key-of-image:not([inert])")
+
+
+def current(page) -> str:
+    """Return the file name of the entry that is chosen."""
+    return page.locator('.worklist .entry[aria-current="true"] .file').inner_text()
+
+
+def focused(page) -> str:
+    """Return the text of the element that has the focus, also within a component."""
+    return page.evaluate(
+        """() => {
+          let node = document.activeElement;
+          while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+          return node?.innerText ?? '';
+        }"""
+    )
+
+
+def test_eight_studies_of_four_patients_are_on_the_screen_and_nowhere_else(chromium, tmp_path):
+    audit = tmp_path / "audit.jsonl"
+    with (
+        serving(SECOND_READ_AUDIT=str(audit), SECOND_READ_HOME=str(tmp_path / "home")) as address,
+        browsing(chromium) as page,
+    ):
+        requests = []
+        page.on("request", lambda request: requests.append(request.url))
+        open_front_page(page, address)
+        upload(page, *eight_studies())
+        wait_until_read(page, 12)
+        studies = page.locator(".worklist .study")
+        assert studies.count() == 8
+        for number in range(8):
+            study, (name, patient) = studies.nth(number), PATIENTS[number // 2]
+            assert study.locator(".name").inner_text() == name.replace("^", ", ")
+            assert study.locator(".details").inner_text().startswith(patient)
+            views = ["PA"] if number % 2 else ["PA", "lateral"]
+            assert study.locator(".view").all_inner_texts() == views
+        page.locator(".worklist .entry", has_text="c2.dcm").click()
+        page.wait_for_selector(".study-header >> text=POE, Sam")
+        page.wait_for_selector(".study-header .prior")
+        header = page.locator(".study-header").inner_text()
+        for part in ("ID QZ73", "Study of 2026-11-22", "Thorax", "accession ACC82", "Show prior of 2024-01-02"):
+            assert part in header
+        page.locator(".worklist .search").fill("acc81")
+        page.locator(".worklist .study .name").nth(1).wait_for(state="detached")
+        assert page.locator(".worklist .study .name").all_inner_texts() == ["ROE, John"]
+        stored = page.evaluate(
+            "() => JSON.stringify([location.href, document.title, document.cookie, localStorage, sessionStorage])"
+        )
+        page.locator("text=Download").first.click()
+        with page.expect_download():
+            page.locator("button", has_text="JSON").last.click()
+    written = [audit.read_text()] if audit.exists() else []
+    written += [file.read_text(errors="replace") for file in (tmp_path / "home").rglob("*.json*")]
+    assert any("export" in text for text in written)
+    for name, patient in PATIENTS:
+        for part in (*name.split("^"), patient):
+            assert part not in stored + json.dumps(requests)
+            assert not any(part in text for text in written)
+
+
+SHOWN = """() => {
+  const inner = (query, node) => (node.shadowRoot && find(query, node.shadowRoot)) ?? [];
+  const find = (query, root) => root.querySelector(query)
+    ?? [...root.querySelectorAll('*')].flatMap((node) => inner(query, node))[0];
+  window.shown = new Set();
+  setInterval(() => {
+    const [name, canvas] = [find('.study-header h2', document), find('canvas.radiograph', document)];
+    if (canvas?.dataset.sha) window.shown.add(`${name?.textContent} ${canvas.dataset.sha}`);
+  }, 2);
+}"""
+
+
+def test_no_image_is_ever_under_the_name_of_another_patient(page):
+    files = eight_studies()
+    upload(page, *files)
+    wait_until_read(page, 12)
+    page.locator(".worklist .entry").first.click()
+    page.wait_for_selector("canvas.radiograph[data-sha]")
+    page.evaluate(SHOWN)
+    # at first pixels are fetched, also of images that are left before they have come
+    for _ in range(7):
+        page.keyboard.press("PageDown")
+        page.wait_for_timeout(250)
+    # on the way back each is looked at
+    for _ in range(7):
+        page.keyboard.press("PageUp")
+        page.wait_for_selector(f'canvas.radiograph[data-sha="{page.evaluate("secondRead.current")}"]')
+        page.wait_for_timeout(100)
+    shown = dict(reversed(pair.rsplit(" ", 1)) for pair in page.evaluate("[...window.shown]"))
+    whose = {
+        hashlib.sha256(data).hexdigest(): PATIENTS[number // 3][0].replace("^", ", ")
+        for number, (_, data) in enumerate(files)
+    }
+    assert len(page.evaluate("[...window.shown]")) == len(shown) >= 6
+    assert shown == {digest: whose[digest] for digest in shown}
+
+
+def test_the_whole_job_with_the_keyboard_only(page):
+    keys = page.keyboard
+    payload = [{"name": name, "mimeType": "application/dicom", "buffer": data} for name, data in eight_studies()[:6]]
+    # open the page, add files: the dialog of the browser opens from the keyboard
+    with answered_dialogs(page, payload) as dialogs:
+        page.wait_for_function("() => window.secondRead?.uploadPanels?.size")
+        for _ in range(60):
+            if focused(page) == "Add images":
+                break
+            keys.press("Tab")
+        assert focused(page) == "Add images"
+        keys.press("Enter")
+        page.wait_for_selector(".worklist .entry >> nth=5")
+    assert len(dialogs) == 1
+    wait_until_read(page, 6)
+    # what was added first is the lateral view
+    keys.press("/")
+    keys.press("ArrowDown")
+    keys.press("Home")
+    keys.press("ArrowDown")
+    keys.press("ArrowUp")
+    page.wait_for_selector(".findings .row")
+    announced = page.locator(".panel .live").inner_text()
+    assert announced.startswith("Findings ready: ")
+    assert page.locator(".panel .summary").inner_text() in announced
+    # through the findings; the focus stays on the row, also after the server has answered
+    keys.press("n")
+    page.wait_for_selector('.findings .row[aria-checked="true"]')
+    for _ in range(2):
+        keys.press("ArrowDown")
+    third = page.locator(".findings .row .name").nth(2).inner_text()
+    page.wait_for_selector(f".details h3 >> text={third}")
+    page.wait_for_timeout(1500)
+    assert third in focused(page)
+    # a map
+    before = viewer_state(page)["map"]
+    page.locator("canvas.radiograph").evaluate("canvas => canvas.closest('.viewer').focus()")
+    keys.press("m")
+    page.wait_for_selector(f'canvas.radiograph[data-map="{"off" if before == "on" else "on"}"]')
+    # the next study, its last image, remove it, undo
+    name = page.locator(".study-header h2").inner_text()
+    keys.press("PageDown")
+    keys.press("PageDown")
+    page.wait_for_function(
+        "name => ![undefined, name].includes(window.secondRead.images.get(window.secondRead.current)?.study.name)",
+        arg=name,
+    )
+    keys.press("/")
+    keys.type("c1")
+    page.wait_for_selector('.worklist .counts >> text="1 of 6 images"')
+    keys.press("Escape")
+    keys.press("ArrowDown")
+    keys.press("End")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=p1.dcm')
+    keys.press("Delete")
+    page.wait_for_selector(".worklist .undo >> text=Removed 1 image.")
+    page.wait_for_selector('.worklist .counts >> text="5 images"')
+    keys.press("Control+z")
+    page.wait_for_selector('.worklist .counts >> text="6 images"')
+    assert page.locator(".worklist .entry", has_text="p1.dcm").get_attribute("data-status") == "read"
+
+
+def test_thirty_images_are_sorted_filtered_removed_and_brought_back(page):
+    files = [
+        (
+            f"n{number:02}.dcm",
+            phantom_dicom(
+                64 + number,
+                64,
+                PatientName=f"P{29 - number:02}^A",
+                PatientID=f"ID{number:02}",
+                StudyInstanceUID=f"1.9.{number}",
+                SOPInstanceUID=f"1.9.{number}.1",
+                StudyDate=f"2026{1 + number % 12:02}01",
+                Modality="CT" if number % 10 == 7 else "CR",
+            ),
+        )
+        for number in range(30)
+    ]
+    upload(page, *files)
+    wait_until_read(page, 30)
+    names, counts = page.locator(".worklist .study:not(.rejected) .name"), page.locator(".worklist .counts")
+    assert counts.inner_text() == "30 images"
+    assert names.count() == 27
+    page.locator(".worklist .sort").select_option("name")
+    assert names.first.inner_text() == "P00, A"
+    page.locator(".worklist .sort").select_option("date")
+    assert "2026-12-01" in page.locator(".worklist .details").first.inner_text()
+    # by the keys; those that wait are the last
+    page.keyboard.press("q")
+    assert page.locator(".worklist .filter").evaluate("select => select.matches(':focus')")
+    page.keyboard.press("End")
+    assert counts.inner_text() == "0 of 30 images"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Escape")
+    assert page.locator(".worklist .filter").input_value() == "refused"
+    assert counts.inner_text() == "3 of 30 images"
+    assert page.locator(".worklist .entry .reason").count() == 3
+    page.locator(".worklist .filter").select_option("flagged")
+    flagged = page.locator(".worklist .entry .flagged").count()
+    assert counts.inner_text() == f"{flagged} of 30 images"
+    page.locator(".worklist .filter").select_option("all")
+    page.locator(".worklist .sort").select_option("added")
+    # one study, and back with its reading
+    state = page.locator(".worklist .study").nth(3).inner_text()
+    page.locator(".worklist .study").nth(3).locator(".head .remove").click()
+    page.wait_for_selector('.worklist .counts >> text="29 images"')
+    page.locator(".worklist .undo button").click()
+    page.wait_for_selector('.worklist .counts >> text="30 images"')
+    assert page.locator(".worklist .study").nth(3).inner_text() == state
+    # Clear asks; what it removed comes back as well
+    page.locator(".worklist .foot button", has_text="Clear worklist").click()
+    page.locator(".worklist .foot button", has_text="Cancel").click()
+    assert counts.inner_text() == "30 images"
+    page.locator(".worklist .foot button", has_text="Clear worklist").click()
+    page.locator(".worklist .foot button", has_text="Remove").click()
+    page.locator("button", has_text="Undo: bring 30 removed images back").click()
+    page.wait_for_selector('.worklist .counts >> text="30 images"')
+    assert page.locator(".worklist .entry.read").count() == 27
+
+
+def wait_for_images_on_the_server(page, number: int) -> None:
+    """Wait until the server's worklist has so many images."""
+    kept = """async () => {
+      const {path, token} = window.secondRead;
+      // a request that is never answered must not keep the test for ever
+      const options = {headers: {"X-Second-Read-Token": token}, signal: AbortSignal.timeout(5000)};
+      try {
+        return Object.keys((await (await fetch(path, options)).json()).versions).length;
+      } catch (error) {
+        return String(error);
+      }
+    }"""
+    for _ in range(100):
+        if page.evaluate(kept) == number:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"{page.evaluate(kept)} images on the server, and not {number}")
+
+
+def test_quick_removals_all_reach_the_server(page):
+    upload(page, *eight_studies()[:6])
+    wait_until_read(page, 6)
+    # as a reader does it: the focus goes to the next entry by itself
+    page.locator(".worklist .entry").first.focus()
+    for _ in range(4):
+        page.keyboard.press("Delete")
+    page.wait_for_selector(".worklist .undo >> text=Removed 4 images")
+    wait_for_images_on_the_server(page, 2)
+    # the strip is mounted anew, and still offers what the server keeps
+    page.get_by_role("link", name="Model").first.click()
+    page.wait_for_selector("text=Model facts")
+    page.get_by_role("link", name="Second opinion").first.click()
+    page.wait_for_selector(".worklist .undo >> text=Removed 4 images")
+    page.locator(".worklist .undo button").click()
+    page.wait_for_selector('.worklist .counts >> text="6 images"')
+    wait_for_images_on_the_server(page, 6)
+
+
+MOUNT_ANEW = """() => {
+  const find = (root) => [...root.querySelectorAll('*')].map(
+    (node) => node.shadowRoot && (node.shadowRoot.querySelector('.worklist') ? node.shadowRoot : find(node.shadowRoot)),
+  ).find(Boolean);
+  const strips = window.secondRead.strips;
+  const strip = find(document).querySelector('.worklist');
+  let node = strip;
+  while (node && !strips.has(node)) node = node.parentNode ?? node.host;
+  strips.get(node).stop();
+  strips.delete(node);
+  // new elements, without the listeners of the old ones, and without the focus
+  strip.replaceWith(strip.cloneNode(true));
+  return document.activeElement === document.body;
+}"""
+
+
+def test_the_focus_stays_on_the_list_and_a_held_key_removes_one_image(page):
+    upload(page, *eight_studies()[:6])
+    wait_until_read(page, 6)
+    keys = page.keyboard
+    page.locator(".worklist .entry", has_text="c1.dcm").press("ArrowDown")
+    name = focused(page)
+    # it is drawn again, with another file
+    upload(page, *eight_studies()[6:7])
+    page.wait_for_selector('.worklist .counts >> text="7 images"')
+    assert focused(page).split()[:2] == name.split()[:2]
+    # it is mounted again, by the next run of the script
+    assert page.evaluate(MOUNT_ANEW)
+    # (one that says the same as the run before does not reach the strip)
+    upload(page, *eight_studies()[7:8])
+    page.wait_for_selector('.worklist .counts >> text="8 images"')
+    page.wait_for_function("() => document.activeElement !== document.body")
+    assert focused(page).split()[:2] == name.split()[:2]
+    keys.down("Delete")
+    for _ in range(5):
+        keys.down("Delete")
+    keys.up("Delete")
+    page.wait_for_selector('.worklist .counts >> text="7 images"')
+    # the focus is on the next image each time
+    for left in (6, 5):
+        keys.press("Delete")
+        page.wait_for_selector(f'.worklist .counts >> text="{left} images"')
+    page.wait_for_selector(".worklist .undo >> text=Removed 3 images")
+    keys.press("Control+z")
+    page.wait_for_selector('.worklist .counts >> text="8 images"')
+    # the keys of the page go on from there
+    page.locator(".worklist .entry", has_text="c1.dcm").click()
+    for key, file in (("]", "l1.dcm"), ("[", "c1.dcm"), ("PageDown", "p1.dcm"), ("PageUp", "c1.dcm")):
+        keys.press(key)
+        page.wait_for_selector(f'.worklist .entry[aria-current="true"] >> text={file}')
+
+
+def test_the_key_reveals_the_image_on_the_screen_and_no_other(page):
+    upload(page, *eight_studies()[1:6])
+    wait_until_read(page, 5)
+    page.locator("text=Read first").click()
+    page.wait_for_selector(".findings .row", state="detached")
+    page.wait_for_selector("text=Show findings")
+    # at once, while Streamlit's part is still of the image before; the focus is on the switch
+    page.keyboard.press("PageDown")
+    page.keyboard.press("s")
+    page.wait_for_selector(".findings .row")
+    assert current(page) == "p0.dcm"
+    page.keyboard.press("PageUp")
+    page.wait_for_selector("text=Read first: the findings are hidden")
+    assert page.locator(".findings .row").count() == 0
+
+
+def test_the_wheel_goes_through_the_images_that_are_listed(page):
+    upload(page, *eight_studies()[:6])
+    wait_until_read(page, 6)
+    page.locator(".worklist .search").fill("roe")
+    page.wait_for_function("() => window.secondRead.listed.length === 3")
+    page.locator(".worklist .entry").first.click()
+    page.locator("canvas.radiograph").hover()
+    page.keyboard.press("Shift+W")
+    seen = {current(page)}
+    for step in (1, 1, 1, -1, -1, -1, -1):
+        page.mouse.wheel(0, 120 * step)
+        page.wait_for_timeout(250)
+        seen.add(current(page))
+    assert seen == {"c1.dcm", "l1.dcm", "p1.dcm"}
+    page.keyboard.press("Shift+W")
+
+
+BOXES = """(queries) => {
+  const all = (query, root) => [...root.querySelectorAll('*')].flatMap((node) => [
+    ...(node.matches(query) ? [node] : []), ...(node.shadowRoot ? all(query, node.shadowRoot) : []),
+  ]);
+  const box = (node) => { const {x, y, right, bottom} = node.getBoundingClientRect(); return [x, y, right, bottom]; };
+  return Object.fromEntries(Object.entries(queries).map(([name, query]) => [name, all(query, document).map(box)]));
+}"""
+
+PARTS = {
+    "worklist": ".worklist",
+    "list": ".worklist .list",
+    "header": ".study-header",
+    "viewer": ".viewer",
+    "image": "canvas.radiograph",
+    "prior": "canvas.prior",
+    "summary": ".panel .summary",
+    "rows": ".panel .list .row",
+    "folded": ".panel .not-evaluated summary",
+    "details": ".panel .details",
+    "notice": ".sr-notice",
+    "navigation": '[data-testid="stHeader"]',
+}
+
+
+TARGETS = {
+    "help": '[data-testid="stTooltipIcon"]',
+    "opacity": "input.opacity",
+    "rates": ".sr-settings summary",
+    "buttons": ".viewer .bar button, .worklist button, .upload button",
+}
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1440, 900), pytest.param(1920, 1080, marks=pytest.mark.slow), (390, 844)]
+)
+def test_image_summary_and_all_findings_are_in_sight_and_nothing_overlaps(address, chromium, width, height):
+    with browsing(chromium, width, height) as page:
+        open_front_page(page, address)
+        upload(page, *eight_studies()[:3])
+        wait_until_read(page, 3)
+        page.locator(".worklist .entry").first.click()
+        page.wait_for_selector(".findings .row")
+        page.wait_for_selector("canvas.radiograph[data-label]:not([data-label=''])")
+        boxes = page.evaluate(BOXES, PARTS)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # WCAG 2.2, 2.5.8
+        for name, query in TARGETS.items():
+            sizes = page.evaluate(BOXES, {name: query})[name]
+            shown = [(right - left, bottom - top) for left, top, right, bottom in sizes if right > left]
+            assert shown, name
+            assert min(min(size) for size in shown) >= 24, (name, shown)
+        assert page.locator(f"text={NOTICE}").is_visible()
+    floor, ceiling = boxes["notice"][0][1], boxes["navigation"][0][3]
+    parts = [boxes[name][0] for name in ("worklist", "header", "viewer", "summary")] + boxes["rows"] + boxes["folded"]
+    for number, one in enumerate(parts):
+        for other in parts[number + 1 :]:
+            apart = one[2] <= other[0] + 1 or other[2] <= one[0] + 1 or one[3] <= other[1] + 1 or other[3] <= one[1] + 1
+            assert apart, (one, other)
+    assert len(boxes["rows"]) >= 10
+    if width > 640:
+        for name in ("list", "header", "image", "prior", "summary", "rows", "folded", "details"):
+            for left, top, right, bottom in boxes[name]:
+                assert left >= 0, name
+                assert right <= width, name
+                assert top >= ceiling - 1, name
+                assert bottom <= floor + 1, name
+        left, _, right, _ = boxes["viewer"][0]
+        assert right - left >= 0.5 * width
+        assert boxes["image"][0][3] - boxes["image"][0][1] >= 0.6 * height
+        # the prior has its place beside the image where there is room
+        assert len(boxes["prior"]) == (width >= 1800)
+    else:
+        # one row of the worklist, whose image it is, and then the image
+        assert boxes["worklist"][0][3] - boxes["worklist"][0][1] <= 60
+        assert boxes["image"][0][1] <= 250
+        assert 0 <= boxes["image"][0][1] - boxes["header"][0][3] <= 40
+        assert boxes["image"][0][3] <= boxes["summary"][0][1]
+        assert boxes["image"][0][2] - boxes["image"][0][0] >= 0.9 * width

@@ -1,0 +1,93 @@
+"""One worklist in several tabs of a browser, and another browser, in Chromium: reload, changes of the other tab."""
+
+import contextlib
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom
+from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
+from tests.browser import browsing, open_front_page, serving, upload, viewer_state
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+ENTRY = '.worklist [data-kind="entry"]'
+
+
+@contextlib.contextmanager
+def tabs_of(chromium: str, count: int):
+    """Open so many tabs of one browser, and give them; the block fails where one throws an error."""
+    errors: list[str] = []
+    with browsing(chromium) as page:
+        context = page.context.browser.new_context(viewport={"width": 1440, "height": 900})
+        tabs = [context.new_page() for _ in range(count)]
+        for tab in tabs:
+            tab.set_default_timeout(60_000)
+            tab.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield tabs
+        finally:
+            context.close()
+    assert not errors, errors
+
+
+def listed(page, count: int) -> list[str]:
+    """The ids of the images in the strip, once there are so many."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(ENTRY)).to_have_count(count, timeout=60_000)
+    return page.locator(ENTRY).evaluate_all("nodes => nodes.map((node) => node.dataset.id)")
+
+
+def shown(page, digest: str) -> None:
+    """Wait until an image is on the canvas."""
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{digest}"]')
+
+
+def test_tabs_show_one_worklist_and_another_browser_has_its_own(chromium):
+    files = [(f"{number}.dcm", phantom_dicom(256, 224 + number)) for number in range(3)]
+    with serving() as address, tabs_of(chromium, 2) as (one, two):
+        open_front_page(one, address)
+        (cookie,) = [entry for entry in one.context.cookies() if entry["name"] == BROWSER_COOKIE]
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["expires"]) == (True, "Strict", -1)
+        open_front_page(two, address)
+        upload(one, files[0])
+        # the second tab leaves its introduction by itself
+        (first,) = listed(two, 1)
+        upload(two, *files[1:])
+        digests = listed(two, 3)
+        assert listed(one, 3) == digests
+        assert digests[0] == first
+        # each has its own image on the screen
+        two.locator(ENTRY).nth(2).click()
+        shown(two, digests[2])
+        shown(one, first)
+        # what one removes is gone in the other, which goes on to the next image and offers the undo
+        one.locator(ENTRY).nth(2).click()
+        shown(one, digests[2])
+        one.keyboard.press("Delete")
+        assert listed(two, 2) == digests[:2]
+        shown(two, digests[1])
+        two.get_by_role("button", name="Undo").click()
+        assert listed(one, 3) == digests
+        # findings hidden in one tab are hidden in the other
+        one.get_by_text("Read first", exact=True).click()
+        two.wait_for_selector("text=Read first: the findings are hidden until you show them.")
+        one.get_by_text("Read first", exact=True).click()
+        two.wait_for_selector("text=Read first: the findings are hidden until you show them.", state="hidden")
+        # a reload finds them
+        two.locator(ENTRY).nth(1).click()
+        shown(two, digests[1])
+        two.reload()
+        assert listed(two, 3) == digests
+        shown(two, digests[1])
+        two.locator(".findings .row").first.wait_for()
+        # another page and back
+        one.get_by_role("link", name="Model", exact=True).first.click()
+        one.wait_for_selector("text=Model facts")
+        one.goto(address)
+        assert listed(one, 3) == digests
+        stranger = one.context.browser.new_page()
+        open_front_page(stranger, address)
+        assert stranger.locator(ENTRY).count() == 0
+        stranger.close()
+        assert viewer_state(one)["sha"]

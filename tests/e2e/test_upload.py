@@ -1,0 +1,151 @@
+"""Files in, in Chromium: dropped anywhere and at any time, several drops, refusals in words, and what is sent where."""
+
+import hashlib
+import io
+import zipfile
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom, phantom_png
+from tests.browser import browsing, drop, upload
+
+pytestmark = pytest.mark.e2e
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def wait_for_image(page, data: bytes) -> None:
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{sha(data)}"]:not([data-label=""])')
+
+
+def test_files_may_be_dropped_on_the_empty_page_on_the_image_and_twice_in_a_row(page):
+    requests = []
+    page.on("request", lambda request: requests.append(request))
+    url = page.url
+    first, second, third, fourth = (phantom_png(200 + n, 180) for n in range(4))
+    assert drop(page, "h1", ("first.png", first))
+    wait_for_image(page, first)
+    assert drop(page, "canvas.radiograph", ("second.png", second))
+    # before anything of it is there
+    assert drop(page, "canvas.radiograph", ("third.png", third), ("Jane Doe.png", fourth))
+    page.wait_for_function(
+        "all => all.every((id) => secondRead.images.get(id)?.status === 'read' || secondRead.worklist?.studies"
+        ".some((study) => study.images.some((image) => image.id === id && image.status === 'read')))",
+        arg=[sha(data) for data in (first, second, third, fourth)],
+    )
+    assert page.url == url
+    ours = [request for request in requests if "/worklist" in request.url]
+    assert {request.method for request in ours} == {"GET", "POST"}
+    # nothing but digests is in an address, and the token in none
+    token = page.evaluate("secondRead.token")
+    for request in ours:
+        assert not {"Doe", "png", token} & set(request.url.replace("/", " ").split())
+        assert token not in request.url
+    stored = page.evaluate("() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert token not in stored
+
+
+def test_a_file_that_is_dropped_on_another_page_does_not_replace_it(page):
+    page.get_by_role("link", name="Model").first.click()
+    page.wait_for_selector("text=Model facts")
+    url = page.url
+    assert drop(page, "h1, h2", ("image.png", phantom_png(64, 64)))
+    assert page.url == url
+
+
+def test_a_page_that_was_opened_directly_says_where_images_are_added(address, chromium):
+    with browsing(chromium) as page:
+        page.goto(f"{address}/model")
+        page.wait_for_selector("text=Model facts")
+        note = page.locator(".st-key-drop-note")
+        note.wait_for(state="attached")
+        page.wait_for_function("() => window.secondRead?.acceptsDrops")
+        assert not note.is_visible()
+        assert drop(page, "h1, h2", ("image.png", phantom_png(64, 64)))
+        assert note.is_visible()
+        assert page.url.partition("?")[0] == f"{address}/model"
+        note.get_by_role("link", name="Second opinion").click()
+        page.wait_for_selector("text=A second opinion on a chest X-ray")
+        # there it is added
+        image = phantom_png(210, 180)
+        assert drop(page, "h1", ("image.png", image))
+        wait_for_image(page, image)
+
+
+def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_has_run(page):
+    first, second = phantom_png(220, 180), phantom_png(221, 180)
+    upload(page, ("first.png", first))
+    wait_for_image(page, first)
+    page.wait_for_timeout(1500)
+    # nothing goes to Streamlit from here on
+    page.evaluate("() => { WebSocket.prototype.send = () => {}; }")
+    drop(page, "canvas.radiograph", ("second.png", second))
+    page.wait_for_function("id => secondRead.images.get(id)?.findings && secondRead.pixelsNow(id)", arg=sha(second))
+    assert page.evaluate("secondRead.current") == sha(second)
+
+
+STALE_RUN = """([first, second]) => {
+  const store = window.secondRead;
+  const look = () => {
+    if (store.current !== second) return;
+    store.listeners.delete(look);
+    // a run that began before the file was there ends now
+    store.follow({ token: store.token, path: store.path, chosen: first, version: store.tag }, store.send);
+    window.afterStaleRun = store.current;
+  };
+  store.listeners.add(look);
+}"""
+
+
+def test_a_script_run_that_began_before_a_drop_does_not_switch_back(page):
+    first, second = phantom_png(222, 180), phantom_png(223, 180)
+    upload(page, ("first.png", first))
+    wait_for_image(page, first)
+    page.evaluate(STALE_RUN, [sha(first), sha(second)])
+    drop(page, "canvas.radiograph", ("second.png", second))
+    page.wait_for_function("() => window.afterStaleRun")
+    assert page.evaluate("() => window.afterStaleRun") == sha(second)
+    wait_for_image(page, second)
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_stops_no_other(page):
+    image = phantom_png(214, 180)
+    page.evaluate(
+        """bytes => {
+          const entry = (name, file) => ({ isFile: true, name, file });
+          const good = entry("good.png", (done) => done(new File([Uint8Array.from(bytes)], "good.png")));
+          const bad = entry("bad.png", (done, failed) => failed(new DOMException("gone", "NotReadableError")));
+          const parts = [[bad, good], []];
+          const reader = { readEntries: (done) => done(parts.shift()) };
+          const folder = { isFile: false, isDirectory: true, name: "CD", createReader: () => reader };
+          const event = new DragEvent("drop", { bubbles: true, composed: true, cancelable: true });
+          const dataTransfer = { types: ["Files"], files: [], items: [{ webkitGetAsEntry: () => folder }] };
+          Object.defineProperty(event, "dataTransfer", { value: dataTransfer });
+          document.querySelector("h1, canvas, body").dispatchEvent(event);
+        }""",
+        list(image),
+    )
+    wait_for_image(page, image)
+    page.wait_for_selector("text=CD/bad.png: cannot be read on this computer.")
+
+
+def test_what_was_not_added_is_listed_in_words(page):
+    image = phantom_png(200, 190)
+    upload(page, ("image.png", image))
+    wait_for_image(page, image)
+    upload(page, ("again.png", image))
+    page.wait_for_selector(".upload .problems >> text=1 already in the worklist")
+    page.locator(".upload button.dismiss").last.click()
+    page.wait_for_selector(".upload .problems", state="hidden")
+
+
+def test_a_zip_of_a_study_is_unpacked(page):
+    members = {f"a/{n}.dcm": phantom_dicom(100 + n, 84, SOPInstanceUID=f"1.2.{n}") for n in range(3)}
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    upload(page, ("study.zip", file.getvalue()))
+    wait_for_image(page, members["a/0.dcm"])
+    page.wait_for_function("() => Object.keys(secondRead.worklist?.versions ?? {}).length === 3")

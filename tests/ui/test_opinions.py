@@ -1,0 +1,212 @@
+"""Opinions of the reader: what the route takes and refuses, what is kept with the image, and what is stored first."""
+
+import json
+
+import pytest
+
+from cxr_core.access import signed_out
+from cxr_core.errors import PathUnusable
+from cxr_core.imaging import phantom_dicom, phantom_png
+from cxr_core.labels import display_name
+from cxr_core.reading import read_image
+from cxr_core.settings import settings
+from cxr_core.ui.opinions import COMMENT_LENGTH, add_opinion, asked_findings, opinions_message, reveal, set_read_first
+from cxr_core.ui.server.worklist_routes import OPINION_BYTES
+from cxr_core.ui.stored_worklist import StoredWorklist
+from tests.ui.test_stored_worklist import add as add_read
+from tests.ui.test_stored_worklist import phantom, store, tab, written  # noqa: F401 - fixtures
+from tests.ui.test_worklist_routes import DICOM, SHA, add, answers, read, server  # noqa: F401 - a fixture
+
+PATH = f"/worklist/images/{SHA}/opinions"
+
+
+def given(label="Effusion", opinion="present", comment="") -> dict[str, str]:
+    return {"label": label, "opinion": opinion, "comment": comment}
+
+
+def test_opinions_are_added_with_what_was_shown_and_the_first_one_stays(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+    tab.images.read_first = True
+
+    async def conversation(client):
+        await add(client)
+        hidden = await read(client)
+        posted = [await client.post(PATH, json=given(comment="small, left"))]
+        # the same again is no further opinion
+        posted.append(await client.post(PATH, json=given(comment="small, left")))
+        posted.append(await client.post(PATH, json=given("Mass", "uncertain")))
+        reveal(tab.images, tab.images.images[SHA])
+        posted.append(await client.post(PATH, json=given(opinion="absent")))
+        return hidden, posted, await read(client), (await client.get("/worklist")).json()
+
+    hidden, posted, image, worklist = answers(server, tab, conversation)
+    assert [response.status_code for response in posted] == [200] * 4
+    assert posted[0].headers["cache-control"] == "no-store"
+    first = {"opinion": "present", "comment": "small, left", "shown": False}
+    then = {"opinion": "absent", "comment": "", "shown": True}
+    listed = [{name: one[name] for name in first} for one in image["opinions"]["Effusion"]]
+    assert listed == [first, then]
+    assert [one["opinion"] for one in image["opinions"]["Mass"]] == ["uncertain"]
+    assert posted[3].json()["opinions"] == image["opinions"]
+    assert [(one.label, one.number) for one in tab.images.images[SHA].opinions] == [
+        ("Effusion", 0),
+        ("Mass", 0),
+        ("Effusion", 1),
+    ]
+    # the part of the version that is of something else stays, so that nothing else is fetched again
+    assert [r.json()["version"].split(".")[1] for r in posted] == ["1", "1", "2", "3"]
+    assert posted[0].json()["version"].split(".")[0] == hidden["version"].split(".")[0]
+    assert posted[3].json()["version"] == worklist["versions"][SHA] == image["version"]
+
+
+BODIES = {
+    "an unknown label": (given("Gout"), 400, "The model has no such finding."),
+    "an unknown opinion": (given(opinion="normal"), 400, "An opinion is one of present, absent, uncertain."),
+    "no comment": ({"label": "Effusion", "opinion": "present"}, 400, "three strings"),
+    "what only the server knows": (given() | {"shown": False}, 400, "three strings"),
+    "a number": (given() | {"comment": 1}, 400, "three strings"),
+    "a list": ([1], 400, "three strings"),
+    "a long comment": (given(comment="a" * (COMMENT_LENGTH + 1)), 400, "at most 2,000 characters"),
+    "a long body": (given(comment="a" * OPINION_BYTES), 413, "at most 16,384 bytes"),
+}
+
+
+def test_what_is_no_opinion_is_refused_in_one_line(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        refused = {name: await client.post(PATH, json=body) for name, (body, _, _) in BODIES.items()}
+        broken = await client.post(PATH, content=b"{")
+        unknown = await client.post(PATH.replace(SHA, "ab" * 32), json=given())
+        tab.images.images[SHA].status = "waiting"
+        return refused, broken, unknown, await client.post(PATH, json=given())
+
+    refused, broken, unknown, waiting = answers(server, tab, conversation)
+    for name, (_, status, text) in BODIES.items():
+        assert (refused[name].status_code, text in refused[name].text) == (status, True), name
+    for response in (*refused.values(), broken, unknown, waiting):
+        assert "\n" not in response.text
+    assert (broken.status_code, unknown.status_code, waiting.status_code) == (400, 404, 409)
+    assert tab.images.images[SHA].opinions == ()
+
+
+def test_only_the_tab_itself_may_state_opinions_in_it(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        elsewhere = {"X-Second-Read-Token": server.tab("other").token}
+        responses = [
+            await client.post(PATH, json=given(), headers=headers)
+            for headers in ({"X-Second-Read-Token": ""}, {"Sec-Fetch-Site": "cross-site"}, elsewhere)
+        ]
+        server.person = signed_out()
+        return [response.status_code for response in (*responses, await client.post(PATH, json=given()))]
+
+    assert answers(server, tab, conversation) == [403, 403, 404, 401]
+    assert tab.images.images[SHA].opinions == ()
+
+
+def test_the_labels_that_are_asked_for_are_in_the_same_order_whatever_the_model_states(predictor):
+    readings = [read_image(data, predictor)[1] for data in (DICOM, phantom_png(300, 224))]
+    assert readings[0].ranked() != readings[1].ranked()
+    assert [f.label for f in readings[0].ranked()] != [f.label for f in readings[1].ranked()]
+    first, second = map(asked_findings, readings)
+    assert first == second
+    evaluated = [entry["title"] for entry in first if entry["evaluated"]]
+    others = [entry["title"] for entry in first if not entry["evaluated"]]
+    assert evaluated == sorted(evaluated)
+    assert others == sorted(others)
+    assert first == [entry for entry in first if entry["evaluated"]] + [e for e in first if not e["evaluated"]]
+    assert {entry["title"] for entry in first} == {display_name(label) for label in predictor.card.labels}
+
+
+def test_an_opinion_is_stored_before_it_counts_and_is_restored_with_its_image(tab, store, phantom, predictor):  # noqa: F811
+    images, _ = tab()
+    images.read_first = True
+    image = add_read(images, phantom[0], phantom[1], predictor.card)
+    add_opinion(images, image, "Mass", "present", "left hilum")
+    # no thread has to write first, and the reveal is stored before anything is shown
+    (stored,) = store.opinions(*(getattr(store.images("anna")[0], name) for name in ("study", "digest")))
+    assert (stored.opinion, stored.revealed, stored.comment, stored.number) == ("present", False, "left hilum", 0)
+    reveal(images, image)
+    assert store.list_reads()[0].revealed
+    add_opinion(images, image, "Mass", "absent")
+    others, _ = tab()
+    (restored,) = others.images.values()
+    assert restored.opinions == image.opinions
+    assert [(one.opinion, one.revealed) for one in restored.opinions] == [("present", False), ("absent", True)]
+    assert opinions_message(restored) == opinions_message(image)
+    # deleted with the image
+    images.remove(image.digest)
+    images.forget_removed()
+    written()
+    assert store.opinions(stored.read, image.digest) == ()
+    assert json.dumps([read.id for read in store.list_reads()]) == "[]"
+
+
+def test_what_is_hidden_at_first_is_not_stored_as_shown_while_a_worklist_is_restored(tab, store, phantom, predictor):  # noqa: F811
+    images, _ = tab()
+    images.read_first = True
+    add_read(images, phantom[0], phantom[1], predictor.card)
+    other = type(images)()
+    StoredWorklist(other, store, "anna", None, predictor.card).refresh()
+    written()
+    (image,) = other.images.values()
+    assert (store.list_reads()[0].revealed, image.findings_shown) == (None, False)
+    set_read_first(other, False)
+    written()
+    assert store.list_reads()[0].revealed
+    assert add_opinion(other, image, "Mass", "absent").revealed
+
+
+def test_findings_that_were_shown_once_stay_so_for_later_opinions(server, predictor):  # noqa: F811
+    images = server.tab().images
+    image = add_read_without_store(images, predictor)
+    set_read_first(images, True)
+    assert images.is_hidden(image)
+    assert add_opinion(images, image, "Mass", "absent").revealed
+
+
+def add_read_without_store(images, predictor):
+    data = phantom_dicom(128, 112)
+    (digest,) = images.add([("a", data)], max_images=9).added
+    image = images.images[digest]
+    images.set_reading(image, read_image(data, predictor)[1], predictor.card)
+    return image
+
+
+def test_an_opinion_that_cannot_be_stored_is_refused_and_not_kept(server, tab, store, monkeypatch):  # noqa: F811
+    session = server.tab()
+
+    def fails(*_arguments):
+        raise PathUnusable("The database cannot be written.")
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        monkeypatch.setattr(store, "add_opinion", fails)
+        return await client.post(PATH, json=given())
+
+    StoredWorklist(session.images, store, "anna", None, server.predictor.card).refresh()
+    refused = answers(server, session, conversation)
+    assert refused.status_code == 503
+    assert refused.text == "The opinion was not stored. The database cannot be written."
+    assert session.images.images[SHA].opinions == ()
+
+
+@pytest.mark.parametrize("rule", ["never", ""])
+def test_the_rule_of_read_first_is_on_off_or_choose(monkeypatch, rule):
+    from cxr_core.errors import WrongArguments
+
+    monkeypatch.setenv("SECOND_READ_READ_FIRST", rule)
+    settings.cache_clear()
+    try:
+        with pytest.raises(WrongArguments, match="SECOND_READ_READ_FIRST"):
+            settings()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()

@@ -1,0 +1,155 @@
+"""What the worklist strip and the panel show: studies, states, refusals with their paths, and nothing hidden."""
+
+import threading
+import time
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom, phantom_png
+from cxr_core.reading import read_image
+from cxr_core.settings import settings
+from cxr_core.ui.reading_jobs import WorklistReader
+from cxr_core.ui.reading_messages import HIDDEN, image_message
+from cxr_core.ui.worklist import Worklist
+from cxr_core.ui.worklist_strip import set_removed, worklist_message
+
+JANE = {"PatientName": "DOE^Jane", "PatientID": "QZ7", "StudyInstanceUID": "1.2.1"}
+
+
+def filled(predictor) -> Worklist:
+    images = Worklist()
+    files = [
+        ("in/lateral.dcm", phantom_dicom(96, 84, SOPInstanceUID="1.2.1.2", ViewPosition="LL", **JANE)),
+        ("in/pa.dcm", phantom_dicom(100, 84, SOPInstanceUID="1.2.1.1", AccessionNumber="A-5", **JANE)),
+        ("study.zip/a/ct.dcm", phantom_dicom(96, 84, Modality="CT")),
+        ("plain.png", phantom_png(96, 84)),
+        ("words.txt", b"some words"),
+    ]
+    images.add(files, max_images=9)
+    for image in images.images.values():
+        if image.name == "words.txt":
+            image.mark_unreadable("it is text")
+        else:
+            image.set_reading(read_image(image.data, predictor)[1])
+    return images
+
+
+def test_studies_have_their_images_and_refusals_their_reason_and_path(predictor):
+    message = worklist_message(filled(predictor))
+    first, *others = message["studies"]
+    assert (first["name"], first["patientId"], first["accession"]) == ("DOE, Jane", "QZ7", "A-5")
+    assert [(image["view"], image["status"]) for image in first["images"]] == [("PA", "read"), ("lateral", "refused")]
+    assert first["id"] == first["images"][0]["id"]
+    assert first["images"][1]["text"] == "not read"
+    assert "No patient data" in [study["name"] for study in others]
+    rejected = {entry["path"]: entry["reason"] for entry in message["rejected"]}
+    assert list(rejected) == ["study.zip/a/ct.dcm", "words.txt"]
+    assert "CT" in rejected["study.zip/a/ct.dcm"]
+    assert rejected["words.txt"] == "it is text"
+
+
+def test_read_first_sends_neither_counts_nor_findings_of_what_is_not_revealed(predictor):
+    images = filled(predictor)
+    pa, png = (one for one in images.images.values() if one.status == "read")
+    images.read_first, png.revealed = True, True
+    entries = {one["name"]: one for study in worklist_message(images)["studies"] for one in study["images"]}
+    assert (entries["pa.dcm"]["above"], entries["pa.dcm"]["warnings"], entries["pa.dcm"]["text"]) == (
+        None,
+        None,
+        "read",
+    )
+    assert entries["plain.png"]["above"] is not None
+    message = image_message(pa, images, predictor.card)
+    assert (message["findings"], message["summary"], message["hidden"]) == (None, HIDDEN, True)
+    assert image_message(png, images, predictor.card)["findings"] is not None
+
+
+def test_a_message_says_whose_image_it_is_and_why_it_was_not_read(predictor):
+    images = filled(predictor)
+    by_name = {image.name: image_message(image, images, predictor.card) for image in images.images.values()}
+    assert by_name["pa.dcm"]["study"]["name"] == "DOE, Jane"
+    assert by_name["plain.png"]["study"]["name"] == "No patient data in this file (PNG)"
+    assert by_name["words.txt"]["study"] is None
+    assert by_name["words.txt"]["warnings"] == ["it is text"]
+    assert by_name["ct.dcm"]["summary"] == "This image was not read"
+    assert by_name["ct.dcm"]["findings"] is None
+    assert "evaluated finding" in by_name["pa.dcm"]["summary"]
+
+
+def test_without_identity_no_message_names_anybody(predictor, monkeypatch):
+    monkeypatch.setenv("SECOND_READ_IDENTITY", "off")
+    settings.cache_clear()
+    try:
+        images = filled(predictor)
+        messages = repr(worklist_message(images)) + repr(
+            [image_message(image, images, predictor.card)["study"] for image in images.images.values()]
+        )
+    finally:
+        settings.cache_clear()
+    for part in ("DOE", "QZ7", "A-5"):
+        assert part not in messages
+    assert "Study 1" in messages
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_removed_study_comes_back_with_its_readings(predictor, everything):
+    images = filled(predictor)
+    before, readings = list(images.images), {digest: image.reading for digest, image in images.images.items()}
+    taken = before if everything else [image["id"] for image in worklist_message(images)["studies"][0]["images"]]
+    images.choose(taken[0])
+    images.remove(*taken)
+    assert list(images.images) == [digest for digest in before if digest not in taken]
+    assert worklist_message(images)["removed"] == [digest for digest in before if digest in taken]
+    assert (images.chosen is None) == everything
+    images.undo_removal()
+    assert list(images.images) == before
+    assert {digest: image.reading for digest, image in images.images.items()} == readings
+    assert images.chosen == taken[0]
+    assert worklist_message(images)["removed"] == []
+    images.remove(*taken)
+    images.clear()
+    assert images.removal is None
+
+
+def test_the_browser_states_a_whole_removal_so_that_the_last_message_is_enough(predictor):
+    images = filled(predictor)
+    one, two, three, *_ = before = list(images.images)
+    # the message with the first alone was overtaken
+    set_removed(images, {one, two})
+    assert worklist_message(images)["removed"] == [one, two]
+    # the first was undone, and the third removed, in one message
+    set_removed(images, {two, three})
+    assert worklist_message(images)["removed"] == [two, three]
+    assert list(images.images) == [digest for digest in before if digest not in (two, three)]
+    # one that was added again is not to be removed again
+    images.add([(images.removal.entries()[0].name, images.removal.entries()[0].data)], max_images=9)
+    assert worklist_message(images)["removed"] == [three]
+    set_removed(images, set())
+    assert worklist_message(images)["removed"] == []
+    assert set(images.images) == set(before)
+
+
+def test_a_removal_while_an_image_is_read_waits_for_nobody(predictor):
+    images = Worklist()
+    images.add([(f"{number}.png", phantom_png(96 + number, 84)) for number in range(6)], max_images=9)
+    reader = WorklistReader(images, predictor)
+    first, chosen, *others = images.images.values()
+    # the decoder is there from now on
+    assert reader.wait(first, 60)
+    images.choose(chosen.digest)
+
+    def remove() -> None:
+        with images.unchanged():
+            for image in (chosen, *others):
+                reader.request(image)
+            # meanwhile the chosen one is decoded, and is to be stored
+            time.sleep(1)
+            set_removed(images, {image.digest for image in others})
+        reader.wait(chosen, 60)
+
+    # a daemon: where the locks were taken in two orders, it would wait for ever
+    removing = threading.Thread(target=remove, daemon=True)
+    removing.start()
+    removing.join(60)
+    assert not removing.is_alive()
+    assert [image.status for image in images.images.values()] == ["read", "read"]
