@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
+import signal
 import socket
 import sys
 import time
@@ -227,6 +229,29 @@ def test_silent_connections_do_not_exclude_others_and_are_closed(server):
             connection.close()
 
 
+def test_connections_that_waited_for_a_busy_server_are_refused_as_they_are_accepted(server):
+    before = len(open_files(server))
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        connections = [raw(server.address, f"127.0.0.{2 + n % 2}") for n in range(4 * CONNECTIONS)]
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    try:
+        most, deadline = 0, time.monotonic() + 20
+        while sum(map(_closed, connections)) < 3 * CONNECTIONS and time.monotonic() < deadline:
+            most = max(most, *(len(open_files(server)) for _ in range(20)))
+        assert sum(map(_closed, connections)) >= 3 * CONNECTIONS
+        assert CONNECTIONS / 2 < most - before <= CONNECTIONS + 10
+    finally:
+        for connection in connections:
+            connection.close()
+    assert health(server.address) < 5
+
+
+def open_files(server) -> list[Path]:
+    return list(Path(f"/proc/{server.pid}/fd").iterdir())
+
+
 def _closed(connection: socket.socket) -> bool:
     connection.settimeout(0)
     try:
@@ -301,7 +326,7 @@ def test_a_thousand_requests_at_once_are_answered_or_refused_and_others_are_serv
                 asked = [asyncio.create_task(ask(client, number)) for number in range(1000)]
                 second = asyncio.create_task(asyncio.to_thread(asyncio.run, read_image(server.address, 43)))
                 while not all(task.done() for task in (second, *asked)):
-                    most = max(most, len(list(Path(f"/proc/{server.pid}/fd").iterdir())))
+                    most = max(most, len(open_files(server)))
                     await asyncio.sleep(0.02)
                 await second
             codes = [await task for task in asked]
@@ -311,7 +336,7 @@ def test_a_thousand_requests_at_once_are_answered_or_refused_and_others_are_serv
             assert again[:4] == b"SRF1"
             return codes, most
 
-    before, files = server.memory_mb(), len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+    before, files = server.memory_mb(), len(open_files(server))
     codes, most = asyncio.run(attack())
     assert set(codes) <= {0, 200, 304, 403, 503}
     for code in (200, 403, 503):

@@ -1,20 +1,22 @@
 """Limits on connections and tabs: how many are open, how long a connection may stay silent, what a tab may send.
 
 uvicorn waits without limit for the first request of a connection and does not count connections, although each holds a
-file descriptor. Its HTTP protocol class is limited here, before the server listens; a connection that has become a
-WebSocket counts until it is closed. A tab is a WebSocket with a Streamlit session: files, threads and some MB of
-memory. Visitors who have not signed in need one to see the sign-in; they have a separate quota, so that they cannot
-take the places of those who have.
+file descriptor. Its listening socket and HTTP protocol class are limited here, before the server listens; a connection
+that has become a WebSocket counts until it is closed. A tab is a WebSocket with a Streamlit session: files, threads and
+some MB of memory. Visitors who have not signed in need one to see the sign-in; they have a separate quota, so that they
+cannot take the places of those who have.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from collections import Counter, defaultdict
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from google.protobuf.message import DecodeError
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
@@ -27,6 +29,8 @@ from ...settings import settings
 from ..visitor import sign_in_is_set_up, visitor_of_request
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
     from uvicorn.protocols.http.h11_impl import H11Protocol
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -61,14 +65,13 @@ class _OpenConnections:
     """Open connections by client address; closed ones are removed when the next one is counted."""
 
     def __init__(self) -> None:
-        self._by_address: dict[str, set[asyncio.Transport]] = defaultdict(set)
+        self._by_address: dict[str, set[socket.socket | TransportSocket]] = defaultdict(set)
 
-    def admit(self, transport: asyncio.Transport) -> bool:
-        """Count a new connection; return False, and do not count it, if a limit is reached."""
-        peer = transport.get_extra_info("peername")
+    def admit(self, connection: socket.socket | TransportSocket, peer: object) -> bool:
+        """Count a new connection of a peer address; return False, and do not count it, if a limit is reached."""
         address = client_address({"client": peer if isinstance(peer, tuple) else None})
         for name in list(self._by_address):
-            self._by_address[name] = {entry for entry in self._by_address[name] if not entry.is_closing()}
+            self._by_address[name] = {entry for entry in self._by_address[name] if entry.fileno() != -1}
             if not self._by_address[name]:
                 del self._by_address[name]
         limit = settings().max_connections
@@ -76,8 +79,35 @@ class _OpenConnections:
         total = sum(map(len, self._by_address.values()))
         if total >= limit or len(self._by_address.get(address, ())) >= max(1, limit // 2):
             return False
-        self._by_address[address].add(transport)
+        self._by_address[address].add(connection)
         return True
+
+
+class _LimitedListener(socket.socket):
+    """Listening socket that closes a connection above the limits as it is accepted.
+
+    An event loop accepts all connections that wait, up to uvicorn's 2,048, before the protocol of the first is made:
+    refused there, each would hold a file descriptor until then.
+    """
+
+    def __init__(self, listening: socket.socket, connections: _OpenConnections) -> None:
+        family, kind, protocol = listening.family, listening.type, listening.proto
+        super().__init__(family, kind, protocol, fileno=listening.detach())
+        self._connections = connections
+        self.accepts = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection.
+
+        Raises:
+            ConnectionAbortedError: it is refused; an event loop goes on after it.
+        """
+        self.accepts = True
+        connection, peer = super().accept()
+        if not self._connections.admit(connection, peer):
+            connection.close()
+            raise ConnectionAbortedError
+        return connection, peer
 
 
 def limit_connections() -> None:
@@ -85,11 +115,19 @@ def limit_connections() -> None:
     if getattr(AutoHTTPProtocol, "_second_read", False):
         return
     AutoHTTPProtocol._second_read = True  # type: ignore[attr-defined]  # our mark on uvicorn's class
-    connections, original = _OpenConnections(), AutoHTTPProtocol.connection_made
+    connections, listeners = _OpenConnections(), list[_LimitedListener]()
+    made, started = AutoHTTPProtocol.connection_made, uvicorn.Server.startup
+
+    async def startup(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+        listeners[:] = [_LimitedListener(listening, connections) for listening in sockets or ()]
+        await started(self, list(listeners) or sockets)
 
     def connection_made(self: H11Protocol | HttpToolsProtocol, transport: asyncio.Transport) -> None:
-        original(self, transport)
-        if not connections.admit(transport):
+        made(self, transport)
+        # an event loop that has the system accept connections, as on Windows, calls no method of the listening socket
+        if not any(listener.accepts for listener in listeners) and not connections.admit(
+            transport.get_extra_info("socket"), transport.get_extra_info("peername")
+        ):
             transport.abort()
             return
 
@@ -102,6 +140,7 @@ def limit_connections() -> None:
 
     # uvicorn accepts no other class, so the method of its class is replaced
     AutoHTTPProtocol.connection_made = connection_made  # type: ignore[method-assign, assignment]
+    uvicorn.Server.startup = startup  # type: ignore[method-assign]
 
 
 def raise_file_limit() -> None:
