@@ -45,7 +45,9 @@ def backup(
     # before the backup, which then holds the event; without it there is no backup
     trail.record(acting_user(), "backup")
     with ExitStack() as stack:
-        contents = back_up(file, overwrite=overwrite, report=progress_callback(stack, "Files written"))
+        contents = back_up(
+            file, overwrite=overwrite, report=progress_callback(stack, "Runs, images and models written")
+        )
     print(f"{file}: {_describe(contents)}")
     if sqlite_file(database_url()) is None:
         print("The database is on a server and not in the backup; a restore writes its rows from the runs.")

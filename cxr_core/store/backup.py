@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +22,9 @@ from typing import IO, Any, cast
 from ..access.audit_chain import trail_lock
 from ..errors import PathUnusable, StoreDamaged
 from ..files import cannot_write, is_stream, make_private, part_beside, private_folder, whole_file
-from .backup_members import DATABASE_MEMBER, STUDIES, audit_files, database_url, place_of, stored_files
+from .backup_members import DATABASE_MEMBER, audit_group, database_url, place_of, stored_groups
 from .database import DAMAGED, SIDE_FILES, open_database, sqlite_file
+from .file_groups import FileGroup, opened_group
 from .image_files import studies_folder
 from .rebuild import Rebuilt, rebuild
 from .stored_studies import StudyStore
@@ -81,7 +82,8 @@ class Restored:
 def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done, files: None) -> Contents:
     """Write a backup; the file appears under its name when it is complete.
 
-    The database is copied by SQLite's backup interface, while others may write to it; one on a server is not included.
+    Others may write to the store meanwhile. The database is copied by SQLite's backup interface; one on a server is not
+    included. A run, a model or an image is in the backup whole or, where it was added or removed meanwhile, not at all.
 
     Raises:
         PathUnusable: the file exists and ``overwrite`` is not given, it is a pipe or device, or something cannot be
@@ -98,15 +100,18 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
         place = file.resolve() if file.is_symlink() else file
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".second-read-backup-", dir=place.parent) as temporary:
-            sources = _sources(Path(temporary))
+            groups = _groups(Path(temporary))
             with (
                 whole_file(file, private=True) as opened,
                 zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive,
             ):
-                for done, (name, source) in enumerate(sources, 1):
-                    if not name.startswith(f"{STUDIES}/") or source.exists():
-                        files[name] = _add(archive, name, source)
-                    report(done, len(sources))
+                for done, group in enumerate(groups, 1):
+                    with opened_group(group) as sources:
+                        for name, source in sources.items():
+                            _check_name(name)
+                            with archive.open(_member(name), "w", force_zip64=True) as target:
+                                files[name] = _copy(source, target)
+                    report(done, len(groups))
                 manifest = {"schema": SCHEMA, "created": created, "files": files}
                 archive.writestr(_member(MANIFEST), json.dumps(manifest, indent=1))
     except OSError as error:
@@ -114,25 +119,32 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
     return Contents(created, files)
 
 
-def _sources(temporary: Path) -> list[tuple[str, Path]]:
-    """Return (name, file) of all that is backed up; files that may change meanwhile are copied first."""
-    sources = []
+def _groups(temporary: Path) -> list[FileGroup]:
+    """Return all that is backed up; what may change in place meanwhile is copied to a folder first."""
+    images: list[tuple[str, str]] = []
+    copies = {}
     if studies_folder().is_dir():
         # what was to be deleted is deleted, so that it is in no backup from now on
-        StudyStore().close()
+        with closing(StudyStore()) as studies:
+            # before the database: an image that is added meanwhile would have a file and no row
+            images = studies.all_images()
     # before the runs: a run that is added meanwhile has files and no row, and a restore makes the row
     if _copy_database(temporary / DATABASE_MEMBER):
-        sources.append((DATABASE_MEMBER, temporary / DATABASE_MEMBER))
-    with trail_lock():
-        for number, (name, file) in enumerate(audit_files()):
-            shutil.copyfile(file, temporary / f"audit-{number}")
-            sources.append((name, temporary / f"audit-{number}"))
-    sources += stored_files()
-    for name, _ in sources:
-        if name != DATABASE_MEMBER and place_of(name) is None:
-            folder = "/".join(name.split("/")[:2])
-            raise PathUnusable(f"Backup: a file in {folder} has a name that is not valid on every system. Rename it.")
-    return sources
+        copies[DATABASE_MEMBER] = temporary / DATABASE_MEMBER
+    with trail_lock(), opened_group(audit_group()) as sources:
+        for number, (name, source) in enumerate(sources.items()):
+            copies[name] = temporary / f"audit-{number}"
+            with copies[name].open("wb") as target:
+                shutil.copyfileobj(source, target)
+    copied = FileGroup("copies", lambda: list(copies.items()))
+    return [copied, *stored_groups(images)]
+
+
+def _check_name(name: str) -> None:
+    """Raise PathUnusable for a name that a restore would refuse."""
+    if name != DATABASE_MEMBER and place_of(name) is None:
+        folder = "/".join(name.split("/")[:2])
+        raise PathUnusable(f"Backup: a file in {folder} has a name that is not valid on every system. Rename it.")
 
 
 def _copy_database(copy: Path) -> bool:
@@ -165,15 +177,6 @@ def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.external_attr = 0o600 << 16
     return info
-
-
-def _add(archive: zipfile.ZipFile, name: str, source: Path) -> tuple[str, int]:
-    try:
-        opened = source.open("rb")
-    except OSError as error:
-        raise PathUnusable(f"Backup: {name} cannot be read. Check its owner, then back up again.") from error
-    with opened, archive.open(_member(name), "w", force_zip64=True) as target:
-        return _copy(opened, target)
 
 
 def _copy(source: IO[bytes], target: IO[bytes] | None) -> tuple[str, int]:

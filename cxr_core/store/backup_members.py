@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 from ..access import audit
 from ..access.audit_chain import HEAD, KEY
 from ..access.audit_verification import trail_files
-from ..model.folder import list_models
+from ..model.folder import CARD, SUMS, list_models
 from ..settings import model_roots, settings
 from .card_files import cards_folder
 from .database import DATABASE, sqlite_file
-from .image_files import studies_folder
-from .runs import PREDICTIONS, RECORD
+from .file_groups import FileGroup, files_below
+from .image_files import image_path, studies_folder
+from .runs import LOCALISATION, PREDICTIONS, RECORD, is_run_folder
 
 __all__ = [
     "DATABASE_MEMBER",
     "STUDIES",
     "TRAIL_MEMBER",
-    "audit_files",
+    "audit_group",
     "database_url",
     "place_of",
-    "stored_files",
+    "stored_groups",
 ]
 
 DATABASE_MEMBER = "database.sqlite"
@@ -40,49 +45,84 @@ def database_url() -> str:
     return settings().database_url or f"sqlite:///{settings().runs / DATABASE}"
 
 
-def stored_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of runs, stored studies, cards of their reads, and models."""
-    yield from run_files()
-    yield from study_files()
-    yield from card_files()
-    yield from model_files()
+def stored_groups(images: Collection[tuple[str, str]]) -> Iterator[FileGroup]:
+    """Yield the files of each run, stored image, card of reads, and model.
+
+    Args:
+        images: (study, digest) of the images that the database has.
+    """
+    yield from run_groups()
+    yield _single(f"{_RUNS}/{PATIENTS_KEY}", settings().runs / PATIENTS_KEY)
+    for study, digest in sorted(images):
+        yield _single(f"{STUDIES}/{study}/{digest}", image_path(study, digest))
+    for path in files_below(cards_folder()):
+        yield _single(f"{_CARDS}/{path.name}", path)
+    yield from model_groups()
 
 
-def run_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of each complete run, and of the key of the digests."""
+def run_groups() -> Iterator[FileGroup]:
+    """Yield the files of each complete run. One that is being written has another folder until it is complete."""
     for record in sorted(settings().runs.glob(f"*/{RECORD}")):
-        if (record.parent / PREDICTIONS).is_file():
-            yield from _below(record.parent, f"{_RUNS}/{record.parent.name}")
-    if (settings().runs / PATIENTS_KEY).is_file():
-        yield f"{_RUNS}/{PATIENTS_KEY}", settings().runs / PATIENTS_KEY
+        if is_run_folder(record.parent):
+            name = f"{_RUNS}/{record.parent.name}"
+            yield FileGroup(name, partial(_folder, record.parent, name, is_run_folder), _is_whole_run)
 
 
-def audit_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of the audit trail, its rotated files, key and head."""
-    for file in trail_files():
-        yield (TRAIL_MEMBER if file == audit.path() else f"{_ROTATED}/{file.name}"), file
-    for name in (KEY, HEAD):
-        if (settings().runs / name).is_file():
-            yield f"{_AUDIT}/{name}", settings().runs / name
-
-
-def model_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of each model folder: imported, trained, and those that came with the program."""
+def model_groups() -> Iterator[FileGroup]:
+    """Yield the files of each model folder: imported, trained, and those that came with the program."""
     for folder in list_models():
-        yield from _below(folder, f"{_MODELS}/{folder.name}")
+        name = f"{_MODELS}/{folder.name}"
+        yield FileGroup(name, partial(_folder, folder, name, _is_model_folder), _is_whole_model)
 
 
-def study_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of each image of a stored study, encrypted where it is stored so."""
-    for path in sorted(studies_folder().glob("*/*")):
-        if not path.name.startswith("."):
-            yield f"{STUDIES}/{path.parent.name}/{path.name}", path
+def audit_group() -> FileGroup:
+    """Return the files of the audit trail, its rotated files, key and head."""
+    return FileGroup(_AUDIT, _audit_files)
 
 
-def card_files() -> Iterator[tuple[str, Path]]:
-    """Yield (name in a backup, file) of each card that a stored read was made with."""
-    for path in sorted(cards_folder().glob("*.json")):
-        yield f"{_CARDS}/{path.name}", path
+def _audit_files() -> list[tuple[str, Path]]:
+    files = [(TRAIL_MEMBER if file == audit.path() else f"{_ROTATED}/{file.name}", file) for file in trail_files()]
+    sealing = [(f"{_AUDIT}/{name}", settings().runs / name) for name in (KEY, HEAD)]
+    return [*files, *((name, path) for name, path in sealing if path.is_file())]
+
+
+def _single(name: str, path: Path) -> FileGroup:
+    return FileGroup(name, lambda: [(name, path)] if path.is_file() else [])
+
+
+def _folder(folder: Path, name: str, is_complete: Callable[[Path], bool]) -> list[tuple[str, Path]]:
+    """Return the files of a folder; none where it is not complete any more, since somebody is removing it."""
+    files = [(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in files_below(folder)]
+    return files if is_complete(folder) else []
+
+
+def _is_model_folder(folder: Path) -> bool:
+    """Return whether a folder has a model's card."""
+    return (folder / CARD).is_file()
+
+
+def _is_whole_run(files: Mapping[str, BufferedReader]) -> bool:
+    """Return whether all files are there that the run's record names."""
+    by_name = {PurePosixPath(name).name: file for name, file in files.items()}
+    if not files:
+        return True
+    try:
+        record = json.load(by_name[RECORD])
+        return PREDICTIONS in by_name and (LOCALISATION in by_name or not record.get("localisation_sha256"))
+    except (KeyError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def _is_whole_model(files: Mapping[str, BufferedReader]) -> bool:
+    """Return whether all files are those that the model's ``SHA256SUMS`` names."""
+    by_name = {"/".join(PurePosixPath(name).parts[2:]): file for name, file in files.items()}
+    if not files:
+        return True
+    try:
+        sums = [line.split("  ", 1) for line in by_name[SUMS].read().decode().splitlines()]
+        return all(hashlib.file_digest(by_name[name], "sha256").hexdigest() == digest for digest, name in sums)
+    except (KeyError, ValueError):
+        return False
 
 
 def place_of(member: str) -> Path | None:
@@ -114,9 +154,3 @@ def place_of(member: str) -> Path | None:
         )
         return folder_of_model.joinpath(*rest[1:])
     return None
-
-
-def _below(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield f"{name}/{path.relative_to(folder).as_posix()}", path

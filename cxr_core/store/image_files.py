@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import PathUnusable
 from ..files import cannot_write, lock, make_private, private_folder, write_whole
 from ..settings import settings
+from .file_groups import files_below
 from .sealing import open_bytes, reseal_bytes, seal_bytes
 
 __all__ = [
@@ -118,9 +119,9 @@ def remove_leftovers() -> None:
 def files_before(seconds: float) -> list[tuple[str, str]]:
     """Return (study, digest) of the files that were written before a time, in seconds since 1970."""
     files = []
-    for path in studies_folder().glob("*/*"):
+    for path in files_below(studies_folder()):
         with suppress(OSError):
-            if not path.name.startswith(".") and path.stat().st_mtime < seconds:
+            if path.parent.parent == studies_folder() and path.name[0] != "." and path.stat().st_mtime < seconds:
                 files.append((path.parent.name, path.name))
     return files
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from .predictions import (
 )
 from .record import RunRecord, with_current_names
 
-__all__ = ["EMBEDDED", "RunStore", "StoredRun"]
+__all__ = ["EMBEDDED", "RunStore", "StoredRun", "is_run_folder"]
 
 EMBEDDED = Path(__file__).with_name("embedded")
 """Runs that come with the project: numbers, no images."""
@@ -177,14 +178,20 @@ class RunStore:
             records = sorted(self.folder.glob(f"*/{RECORD}"))
         except OSError:
             return ()
-        complete = [
-            path.parent for path in records if (path.parent / PREDICTIONS).is_file() and _is_id(path.parent.name)
-        ]
-        if not complete:
+        complete = [path.parent for path in records if is_run_folder(path.parent)]
+        unknown = self._without_row(complete, writing=False)
+        if unknown:
+            # a run that is being added has its folder a moment before its row: wait for who writes
+            with suppress(PathUnusable):
+                unknown = self._without_row(unknown, writing=True)
+        return unknown
+
+    def _without_row(self, folders: Sequence[Path], *, writing: bool) -> tuple[Path, ...]:
+        if not folders:
             return ()
-        with self._transaction() as connection:
+        with self._transaction(writing=writing) as connection:
             known = {name for (name,) in connection.execute(text("SELECT id FROM runs"))}
-        return tuple(folder for folder in complete if folder.name not in known)
+        return tuple(folder for folder in folders if folder.name not in known and is_run_folder(folder))
 
     def add_row(self, record: RunRecord) -> StoredRun:
         """Add the row of a run whose files are in the folder, if it has none; raises as :meth:`StoredRun.check`."""
@@ -254,8 +261,10 @@ def _place_in_project(run: StoredRun) -> tuple[float, int, str, str]:
     return -version, -record.images, record.created, record.id
 
 
-def _is_id(name: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
+def is_run_folder(folder: Path) -> bool:
+    """Return whether a folder has the name of a run and its files; one that is being written has another name."""
+    is_id = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", folder.name) is not None
+    return is_id and all((folder / name).is_file() for name in (RECORD, PREDICTIONS))
 
 
 @lru_cache(maxsize=64)

@@ -161,6 +161,12 @@ class StudyStore:
             if image_path(study, digest).is_file()
         )
 
+    def all_images(self) -> list[tuple[str, str]]:
+        """Return (study, digest) of the images of all readers."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(text("SELECT study, digest FROM images WHERE deleted = 0"))
+            return [(study, digest) for study, digest in rows]
+
     def load(self, study: str, digest: str) -> bytes:
         """Return the content of an image; raises PathUnusable where it is not there, or cannot be decrypted."""
         data = load_file(study, digest)

@@ -18,6 +18,7 @@ from cxr_core.evaluation.images import digest_key, image_digest
 from cxr_core.model.folder import find_model, open_model
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
+from cxr_core.store.file_groups import FileGroup
 from tests.runs import made_up, made_up_boxes, record_of
 from tests.store.test_predictions import same
 
@@ -296,7 +297,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(home, tmp_path, 
 def test_every_byte_of_a_backup_counts(home, tmp_path, capsys, monkeypatch):
     shutil.rmtree(home / "models")
     # the model that comes with the program would be read once for each member
-    monkeypatch.setattr("cxr_core.store.backup_members.model_files", lambda: [])
+    monkeypatch.setattr("cxr_core.store.backup_members.model_groups", lambda: [])
     file = back_up(tmp_path)
     whole = file.read_bytes()
     names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
@@ -335,7 +336,7 @@ def test_a_disk_that_is_full_meanwhile_leaves_what_was_there(home, tmp_path, mon
 
 
 def test_a_backup_that_cannot_be_written_leaves_nothing(home, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("cxr_core.store.backup._add", _full)
+    monkeypatch.setattr("cxr_core.store.backup._copy", _full)
     assert main(["backup", str(tmp_path / "b.zip")]) == 4
     assert "cannot be written" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
@@ -370,10 +371,12 @@ def test_the_reason_is_told_why_a_backup_cannot_be_written_or_a_file_not_read(ho
     assert main(["backup", str(tmp_path), "--overwrite"]) == 4
     assert "it is a folder" in capsys.readouterr().err
     with monkeypatch.context() as patched:
-        patched.setattr("cxr_core.store.backup._add", _full)
+        patched.setattr("cxr_core.store.backup._copy", _full)
         assert main(["backup", str(tmp_path / "b.zip")]) == 4
     assert "no space is left" in capsys.readouterr().err
-    monkeypatch.setattr("cxr_core.store.backup_members.model_files", lambda: [("models/mine/x", tmp_path / "none")])
+    # a folder opens as little as a file of another owner
+    unreadable = FileGroup("models/mine", lambda: [("models/mine/x", tmp_path)])
+    monkeypatch.setattr("cxr_core.store.backup_members.model_groups", lambda: [unreadable])
     assert main(["backup", str(tmp_path / "b.zip")]) == 4
     assert "models/mine/x cannot be read" in capsys.readouterr().err
 

@@ -45,7 +45,7 @@ def holding(folder: Path, *words: str) -> list[Path]:
 
 def test_nothing_of_a_deleted_study_is_anywhere(store, home, tmp_path, url, monkeypatch):  # noqa: F811
     home(identity="store")
-    monkeypatch.setattr(backup_members, "model_files", lambda: iter(()))
+    monkeypatch.setattr(backup_members, "model_groups", lambda: iter(()))
     # enough that rows are moved between pages
     kept, gone = [], []
     for number in range(24):
