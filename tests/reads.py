@@ -39,6 +39,15 @@ def made_up_reading(seed: int = 0, *, checked: bool = False, **changes) -> Readi
     return Reading(**fields | changes)
 
 
+def reveal(store: ReadStore, read: str) -> None:
+    """Show the findings of a read, as the page does: what is shown is stored again, as revealed."""
+    stored = store.read(read)
+    summary = stored.summary
+    image = next(image for image in store.images(summary.reader) if image.digest == summary.image)
+    shown = store.save_read(image, stored.reading, stored.options, stored.model_version, revealed=True)
+    assert shown == read
+
+
 def store_reads(store: ReadStore, n: int, *, labels=("Mass", "Effusion"), opinions=True) -> str:
     """Store reads of the embedded model by two readers over two months; return the model's weights.
 
@@ -57,7 +66,7 @@ def store_reads(store: ReadStore, n: int, *, labels=("Mass", "Effusion"), opinio
             says = above ^ (row % 3 == 0)
             store.add_opinion(read, image.reader, finding.label, "present" if says else "absent")
         store.add_seconds(read, 30.0)
-        store.reveal(read)
+        reveal(store, read)
         with transaction(store._engine, writing=True) as connection:
             created = f"2026-{10 + row % 2}-{1 + row % 27:02}T08:00:00.000+00:00"
             connection.execute(text("UPDATE reads SET created = :t WHERE id = :id"), {"t": created, "id": read})

@@ -13,8 +13,9 @@ from ..errors import WrongArguments
 from ..labels import NOTICE, display_name
 from ..model.folder import card_of
 from ..report import readings_csv
-from ..report.stored_read import opinions_csv, read_json, read_pdf
+from ..report.stored_read import first_opinions, opinions_csv, read_json, read_pdf
 from ..settings import settings
+from ..store.card_files import card_of_read
 from ..store.read_record import Opinion, ReadSummary
 from ..store.reads import ReadStore
 from .output import format_reading, write
@@ -84,8 +85,9 @@ def show(read: Read) -> None:
     gone = "" if card_of(summary.model_sha256) else f" {GONE}"
     print(f"Model {summary.model_id}{version}, operating point {summary.operating_point}.{gone}")
     print(format_reading("Findings", stored.reading), end="")
+    firsts = first_opinions(opinions)
     for opinion in opinions:
-        print(_opinion_line(opinion))
+        print(_opinion_line(opinion, is_first=opinion in firsts))
 
 
 @app.command()
@@ -103,7 +105,7 @@ def export(
         stored = store.read(read)
         summary = stored.summary
         opinions = store.opinions(summary.study, summary.image)
-        card = card_of(summary.model_sha256)
+        card = card_of_read(stored)
         if pdf and card is None:
             raise WrongArguments(f"--pdf: a report needs the model's card. {GONE}")
         # before anything is written: an export that is not in the trail must not happen
@@ -175,11 +177,11 @@ def _patient(read: ReadSummary) -> str:
     return f"; {', '.join(filter(None, (patient.name, patient.patient_id)))}"
 
 
-def _opinion_line(opinion: Opinion) -> str:
+def _opinion_line(opinion: Opinion, *, is_first: bool) -> str:
     when = "after the findings were shown" if opinion.revealed else "before the findings were shown"
     comment = f": {opinion.comment}" if opinion.comment else ""
-    first = "first opinion" if opinion.number == 0 else f"opinion {opinion.number + 1}"
+    which = "first opinion" if is_first else f"opinion {opinion.number + 1}"
     return (
-        f"  {display_name(opinion.label):<28}{opinion.opinion} ({first} of {opinion.reader}, {when}, "
+        f"  {display_name(opinion.label):<28}{opinion.opinion} ({which} of {opinion.reader}, {when}, "
         f"{opinion.created[:16]}){comment}"
     )

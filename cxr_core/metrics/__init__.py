@@ -46,7 +46,6 @@ from .concordance import (
     ReadingTime,
     Uncertain,
     concordance,
-    concordance_by,
     reading_time,
 )
 from .control_charts import (
@@ -198,7 +197,6 @@ __all__ = [
     "compare_mean_auc",
     "compare_models",
     "concordance",
-    "concordance_by",
     "count_cases",
     "count_limits",
     "decision_curve",

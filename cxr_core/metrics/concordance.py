@@ -28,7 +28,6 @@ __all__ = [
     "ReadingTime",
     "Uncertain",
     "concordance",
-    "concordance_by",
     "reading_time",
 ]
 
@@ -236,34 +235,6 @@ def _before_after(
         return BeforeAfter(first, second, first, None)
     change = paired_difference(after[among], before[among], which[among], options)
     return BeforeAfter(first, second, change.difference, change.p_value)
-
-
-def concordance_by(
-    opinions: Opinions,
-    *names: Literal["label", "reader", "month"],
-    options: BootstrapOptions = DEFAULTS,
-    uncertain: Uncertain = "excluded",
-) -> dict[tuple[str, ...], Concordance]:
-    """Return :func:`concordance` of each group of opinions, in sorted order.
-
-    Args:
-        opinions: of all groups.
-        names: what opinions of a group have in common, such as ``"reader", "month"``.
-        options, uncertain: as in :func:`concordance`.
-
-    Examples:
-        >>> n = np.arange(40)
-        >>> reader, same = np.where(n % 2, "A", "B"), (np.full(40, "Mass"), np.full(40, "2026-11"))
-        >>> words = np.full(40, "present"), np.full(40, "present"), np.full(40, "")
-        >>> table = Opinions(n.astype(str), reader, *same, n % 2 == 0, *words)
-        >>> {group: found.agreement.value for group, found in concordance_by(table, "reader").items()}
-        {('A',): 0.0, ('B',): 1.0}
-    """
-    keys = list(zip(*(getattr(opinions, name).tolist() for name in names), strict=True))
-    rows: dict[tuple[str, ...], list[int]] = {}
-    for row, key in enumerate(keys):
-        rows.setdefault(key, []).append(row)
-    return {key: concordance(opinions.rows(rows[key]), options, uncertain) for key in sorted(rows)}
 
 
 @dataclass(frozen=True)

@@ -120,11 +120,19 @@ def _with_numbers(finding: Finding) -> str:
 
 
 def describe_opinions(opinions: Sequence[Opinion], label: str) -> str:
-    """Return the first opinion of a finding and the current one, each with its time (UTC); empty for none."""
+    """Return the first opinion of a finding and the current one, each with its time (UTC); empty for none.
+
+    The first one is as in :func:`.read_record.first_opinion`; where the findings were shown from the beginning, the
+    earliest stands in its place, and the text says so.
+    """
     given = [opinion for opinion in opinions if opinion.label == label]
-    stated = given[:1] + [opinion for opinion in given[-1:] if opinion.opinion != given[0].opinion]
+    if not given:
+        return ""
+    # imports SQLAlchemy, which a report without opinions does without
+    from ..store.read_record import first_and_current
+
     parts = []
-    for opinion in stated:
+    for opinion in first_and_current(given):
         when = "with the findings shown" if opinion.revealed else "before the findings were shown"
         parts.append(f"{opinion.opinion} ({opinion.created[:16].replace('T', ' ')} UTC, {when})")
     return ", now ".join(parts)

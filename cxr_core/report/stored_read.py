@@ -11,18 +11,22 @@ from functools import partial
 from ..labels import NOTICE
 from ..model import ModelCard
 from ..reading import open_image
-from ..store.read_record import Opinion, StoredRead
+from ..store.read_record import Opinion, StoredRead, first_opinion
 from ..studies import StudyImage, group_studies, read_study_header
 from ..table_files import csv_text
 from .record import reading_record
 from .report_text import ReportImage
 
-__all__ = ["OPINION_COLUMNS", "opinions_csv", "read_json", "read_pdf"]
+__all__ = ["OPINION_COLUMNS", "first_opinions", "opinion_records", "opinions_csv", "read_json", "read_pdf"]
 
 SCHEMA = 1
 
-OPINION_COLUMNS = ("label", "reader", "number", "opinion", "revealed", "comment", "created", "read", "notice")
-"""One line per opinion. ``number`` is 0 for the first one; ``revealed`` is whether the findings had been shown."""
+OPINION_COLUMNS = ("label", "reader", "number", "first", "opinion", "revealed", "comment", "created", "read", "notice")
+"""One line per opinion.
+
+``number`` counts the opinions of a reader on a label from 0; ``first`` is whether it is the first opinion, the last one
+before the findings were shown; ``revealed`` is whether they had been shown.
+"""
 
 
 def read_json(stored: StoredRead, opinions: Sequence[Opinion], name: str) -> str:
@@ -49,14 +53,28 @@ def read_json(stored: StoredRead, opinions: Sequence[Opinion], name: str) -> str
             "options": asdict(stored.options),
         },
         "reading": reading_record(name, stored.reading),
-        "opinions": [asdict(opinion) for opinion in opinions],
+        "opinions": opinion_records(opinions),
     }
     return json.dumps(record, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
+def opinion_records(opinions: Sequence[Opinion]) -> list[dict[str, object]]:
+    """Return opinions as JSON, in the order in which they are given; ``first`` as in :data:`OPINION_COLUMNS`."""
+    firsts = first_opinions(opinions)
+    return [asdict(opinion) | {"first": opinion in firsts} for opinion in opinions]
+
+
+def first_opinions(opinions: Sequence[Opinion]) -> list[Opinion]:
+    """Return the first opinions, as :func:`.read_record.first_opinion`, of several readers and labels."""
+    groups: dict[tuple[str, str], list[Opinion]] = {}
+    for opinion in sorted(opinions, key=lambda one: one.number):
+        groups.setdefault((opinion.reader, opinion.label), []).append(opinion)
+    return [first for group in groups.values() if (first := first_opinion(group)) is not None]
+
+
 def opinions_csv(opinions: Sequence[Opinion]) -> str:
     """Return opinions as CSV with :data:`OPINION_COLUMNS`, in the order in which they are given."""
-    return csv_text(OPINION_COLUMNS, [asdict(opinion) | {"notice": NOTICE} for opinion in opinions])
+    return csv_text(OPINION_COLUMNS, [record | {"notice": NOTICE} for record in opinion_records(opinions)])
 
 
 def read_pdf(

@@ -14,9 +14,11 @@ from ..errors import ModelUnusable
 from ..files import cannot_write, private_folder, write_whole
 from ..model import ModelCard
 from ..model.card import card_json, read_card
+from ..model.folder import card_of
 from ..settings import settings
+from .read_record import StoredRead
 
-__all__ = ["cards_folder", "load_card", "save_card"]
+__all__ = ["card_of_read", "cards_folder", "load_card", "save_card"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -58,3 +60,8 @@ def load_card(digest: str) -> ModelCard | None:
         return read_card(path)
     except (OSError, ModelUnusable):
         return None
+
+
+def card_of_read(stored: StoredRead) -> ModelCard | None:
+    """Return the card of then; for a read without one, that of the installed model with these weights, or None."""
+    return load_card(stored.card) or card_of(stored.summary.model_sha256)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
 
 from ..errors import StoreDamaged
 from ..studies import StudyHeader
 from .database import DAMAGED, transaction
+from .read_record import ReadSummary
 from .reads import ReadStore
 from .sealing import open_text
 from .stored_studies import opened_identity
@@ -72,40 +73,25 @@ class ReadKey(NamedTuple):
     image: str
 
 
-@dataclass(frozen=True)
-class HistoryRow:
-    """A line of the table of reads.
+@dataclass(frozen=True, kw_only=True)
+class HistoryRow(ReadSummary):
+    """A line of the table of reads: a summary, without study and patient unless these were asked for.
 
     Attributes:
-        id, study, image, reader, created, revealed, seconds, model_id, model_sha256, operating_point, quality: as in
-            :class:`.read_record.ReadSummary`.
         view: as the gate names it; empty where unknown.
         model_version: of the card.
         prevalence: assumed prevalence by label, or None.
         states: state of each label, in the order of the card; empty where the image was refused.
         opinions: number of findings of the image that the reader gave an opinion of.
         name: of the file; empty unless identity is stored and was asked for.
-        header: study and patient; None unless identity is stored and was asked for.
     """
 
-    id: str
-    study: str
-    image: str
-    reader: str = field(repr=False)
-    created: str
-    revealed: str | None
-    seconds: float
-    model_id: str
-    model_sha256: str
-    operating_point: str
-    quality: str
     view: str
     model_version: str
     prevalence: dict[str, float] | None
     states: dict[str, str]
     opinions: int
     name: str = field(default="", repr=False)
-    header: StudyHeader | None = field(default=None, repr=False)
 
     @property
     def above(self) -> tuple[str, ...]:
@@ -193,14 +179,18 @@ def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool) -> I
                 # without the checks of a reading that is shown: of thousands they would take minutes
                 record = json.loads(open_text(row.record, f"read {row.id}"))
                 reading = record["reading"]
-                states = {finding["label"]: str(finding["state"]) for finding in reading["findings"]}
-                facts = str(reading["image"]["view"]), str(record["model_version"]), reading["prevalence"], states
+                facts: dict[str, Any] = {
+                    "view": str(reading["image"]["view"]),
+                    "model_version": str(record["model_version"]),
+                    "prevalence": reading["prevalence"],
+                    "states": {finding["label"]: str(finding["state"]) for finding in reading["findings"]},
+                }
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreDamaged(DAMAGED) from error
             name, _, header = opened_identity(row.study, row.image, row.identity if identity else None)
             yield HistoryRow(
                 row.id, row.study, row.image, row.reader, row.created, row.revealed, row.seconds, row.model_id,
-                row.model_sha256, row.operating_point, row.quality, *facts, row.opinions, name, header,
+                row.model_sha256, row.operating_point, row.quality, header, opinions=row.opinions, name=name, **facts,
             )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, Protocol, TypeVar, get_args, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -31,6 +31,8 @@ __all__ = [
     "decode_read",
     "encode_identity",
     "encode_read",
+    "first_and_current",
+    "first_opinion",
     "is_same_read",
 ]
 
@@ -143,7 +145,7 @@ class Opinion:
     Attributes:
         label: of the finding.
         reader: who said it.
-        number: 0 for the first opinion on the label of this image, which stays; later ones follow.
+        number: from 0, in the order in which the reader's opinions on the label of this image were given; all are kept.
         read: id of the read that was or would be shown.
         opinion: present, absent or uncertain.
         revealed: whether the model's findings had been shown.
@@ -159,6 +161,44 @@ class Opinion:
     revealed: bool
     comment: str = field(repr=False)
     created: str
+
+
+class _Given(Protocol):
+    @property
+    def revealed(self) -> bool: ...
+
+
+_Opinion = TypeVar("_Opinion", bound=_Given)
+
+
+def first_opinion(opinions: Iterable[_Opinion]) -> _Opinion | None:
+    """Return the reader's first opinion of a finding: the last one that was given before the findings were shown.
+
+    It is final once they are shown: what is given from then on is marked as such. Changes of mind and slips before that
+    were made without knowledge of the model. Statistics, reports, exports and pages all mean this one.
+
+    Args:
+        opinions: of one reader on one label of an image, in the order of their numbers; :class:`Opinion`, or rows of
+            the table with ``revealed``.
+
+    Returns:
+        The opinion; None where all were given with the findings shown.
+    """
+    return next((one for one in reversed(tuple(opinions)) if not one.revealed), None)
+
+
+def first_and_current(opinions: Sequence[Opinion]) -> tuple[Opinion, ...]:
+    """Return the first opinion of a finding, and the current one where it differs; empty for no opinion.
+
+    Where all were given with the findings shown, the earliest stands in place of the first one.
+
+    Args:
+        opinions: as in :func:`first_opinion`.
+    """
+    if not opinions:
+        return ()
+    first, current = first_opinion(opinions) or opinions[0], opinions[-1]
+    return (first,) if current.opinion == first.opinion else (first, current)
 
 
 def encode_read(

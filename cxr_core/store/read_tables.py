@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import text
 
 from ..errors import StoreDamaged
 from ..studies import StudyHeader
 from .database import DAMAGED, transaction
-from .read_record import OpinionValue
+from .read_record import OpinionValue, first_opinion
 from .reads import ReadStore
 from .sealing import open_text
 from .stored_studies import opened_identity
@@ -27,8 +28,10 @@ __all__ = [
 ]
 
 _READS = (
-    "SELECT reads.id, reads.study, reads.image, reads.reader, reads.created, reads.seconds, reads.model_id, "
-    "reads.model_sha256, reads.quality, reads.record, reads.answer_seconds, images.identity FROM reads "
+    "SELECT reads.id, reads.study, reads.image, reads.reader, reads.created, reads.model_id, reads.model_sha256, "
+    "reads.quality, reads.record, reads.answer_seconds, images.identity, (SELECT SUM(seconds) FROM reads AS shown "
+    "WHERE shown.study = reads.study AND shown.image = reads.image AND shown.reader = reads.reader "
+    "AND shown.model_sha256 = reads.model_sha256) AS seconds FROM reads "
     "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
     "WHERE (:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
     "AND (:model = '' OR reads.model_sha256 = :model) AND NOT EXISTS (SELECT 1 FROM reads AS earlier "
@@ -69,7 +72,8 @@ class ReadRow:
         study, image: the study's id and the image's digest.
         reader: who read.
         created: when the model had read the image, UTC, ISO 8601.
-        seconds: for how long the image was on the reader's screen.
+        seconds: for how long the image was on the reader's screen, whatever was shown of this model's findings: with
+            another operating point, say, they are stored again, and the time goes to what is on the screen.
         model_id, model_sha256: the model.
         quality: the gate's verdict.
         view: as the gate names it; empty where unknown.
@@ -102,9 +106,10 @@ class OpinionRow:
 
     Attributes:
         study, image, reader, label: of the finding.
-        created: of the first opinion.
-        state: of the finding in the read that the first opinion is of.
-        first: last opinion before the findings were shown; empty where the reader saw them before any.
+        created: of the first opinion; of the earliest one where there is no first.
+        state: of the finding in the read that this opinion is of.
+        first: first opinion, as in :func:`.read_record.first_opinion`; empty where the reader saw the findings before
+            any.
         final: last opinion once the findings were shown, which is ``first`` where it was not changed; empty where they
             were not shown.
         header: as in :class:`ReadRow`.
@@ -195,14 +200,19 @@ def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sh
     headers: dict[tuple[str, str], StudyHeader | None] = {}
     opinions = []
     for key, numbers in groups.items():
-        given = [rows[number] for number in numbers]
-        before = [row.opinion for row in given if not row.revealed]
-        first = before[-1] if before else ""
+        given: list[Any] = [rows[number] for number in numbers]
+        first = first_opinion(given)
+        counted = first or given[0]
         final = given[-1].opinion if given[0].shown else ""
         study, image, reader, label = key
         if (study, image) not in headers:
             # opened once, and not for every label
             headers[study, image] = opened_identity(study, image, given[0].identity)[2]
         header = headers[study, image]
-        opinions.append(OpinionRow(study, image, reader, label, given[0].created, given[0].state, first, final, header))
+        opinions.append(
+            OpinionRow(
+                study, image, reader, label, counted.created, counted.state, first.opinion if first else "", final,
+                header,
+            )
+        )  # fmt: skip
     return sorted(opinions, key=lambda row: (row.created, row.study, row.image, row.label))

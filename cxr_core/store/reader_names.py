@@ -19,12 +19,13 @@ __all__ = ["reader_titles"]
 def reader_titles(store: ReadStore, readers: Iterable[str]) -> dict[str, str]:
     """Return what each reader is called, by the name in the store.
 
-    A number is given when a reader first occurs in a statistic, to all that are new then in random order, so that it
-    tells neither the name nor who came first. It stays the same, also after the reader's reads were deleted; of the
-    name the table of numbers has the SHA-256 alone.
+    Numbers are given to all readers of the store at once, in random order, and to those who are new since whenever one
+    is asked for. So they tell neither the name nor who came first, and do not depend on the readers of the statistic
+    that was made first. A number stays the same, also after the reader's reads were deleted; of the name the table of
+    numbers has the SHA-256 alone.
 
     Args:
-        store: of the reads; written to where a reader has no number yet.
+        store: of the reads; written to where one of its readers has no number yet.
         readers: names in the store: issuer and subject, or a digest of a browser's cookie.
 
     Raises:
@@ -35,19 +36,21 @@ def reader_titles(store: ReadStore, readers: Iterable[str]) -> dict[str, str]:
         subjects = {name: name.rpartition("|")[2] for name in names}
         several = Counter(subjects.values())
         return {name: subject if several[subject] == 1 else name for name, subject in subjects.items()}
-    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in names}
-    numbers = _numbers(store)
-    if not numbers.keys() >= set(digests.values()):
-        numbers = _with_new_numbers(store, digests.values())
-    return {name: f"Reader {numbers[digest]}" for name, digest in digests.items()}
+    with transaction(store._engine) as connection:
+        numbers = {row.reader: row.number for row in connection.execute(_NUMBERS)}
+        stored = [_digest(name) for (name,) in connection.execute(_READERS)]
+    wanted = {*stored, *map(_digest, names)}
+    if not numbers.keys() >= wanted:
+        numbers = _with_new_numbers(store, sorted(wanted))
+    return {name: f"Reader {numbers[_digest(name)]}" for name in names}
 
 
 _NUMBERS = text("SELECT reader, number FROM reader_numbers")
+_READERS = text("SELECT DISTINCT reader FROM reads")
 
 
-def _numbers(store: ReadStore) -> dict[str, int]:
-    with transaction(store._engine) as connection:
-        return {row.reader: row.number for row in connection.execute(_NUMBERS)}
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _with_new_numbers(store: ReadStore, digests: Iterable[str]) -> dict[str, int]:

@@ -152,11 +152,6 @@ class ReadStore(StudyStore):
             text("UPDATE reads SET revealed = :now WHERE id = :id AND revealed IS NULL"), {"id": read, "now": now}
         )
 
-    def reveal(self, read: str) -> None:
-        """Store that the findings are shown from now on; the first time counts."""
-        with transaction(self._engine, writing=True) as connection:
-            self._reveal(connection, read, utc_now())
-
     def add_seconds(self, read: str, seconds: float) -> None:
         """Add to the time for which the image was on the reader's screen."""
         with transaction(self._engine, writing=True) as connection:

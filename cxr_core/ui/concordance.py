@@ -18,13 +18,12 @@ from ..monitoring import ConcordanceReport, concordance_report, read_reference
 from ..monitoring.agreement import ALL as EVERY
 from ..monitoring.agreement import GROUPINGS, Grouping
 from ..settings import settings
-from ..store.read_tables import stored_models
 from ..store.reads import ReadStore
 from ..table_files import frame_csv
 from .chart import show_display
 from .chrome import empty_state, page_heading, page_top, refusal, small, stop_with, table
 from .downloads import download_button
-from .read_statistics import ALL, choose, choose_period, compute, none_stored, read_store, tiles
+from .read_statistics import ALL, choose, choose_period, compute, open_store, tiles
 
 __all__ = ["concordance_page"]
 
@@ -45,10 +44,7 @@ def concordance_page() -> None:
     """Draw the page; stop it where nothing is stored."""
     top, head = page_top("Concordance")
     try:
-        store = read_store()
-        models = stored_models(store)
-        if not models:
-            none_stored("No opinions yet", _NO_OPINION)
+        store, models = open_store("No opinions yet", _NO_OPINION)
         statistics = _report(store, models)
     except CxrError as error:
         stop_with(error)

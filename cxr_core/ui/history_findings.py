@@ -11,7 +11,7 @@ from ..model import Finding, ModelCard, Reading
 from ..model.formatting import describe_states
 from ..model.rate_formatting import describe_label_rates
 from ..model.stability import UNSTABLE
-from ..store.read_record import Opinion
+from ..store.read_record import Opinion, first_and_current
 from .history_scope import format_time
 
 __all__ = ["findings_content"]
@@ -60,7 +60,7 @@ def _row(finding: Finding, reading: Reading, card: ModelCard | None, opinions: S
         "state": finding.state,
         "unstable": bool(changes),
         "details": [line for line in details if line],
-        "opinion": " → ".join(dict.fromkeys((opinions[0].opinion, opinions[-1].opinion))) if opinions else "",
+        "opinion": " → ".join(one.opinion for one in first_and_current(opinions)),
         "opinions": [_describe_opinion(one) for one in opinions],
     }
 

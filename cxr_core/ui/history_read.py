@@ -16,7 +16,7 @@ from ..model.rate_formatting import describe_operating_point
 from ..report.report_text import card_lines
 from ..report.stored_read import read_pdf
 from ..settings import settings
-from ..store.card_files import load_card
+from ..store.card_files import card_of_read
 from ..store.image_files import image_path
 from ..store.read_history import HistoryRow, history_rows, matching_reads
 from ..store.read_record import StoredRead
@@ -31,7 +31,7 @@ from .serving_model import serving_predictor
 from .study_header import study_message
 from .worklists import restore_worklist, worklist
 
-__all__ = ["card_of_read", "describe_read", "describe_version", "show_read"]
+__all__ = ["describe_read", "describe_version", "show_read"]
 
 _GONE = "The file of this read is gone from the store, so nothing of it is shown."
 
@@ -63,11 +63,6 @@ def show_read(scope: ReadScope, read: str) -> bool:
         if not hidden:
             _report(row, stored, card, name, with_patient=header is not None)
     return True
-
-
-def card_of_read(stored: StoredRead) -> ModelCard | None:
-    """Return the card of then; for a read without one, that of the installed model with these weights, or None."""
-    return load_card(stored.card) or card_of(stored.summary.model_sha256)
 
 
 def describe_version(row: HistoryRow) -> str:

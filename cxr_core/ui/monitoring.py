@@ -22,14 +22,13 @@ from ..model.folder import CARD, card_of, find_model
 from ..monitoring import MonitoringReport, Watch, monitoring_report, validation_run
 from ..settings import settings
 from ..store import StoredRun
-from ..store.read_tables import stored_models
 from ..store.reads import ReadStore
 from ..table_files import frame_csv
 from .chart import show_display
 from .chrome import banner, empty_state, heading, html, page_heading, page_top, small, stop_with, table
 from .downloads import download_button
 from .open_runs import run_store
-from .read_statistics import Period, choose, choose_period, compute, none_stored, read_store, tiles
+from .read_statistics import Period, choose, choose_period, compute, open_store, tiles
 
 __all__ = ["monitoring_page"]
 
@@ -51,10 +50,7 @@ def monitoring_page() -> None:
     """Draw the page; stop it where nothing is stored."""
     top, head = page_top("Monitoring")
     try:
-        store = read_store()
-        models = stored_models(store)
-        if not models:
-            none_stored("No reads yet", _NO_READ)
+        store, models = open_store("No reads yet", _NO_READ)
         chosen, card = _choices(store, models)
         statistics = compute(
             store,

@@ -14,12 +14,13 @@ from typing import NamedTuple, NoReturn, TypeVar
 import streamlit as st
 
 from ..settings import settings
-from ..store.read_tables import state_of_store, stored_months
+from ..store.read_tables import state_of_store, stored_models, stored_months
 from ..store.reads import ReadStore
 from .addresses import addressed, say_if_unknown, write_address
 from .chrome import empty_state, time_left
+from .stored_worklist import read_store
 
-__all__ = ["ALL", "Period", "choose", "choose_period", "compute", "none_stored", "read_store", "tiles"]
+__all__ = ["ALL", "Period", "choose", "choose_period", "compute", "open_store", "tiles"]
 
 ALL = "all"
 
@@ -38,10 +39,20 @@ class Period(NamedTuple):
     until: str = ""
 
 
-@st.cache_resource(show_spinner=False)
-def read_store() -> ReadStore:
-    """Return the store of reads, which all visitors share."""
-    return ReadStore()
+def open_store(title: str, what: str) -> tuple[ReadStore, dict[str, str]]:
+    """Return the store of reads and the models that they are of; stop the page where there is no read.
+
+    Args:
+        title, what: of what is written there.
+
+    Raises:
+        CxrError: the store cannot be read.
+    """
+    store = read_store()
+    models = stored_models(store)
+    if not models:
+        _none_stored(title, what)
+    return store, models
 
 
 def choose(title: str, name: str, options: Mapping[str, str], *, width: int = 190, help: str | None = None) -> str:
@@ -141,7 +152,7 @@ def compute(store: ReadStore, text: str, make: Callable[[Report], T], *parameter
     return result
 
 
-def none_stored(title: str, what: str) -> NoReturn:
+def _none_stored(title: str, what: str) -> NoReturn:
     """Say that nothing is stored yet, and why, and stop the page."""
     if settings().keep == "store":
         empty_state(title, what)

@@ -27,7 +27,7 @@ from ..studies import read_study_header
 from .opinions import set_read_first
 from .worklist import Worklist, WorklistImage
 
-__all__ = ["StoredWorklist"]
+__all__ = ["StoredWorklist", "read_store"]
 
 LONGEST_VIEW_SECONDS = 600.0
 """Of the time in which nothing was done, so much counts as reading."""
@@ -43,7 +43,7 @@ _WRITER = ThreadPoolExecutor(1, thread_name_prefix="second-read-store")
 
 
 @lru_cache(maxsize=1)
-def _store() -> ReadStore:
+def read_store() -> ReadStore:
     """Return the store of this process; studies whose days have passed are deleted every hour from now on."""
     store = ReadStore()
     threading.Thread(target=_delete_expired, args=(store,), name="second-read-expiry", daemon=True).start()

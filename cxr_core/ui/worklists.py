@@ -28,7 +28,7 @@ from .server.browser_cookie import reader_name
 from .server.page_sessions import is_connected, session_exists
 from .session_cleanup import at_every_poll, on_session_end
 from .shared_worklist import SharedWorklist
-from .stored_worklist import StoredWorklist, _store
+from .stored_worklist import StoredWorklist, read_store
 from .visitor import visitor
 from .worklist import Worklist
 
@@ -163,7 +163,7 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
         with _OPENING:
             keeper = images.keeper
             if not isinstance(keeper, StoredWorklist):
-                keeper = StoredWorklist(images, _store(), name, visitor(), card)
+                keeper = StoredWorklist(images, read_store(), name, visitor(), card)
         keeper.card = card
         keeper.refresh()
         # what follows in this script run draws it

@@ -37,7 +37,7 @@ def use(app_of, monkeypatch, tmp_path):
         for name, value in {"HOME": str(tmp_path / "home"), "KEEP": keep, "IDENTITY": identity}.items():
             monkeypatch.setenv(f"SECOND_READ_{name}", value)
         settings.cache_clear()
-        stored_worklist._store.cache_clear()
+        stored_worklist.read_store.cache_clear()
 
         def opened(who="reader", **address: str):
             app = app_of(who, page="history")
@@ -48,7 +48,7 @@ def use(app_of, monkeypatch, tmp_path):
         return opened
 
     yield set_up
-    stored_worklist._store.cache_clear()
+    stored_worklist.read_store.cache_clear()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from cxr_core.monitoring import concordance_report
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import downloads
+from cxr_core.ui.stored_worklist import read_store
 from tests.reads import OPTIONS, made_up_reading, store_reads
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,9 +30,11 @@ def home(own_folders):
     own_folders.setenv("SECOND_READ_KEEP", "store")
     settings.cache_clear()
     streamlit.cache_resource.clear()
+    read_store.cache_clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
     yield own_folders
     streamlit.cache_resource.clear()
+    read_store.cache_clear()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cxr_core.model.card import read_card
 from cxr_core.model.folder import CARD, find_model
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
-from tests.reads import OPTIONS, made_up_reading
+from tests.reads import OPTIONS, made_up_reading, reveal
 
 READS = 24
 
@@ -41,7 +41,7 @@ def stored(home):
             says = (n % 2 == 1) ^ (n % 3 == 0)
             store.add_opinion(read, image.reader, "Mass", "present" if says else "absent")
             store.add_seconds(read, float(n))
-            store.reveal(read)
+            reveal(store, read)
             if n % 6 == 0:
                 store.add_opinion(read, image.reader, "Mass", "present" if n % 2 else "absent")
     return home

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,9 +14,10 @@ from cxr_core.reading import read_image
 from cxr_core.report import reading_record
 from cxr_core.settings import settings
 from cxr_core.store.read_record import ReadOptions
+from cxr_core.store.read_tables import opinion_rows
 from cxr_core.store.reads import ReadStore
 from cxr_core.studies import Patient, StudyHeader
-from tests.reads import OPTIONS, made_up_reading
+from tests.reads import OPTIONS, made_up_reading, reveal
 
 HEADER = StudyHeader("1.2.3", "1.2.3.4", "PA", Patient("Quendelzahn, Xaver", "QZ-4711"), date(2026, 11, 24))
 
@@ -34,7 +36,7 @@ def read(home, predictor):
     image = store.add_image("anna", data, name="a.dcm")
     read = store.save_read(image, reading, ReadOptions(), predictor.card.version, revealed=False)
     store.add_opinion(read, "anna", "Mass", "absent", "not seen")
-    store.reveal(read)
+    reveal(store, read)
     store.add_opinion(read, "anna", "Mass", "present")
     store.close()
     return read
@@ -87,6 +89,46 @@ def test_a_read_is_shown_with_its_opinions_and_whether_its_model_is_gone(read, h
     assert main(["reads", "show", "nonsense"]) == 2
 
 
+def test_the_first_opinion_is_the_last_one_before_the_findings_were_shown(home, tmp_path, capsys):
+    store = ReadStore()
+    image = store.add_image("anna", b"image")
+    read = store.save_read(image, made_up_reading(), OPTIONS, "1", revealed=False)
+    store.add_opinion(read, "anna", "Mass", "absent")
+    store.add_opinion(read, "anna", "Mass", "uncertain")
+    store.save_read(image, made_up_reading(), OPTIONS, "1", revealed=True)
+    store.add_opinion(read, "anna", "Mass", "present")
+    (row,) = opinion_rows(store)
+    store.close()
+    assert (row.first, row.final) == ("uncertain", "present")
+    assert main(["reads", "show", read]) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if "of anna" in line]
+    assert [("first opinion" in line, line.split()[1]) for line in shown] == [
+        (False, "absent"), (True, "uncertain"), (False, "present"),
+    ]  # fmt: skip
+    assert main(["reads", "export", read, str(tmp_path / "out")]) == 0
+    rows = list(csv.DictReader((tmp_path / "out" / f"{read}.opinions.csv").read_text().splitlines()))
+    assert [(row["number"], row["first"]) for row in rows] == [("0", "False"), ("1", "True"), ("2", "False")]
+
+
+def test_a_report_has_the_card_that_was_stored_with_the_read(home, tmp_path, capsys, predictor, printed):
+    """The weights may be installed with another card since, or no longer."""
+    data = phantom_dicom(256, 224)
+    _, reading = read_image(data, predictor)
+    store = ReadStore()
+    reads = []
+    for reader, changes in (("anna", {}), ("bert", {"weights_sha256": "ab" * 32})):
+        card = replace(predictor.card, title="QZ model of then", limits=("QZ limit of then",), **changes)
+        stored = replace(reading, model_sha256=card.weights_sha256)
+        image = store.add_image(reader, data, name="a.dcm")
+        reads.append(store.save_read(image, stored, ReadOptions(), card.version, revealed=True, card=card))
+    store.close()
+    for read in reads:
+        assert main(["reads", "export", read, str(tmp_path), "--pdf"]) == 0, capsys.readouterr().err
+        text = " ".join(printed((tmp_path / f"{read}.pdf").read_bytes()))
+        assert "QZ model of then" in text
+        assert "QZ limit of then" in text
+
+
 @pytest.mark.parametrize("identity", ["screen", "off"])
 def test_an_export_holds_reading_opinions_and_report(read, home, tmp_path, capsys, printed, identity):
     home.setenv("SECOND_READ_IDENTITY", identity)
@@ -107,6 +149,8 @@ def test_an_export_holds_reading_opinions_and_report(read, home, tmp_path, capsy
         ("Mass", "0", "absent", "not seen"),
         ("Mass", "1", "present", ""),
     ]
+    assert [row["first"] for row in rows] == ["True", "False"]
+    assert [one["first"] for one in record["opinions"]] == [True, False]
     assert len(list(csv.DictReader(paths["csv"].read_text().splitlines()))) == len(stored.reading.findings)
     pages = " ".join(printed(paths["pdf"].read_bytes()))
     assert ("Quendelzahn, Xaver" in pages) == (identity == "screen")

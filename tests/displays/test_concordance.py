@@ -17,7 +17,7 @@ from cxr_core.displays import (
     plotly_figure,
 )
 from cxr_core.displays.monitoring import describe_episode
-from cxr_core.metrics import Opinions, ReadingTime, concordance_by
+from cxr_core.metrics import Opinions, ReadingTime, concordance
 from cxr_core.monitoring import Alarm, Contribution, Episode, Watch
 
 
@@ -32,9 +32,9 @@ def groups():
     final = np.where(random.random(n) < 0.3, words[above.astype(int)], first)
     label = np.where(np.arange(n) < 230, np.where(np.arange(n) % 2, "Mass", "Effusion"), "Hernia")
     columns = np.arange(n).astype(str), np.full(n, "A"), label, np.full(n, "2026-11")
-    found = concordance_by(Opinions(*columns, above, first, final, words[truth.astype(int)]), "label")
+    table = Opinions(*columns, above, first, final, words[truth.astype(int)])
     # ten patients of the rarest label: no sensitivity
-    return {name: group for (name,), group in found.items()}
+    return {name: concordance(table.rows(label == name)) for name in ("Effusion", "Hernia", "Mass")}
 
 
 def test_agreement_and_both_disagreements_are_drawn(groups):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, recall_score
 
-from cxr_core.metrics import BootstrapOptions, Opinions, clustered_kappa, concordance, concordance_by, reading_time
+from cxr_core.metrics import BootstrapOptions, Opinions, clustered_kappa, concordance, reading_time
 from tests.conftest import missing
 
 QUICK = BootstrapOptions(resamples=50)
@@ -136,17 +136,6 @@ def test_too_few_patients_give_no_number():
     assert found.specificity.before.reason == "no negative"
     assert (found.disagreement_p, found.change_p, found.sensitivity.p_value) == (None, None, None)
     assert reading_time(np.ones(40), np.arange(40) % 9).quartiles is None
-
-
-def test_groups_are_those_of_their_rows():
-    called, above, patient = draw(1, 90)
-    n = np.arange(len(patient))
-    table = opinions(words(called), above, patient=patient, reader=np.where(n % 3, "B", "A"), label=n % 2)
-    groups = concordance_by(table, "reader", "label", options=QUICK)
-    assert list(groups) == [("A", "0"), ("A", "1"), ("B", "0"), ("B", "1")]
-    rows = (table.reader == "B") & (table.label == "1")
-    assert groups["B", "1"] == concordance(table.rows(rows), QUICK)
-    assert groups["B", "1"].agreement.value == pytest.approx(np.mean((called == above)[rows]))
 
 
 def test_time_is_that_of_reads_with_a_known_one():

@@ -12,7 +12,7 @@ from cxr_core.model.predictor import open_engine
 from cxr_core.reading import read_image
 from cxr_core.report import report_paragraph
 from cxr_core.report.report_text import card_lines, describe_opinions
-from cxr_core.store.read_record import Opinion
+from cxr_core.store.read_record import Opinion, first_opinion
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,21 @@ def test_the_reader_stands_beside_the_model_with_the_first_and_the_current_opini
     assert "QZNAME" not in text
     assert "Reader" not in report_paragraph(reading, predictor.card)
     assert describe_opinions(opinions, "Hernia") == ""
+
+
+def test_the_first_opinion_of_a_report_is_that_of_the_statistics():
+    """What the reader said when the findings were shown: earlier slips were corrected without knowing the model."""
+    minutes = enumerate((("absent", False), ("uncertain", False), ("present", True), ("absent", True)))
+    given = [
+        Opinion("Mass", "anna", at, "r", value, shown, "", f"2026-11-26T22:0{at}:00.000+00:00")
+        for at, (value, shown) in minutes
+    ]
+    assert first_opinion(given) == given[1]
+    assert describe_opinions(given, "Mass") == (
+        "uncertain (2026-11-26 22:01 UTC, before the findings were shown), now absent (2026-11-26 22:03 UTC, with the "
+        "findings shown)"
+    )
+    assert describe_opinions(given[:2], "Mass") == "uncertain (2026-11-26 22:01 UTC, before the findings were shown)"
+    # without one there is only what was stated with the findings shown
+    assert first_opinion(given[2:]) is None
+    assert describe_opinions(given[2:3], "Mass").startswith("present (2026-11-26 22:02 UTC, with the findings shown")

@@ -10,7 +10,7 @@ from cxr_core.imaging import Quality
 from cxr_core.store.database import transaction
 from cxr_core.store.read_tables import opinion_rows, read_rows, state_of_store, stored_models, stored_months
 from cxr_core.store.reads import ReadStore
-from tests.reads import OPTIONS, made_up_reading
+from tests.reads import OPTIONS, made_up_reading, reveal
 
 SHA = "ab" * 32
 
@@ -43,6 +43,18 @@ def test_the_first_read_of_each_image_by_each_reader_has_its_findings(store):
     assert list(read_rows(store, since="2100")) == list(read_rows(store, until="2000")) == []
 
 
+def test_the_time_of_a_read_is_that_of_all_that_was_shown_of_the_image(store):
+    """Another operating point, or prevalence, stores what is shown anew; the time goes to what is on the screen."""
+    _, first = add_read(store)
+    _, second = add_read(store, operating_point="screening")
+    _, other_model = add_read(store, model_sha256="cd" * 32)
+    _, other_reader = add_read(store, reader="berta")
+    for read, seconds in ((first, 20.0), (second, 40.0), (first, 0.5), (other_model, 5.0), (other_reader, 3.0)):
+        store.add_seconds(read, seconds)
+    rows = {(row.reader, row.model_sha256): row.seconds for row in read_rows(store)}
+    assert rows == {("anna", SHA): 60.5, ("anna", "cd" * 32): 5.0, ("berta", SHA): 3.0}
+
+
 def test_a_deleted_image_is_in_neither(store):
     _, read = add_read(store)
     store.add_opinion(read, "anna", "Mass", "present")
@@ -58,7 +70,7 @@ def test_opinions_are_those_before_and_after_reveal(store):
     store.add_opinion(read, "anna", "Effusion", "present")
     (effusion, mass) = sorted(opinion_rows(store), key=lambda row: row.label)
     assert (mass.first, mass.final, effusion.first, effusion.final) == ("uncertain", "", "present", "")
-    store.reveal(read)
+    reveal(store, read)
     store.add_opinion(read, "anna", "Mass", "present")
     store.add_opinion(read, "anna", "Nodule", "absent")
     found = {row.label: (row.first, row.final) for row in opinion_rows(store)}
@@ -127,7 +139,7 @@ def test_models_months_and_the_state_of_the_store(store):
     states = [before, state_of_store(store)]
     store.add_opinion(read, "anna", "Mass", "present")
     states.append(state_of_store(store))
-    store.reveal(read)
+    reveal(store, read)
     states.append(state_of_store(store))
     store.add_seconds(read, 1.0)
     states.append(state_of_store(store))

@@ -27,7 +27,7 @@ def read_of(tmp_path, monkeypatch, predictor):
     for name in ("home", "runs"):
         monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
     settings.cache_clear()
-    stored_worklist._store.cache_clear()
+    stored_worklist.read_store.cache_clear()
     card = replace(predictor.card, id="gone", weights_sha256="ab" * 32)
 
     def stored(seed=0):
@@ -37,7 +37,7 @@ def read_of(tmp_path, monkeypatch, predictor):
             return store.read(store.save_read(image, reading, OPTIONS, "3", revealed=False, card=card)), card
 
     yield stored
-    stored_worklist._store.cache_clear()
+    stored_worklist.read_store.cache_clear()
     settings.cache_clear()
 
 

@@ -22,17 +22,11 @@ from tests.protocol import Reader
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    for name in ("home", "runs"):
-        monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SECOND_READ_AUDIT", str(tmp_path / "audit.jsonl"))
-    settings.cache_clear()
+def store(own_folders):
     store = ReadStore()
     yield store
     written()
     store.close()
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 def written() -> None:
