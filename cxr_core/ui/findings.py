@@ -33,15 +33,12 @@ _PANEL = st.components.v2.component(
 )
 
 
-def findings_list(
-    content: dict[str, object] | None, choose: Callable[[str, str], None], reveal: Callable[[str], None]
-) -> None:
+def findings_list(content: dict[str, object] | None, choose: Callable[[str, str], None]) -> None:
     """Show summary, warnings and findings of an image; choosing a finding selects its heat map in the viewer.
 
     Args:
         content: of :func:`.reading_messages.image_content`, for a browser that has not fetched it yet.
         choose: called with the digest of the image and the label when the reader chooses a finding.
-        reveal: called with the digest of the image on the screen when the reader asks for its findings by key.
     """
 
     def on_pick() -> None:
@@ -49,17 +46,11 @@ def findings_list(
         if pick:
             choose(pick["sha"], pick["label"])
 
-    def on_reveal() -> None:
-        digest = st.session_state["findings"].reveal
-        if digest:
-            reveal(digest)
-
     _PANEL(
         key="findings",
         data={"content": content},
         on_pick_change=on_pick,
-        on_reveal_change=on_reveal,
-        # an opinion was stored by the route: this run writes the report's paragraph with it
+        # a route has stored an opinion or shown the findings: this run writes reports and downloads with them
         on_noted_change=lambda: None,
     )
 

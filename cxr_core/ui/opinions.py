@@ -109,12 +109,21 @@ def set_read_first(images: Worklist, on: bool) -> None:
     images.changed()
 
 
-def reveal(images: Worklist, image: WorklistImage) -> None:
-    """Show the findings of an image; a store knows of it before the reader sees them."""
+def reveal(images: Worklist, image: WorklistImage) -> bool:
+    """Show the findings of an image, and return whether they were hidden; a store knows of it before the reader.
+
+    Nothing is done where they are not hidden: who asks may not know yet that "Read first" was turned off. Raises
+    InputRefused where the image has not been read yet.
+    """
+    if not images.is_hidden(image) or image.status in ("refused", "unreadable"):
+        return False
+    if image.status != "read":
+        raise InputRefused("This image has not been read yet.")
     if images.keeper is not None:
         images.keeper.revealed(image)
     image.revealed = True
     images.changed()
+    return True
 
 
 def opinions_message(image: WorklistImage) -> dict[str, list[dict[str, object]]]:

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ..access import audit
+from ..errors import CxrError
 from ..imaging import Pose, Radiograph, describe_exposure
 from ..model import ModelCard, Predictor, Reading
 from ..model.formatting import describe_import
@@ -44,10 +45,6 @@ def findings_panel(images: Worklist, model: Predictor) -> None:
         if digest in images.images:
             images.images[digest].label = label
 
-    def show(digest: str) -> None:
-        if digest in images.images:
-            reveal(images, images.images[digest])
-
     card = model.card
     with st.container(key="model-banner"):
         if card.demonstration:
@@ -55,7 +52,7 @@ def findings_panel(images: Worklist, model: Predictor) -> None:
         elif card.imported is not None:
             banner("Imported model, not verified." if card.unverified else "Imported model.", describe_import(card))
     image = images.image()
-    findings_list(None if image is None else image_content(image, images, card), choose, show)
+    findings_list(None if image is None else image_content(image, images, card), choose)
 
 
 def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> DeltaGenerator:
@@ -89,7 +86,9 @@ def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
             _override(image, card)
     if hidden:
         # the key S is the panel's: it must act on the image on the screen, which may be ahead of this script run
-        st.button("Show findings (S)", type="primary", on_click=reveal, args=(images, image), width="stretch")
+        st.button("Show findings (S)", type="primary", on_click=_show, args=(images, image), width="stretch")
+        if problem := st.session_state.pop("reveal_problem", ""):
+            banner("Findings not shown.", problem)
     read_first_switch(images)
     if reading is None or not reading.findings:
         return
@@ -101,6 +100,13 @@ def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
         stability_note(image, card)
     if image.radiograph is not None:
         image_downloads(image, reading, card, images)
+
+
+def _show(images: Worklist, image: WorklistImage) -> None:
+    try:
+        reveal(images, image)
+    except CxrError as error:
+        st.session_state["reveal_problem"] = str(error)
 
 
 def _image_processing(radiograph: Radiograph, card: ModelCard) -> None:

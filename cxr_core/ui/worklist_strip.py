@@ -7,6 +7,8 @@ the number of findings above their threshold nor of warnings for an image that i
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import streamlit as st
 
 from ..settings import settings
@@ -31,21 +33,24 @@ def worklist_strip(images: Worklist) -> None:
 
     def on_removed() -> None:
         asked = st.session_state[key].removed
-        if isinstance(asked, dict) and isinstance(asked.get("ids"), list):
-            set_removed(images, {str(digest) for digest in asked["ids"]})
+        if isinstance(asked, dict) and all(isinstance(asked.get(name), list) for name in ("ids", "undone")):
+            set_removed(images, *({str(digest) for digest in asked[name]} for name in ("ids", "undone")))
 
     _STRIP(key=key, data=worklist_message(images), on_removed_change=on_removed)
 
 
-def set_removed(images: Worklist, digests: set[str]) -> None:
-    """Have these images removed, as one removal that can be undone; others of the last removal are put back.
+def set_removed(images: Worklist, digests: Set[str], undone: Set[str]) -> None:
+    """Have these images removed, and those that are undone put back, as one removal that can be undone.
 
-    What the browser sends states the whole removal, because Streamlit drops a message that the next one overtakes.
+    What the browser sends states all that this tab knows of, because Streamlit drops a message that the next one
+    overtakes. What another tab has removed in the meantime, of which this one does not know yet, stays removed.
     """
     with images.unchanged():
-        if images.removal is not None and not {image.digest for image in images.removal.entries()} <= digests:
+        last = set() if images.removal is None else {image.digest for image in images.removal.entries()}
+        added_again = last & images.images.keys()
+        if last & undone or added_again:
             images.undo_removal()
-        images.remove(*digests)
+        images.remove(*((digests | (last - added_again)) - undone))
 
 
 def worklist_message(images: Worklist) -> dict[str, object]:

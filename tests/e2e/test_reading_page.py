@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import pytest
 
@@ -365,6 +366,86 @@ def test_the_key_reveals_the_image_on_the_screen_and_no_other(page):
     page.keyboard.press("PageUp")
     page.wait_for_selector("text=Read first: the findings are hidden")
     assert page.locator(".findings .row").count() == 0
+
+
+class Held:
+    """Answers to a page's GET requests from now on, which can be kept from the browser until they are released."""
+
+    def __init__(self, page, pattern: str):
+        self._page, self._held, self._holds = page, [], False
+        page.route(re.compile(pattern), self._answer)
+
+    def _answer(self, route):
+        if route.request.method != "GET":
+            route.continue_()
+            return
+        response = route.fetch()
+        if self._holds:
+            self._held.append((route, response))
+        else:
+            route.fulfill(response=response)
+
+    def hold(self) -> None:
+        self._holds = True
+
+    def wait(self, count: int = 1) -> None:
+        """Wait until the server has given so many answers."""
+        for _ in range(300):
+            if len(self._held) >= count:
+                return
+            self._page.wait_for_timeout(100)
+        raise AssertionError(f"{len(self._held)} answers, and not {count}")
+
+    def release(self) -> None:
+        self._holds = False
+        for route, response in self._held:
+            route.fulfill(response=response)
+
+
+def test_the_key_reveals_an_image_of_which_the_browser_knows_nothing_yet(page):
+    # from the first request on: one waits on the server for a change
+    worklist, images = Held(page, "/worklist$"), Held(page, "/worklist/images/[0-9a-f]+$")
+    upload(page, *eight_studies()[1:6])
+    wait_until_read(page, 5)
+    worklist.hold()
+    page.locator("text=Read first").click()
+    page.wait_for_selector("text=Show findings")
+    assert not page.evaluate("window.secondRead.worklist.readFirst")
+    images.hold()
+    page.keyboard.press("PageDown")
+    page.keyboard.press("s")
+    images.wait()
+    worklist.release()
+    images.release()
+    page.wait_for_selector(".findings .row")
+    assert current(page) == "p0.dcm"
+    # once: another image stays hidden
+    page.keyboard.press("PageUp")
+    page.wait_for_selector("text=Read first: the findings are hidden")
+
+
+def test_a_message_of_before_the_reveal_that_comes_after_it_hides_nothing(page):
+    upload(page, *eight_studies()[1:6])
+    wait_until_read(page, 5)
+    page.locator("text=Read first").click()
+    page.wait_for_selector("text=Read first: the findings are hidden")
+    images = Held(page, "/worklist/images/[0-9a-f]+$")
+    images.hold()
+    page.keyboard.press("PageDown")
+    images.wait()
+    # an opinion has nowhere to go yet, and the page says so
+    page.keyboard.press("y")
+    page.wait_for_selector(".problem >> text=Not stored")
+    version = "() => window.secondRead.worklist.versions[window.secondRead.current]"
+    before = page.evaluate(version)
+    page.keyboard.press("s")
+    page.wait_for_function(f"before => ({version})() !== before", arg=before)
+    images.release()
+    # at once, and not only after something else has changed
+    page.wait_for_function("() => !window.secondRead.loading.size")
+    assert not page.evaluate("window.secondRead.images.get(window.secondRead.current).hidden")
+    page.wait_for_selector(".findings .row")
+    assert current(page) == "p0.dcm"
 
 
 def test_the_wheel_goes_through_the_images_that_are_listed(page):

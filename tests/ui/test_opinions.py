@@ -11,6 +11,7 @@ from cxr_core.labels import display_name
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
 from cxr_core.ui.opinions import COMMENT_LENGTH, add_opinion, asked_findings, opinions_message, reveal, set_read_first
+from cxr_core.ui.server.page_sessions import HISTORY
 from cxr_core.ui.server.worklist_routes import OPINION_BYTES
 from cxr_core.ui.stored_worklist import StoredWorklist
 from tests.ui.test_stored_worklist import add as add_read
@@ -57,6 +58,50 @@ def test_opinions_are_added_with_what_was_shown_and_the_first_one_stays(server):
     assert [r.json()["version"].split(".")[1] for r in posted] == ["1", "1", "2", "3"]
     assert posted[0].json()["version"].split(".")[0] == hidden["version"].split(".")[0]
     assert posted[3].json()["version"] == worklist["versions"][SHA] == image["version"]
+
+
+def test_a_reveal_shows_what_is_hidden_and_notes_nothing_where_nothing_is(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+    path = PATH.replace("opinions", "reveal")
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        image = tab.images.images[SHA]
+        posted = [await client.post(path)]
+        revealed = [image.revealed]
+        set_read_first(tab.images, True)
+        image.status = "waiting"
+        posted.append(await client.post(path))
+        revealed.append(image.revealed)
+        image.status = "read"
+        posted.append(await client.post(path))
+        revealed.append(image.revealed)
+        return posted, revealed, await read(client)
+
+    posted, revealed, image = answers(server, tab, conversation)
+    assert [response.status_code for response in posted] == [200, 409, 200]
+    assert [response.json()["changed"] for response in posted if response.is_success] == [False, True]
+    assert posted[1].text == "This image has not been read yet."
+    # with "Read first" off nothing is revealed: turned on later, it hides the findings
+    assert revealed == [False, False, True]
+    assert image["findings"]["rows"]
+
+
+def test_a_stored_read_is_neither_revealed_nor_given_opinions_by_the_routes(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        set_read_first(tab.images, True)
+        tab.key = HISTORY
+        posted = [await client.post(PATH.replace("opinions", "reveal")), await client.post(PATH, json=given())]
+        return [response.status_code for response in posted], await read(client)
+
+    statuses, image = answers(server, tab, conversation)
+    assert statuses == [403, 403]
+    assert (image["findings"], image["opinions"]) == (None, {})
 
 
 BODIES = {

@@ -115,18 +115,31 @@ def test_the_browser_states_a_whole_removal_so_that_the_last_message_is_enough(p
     images = filled(predictor)
     one, two, three, *_ = before = list(images.images)
     # the message with the first alone was overtaken
-    set_removed(images, {one, two})
+    set_removed(images, {one, two}, set())
     assert worklist_message(images)["removed"] == [one, two]
     # the first was undone, and the third removed, in one message
-    set_removed(images, {two, three})
+    set_removed(images, {two, three}, {one})
     assert worklist_message(images)["removed"] == [two, three]
     assert list(images.images) == [digest for digest in before if digest not in (two, three)]
     # one that was added again is not to be removed again
     images.add([(images.removal.entries()[0].name, images.removal.entries()[0].data)], max_images=9)
     assert worklist_message(images)["removed"] == [three]
-    set_removed(images, set())
+    set_removed(images, set(), {three})
     assert worklist_message(images)["removed"] == []
     assert set(images.images) == set(before)
+
+
+def test_what_another_tab_removed_a_moment_ago_stays_removed_until_it_is_undone(predictor):
+    images = filled(predictor)
+    one, two, *others = images.images
+    set_removed(images, {one}, set())
+    # this tab has no message yet in which the first is removed
+    set_removed(images, {two}, set())
+    assert list(images.images) == others
+    assert worklist_message(images)["removed"] == [one, two]
+    set_removed(images, set(), {one})
+    assert list(images.images) == [one, *others]
+    assert worklist_message(images)["removed"] == [two]
 
 
 def test_a_removal_while_an_image_is_read_waits_for_nobody(predictor):
@@ -144,7 +157,7 @@ def test_a_removal_while_an_image_is_read_waits_for_nobody(predictor):
                 reader.request(image)
             # meanwhile the chosen one is decoded, and is to be stored
             time.sleep(1)
-            set_removed(images, {image.digest for image in others})
+            set_removed(images, {image.digest for image in others}, set())
         reader.wait(chosen, 60)
 
     # a daemon: where the locks were taken in two orders, it would wait for ever

@@ -95,11 +95,16 @@ def test_a_tab_is_told_what_another_has_changed_and_not_what_it_did_itself(sessi
     notices = []
     two.listeners.add(lambda: notices.append(two.is_outdated()))
 
+    def reveal_hidden():
+        one.read_first = True
+        reveal(one, one.images[digest])
+
     def run(tab):
         # a script run of the tab
         worklists._OWNERS["anna"].enter(tab, "1" if tab is one else "2")
 
     digest = add(one, b"a")[0]
+    one.images[digest].status = "read"
     assert notices == [True]
     assert b'"outdated": true' in worklist_body(two)[0]
     assert b'"outdated": false' in worklist_body(one)[0]
@@ -110,7 +115,7 @@ def test_a_tab_is_told_what_another_has_changed_and_not_what_it_did_itself(sessi
     assert not two.is_outdated()
     for change in (
         lambda: set_read_first(one, True),
-        lambda: reveal(one, one.images[digest]),
+        reveal_hidden,
         lambda: one.remove(digest),
         one.undo_removal,
         one.clear,

@@ -63,7 +63,7 @@ class Findings {
     this.writeWarnings(image);
     const rows = image?.asked ? askedRows : image?.findings ? findingRows : () => [];
     this.list.replaceChildren(...rows(image, this.chosen, open, this.act));
-    if (this.problemOf !== image?.id) this.say("");
+    if (this.problemOf !== store.current) this.say("");
   }
 
   // What has the focus is written again: the same thing has it afterwards, with what was typed into it.
@@ -158,6 +158,15 @@ class Findings {
     if (this.data) this.noting = setTimeout(() => this.send("noted", Date.now()), 1000);
   }
 
+  // Whether the findings are hidden only the server knows: what is here of the image may be of before "Read first" was
+  // turned on, or not fetched yet. Where they are shown, nothing happens.
+  async reveal() {
+    const id = store.current;
+    const { problem, changed } = await showFindings(id);
+    if (store.current === id) this.say(problem);
+    if (changed) this.send("noted", Date.now());
+  }
+
   giveByKey(opinion) {
     if (this.chosen && opinion) this.give(this.chosen, opinion);
     else this.say(this.chosen ? "The model has no state to agree with: Y, E or U states your opinion." : "Choose a finding first (N).");
@@ -187,9 +196,9 @@ class Findings {
     else field.blur();
   }
 
-  // What went wrong with an opinion on this image, until the next one.
+  // What went wrong with what the reader did on this image, until the next time.
   say(text) {
-    this.problemOf = this.image?.id;
+    this.problemOf = store.current;
     this.problem.textContent = text;
   }
 
@@ -213,13 +222,17 @@ class Findings {
   onKeyAnywhere(event) {
     if (isTyping(event) || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
-    // an image that was chosen a moment ago may not be fetched yet
-    if (key === "s" && store.current && (this.image ? this.image.hidden : store.worklist?.readFirst)) {
+    if (key === "s" && store.current) {
       event.preventDefault();
-      this.send("reveal", store.current);
+      if (!event.repeat) this.reveal();
       return;
     }
-    if (!this.data && !this.image?.asked) return;
+    const isOpinion = OPINION_KEYS.has(key) || key === "j" || key === "z";
+    if (!this.data && !this.image?.asked) {
+      const isComing = store.current && (!this.image || this.image.status === "waiting");
+      if (isOpinion && isComing) this.say("Not stored: the findings of this image are not here yet. Press the key again.");
+      return;
+    }
     const state = this.data?.rows.find(({ label }) => label === this.chosen)?.state;
     const act = {
       n: () => {
@@ -229,7 +242,7 @@ class Findings {
       j: () => this.giveByKey(opinionOf(state, true)),
       z: () => this.giveByKey(opinionOf(state, false)),
       t: () => this.toComment(),
-    }[key] ?? (OPINION_KEYS.has(key) && (() => this.giveByKey(OPINION_KEYS.get(key))));
+    }[key] ?? (isOpinion && (() => this.giveByKey(OPINION_KEYS.get(key))));
     if (!act) return;
     event.preventDefault();
     // an opinion stays: a key that is held states one

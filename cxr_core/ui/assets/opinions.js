@@ -48,6 +48,18 @@ async function sendOpinion(id, label, opinion, comment) {
   return "";
 }
 
+// Have the findings of an image shown: {problem: why they are not, or "", changed: whether they were hidden}. They come
+// with the next message of the image.
+async function showFindings(id) {
+  try {
+    const response = await store.request(`/images/${id}/reveal`, { method: "POST" });
+    if (response.ok) return { problem: "", changed: (await response.json()).changed };
+    return { problem: `Findings not shown: ${(await response.text()).slice(0, 300)}`, changed: false };
+  } catch {
+    return { problem: "Findings not shown: the server did not answer. Try again.", changed: false };
+  }
+}
+
 // Three buttons: letters in the row of a finding, full names while the findings are hidden.
 function opinionButtons({ label, title }, image, isChosen, give, named) {
   const group = make("span", named ? "opinion named" : "opinion");

@@ -194,7 +194,7 @@ class Store {
 
   async loadUntilRead(id) {
     for (;;) {
-      const token = this.token;
+      const { token, worklist } = this;
       const response = await this.request(`/images/${id}`);
       if (response.status === 404) this.forget(id);
       if (response.status === 503) {
@@ -203,6 +203,9 @@ class Store {
       }
       if (!response.ok || token !== this.token) return null;
       const image = await response.json();
+      // a worklist that came after the question names another version: this answer may be the older one
+      const version = this.worklist !== worklist && this.worklist?.versions?.[id];
+      if (version && version !== image.version) continue;
       this.take(image);
       if (image.status !== "waiting") return image;
       // one that is no longer looked at is read in its turn; the worklist says when

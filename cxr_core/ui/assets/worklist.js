@@ -166,7 +166,7 @@ class WorklistStrip {
 
   // Messages may overtake each other: each one says all that is to be removed, and so the last one is enough.
   tell() {
-    this.send("removed", { ids: store.removals.offered() });
+    this.send("removed", { ids: store.removals.offered(), undone: [...store.removals.undone] });
   }
 
   step(by, from) {

@@ -77,7 +77,8 @@ class Removals {
     this.pending.clear();
   }
 
-  // Ids of all images that Undo restores. This is what the server is sent: its removal is to be of these.
+  // Ids of all images that Undo restores. The server is sent these, and those that were undone: what neither has was
+  // removed in another tab a moment ago, and stays so.
   offered() {
     return [...new Set([...(store.worklist?.removed ?? []), ...this.pending.keys()])].filter((id) => !this.undone.has(id));
   }

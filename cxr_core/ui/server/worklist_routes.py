@@ -1,4 +1,4 @@
-"""Our own HTTP routes of the reading page: files and opinions in, readings and pixels out.
+"""Our own HTTP routes of the reading page: files, opinions and reveals in, readings and pixels out.
 
 They answer as soon as there is something, while a run of Streamlit's script takes its time. Every request is checked by
 :func:`.page_sessions.page_session`; addresses hold nothing but digests of files. Responses are never stored by a
@@ -14,6 +14,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,12 +27,12 @@ from ...errors import Busy, CxrError, InputRefused, WrongArguments
 from ...imaging import Radiograph
 from ...settings import settings
 from ..file_intake import add_files
-from ..opinions import add_opinion, opinions_message
+from ..opinions import add_opinion, opinions_message, reveal
 from ..reading_messages import image_content, image_version, worklist_body
 from ..viewer import alt_text, image_chunks
 from ..worklist import WorklistImage
 from .connections import Refused
-from .page_sessions import PageSession, page_session, worklist_path
+from .page_sessions import READING, PageSession, page_session, worklist_path
 
 __all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "reading_routes"]
 
@@ -77,6 +78,7 @@ def reading_routes() -> list[BaseRoute]:
         Route(image, _checked(_image), methods=["GET"]),
         Route(f"{image}/pixels", _checked(pixels.send), methods=["GET"]),
         Route(f"{image}/opinions", _checked(_opinion), methods=["POST"]),
+        Route(f"{image}/reveal", _checked(_reveal), methods=["POST"]),
         Route(front, _to_front_page, methods=["GET"]),
     ]
 
@@ -96,6 +98,8 @@ def _checked(handler: Handler, *, upload: bool = False) -> Callable[[Request], A
         if request.method not in ("GET", "POST"):
             # Starlette has HEAD answered by what answers GET, which would decode an image for nobody
             raise Refused(405, "This address answers GET or POST only.")
+        if request.method == "POST" and session.key != READING:
+            raise Refused(403, "A stored read is changed in the worklist only.")
         try:
             if upload:
                 return await handler(request, session)
@@ -179,17 +183,35 @@ async def _opinion(request: Request, session: PageSession) -> Response:
     label, opinion, comment = _opinion_fields(bytes(body))
 
     def add() -> dict[str, Any]:
-        try:
+        with _refusals("The opinion was not stored."):
             add_opinion(session.images, image, label, opinion, comment)
-        except InputRefused as error:
-            raise Refused(409, str(error)) from None
-        except WrongArguments as error:
-            raise Refused(400, str(error)) from None
-        except CxrError as error:
-            raise Refused(503, f"The opinion was not stored. {error}") from None
         return {"version": image_version(image, session.images), "opinions": opinions_message(image)}
 
     return JSONResponse(await run_in_threadpool(add), headers=_NO_STORE)
+
+
+async def _reveal(request: Request, session: PageSession) -> Response:
+    """Show the findings that "Read first" hides; the answer is ``{"changed"}``: whether they were hidden."""
+    image = _find(request, session)
+
+    def show() -> dict[str, bool]:
+        with _refusals("The server cannot note that they were."):
+            return {"changed": reveal(session.images, image)}
+
+    return JSONResponse(await run_in_threadpool(show), headers=_NO_STORE)
+
+
+@contextmanager
+def _refusals(failure: str) -> Iterator[None]:
+    """Refuse what the reader asks for in one line, which begins with ``failure`` where the server is the cause."""
+    try:
+        yield
+    except InputRefused as error:
+        raise Refused(409, str(error)) from None
+    except WrongArguments as error:
+        raise Refused(400, str(error)) from None
+    except CxrError as error:
+        raise Refused(503, f"{failure} {error}") from None
 
 
 def _opinion_fields(body: bytes) -> tuple[str, str, str]:
