@@ -8,7 +8,7 @@ import streamlit
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.settings import settings
-from cxr_core.ui import serving_model, sign_in, visitor
+from cxr_core.ui import serving_model, sign_in, visitor, worklists
 
 PROJECT = Path(__file__).resolve().parents[2]
 AUTH = {
@@ -54,6 +54,8 @@ def app_of(monkeypatch, trail):
     streamlit.config.set_option("client.showErrorDetails", "full")
     # there is no provider at this address
     monkeypatch.setattr(sign_in, "provider_responds", lambda address: True)
+    # the worklists of another server
+    monkeypatch.setattr(worklists, "_OWNERS", {})
     # an event of the server, once per process
     monkeypatch.setattr(serving_model, "_record_serving", lambda *which: True)
     streamlit.cache_data.clear()
