@@ -8,7 +8,6 @@ import streamlit as st  # noqa: E402
 
 from cxr_core.errors import CxrError  # noqa: E402
 from cxr_core.ui.chrome import html, stop_with  # noqa: E402
-from cxr_core.ui.opinions import read_first, set_read_first  # noqa: E402
 from cxr_core.ui.reading_progress import read_chosen, read_waiting  # noqa: E402
 from cxr_core.ui.second_opinion import actions_panel, findings_panel, image_panel  # noqa: E402
 from cxr_core.ui.serving_model import serving_predictor  # noqa: E402
@@ -24,7 +23,6 @@ except CxrError as error:
     stop_with(error)
 
 restore_worklist(images, model.card)
-set_read_first(images, read_first(images))
 # emptied at once when there are images, and not only at the end of the run
 introduction = st.empty()
 if images.images:

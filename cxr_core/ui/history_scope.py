@@ -19,8 +19,8 @@ from ..settings import settings
 from ..store import reader_names
 from ..store.read_history import HistoryRow, ReadChoice, history_rows, matching_reads, stored_study
 from .chrome import small
+from .read_store import read_store
 from .server.browser_cookie import reader_name
-from .stored_worklist import read_store
 from .visitor import may
 
 __all__ = [

@@ -21,7 +21,6 @@ __all__ = [
     "add_opinion",
     "asked_findings",
     "opinions_message",
-    "read_first",
     "read_first_switch",
     "reveal",
     "set_read_first",
@@ -29,12 +28,6 @@ __all__ = [
 
 COMMENT_LENGTH = 2000
 """Most characters of a comment."""
-
-
-def read_first(images: Worklist) -> bool:
-    """Return whether findings are hidden until the reader shows them: by the setting, or by the reader's switch."""
-    rule = settings().read_first
-    return rule == "on" or (rule == "choose" and images.read_first)
 
 
 def read_first_switch(images: Worklist) -> None:
@@ -97,8 +90,8 @@ def _opinion_value(opinion: str) -> OpinionValue:
 
 
 def set_read_first(images: Worklist, on: bool) -> None:
-    """Hide the findings of each image that is not revealed, or show those of all."""
-    if on == images.read_first:
+    """Hide the findings of each image that is not revealed, or show those of all; the setting may leave no choice."""
+    if settings().read_first != "choose" or on == images.read_first:
         return
     with images.unchanged():
         for image in images.images.values():
@@ -112,8 +105,11 @@ def set_read_first(images: Worklist, on: bool) -> None:
 def reveal(images: Worklist, image: WorklistImage) -> bool:
     """Show the findings of an image, and return whether they were hidden; a store knows of it before the reader.
 
-    Nothing is done where they are not hidden: who asks may not know yet that "Read first" was turned off. Raises
-    InputRefused where the image has not been read yet.
+    Nothing is done where they are not hidden: who asks may not know yet that "Read first" was turned off.
+
+    Raises:
+        InputRefused: the image has not been read yet.
+        CxrError: a store cannot note it; then they stay hidden.
     """
     if not images.is_hidden(image) or image.status in ("refused", "unreadable"):
         return False
@@ -121,7 +117,7 @@ def reveal(images: Worklist, image: WorklistImage) -> bool:
         raise InputRefused("This image has not been read yet.")
     if images.keeper is not None:
         images.keeper.revealed(image)
-    image.revealed = True
+    image.revealed = image.findings_shown = True
     images.changed()
     return True
 

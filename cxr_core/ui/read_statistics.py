@@ -18,7 +18,7 @@ from ..store.read_tables import state_of_store, stored_models, stored_months
 from ..store.reads import ReadStore
 from .addresses import addressed, say_if_unknown, write_address
 from .chrome import empty_state, time_left
-from .stored_worklist import read_store
+from .read_store import read_store
 
 __all__ = ["ALL", "Period", "choose", "choose_period", "compute", "open_store", "tiles"]
 

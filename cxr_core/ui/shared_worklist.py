@@ -19,7 +19,7 @@ from ..studies import StudyHeader
 from .removal import Removal
 from .worklist_image import AddResult, Keeper, WorklistImage
 
-__all__ = ["DECODED_KEPT", "FILES_KEPT", "ExaminedFile", "SharedWorklist"]
+__all__ = ["DECODED_KEPT", "FILES_KEPT", "ExaminedFile", "SharedWorklist", "starts_hidden"]
 
 FILES_KEPT = 10
 """Viewed images that keep their file; images that were not viewed yet always keep it."""
@@ -32,6 +32,11 @@ DECODED_KEPT = 2
 
 ExaminedFile = tuple[str, bytes, str, StudyHeader | None]
 """Name or path, content, SHA-256 and study attributes of a file."""
+
+
+def starts_hidden() -> bool:
+    """Return whether a worklist begins with its findings hidden: where the setting ``read_first`` is ``on``."""
+    return settings().read_first == "on"
 
 
 class _Tab(Protocol):
@@ -54,7 +59,7 @@ class SharedWorklist:
     images: dict[str, WorklistImage] = field(default_factory=dict)
     operating_point: str = "default"
     prevalence: dict[str, float] | None = None
-    read_first: bool = False
+    read_first: bool = field(default_factory=starts_hidden)
     uploads: int = 0
     removal: Removal[WorklistImage] | None = field(default=None, repr=False)
     listeners: set[Callable[[], None]] = field(default_factory=set, repr=False)

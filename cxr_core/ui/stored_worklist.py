@@ -15,19 +15,19 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
 
 from ..access import Visitor
-from ..errors import CxrError, WrongArguments
+from ..errors import CxrError, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
 from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
 from ..store.reads import ReadStore
-from ..studies import read_study_header
+from ..studies import Study, read_study_header
 from .opinions import set_read_first
 from .worklist import Worklist, WorklistImage
 
-__all__ = ["StoredWorklist", "read_store"]
+__all__ = ["StoredWorklist"]
 
 LONGEST_VIEW_SECONDS = 600.0
 """Of the time in which nothing was done, so much counts as reading."""
@@ -35,28 +35,10 @@ LONGEST_VIEW_SECONDS = 600.0
 REFRESH_SECONDS = 3.0
 """Interval at which a worklist on a screen is compared with the store, for what another process has changed."""
 
-_EXPIRY_SECONDS = 3600.0
 _POSITIONS = 100_000
 
 _LOG = logging.getLogger(__name__)
 _WRITER = ThreadPoolExecutor(1, thread_name_prefix="second-read-store")
-
-
-@lru_cache(maxsize=1)
-def read_store() -> ReadStore:
-    """Return the store of this process; studies whose days have passed are deleted every hour from now on."""
-    store = ReadStore()
-    threading.Thread(target=_delete_expired, args=(store,), name="second-read-expiry", daemon=True).start()
-    return store
-
-
-def _delete_expired(store: ReadStore) -> None:
-    while True:
-        try:
-            store.delete_expired()
-        except Exception as error:
-            _LOG.error("Expired studies could not be deleted: %s", type(error).__name__)
-        time.sleep(_EXPIRY_SECONDS)
 
 
 class StoredWorklist:
@@ -66,16 +48,17 @@ class StoredWorklist:
         images: the worklist.
         reader: what the store calls the person.
         card: of the model that serves.
-        problem: why something could not be stored, or empty.
         deleted: number of images that were deleted elsewhere and that the page has not named yet.
     """
 
     def __init__(self, images: Worklist, store: ReadStore, reader: str, who: Visitor, card: ModelCard) -> None:
-        self.images, self.reader, self.card, self.problem = images, reader, card, ""
+        self.images, self.reader, self.card = images, reader, card
         self._store, self._who = store, who
         self._stored: dict[str, StoredImage] = {}
         self._saved: dict[str, tuple[Reading, ReadOptions, bool]] = {}
         self._reads: dict[str, str] = {}
+        self._unstored: dict[str, str] = {}
+        self._failure = ""
         self._viewed: tuple[str, float] | None = None
         self._leaving: set[str] = set()
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
@@ -85,10 +68,16 @@ class StoredWorklist:
         images.keeper = self
         images.listeners.add(self._changed)
 
+    @property
+    def problem(self) -> str:
+        """Why something is not stored, or empty."""
+        images = self.images.images
+        return next((why for digest, why in tuple(self._unstored.items()) if digest in images), self._failure)
+
     def refresh(self) -> int:
         """Restore what is stored and not in the worklist, and drop what was deleted elsewhere.
 
-        Returns the number of restored images; raises CxrError.
+        What could not be stored is tried again. Returns the number of restored images; raises CxrError.
         """
         self._refreshed = time.monotonic()
         with self._lock:
@@ -114,6 +103,10 @@ class StoredWorklist:
             self.images.merge(restored, deleted)
         if readings:
             self._apply_settings(readings[-1] if first else None)
+        if self._unstored:
+            images = self.images.images.values()
+            self.added([image for image in images if image.digest not in self._stored and image.data is not None])
+            self._changed()
         return len(restored)
 
     def follow(self) -> None:
@@ -133,32 +126,46 @@ class StoredWorklist:
         self.images.apply_settings(self.card, self.images.operating_point, self.images.prevalence)
 
     def added(self, images: Sequence[WorklistImage]) -> None:
-        """Store images; one that cannot be stored stays in memory, and the next script run says so."""
+        """Store images; one that cannot be stored stays in memory, is named by ``problem``, and is tried again."""
         if self._leaving & {image.digest for image in images}:
             # until it has left
             _WRITER.submit(bool).result()
+        studies = self.images.studies()
+        for image in images:
+            # the next script run says what is not stored
+            with suppress(CxrError):
+                self._add(image, studies)
+
+    def _add(self, image: WorklistImage, studies: Sequence[Study]) -> None:
+        """Store an image; raises CxrError, and notes why, where that cannot be done."""
+        of_image = (study.images for study in studies if image.digest in {member.digest for member in study.images})
         with self._lock:
-            studies = self.images.studies()
-            for image in images:
-                members = next(
-                    (study.images for study in studies if image.digest in {member.digest for member in study.images}),
-                    (),
+            known = (self._stored[one.digest].study for one in next(of_image, ()) if one.digest in self._stored)
+            try:
+                if image.data is None:
+                    raise PathUnusable("The file is no longer in memory. Add it again.")
+                stored = self._store.add_image(
+                    self.reader,
+                    image.data,
+                    study=next(known, None),
+                    position=image.upload * _POSITIONS + min(image.position, _POSITIONS - 1),
+                    name=image.name,
+                    path=image.path,
+                    header=image.header,
                 )
-                known = (self._stored[member.digest].study for member in members if member.digest in self._stored)
-                try:
-                    self._stored[image.digest] = stored = self._store.add_image(
-                        self.reader,
-                        image.data or b"",
-                        study=next(known, None),
-                        position=image.upload * _POSITIONS + min(image.position, _POSITIONS - 1),
-                        name=image.name,
-                        path=image.path,
-                        header=image.header,
-                    )
-                except CxrError as error:
-                    self.problem = str(error)
-                else:
-                    image.load = self._loader(stored)
+                self._take_over(image, stored)
+            except CxrError as error:
+                self._unstored[image.digest] = str(error)
+                raise
+            self._stored[image.digest] = stored
+            self._unstored.pop(image.digest, None)
+
+    def _take_over(self, image: WorklistImage, stored: StoredImage) -> None:
+        """Have an image that was added continue what is stored of it: opinions stay, and what was shown."""
+        image.load = self._loader(stored)
+        image.opinions = self._opinions(stored) or image.opinions
+        read = self._store.last_read(stored)
+        image.findings_shown |= read is not None and read.summary.revealed is not None
 
     def removed(self, image: WorklistImage) -> None:
         """Delete an image from the store, with its reads and opinions."""
@@ -173,7 +180,7 @@ class StoredWorklist:
                     self._saved.pop(digest, None)
                     self._stored.pop(digest, None)
         except Exception as error:
-            self.problem = "A removed image could not be deleted from the store."
+            self._failure = "A removed image could not be deleted from the store."
             _LOG.error("A removed image could not be deleted from the store: %s", type(error).__name__)
         finally:
             self._leaving.discard(digest)
@@ -192,7 +199,7 @@ class StoredWorklist:
             try:
                 restored.append(self._image(image, uploads[image.study]))
             except CxrError as error:
-                self.problem = f"A stored image could not be opened. {error}"
+                self._failure = f"A stored image could not be opened. {error}"
         return restored
 
     def _image(self, stored: StoredImage, upload: int) -> WorklistImage:
@@ -241,13 +248,13 @@ class StoredWorklist:
         for image in self.images.images.values():
             self._save(image)
 
-    def _save(self, image: WorklistImage, *, revealed: bool = False) -> None:
+    def _save(self, image: WorklistImage) -> None:
         """Store the reading that is shown of an image, unless it is stored; log and note what cannot be."""
         try:
-            self._read_of(image, revealed=revealed)
+            self._read_of(image)
         except Exception as error:
             # its message, and the values in its traceback, may be of a patient
-            self.problem = str(error) if isinstance(error, CxrError) else f"({type(error).__name__})"
+            self._unstored[image.digest] = str(error) if isinstance(error, CxrError) else f"({type(error).__name__})"
             _LOG.error("A reading could not be stored: %s", type(error).__name__)
 
     def _read_of(self, image: WorklistImage, *, revealed: bool = False) -> str | None:
@@ -258,7 +265,8 @@ class StoredWorklist:
         if reading is None or stored is None or image.status not in ("read", "refused"):
             return None
         options = ReadOptions(image.read_anyway, image.quarter_turns, image.mirrored, image.voi_scale)
-        revealed = revealed or not self.images.is_hidden(image)
+        # shown before "Read first" was turned on, perhaps at a time when that could not be stored
+        revealed = revealed or image.findings_shown or not self.images.is_hidden(image)
         if saved is not None and saved[0] is reading and saved[1:] == (options, revealed):
             return self._reads[image.digest]
         version = self.card.version if reading.model_sha256 == self.card.weights_sha256 else ""
@@ -268,16 +276,25 @@ class StoredWorklist:
         )  # fmt: skip
         with self._lock:
             self._saved[image.digest], self._reads[image.digest] = (reading, options, revealed), read
+            self._unstored.pop(image.digest, None)
         return read
 
     def revealed(self, image: WorklistImage) -> None:
-        """Store that the findings of an image are shown, before they are."""
-        self._save(image, revealed=True)
+        """Store that the findings of an image are shown, before they are; raises CxrError where it cannot be."""
+        self._required_read(image, revealed=True)
 
-    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion | None:
-        """Store an opinion of the read that is or would be shown; None where that could not be stored."""
-        read = self._read_of(image)
-        return None if read is None else self._store.add_opinion(read, self.reader, label, opinion, comment)
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion:
+        """Store an opinion of the read that is or would be shown; raises CxrError where it cannot be."""
+        return self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
+
+    def _required_read(self, image: WorklistImage, *, revealed: bool = False) -> str:
+        """Return the id of an image's read; image and read are stored now where they were not. Raises CxrError."""
+        if image.digest not in self._stored:
+            self._add(image, self.images.studies())
+        read = self._read_of(image, revealed=revealed)
+        if read is None:
+            raise PathUnusable("The image is being read again. Try again in a moment.")
+        return read
 
     def _opinions(self, stored: StoredImage) -> tuple[Opinion, ...]:
         given = self._store.opinions(stored.study, stored.digest)

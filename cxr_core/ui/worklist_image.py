@@ -165,11 +165,10 @@ class Keeper(Protocol):
         """Follow the worklist no more; what is stored stays stored."""
 
     def revealed(self, image: WorklistImage) -> None:
-        """Store that the findings of an image are shown from now on."""
+        """Store that the findings of an image are shown from now on; raises CxrError where that cannot be stored."""
 
-    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion | None:
-        """Store an opinion, and return it as it is stored; None where the image itself could not be stored.
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion:
+        """Store an opinion, and return it as it is stored, with the image where that was not stored.
 
-        Whether the findings had been shown is taken from the store. Raises CxrError where the opinion cannot be
-        written.
+        Whether the findings had been shown is taken from the store. Raises CxrError where it cannot be written.
         """

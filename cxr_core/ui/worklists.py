@@ -23,12 +23,13 @@ from ..errors import CxrError
 from ..model import ModelCard, Predictor
 from ..settings import settings
 from .chrome import banner
+from .read_store import UnavailableStore, read_store
 from .reading_jobs import WorklistReader
 from .server.browser_cookie import reader_name
 from .server.page_sessions import is_connected, session_exists
 from .session_cleanup import at_every_poll, on_session_end
-from .shared_worklist import SharedWorklist
-from .stored_worklist import StoredWorklist, read_store
+from .shared_worklist import SharedWorklist, starts_hidden
+from .stored_worklist import StoredWorklist
 from .visitor import visitor
 from .worklist import Worklist
 
@@ -108,7 +109,7 @@ class WorklistOwner:
         shared.take_all()
         if shared.keeper is not None:
             shared.keeper.stop()
-        shared.operating_point, shared.prevalence, shared.read_first = "default", None, False
+        shared.operating_point, shared.prevalence, shared.read_first = "default", None, starts_hidden()
         shared.revision += 1
         shared.notify()
 
@@ -170,6 +171,8 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
         images.seen = images.shared.revision
         keeper.count_seconds(images.chosen)
     except CxrError as error:
+        if not isinstance(images.keeper, StoredWorklist):
+            images.keeper = UnavailableStore(str(error))
         banner("Not stored.", f"{error} {stays}")
         return
     if keeper.deleted:
@@ -186,8 +189,11 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
 
 
 def release_worklist() -> None:
-    """Release the worklist of the person of this tab at once, for all tabs: at a sign-out."""
-    owner: WorklistOwner | None = st.session_state.get(_OWNER)
+    """Release the worklist of the person of this tab at once, for all tabs: at a sign-out.
+
+    The tab may have shown other pages alone.
+    """
+    owner: WorklistOwner | None = _OWNERS.get(reader_name() or "") or st.session_state.get(_OWNER)
     if owner is not None:
         owner.release()
 

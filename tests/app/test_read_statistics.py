@@ -17,7 +17,7 @@ from cxr_core.monitoring import concordance_report
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import downloads
-from cxr_core.ui.stored_worklist import read_store
+from cxr_core.ui.read_store import read_store
 from tests.reads import OPTIONS, made_up_reading, store_reads
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -13,8 +13,8 @@ from cxr_core.labels import LABELS
 from cxr_core.reading import open_image
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
-from cxr_core.ui import stored_worklist
 from cxr_core.ui.history_session import stored_reader
+from cxr_core.ui.read_store import read_store
 from cxr_core.ui.reading_messages import image_content
 from tests.reads import OPTIONS, made_up_reading
 
@@ -27,7 +27,7 @@ def read_of(tmp_path, monkeypatch, predictor):
     for name in ("home", "runs"):
         monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
     settings.cache_clear()
-    stored_worklist.read_store.cache_clear()
+    read_store.cache_clear()
     card = replace(predictor.card, id="gone", weights_sha256="ab" * 32)
 
     def stored(seed=0):
@@ -37,7 +37,7 @@ def read_of(tmp_path, monkeypatch, predictor):
             return store.read(store.save_read(image, reading, OPTIONS, "3", revealed=False, card=card)), card
 
     yield stored
-    stored_worklist.read_store.cache_clear()
+    read_store.cache_clear()
     settings.cache_clear()
 
 

@@ -15,7 +15,7 @@ from cxr_core.ui.reading_messages import worklist_body
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.shared_worklist import SharedWorklist
 from cxr_core.ui.worklist import Worklist
-from cxr_core.ui.worklists import WorklistOwner, release_idle
+from cxr_core.ui.worklists import WorklistOwner, release_idle, release_worklist
 from tests.protocol import Reader
 
 
@@ -127,6 +127,17 @@ def test_a_tab_is_told_what_another_has_changed_and_not_what_it_did_itself(sessi
         assert (one.is_outdated(), two.is_outdated()) == (True, True)
         run(one)
         run(two)
+
+
+def test_a_sign_out_releases_the_worklist_also_from_a_tab_that_never_showed_it(sessions, monkeypatch):
+    one, other = sessions.tab("1"), sessions.tab("2", "bert")
+    add(one, b"a")
+    add(other, b"b")
+    # the session state of this tab knows of no worklist
+    monkeypatch.setattr(worklists, "reader_name", lambda: "anna")
+    release_worklist()
+    assert one.images == {}
+    assert other.images
 
 
 def test_each_tab_has_room_for_its_pixels_and_all_are_unloaded_when_the_last_tab_has_gone(sessions):

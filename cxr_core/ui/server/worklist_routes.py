@@ -195,7 +195,7 @@ async def _reveal(request: Request, session: PageSession) -> Response:
     image = _find(request, session)
 
     def show() -> dict[str, bool]:
-        with _refusals("The server cannot note that they were."):
+        with _refusals("That they are shown cannot be stored."):
             return {"changed": reveal(session.images, image)}
 
     return JSONResponse(await run_in_threadpool(show), headers=_NO_STORE)
