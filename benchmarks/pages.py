@@ -24,7 +24,7 @@ from cxr_core.settings import settings
 from cxr_core.store import Predictions, ReaderAnswers, RunStore
 from tests.runs import made_up_boxes, record_of
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[1]
 PAGES = ("admin", "evaluation", "readers", "compare", "subgroups", "failures", "localisation", "training_data")
 MAX_SECONDS_AGAIN = 5.0
 

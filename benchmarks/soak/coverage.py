@@ -24,7 +24,8 @@ from cxr_core.metrics import (
     auc_with_interval,
     predictive_values_at_prevalence,
 )
-from cxr_core.metrics.bootstrap import BOOTSTRAP_MIN_PATIENTS, BootstrapOptions, patient_sums, sum_replicates
+from cxr_core.metrics.bootstrap import BOOTSTRAP_MIN_PATIENTS, BootstrapOptions
+from cxr_core.metrics.patient_sums import patient_sums, sum_replicates
 from cxr_core.metrics.ranking_replicates import auc_replicates, average_precision_replicates
 
 SIMULATIONS, RESAMPLES = 2000, 500

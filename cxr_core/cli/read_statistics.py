@@ -26,6 +26,7 @@ from ..monitoring import (
 )
 from ..monitoring.agreement import ACCURACY, GROUPINGS, NUMBERS
 from ..monitoring.periods import MEAN
+from ..monitoring.small_numbers import LEAST, WITHHELD
 from ..settings import settings
 from ..store import RunStore
 from ..store.reads import ReadStore
@@ -75,9 +76,12 @@ def concordance_(
         print(frame_csv(found.table()), end="")
         return
     print(NOTICE)
-    print(f"Uncertain opinions: {uncertain}. Intervals of 95 % by patient. Agreement is not correctness.")
+    print(f"Uncertain opinions: {uncertain}. Intervals of 95 % by {found.clusters.one}. Agreement is not correctness.")
     for name, group in found.groups.items():
-        print(f"{display_name(name) if by == 'label' else name}: {group.opinions} opinions, {group.patients} patients")
+        title = display_name(name) if by == "label" else name
+        few = f"fewer than {LEAST} {found.clusters.unit}, or {WITHHELD}"
+        counts = few if group.opinions is None else f"{group.opinions} opinions, {group.patients} {found.clusters.unit}"
+        print(f"{title}: {counts}")
         for number in (*NUMBERS, *ACCURACY):
             print("".join(f"  {line}\n" for line in _lines(number, group)), end="")
         if name in found.times:
@@ -140,6 +144,7 @@ def monitor(
         found = monitoring_report(store, stored, card.familiarity, by=length, since=since, until=until)
     if as_csv:
         table = found.periods.assign(period=found.periods["period"].astype(str).str[:10])
+        table = table.assign(clustered_by=found.clusters.unit)
         table.insert(0, "notice", NOTICE)
         print(frame_csv(table), end="")
         return
@@ -149,7 +154,7 @@ def monitor(
     _print_periods(found.periods)
     if found.watch is not None:
         _print_distributions(found)
-        _print_alarms(found.watch)
+        _print_alarms(found.watch, found.clusters.one)
 
 
 def _print_periods(periods: pd.DataFrame) -> None:
@@ -167,7 +172,7 @@ def _print_distributions(found: MonitoringReport) -> None:
         known = not pd.isna(row.limit)
         index = f"{row.stability_index:.3f}, limit {row.limit:.3f}" if known else "too few"
         outside = "; outside" if known and row.stability_index > row.limit else ""
-        print(f"{row.series.replace('_', ' ')}: stability index {index} ({row.reads} patients){outside}")
+        print(f"{row.series.replace('_', ' ')}: stability index {index} ({row.reads} {found.clusters.unit}){outside}")
     for name, rows in found.mixes.groupby("characteristic"):
         counts = ", ".join(f"{row.category} {row.patients}" for row in rows.itertuples())
         p_value = rows["p_value"].iloc[0]
@@ -176,9 +181,9 @@ def _print_distributions(found: MonitoringReport) -> None:
         print(f"{series_title(f'{row.kind}: {row.category}')}: {row.reads} images, {row.first} to {row.last}")
 
 
-def _print_alarms(watched: Watch) -> None:
+def _print_alarms(watched: Watch, cluster: str) -> None:
     level = f"statistic now {watched.level[-1]:.0%} of its limit"
-    print(f"Reads that count, one of each patient in 30 days: {len(watched.rows)}; {level}.")
+    print(f"Reads that count, one of each {cluster} in 30 days: {len(watched.rows)}; {level}.")
     for episode in watched.episodes():
         print(describe_episode(episode))
     if not watched.alarms:

@@ -11,6 +11,7 @@ import pandas as pd
 from ..formatting import format_estimate, format_p_value
 from ..labels import display_name
 from ..metrics import Concordance, Estimate, ReadingTime
+from ..monitoring import Clusters, clustered_table
 from .display import estimate_columns, estimate_dots, estimate_panel, hover_text
 from .marks import BLUE, ORANGE, Axis, Chart, Dots, Panel, Symbol
 
@@ -18,9 +19,9 @@ __all__ = ["AccuracyChangeDisplay", "ConcordanceDisplay", "OpinionChangeDisplay"
 
 _STEPS, _MOST_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25), 5
 
-_NOTE = (
-    "First opinions, given before the model was shown; intervals by patient; uncertain opinions are excluded. "
-    "Agreement is not correctness."
+_CAPTION = (
+    "Reader only: present to the reader, below the threshold for the model. First opinions, the last before the model "
+    "was shown; intervals by {}; uncertain opinions are excluded. Agreement is not correctness."
 )
 
 
@@ -31,10 +32,12 @@ class ConcordanceDisplay:
     Attributes:
         by: what the groups are, such as "label".
         groups: concordance of each, by name.
+        clusters: what the reads are clustered by.
     """
 
     by: str
     groups: Mapping[str, Concordance]
+    clusters: Clusters
 
     def table(self) -> pd.DataFrame:
         """Return one row per group and number; ``p_value`` is that both kinds of disagreement are as frequent."""
@@ -45,7 +48,7 @@ class ConcordanceDisplay:
             for name, group in self.groups.items()
             for number in ("agreement", "kappa", "reader_only", "model_only", "uncertain")
         ]
-        return pd.DataFrame(rows)
+        return clustered_table(pd.DataFrame(rows), self.clusters)
 
     def chart(self) -> Chart:
         """Return kappa, and the proportions of both kinds of disagreement."""
@@ -56,8 +59,8 @@ class ConcordanceDisplay:
         rows = [
             (
                 name,
-                f"{group.opinions:,}",
-                f"{group.patients:,}",
+                _count(group.opinions),
+                _count(group.patients),
                 _percent(group.agreement),
                 format_estimate(group.kappa),
                 _percent(group.reader_only),
@@ -79,9 +82,18 @@ class ConcordanceDisplay:
             columns=2,
             same_rows=True,
             height=90 + 30 * max(3, len(names)),
-            caption=f"Reader only: present to the reader, below the threshold for the model. {_NOTE}",
+            caption=_CAPTION.format(self.clusters.one),
             table_rows=(
-                (self.by, "opinions", "patients", "agreement", "kappa (95 % CI)", "reader only", "model only", "p"),
+                (
+                    self.by,
+                    "opinions",
+                    self.clusters.unit,
+                    "agreement",
+                    "kappa (95 % CI)",
+                    "reader only",
+                    "model only",
+                    "p",
+                ),
                 *rows,
             ),
         )
@@ -92,11 +104,12 @@ class OpinionChangeDisplay:
     """How often an opinion changed after reveal, and in which direction.
 
     Attributes:
-        by, groups: as in :class:`ConcordanceDisplay`.
+        by, groups, clusters: as in :class:`ConcordanceDisplay`.
     """
 
     by: str
     groups: Mapping[str, Concordance]
+    clusters: Clusters
 
     def table(self) -> pd.DataFrame:
         """Return one row per group and number; ``p_value`` is that both directions are as frequent."""
@@ -107,7 +120,7 @@ class OpinionChangeDisplay:
             for name, group in self.groups.items()
             for number in ("changed", "toward", "away")
         ]
-        return pd.DataFrame(rows)
+        return clustered_table(pd.DataFrame(rows), self.clusters)
 
     def chart(self) -> Chart:
         """Return the proportions of opinions changed toward the model and away from it."""
@@ -133,25 +146,25 @@ class AccuracyChangeDisplay:
     """Sensitivity and specificity of the readers before and after reveal.
 
     Attributes:
-        by, groups: as in :class:`ConcordanceDisplay`; groups without a reference standard are not drawn.
+        by, groups, clusters: as in :class:`ConcordanceDisplay`; groups without a reference standard are not drawn.
     """
 
     by: str
     groups: Mapping[str, Concordance]
+    clusters: Clusters
 
     def table(self) -> pd.DataFrame:
         """Return one row per group, sensitivity and specificity, and before, after or difference."""
-        return pd.DataFrame(
-            [
-                {self.by: name, "number": number, "when": when}
-                | estimate_columns(getattr(rate, when))
-                | {"p_value": rate.p_value if when == "difference" else None}
-                for name, group in self.groups.items()
-                for number, rate in (("sensitivity", group.sensitivity), ("specificity", group.specificity))
-                if rate is not None
-                for when in ("before", "after", "difference")
-            ]
-        )
+        rows = [
+            {self.by: name, "number": number, "when": when}
+            | estimate_columns(getattr(rate, when))
+            | {"p_value": rate.p_value if when == "difference" else None}
+            for name, group in self.groups.items()
+            for number, rate in (("sensitivity", group.sensitivity), ("specificity", group.specificity))
+            if rate is not None
+            for when in ("before", "after", "difference")
+        ]
+        return clustered_table(pd.DataFrame(rows), self.clusters)
 
     def chart(self) -> Chart:
         """Return both rates, before and after, side by side."""
@@ -214,9 +227,9 @@ class ReadingTimeDisplay:
         shown = [name for name, _ in known]
         missing = next((time.reason or "" for time in self.times.values() if not time.quartiles), "no read")
         rows = [
-            (name, f"{time.reads:,}", *(f"{q:.0f} s" for q in time.quartiles or ()))
+            (name, _count(time.reads), *(f"{q:.0f} s" for q in time.quartiles or ()))
             if time.quartiles
-            else (name, f"{time.reads:,}", time.reason or "", "", "")
+            else (name, _count(time.reads), time.reason or "", "", "")
             for name, time in zip(names, self.times.values(), strict=True)
         ]
         hover = tuple(f"{row[0]}: median {row[3]}, quartiles {row[2]} to {row[4]}" for row in rows if row[0] in shown)
@@ -276,6 +289,10 @@ def two_series_panel(axis: str, names: list[str], series: Mapping[str, list[Esti
         tuple(marks),
         message="" if marks else missing,
     )
+
+
+def _count(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
 
 
 def _percent(estimate: Estimate) -> str:

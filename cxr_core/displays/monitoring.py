@@ -211,7 +211,7 @@ class ScoreChartsDisplay:
             + "; ".join(f"{series_title(name)} {int(outside[name])}" for name in names)
             + f" of {rows['period'].nunique()} {self.unit}s.",
             caption="Mean of the scores by period, in standard deviations of the validation images (0: as there), one "
-            f"read of each patient. Dashed: limits; red diamonds lie outside. {LIMITS}",
+            f"read of each patient, or study where it is unknown. Dashed: limits; red diamonds lie outside. {LIMITS}",
             table_rows=(("number", f"last {self.unit}", "limits", f"{self.unit}s outside"), *texts),
         )
 
@@ -262,7 +262,7 @@ class AlarmDisplay:
             marks.append(Dots(x[at], level[at], "alarm", ORANGE, "diamond", hover=hover))
         return Chart(
             title,
-            (Panel(Axis("reads, one of each patient in 30 days"), Axis("statistic / limit", log=True), tuple(marks)),),
+            (Panel(Axis("reads that count"), Axis("statistic / limit", log=True), tuple(marks)),),
             alt=alt,
             height=260,
             caption=(

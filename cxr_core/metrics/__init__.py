@@ -39,15 +39,7 @@ from .change_detection import (
     numeric_reference,
     proportion_reference,
 )
-from .concordance import (
-    BeforeAfter,
-    Concordance,
-    Opinions,
-    ReadingTime,
-    Uncertain,
-    concordance,
-    reading_time,
-)
+from .concordance import BeforeAfter, Concordance, ReadingTime, concordance, reading_time
 from .control_charts import (
     StabilityIndex,
     category_test,
@@ -93,6 +85,7 @@ from .multireader import (
 )
 from .net_benefit import DecisionCurve, OutcomeHistogram, decision_curve, outcome_histogram
 from .operating_point import threshold_at_sensitivity, threshold_at_specificity, youden_threshold
+from .opinions import CONCORDANCE_BASES, Opinions, Uncertain, opinions_behind
 from .precision_recall import (
     PrecisionRecallCurve,
     average_precision,
@@ -123,6 +116,7 @@ from .subgroups import UNKNOWN, SubgroupRow, age_bands, subgroups
 
 __all__ = [
     "BOOTSTRAP_MIN_PATIENTS",
+    "CONCORDANCE_BASES",
     "UNKNOWN",
     "Agreement",
     "AtThreshold",
@@ -224,6 +218,7 @@ __all__ = [
     "mean_limits",
     "numeric_reference",
     "obuchowski_rockette",
+    "opinions_behind",
     "outcome_histogram",
     "overlap_by_threshold",
     "overlap_from_images",

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from ..estimate import CLUSTERED_FISHER, Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums, sum_replicates, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, with_percentiles
 from .cases import count_cases, index_patients, too_few_cases
+from .patient_sums import patient_sums, sum_replicates
 
 __all__ = ["Agreement", "clustered_kappa", "cohen_kappa", "fleiss_kappa", "reader_agreement"]
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..estimate import Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums, sum_replicates, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, with_percentiles
 from .cases import columns_of, count_cases, index_patients, insufficient_cases
+from .patient_sums import patient_sums, sum_replicates
 from .precision_recall import average_precision
 from .ranking_replicates import auc_replicates, average_precision_replicates
 from .roc import roc_auc

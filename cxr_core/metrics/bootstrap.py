@@ -14,7 +14,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from ..estimate import PATIENT_BOOTSTRAP, Estimate
 from .cases import check_labels, check_level, count_cases, index_patients, insufficient_cases, too_few_cases
@@ -27,9 +26,7 @@ __all__ = [
     "default_resamples",
     "multiplicities",
     "patient_bootstrap",
-    "patient_sums",
     "percentile_interval",
-    "sum_replicates",
     "with_percentiles",
 ]
 
@@ -45,7 +42,6 @@ MAX_UNDEFINED = 0.05
 
 _CHUNK_CELLS, _CACHED_CELLS = 2**21, 2**26
 _MOST, _FEWEST, _WORK = 2000, 400, 50_000_000
-_DENSE, _FEW_ROWS = 0.25, 8
 
 
 @dataclass(frozen=True)
@@ -59,13 +55,15 @@ class BootstrapOptions:
         min_patients: positive patients and negative patients below which there is no value.
         bootstrap_min_patients: positive patients and negative patients from which percentiles of the bootstrap are
             used; below, the analytic clustered interval where there is one. 0 is always percentiles.
+        pooled: whether patients with equal counts are drawn together, as in :func:`.patient_sums.sum_replicates`:
+            faster where counts are small. Each number then has resamples of its own.
 
     Raises:
         ValueError: for a level outside (0, 1) or no resample.
 
     Examples:
         >>> BootstrapOptions(resamples=500, level=0.9)
-        BootstrapOptions(resamples=500, seed=0, level=0.9, min_patients=10, bootstrap_min_patients=200)
+        BootstrapOptions(resamples=500, seed=0, level=0.9, min_patients=10, bootstrap_min_patients=200, pooled=False)
     """
 
     resamples: int = 2000
@@ -73,6 +71,7 @@ class BootstrapOptions:
     level: float = 0.95
     min_patients: int = 10
     bootstrap_min_patients: int = BOOTSTRAP_MIN_PATIENTS
+    pooled: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a level that is none, and no resample."""
@@ -286,33 +285,3 @@ def patient_bootstrap(
 def _number(result: float | Estimate | None) -> float:
     value = result.value if isinstance(result, Estimate) else result
     return math.nan if value is None else float(value)
-
-
-def patient_sums(values: ArrayLike, which: NDArray[np.intp], patients: int) -> NDArray[np.float64]:
-    """Sum values over the images of each patient.
-
-    Args:
-        values: (m, n) or (n,).
-        which: (n,) the patient of each image, in [0, patients).
-        patients: number of patients.
-
-    Returns:
-        (m, patients) float64.
-
-    Examples:
-        >>> patient_sums([[1, 2, 3]], np.array([0, 1, 1]), patients=2)
-        array([[1., 5.]])
-    """
-    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    return np.stack([np.bincount(which, weights=row, minlength=patients) for row in values])
-
-
-def sum_replicates(sums: NDArray[np.float64], options: BootstrapOptions) -> NDArray[np.float64]:
-    """Return (m, resamples) float64: the sums over all images in every resample, from (m, patients) of each patient."""
-    chunks = multiplicities(sums.shape[1], options, tallest=len(sums))
-    matrix: NDArray[np.float64] | sparse.csr_array = sums
-    if len(sums) <= _FEW_ROWS or np.count_nonzero(sums) < _DENSE * sums.size:
-        # Counts of one label in one group are 0 for most patients; and the threads of a dense product wait for one
-        # another longer than a few rows take.
-        matrix = sparse.csr_array(sums)
-    return np.concatenate([matrix @ drawn for drawn in chunks], axis=1)

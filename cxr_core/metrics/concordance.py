@@ -8,8 +8,8 @@ only a reference standard tells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,68 +19,16 @@ from .agreement import clustered_kappa
 from .bootstrap import DEFAULTS, BootstrapOptions
 from .cases import index_patients, too_few_cases
 from .map_baselines import paired_difference, sign_flip_test
+from .opinions import Opinions, Uncertain, opinions_behind, values_of
 from .proportions import Proportion, patient_proportions
 
 __all__ = [
     "BeforeAfter",
     "Concordance",
-    "Opinions",
     "ReadingTime",
-    "Uncertain",
     "concordance",
     "reading_time",
 ]
-
-Uncertain = Literal["excluded", "present", "absent"]
-"""How an uncertain opinion counts in agreement, kappa, disagreements and accuracy."""
-
-_OPINIONS = {"absent": 0.0, "uncertain": 0.5, "present": 1.0, "": np.nan}
-
-
-@dataclass(frozen=True, eq=False)
-class Opinions:
-    """Opinions of readers, one row for each label of each read.
-
-    Attributes:
-        patient, reader, label, month: (n,) strings; a month such as ``"2026-11"``.
-        above: (n,) bool, whether the model's finding is at or above its threshold. Labels that are not evaluated have
-            no state and no row.
-        first: (n,) ``"present"``, ``"absent"``, ``"uncertain"``, or ``""`` where the model was revealed before there
-            was an opinion.
-        final: (n,) the same after reveal; ``""`` where the read was not finished.
-        reference: (n,) ``"present"``, ``"absent"``, or ``""`` where there is no reference standard.
-
-    Raises:
-        ValueError: for other shapes or values.
-    """
-
-    patient: NDArray[np.str_]
-    reader: NDArray[np.str_]
-    label: NDArray[np.str_]
-    month: NDArray[np.str_]
-    above: NDArray[np.bool_]
-    first: NDArray[np.str_]
-    final: NDArray[np.str_]
-    reference: NDArray[np.str_]
-
-    def __post_init__(self) -> None:
-        """Check shapes and values."""
-        for field in fields(self):
-            values = np.asarray(getattr(self, field.name), dtype=bool if field.name == "above" else np.str_)
-            if values.shape != np.shape(self.patient) or values.ndim != 1:
-                raise ValueError(f"{field.name} of shape {values.shape}: one value for each opinion is accepted.")
-            object.__setattr__(self, field.name, values)
-        for name, accepted in (("first", _OPINIONS), ("final", _OPINIONS), ("reference", ("absent", "present", ""))):
-            if not np.isin(getattr(self, name), list(accepted)).all():
-                raise ValueError(f"{name} has other values than {', '.join(map(repr, accepted))}.")
-
-    def __len__(self) -> int:
-        """Return the number of opinions."""
-        return len(self.patient)
-
-    def rows(self, chosen: ArrayLike) -> Opinions:
-        """Return some of the opinions, by a (n,) bool or by numbers."""
-        return Opinions(*(getattr(self, field.name)[np.asarray(chosen)] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -104,7 +52,7 @@ class Concordance:
     """Readers and model on one group of opinions.
 
     Attributes:
-        opinions, patients: in the group.
+        opinions, patients: in the group; None where a report does not state them, since they are few.
         uncertain: proportion of first opinions that are uncertain.
         agreement: proportion of first opinions that equal the model's state: present and above, or absent and below.
         kappa: Cohen's, of the same opinions.
@@ -120,8 +68,8 @@ class Concordance:
             and after. None where no opinion of the group has a reference.
     """
 
-    opinions: int
-    patients: int
+    opinions: int | None
+    patients: int | None
     uncertain: Estimate
     agreement: Estimate
     kappa: Estimate
@@ -143,8 +91,8 @@ def concordance(
 
     Args:
         opinions: of any readers, labels and months; opinions of several labels are pooled.
-        options: of the intervals; with fewer than ``min_patients`` patients behind a number it has no value, so that
-            none is stated of a handful of patients.
+        options: of the intervals, of which resamples are pooled; with fewer than ``min_patients`` patients behind a
+            number it has no value, so that none is stated of a handful of patients.
         uncertain: whether uncertain opinions are left out of agreement, kappa, disagreements and accuracy, or count as
             present or absent there. ``changed``, ``toward`` and ``away`` always count them as they are.
 
@@ -167,11 +115,11 @@ def concordance(
     """
     if uncertain not in get_args(Uncertain):
         raise ValueError(f"{uncertain!r}: one of {', '.join(get_args(Uncertain))} is accepted.")
+    options = replace(options, pooled=True)
     number, which = index_patients(opinions.patient, len(opinions))
-    first, final = (np.array([_OPINIONS[word] for word in words]) for words in (opinions.first, opinions.final))
-    above, stated, changes = opinions.above.astype(np.float64), ~np.isnan(first), ~np.isnan(first) & ~np.isnan(final)
-    before, after = (_decided(values, uncertain) for values in (first, final))
-    decided = ~np.isnan(before)
+    first, final, before, after = values_of(opinions, uncertain)
+    above, behind = opinions.above.astype(np.float64), opinions_behind(opinions, uncertain)
+    stated, decided, changes = (behind[name] for name in ("stated", "decided", "both"))
     closer = np.abs(first - above) - np.abs(final - above)
     with_opinion, with_both = "{} with a first opinion", "{} with an opinion before and after"
     proportions = patient_proportions(
@@ -195,8 +143,8 @@ def concordance(
         kappa = clustered_kappa(before[decided] == 1, opinions.above[decided], which[decided], options)
     truth = opinions.reference
     accuracy = [
-        _before_after(before == value, after == value, rows & decided & ~np.isnan(after), which, options, kind)
-        for value, rows, kind in ((1, truth == "present", "positive"), (0, truth == "absent", "negative"))
+        _before_after(before == value, after == value, behind[kind], which, options, kind)
+        for value, kind in ((1, "positive"), (0, "negative"))
     ]
     return Concordance(
         len(opinions),
@@ -213,12 +161,6 @@ def concordance(
         None if changed.value is None else sign_flip_test(np.sign(closer[changes]), which[changes]),
         *(accuracy if (truth != "").any() else (None, None)),
     )
-
-
-def _decided(opinions: NDArray[np.float64], uncertain: Uncertain) -> NDArray[np.float64]:
-    """Return (n,) 1 for present, 0 for absent, NaN for none or where it is excluded."""
-    counted = {"excluded": np.nan, "present": 1.0, "absent": 0.0}[uncertain]
-    return np.where(opinions == 0.5, counted, opinions)
 
 
 def _before_after(
@@ -242,12 +184,12 @@ class ReadingTime:
     """Seconds per read.
 
     Attributes:
-        reads: with a known time.
+        reads: with a known time; None where a report does not state them, since they are few.
         quartiles: lower quartile, median and upper quartile in seconds; None where too few patients were read.
         reason: why there are none.
     """
 
-    reads: int
+    reads: int | None
     quartiles: tuple[float, float, float] | None
     reason: str | None = None
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bootstrap import patient_sums
 from .cases import check_labels, index_patients
 from .delong import placements
+from .patient_sums import patient_sums
 
 __all__ = ["jackknife_aucs", "jackknife_covariance"]
 

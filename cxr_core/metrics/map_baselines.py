@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..estimate import Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums
+from .bootstrap import DEFAULTS, BootstrapOptions
 from .cases import index_patients
+from .patient_sums import patient_sums
 from .proportions import patient_mean
 
 __all__ = [

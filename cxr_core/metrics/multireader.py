@@ -23,9 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 from ..estimate import OBUCHOWSKI_ROCKETTE, Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums
+from .bootstrap import DEFAULTS, BootstrapOptions
 from .cases import check_labels, check_level, count_cases, index_patients, insufficient_cases
 from .jackknife import jackknife_covariance
+from .patient_sums import patient_sums
 from .readers import majority_of_others
 
 __all__ = [

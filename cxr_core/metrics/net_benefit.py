@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..estimate import Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums, sum_replicates, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, with_percentiles
 from .cases import check_probabilities, count_cases, index_patients, insufficient_cases
+from .patient_sums import patient_sums, sum_replicates
 
 __all__ = ["DecisionCurve", "OutcomeHistogram", "decision_curve", "outcome_histogram"]
 

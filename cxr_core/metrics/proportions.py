@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
 from ..estimate import CLUSTERED, CLUSTERED_WILSON, WILSON, Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, patient_sums, sum_replicates, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, with_percentiles
 from .cases import check_labels, check_level, count_cases, index_patients, too_few_cases
+from .patient_sums import patient_sums, sum_replicates
 
 __all__ = [
     "Proportion",

@@ -16,9 +16,10 @@ from scipy import sparse
 from scipy.special import ndtr
 
 from ..estimate import Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, multiplicities, patient_sums, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, multiplicities, with_percentiles
 from .cases import check_labels_and_scores, count_cases, index_patients, insufficient_cases
 from .diagnostic_accuracy import sensitivity_specificity
+from .patient_sums import patient_sums
 
 __all__ = [
     "ReaderDifference",

@@ -2,14 +2,17 @@
 
 from .agreement import ConcordanceReport, concordance_report, read_reference
 from .alarms import Alarm, Contribution, Episode, Watch, watch
+from .clusters import Clusters, ClusterUnit, clustered_table, clusters_of
 from .periods import category_table, distribution_table, mix_table, period_table
 from .reads import check_reads, reads_of_run
 from .reference import Reference, reference_of, with_familiarity
 from .report import MonitoringReport, monitoring_report, validation_run
-from .stored import opinions_of_store, reading_times, reads_of_store
+from .stored import opinions_of_store, reads_of_store, times_by_group
 
 __all__ = [
     "Alarm",
+    "ClusterUnit",
+    "Clusters",
     "ConcordanceReport",
     "Contribution",
     "Episode",
@@ -18,6 +21,8 @@ __all__ = [
     "Watch",
     "category_table",
     "check_reads",
+    "clustered_table",
+    "clusters_of",
     "concordance_report",
     "distribution_table",
     "mix_table",
@@ -25,10 +30,10 @@ __all__ = [
     "opinions_of_store",
     "period_table",
     "read_reference",
-    "reading_times",
     "reads_of_run",
     "reads_of_store",
     "reference_of",
+    "times_by_group",
     "validation_run",
     "watch",
     "with_familiarity",

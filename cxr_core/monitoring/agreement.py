@@ -13,11 +13,13 @@ import pandas as pd
 
 from ..errors import WrongArguments
 from ..labels import NOTICE
-from ..metrics import Concordance, ReadingTime, Uncertain, concordance
-from ..store.read_tables import opinion_rows, read_rows
+from ..metrics import Concordance, Estimate, ReadingTime, Uncertain, concordance, reading_time
+from ..store.read_tables import TimeRow, images_of_studies, opinion_rows, time_rows
 from ..store.reader_names import reader_titles
 from ..store.reads import ReadStore
-from .stored import opinions_of_store, reading_times
+from .clusters import Clusters, clustered_table, clusters_of
+from .small_numbers import LEAST, withhold_small, withhold_small_times
+from .stored import opinions_of_store, times_by_group
 
 __all__ = [
     "ACCURACY",
@@ -39,15 +41,10 @@ ALL = "all"
 NUMBERS = ("agreement", "kappa", "reader_only", "model_only", "uncertain", "changed", "toward", "away")
 ACCURACY = ("sensitivity", "specificity")
 
-_COLUMNS = (
-    "value", "low", "high", "positives", "negatives", "positive_patients", "negative_patients", "reason", "method",
-    "p_value",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, eq=False)
 class ConcordanceReport:
-    """Concordance of readers and model on stored opinions.
+    """Concordance of readers and model on stored opinions; what rests on few patients is withheld.
 
     Attributes:
         by: what the groups have in common.
@@ -55,7 +52,8 @@ class ConcordanceReport:
         groups: concordance of each group by name, of all opinions first; empty without an opinion.
         times: time per read by name of the group, of all reads first.
         readers: how many readers the opinions are of.
-        referenced: how many opinions have a reference standard.
+        referenced: how many opinions have a reference standard; None where these are of few patients.
+        clusters: what counts as one patient.
     """
 
     by: Grouping
@@ -63,15 +61,18 @@ class ConcordanceReport:
     groups: Mapping[str, Concordance]
     times: Mapping[str, ReadingTime]
     readers: int
-    referenced: int
+    referenced: int | None
+    clusters: Clusters
 
     def table(self) -> pd.DataFrame:
         """Return one row for each number of each group, with its interval, counts and the notice.
 
-        A p-value stands beside the first of the two numbers that it compares.
+        A p-value stands beside the first of the two numbers that it compares. Clusters are what ``clustered_by`` says.
         """
         rows = [row for name, group in self.groups.items() for row in _rows(self.by, name, group)]
-        return pd.DataFrame(rows, columns=["notice", self.by, "opinions", "patients", "number", *_COLUMNS])
+        estimate = Estimate.missing("none").columns()
+        columns = ["notice", self.by, "opinions", "patients", "number", *estimate, "p_value"]
+        return clustered_table(pd.DataFrame(rows, columns=columns), self.clusters)
 
 
 def concordance_report(
@@ -98,21 +99,39 @@ def concordance_report(
     Raises:
         StoreDamaged, PathUnusable: reads cannot be read, or a reader's number not be written.
     """
-    opinions = opinions_of_store(opinion_rows(store, since=since, until=until, model_sha256=model_sha256), reference)
-    reads = list(read_rows(store, since=since, until=until, model_sha256=model_sha256))
-    titles = reader_titles(store, [*opinions.reader.tolist(), *(row.reader for row in reads)]) if len(reads) else {}
+    rows = opinion_rows(store, since=since, until=until, model_sha256=model_sha256)
+    reads = list(time_rows(store, since=since, until=until, model_sha256=model_sha256))
+    clusters = clusters_of([*rows, *reads], images_of_studies(store))
+    titles = reader_titles(store, {*(row.reader for row in rows), *(row.reader for row in reads)}) if reads else {}
+    opinions = opinions_of_store(rows, reference, clusters)
     opinions = replace(opinions, reader=np.array([titles[name] for name in opinions.reader.tolist()], dtype=np.str_))
-    times = reading_times([replace(row, reader=titles[row.reader]) for row in reads], by)
+    times = _times([replace(row, reader=titles[row.reader]) for row in reads], by, clusters)
     groups: dict[str, Concordance] = {}
     if len(opinions):
-        names = sorted({*getattr(opinions, by).tolist()}, key=_in_order)
+        keys = getattr(opinions, by)
+        names = sorted({*keys.tolist()}, key=_in_order)
         report(0, len(names) + 1)
-        groups[ALL] = concordance(opinions, uncertain=uncertain)
+        total = concordance(opinions, uncertain=uncertain)
         for done, name in enumerate(names, 1):
             report(done, len(names) + 1)
-            groups[name] = concordance(opinions.rows(getattr(opinions, by) == name), uncertain=uncertain)
-    readers, referenced = len(set(opinions.reader.tolist())), int((opinions.reference != "").sum())
-    return ConcordanceReport(by, uncertain, groups, dict(sorted(times.items(), key=_first_all)), readers, referenced)
+            groups[name] = concordance(opinions.rows(keys == name), uncertain=uncertain)
+        total, groups = withhold_small(total, groups, opinions, keys, uncertain, clusters.unit)
+        groups = {ALL: total} | groups
+    compared = opinions.reference != ""
+    few = 0 < len(set(opinions.patient[compared].tolist())) < LEAST
+    referenced = None if few else int(compared.sum())
+    return ConcordanceReport(by, uncertain, groups, times, len(set(opinions.reader.tolist())), referenced, clusters)
+
+
+def _times(rows: list[TimeRow], by: Grouping, clusters: Clusters) -> dict[str, ReadingTime]:
+    unordered = times_by_group(rows, by)
+    groups = {name: unordered[name] for name in sorted(unordered, key=_first_all)}
+    patients = {name: [int(clusters.by_study[row.study]) for row in group] for name, group in groups.items()}
+    times = {
+        name: reading_time([row.seconds for row in group], np.array(patients[name], dtype=np.intp))
+        for name, group in groups.items()
+    }
+    return withhold_small_times(times, {name: set(of) for name, of in patients.items()}, ALL, clusters.unit)
 
 
 def _in_order(name: str) -> tuple[str, int]:
@@ -121,8 +140,8 @@ def _in_order(name: str) -> tuple[str, int]:
     return (text, int(number)) if number.isascii() and number.isdigit() else (name, 0)
 
 
-def _first_all(entry: tuple[str, ReadingTime]) -> tuple[bool, tuple[str, int]]:
-    return entry[0] != ALL, _in_order(entry[0])
+def _first_all(name: str) -> tuple[bool, tuple[str, int]]:
+    return name != ALL, _in_order(name)
 
 
 def _rows(by: str, name: str, group: Concordance) -> list[dict[str, object]]:

@@ -11,9 +11,10 @@ import pandas as pd
 from ..errors import WrongArguments
 from ..model.card import Familiarity
 from ..store import RunStore, StoredRun
-from ..store.read_tables import read_rows
+from ..store.read_tables import images_of_studies, read_rows
 from ..store.reads import ReadStore
 from .alarms import Watch, watch
+from .clusters import Clusters, clusters_of
 from .periods import category_table, distribution_table, mix_table, period_table
 from .reads import reads_of_run
 from .reference import Reference, reference_of, with_familiarity, without_warnings
@@ -34,6 +35,7 @@ class MonitoringReport:
         mixes: of :func:`.mix_table`, all periods together.
         categories: of :func:`.category_table`, all periods together.
         watch: the statistic of the alarm; None without a read.
+        clusters: what counts as one patient.
     """
 
     reads: pd.DataFrame
@@ -43,6 +45,7 @@ class MonitoringReport:
     mixes: pd.DataFrame
     categories: pd.DataFrame
     watch: Watch | None
+    clusters: Clusters
 
 
 def validation_run(runs: RunStore, weights: str, run: str = "") -> StoredRun:
@@ -100,10 +103,9 @@ def monitoring_report(
     record = run.record
     of_run = reference_of(reads_of_run(run.predictions(), record.thresholds), record.name)
     reference = with_familiarity(without_warnings(of_run), familiarity)
-    rows = read_rows(store, since=since, until=until, model_sha256=record.model_sha256, report=report)
-    reads = reads_of_store(rows, record.thresholds, None if familiarity is None else familiarity.threshold)
-    # from here on nothing says who the patients are
-    reads = reads.assign(patient=pd.factorize(reads["patient"])[0].astype(str))
+    rows = list(read_rows(store, since=since, until=until, model_sha256=record.model_sha256, report=report))
+    clusters = clusters_of(rows, images_of_studies(store))
+    reads = reads_of_store(rows, record.thresholds, None if familiarity is None else familiarity.threshold, clusters)
     return MonitoringReport(
         reads,
         reference,
@@ -112,4 +114,5 @@ def monitoring_report(
         mix_table(reads, reference),
         category_table(reads),
         watch(reads, reference) if len(reads) else None,
+        clusters,
     )

@@ -9,19 +9,23 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ..metrics import Opinions, ReadingTime, reading_time
-from ..store.read_tables import OpinionRow, ReadRow
+from ..metrics import Opinions
+from ..store.read_tables import OpinionRow, ReadRow, TimeRow
 from ..studies import StudyHeader
+from .clusters import Clusters, clusters_of
 from .reads import SCORE
 from .reference import UNFAMILIAR
 
-__all__ = ["opinions_of_store", "reading_times", "reads_of_store", "reason_kind"]
+__all__ = ["opinions_of_store", "reads_of_store", "reason_kind", "times_by_group"]
 
 _DAYS_OF_A_YEAR, _LONGEST_REASON = 365.25, 90
 
 
 def reads_of_store(
-    rows: Iterable[ReadRow], thresholds: Mapping[str, float], familiar_within: float | None = None
+    rows: Iterable[ReadRow],
+    thresholds: Mapping[str, float],
+    familiar_within: float | None = None,
+    clusters: Clusters | None = None,
 ) -> pd.DataFrame:
     """Return stored reads as a table of reads, as in :mod:`.reads`.
 
@@ -31,11 +35,14 @@ def reads_of_store(
         thresholds: of the evaluated labels, on the scale of the scores; those of the model's card. The states of the
             reads are not used: a reader may have chosen another operating point.
         familiar_within: largest distance of an image that is like the training images; that of the model's card.
+        clusters: of the studies, by default of these rows; they are the patients of the table.
 
     Returns:
-        The table. Age, sex and device are known where identity is stored; elsewhere each study counts as one patient.
+        The table. Age, sex and device are known where identity is stored.
         Distances from the training images and the time to the answer are those of reads since they are stored.
     """
+    rows = list(rows)
+    patients = (clusters or clusters_of(rows)).by_study
     seen: set[str] = set()
     columns: dict[str, list[object]] = {}
     for row in rows:
@@ -46,7 +53,7 @@ def reads_of_store(
         above = any(score >= thresholds[label] for label, score in scores.items())
         values: dict[str, object] = {
             "time": row.created,
-            "patient": _patient(row.study, row.header),
+            "patient": patients[row.study],
             "quality": row.quality,
             "view": row.view,
             "sex": "" if row.header is None else row.header.patient.sex,
@@ -91,7 +98,11 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def opinions_of_store(rows: Iterable[OpinionRow], reference: Mapping[tuple[str, str], bool] | None = None) -> Opinions:
+def opinions_of_store(
+    rows: Iterable[OpinionRow],
+    reference: Mapping[tuple[str, str], bool] | None = None,
+    clusters: Clusters | None = None,
+) -> Opinions:
     """Return stored opinions as the argument of :func:`.metrics.concordance`.
 
     Args:
@@ -99,16 +110,18 @@ def opinions_of_store(rows: Iterable[OpinionRow], reference: Mapping[tuple[str, 
             reader was or would be shown, at the operating point of that read.
         reference: whether the finding is present, by digest or, where identity is stored, accession number of the
             image, and label; where it is known. That of the digest leads.
+        clusters: of the studies, by default of these rows; they are the patients of the table.
     """
     evaluated = [row for row in rows if row.state != "not_evaluated"]
     reference = reference or {}
+    patients = (clusters or clusters_of(evaluated)).by_study
     known = {True: "present", False: "absent", None: ""}
 
     def column(values: Iterable[str]) -> np.ndarray:
         return np.array(list(values), dtype=np.str_)
 
     return Opinions(
-        patient=column(_patient(row.study, row.header) for row in evaluated),
+        patient=column(patients[row.study] for row in evaluated),
         reader=column(row.reader for row in evaluated),
         label=column(row.label for row in evaluated),
         month=column(row.created[:7] for row in evaluated),
@@ -119,35 +132,24 @@ def opinions_of_store(rows: Iterable[OpinionRow], reference: Mapping[tuple[str, 
     )
 
 
-def reading_times(rows: Iterable[ReadRow], by: Literal["label", "reader", "month"]) -> dict[str, ReadingTime]:
-    """Return the time per read of all reads, and of each reader or month; a read is of all labels.
+def times_by_group(rows: Iterable[TimeRow], by: Literal["label", "reader", "month"]) -> dict[str, list[TimeRow]]:
+    """Return the reads with a known time: all of them, and those of each reader or month; a read is of all labels.
 
     Args:
         rows: of any models. A time of 0 is unknown.
         by: what the groups are beside ``all``.
     """
-    groups: dict[str, list[tuple[float, str]]] = {}
+    groups: dict[str, list[TimeRow]] = {}
     for row in rows:
-        entry = row.seconds or float("nan"), _patient(row.study, row.header)
-        groups.setdefault("all", []).append(entry)
+        groups.setdefault("all", []).append(row)
         if by != "label":
-            groups.setdefault(row.reader if by == "reader" else row.created[:7], []).append(entry)
-    return {
-        name: reading_time([seconds for seconds, _ in entries], [patient for _, patient in entries])
-        for name, entries in groups.items()
-    }
+            groups.setdefault(row.reader if by == "reader" else row.created[:7], []).append(row)
+    return {name: [row for row in group if row.seconds] for name, group in groups.items()}
 
 
 def _present(row: OpinionRow, reference: Mapping[tuple[str, str], bool]) -> bool | None:
     accession = "" if row.header is None else row.header.accession_number
     return reference.get((row.image, row.label), reference.get((accession, row.label)) if accession else None)
-
-
-def _patient(study: str, header: StudyHeader | None) -> str:
-    """Return what is equal for images of one patient, in memory alone: the patient's ID, or the study without one."""
-    if header is None or not header.patient.patient_id:
-        return f"study {study}"
-    return f"{header.patient.issuer}\0{header.patient.patient_id}"
 
 
 def _age(header: StudyHeader | None) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import text
@@ -20,43 +22,57 @@ from .stored_studies import opened_identity
 __all__ = [
     "OpinionRow",
     "ReadRow",
+    "TimeRow",
+    "images_of_studies",
     "opinion_rows",
     "read_rows",
     "state_of_store",
     "stored_models",
     "stored_months",
+    "time_rows",
 ]
 
+_OF_IMAGES = (
+    "FROM reads JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0"
+)
+_CHOSEN = (
+    "(:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
+    "AND (:model = '' OR reads.model_sha256 = :model)"
+)
+_IS_FIRST = (
+    "NOT EXISTS (SELECT 1 FROM reads AS earlier WHERE earlier.study = reads.study AND earlier.image = reads.image "
+    "AND earlier.reader = reads.reader AND earlier.model_sha256 = reads.model_sha256 "
+    "AND earlier.number < reads.number)"
+)
+_SECONDS = (
+    "(SELECT SUM(seconds) FROM reads AS shown WHERE shown.study = reads.study AND shown.image = reads.image "
+    "AND shown.reader = reads.reader AND shown.model_sha256 = reads.model_sha256) AS seconds"
+)
+_FIRST_READS = f"{_OF_IMAGES} WHERE {_CHOSEN} AND {_IS_FIRST} ORDER BY reads.created, reads.id"
 _READS = (
     "SELECT reads.id, reads.study, reads.image, reads.reader, reads.created, reads.model_id, reads.model_sha256, "
-    "reads.quality, reads.record, reads.answer_seconds, images.identity, (SELECT SUM(seconds) FROM reads AS shown "
-    "WHERE shown.study = reads.study AND shown.image = reads.image AND shown.reader = reads.reader "
-    "AND shown.model_sha256 = reads.model_sha256) AS seconds FROM reads "
+    f"reads.quality, reads.record, reads.answer_seconds, images.identity {_FIRST_READS}"
+)
+_TIMES = f"SELECT reads.study, reads.image, reads.reader, reads.created, images.identity, {_SECONDS} {_FIRST_READS}"
+_OF_OPINIONS = (
+    "FROM opinions JOIN reads ON reads.id = opinions.read_id "
     "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
-    "WHERE (:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
-    "AND (:model = '' OR reads.model_sha256 = :model) AND NOT EXISTS (SELECT 1 FROM reads AS earlier "
-    "WHERE earlier.study = reads.study AND earlier.image = reads.image AND earlier.reader = reads.reader "
-    "AND earlier.model_sha256 = reads.model_sha256 AND earlier.number < reads.number) "
-    "ORDER BY reads.created, reads.id"
+    "JOIN read_findings ON read_findings.read_id = opinions.read_id AND read_findings.label = opinions.label"
 )
 _OPINIONS = (
     "SELECT opinions.study, opinions.image, opinions.reader, opinions.label, opinions.opinion, opinions.revealed, "
-    "opinions.created, read_findings.state, images.identity, (SELECT COUNT(*) FROM reads AS seen "
-    "WHERE seen.study = reads.study AND seen.image = reads.image AND seen.reader = opinions.reader "
-    "AND seen.revealed IS NOT NULL) AS shown FROM opinions JOIN reads ON reads.id = opinions.read_id "
-    "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
-    "JOIN read_findings ON read_findings.read_id = opinions.read_id AND read_findings.label = opinions.label "
-    "WHERE (:since = '' OR reads.created >= :since) AND (:until = '' OR reads.created < :until) "
-    "AND (:model = '' OR reads.model_sha256 = :model) "
-    "ORDER BY opinions.study, opinions.image, opinions.reader, opinions.label, opinions.number"
+    f"opinions.created, read_findings.state {_OF_OPINIONS} WHERE {_CHOSEN} "
+    "ORDER BY opinions.study, opinions.image, opinions.label, opinions.reader, opinions.number"
 )
+_REVEALED = "SELECT DISTINCT study, image, reader FROM reads WHERE revealed IS NOT NULL"
+_IMAGES = "SELECT study, digest, identity FROM images WHERE deleted = 0"
 
 
-_PRESENT = "FROM reads JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0"
 _MODELS = (
-    f"SELECT model_sha256, MAX(model_id) AS model_id {_PRESENT} GROUP BY model_sha256 ORDER BY MAX(reads.created) DESC"
+    "SELECT model_sha256, MAX(model_id) AS model_id "
+    f"{_OF_IMAGES} GROUP BY model_sha256 ORDER BY MAX(reads.created) DESC"
 )
-_MONTHS = f"SELECT DISTINCT SUBSTR(reads.created, 1, 7) AS month {_PRESENT} ORDER BY month DESC"
+_MONTHS = f"SELECT DISTINCT SUBSTR(reads.created, 1, 7) AS month {_OF_IMAGES} ORDER BY month DESC"
 _STATE = (
     "SELECT (SELECT COUNT(*) FROM reads), (SELECT MAX(created) FROM reads), (SELECT COUNT(revealed) FROM reads), "
     "(SELECT SUM(seconds) FROM reads), (SELECT COUNT(*) FROM opinions), (SELECT MAX(created) FROM opinions), "
@@ -72,8 +88,6 @@ class ReadRow:
         study, image: the study's id and the image's digest.
         reader: who read.
         created: when the model had read the image, UTC, ISO 8601.
-        seconds: for how long the image was on the reader's screen, whatever was shown of this model's findings: with
-            another operating point, say, they are stored again, and the time goes to what is on the screen.
         model_id, model_sha256: the model.
         quality: the gate's verdict.
         view: as the gate names it; empty where unknown.
@@ -88,7 +102,6 @@ class ReadRow:
     image: str
     reader: str = field(repr=False)
     created: str
-    seconds: float
     model_id: str
     model_sha256: str
     quality: str
@@ -98,6 +111,24 @@ class ReadRow:
     reasons: tuple[str, ...] = ()
     distance: float | None = None
     answer_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TimeRow:
+    """The time of one read of one image.
+
+    Attributes:
+        study, image, reader, created, header: as in :class:`ReadRow`.
+        seconds: for how long the image was on the reader's screen, whatever was shown of this model's findings: with
+            another operating point, say, they are stored again, and the time goes to what is on the screen.
+    """
+
+    study: str
+    image: str
+    reader: str = field(repr=False)
+    created: str
+    seconds: float
+    header: StudyHeader | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -159,7 +190,7 @@ def read_rows(
             raise StoreDamaged(DAMAGED) from error
         _, _, header = opened_identity(row.study, row.image, row.identity)
         yield ReadRow(
-            row.study, row.image, row.reader, row.created, row.seconds, row.model_id, row.model_sha256, row.quality,
+            row.study, row.image, row.reader, row.created, row.model_id, row.model_sha256, row.quality,
             view, findings, header, reasons, distance, row.answer_seconds,
         )  # fmt: skip
 
@@ -183,6 +214,21 @@ def state_of_store(store: ReadStore) -> tuple[object, ...]:
         return tuple(connection.execute(text(_STATE)).one())
 
 
+def time_rows(store: ReadStore, *, since: str = "", until: str = "", model_sha256: str = "") -> Iterator[TimeRow]:
+    """Yield the time of the reads of :func:`read_rows`, which findings are not read for; the arguments are the same."""
+    with transaction(store._engine) as connection:
+        rows = connection.execute(text(_TIMES), {"since": since, "until": until, "model": model_sha256}).fetchall()
+    for row in rows:
+        header = opened_identity(row.study, row.image, row.identity)[2]
+        yield TimeRow(row.study, row.image, row.reader, row.created, row.seconds, header)
+
+
+def images_of_studies(store: ReadStore) -> list[tuple[str, str]]:
+    """Return id of the study and digest of every stored image."""
+    with transaction(store._engine) as connection:
+        return [(row.study, row.digest) for row in connection.execute(text(_IMAGES))]
+
+
 def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sha256: str = "") -> list[OpinionRow]:
     """Return the opinions of each reader on each finding, in order of the first one.
 
@@ -194,25 +240,22 @@ def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sh
     """
     with transaction(store._engine) as connection:
         rows = connection.execute(text(_OPINIONS), {"since": since, "until": until, "model": model_sha256}).fetchall()
-    groups: dict[tuple[str, str, str, str], list[int]] = {}
-    for number, row in enumerate(rows):
-        groups.setdefault((row.study, row.image, row.reader, row.label), []).append(number)
+        revealed = {tuple(row) for row in connection.execute(text(_REVEALED))}
+        identities = {(row.study, row.digest): row.identity for row in connection.execute(text(_IMAGES))}
     headers: dict[tuple[str, str], StudyHeader | None] = {}
     opinions = []
-    for key, numbers in groups.items():
-        given: list[Any] = [rows[number] for number in numbers]
+    for (study, image, reader, label), group in groupby(rows, key=itemgetter(0, 1, 2, 3)):
+        given: list[Any] = list(group)
         first = first_opinion(given)
         counted = first or given[0]
-        final = given[-1].opinion if given[0].shown else ""
-        study, image, reader, label = key
+        final = given[-1].opinion if (study, image, reader) in revealed else ""
         if (study, image) not in headers:
             # opened once, and not for every label
-            headers[study, image] = opened_identity(study, image, given[0].identity)[2]
-        header = headers[study, image]
+            headers[study, image] = opened_identity(study, image, identities.get((study, image)))[2]
         opinions.append(
             OpinionRow(
                 study, image, reader, label, counted.created, counted.state, first.opinion if first else "", final,
-                header,
+                headers[study, image],
             )
         )  # fmt: skip
-    return sorted(opinions, key=lambda row: (row.created, row.study, row.image, row.label))
+    return sorted(opinions, key=attrgetter("created", "study", "image", "label"))

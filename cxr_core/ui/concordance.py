@@ -13,10 +13,10 @@ from ..displays import AccuracyChangeDisplay, ConcordanceDisplay, Display, Opini
 from ..errors import CxrError
 from ..formatting import format_estimate
 from ..metrics import Estimate, Uncertain
-from ..metrics.bootstrap import DEFAULTS
 from ..monitoring import ConcordanceReport, concordance_report, read_reference
 from ..monitoring.agreement import ALL as EVERY
 from ..monitoring.agreement import GROUPINGS, Grouping
+from ..monitoring.small_numbers import LEAST
 from ..settings import settings
 from ..store.reads import ReadStore
 from ..table_files import frame_csv
@@ -110,10 +110,12 @@ def _reference() -> tuple[dict[tuple[str, str], bool] | None, str]:
 
 
 def _facts(statistics: ConcordanceReport) -> str:
-    everything = statistics.groups[EVERY]
+    everything, clusters = statistics.groups[EVERY], statistics.clusters
     readers = f"{statistics.readers} {'reader' if statistics.readers == 1 else 'readers'}"
-    counts = f"{everything.opinions:,} opinions on {everything.patients:,} patients by {readers}"
-    return f"{counts}; intervals of 95 % by patient"
+    counts = f"Opinions on fewer than {LEAST} {clusters.unit}"
+    if everything.opinions is not None:
+        counts = f"{everything.opinions:,} opinions on {everything.patients:,} {clusters.unit}"
+    return f"{counts} by {readers}; intervals of 95 % by {clusters.one}"
 
 
 def _summary(statistics: ConcordanceReport) -> None:
@@ -133,14 +135,29 @@ def _summary(statistics: ConcordanceReport) -> None:
         facts.append(("Time per read", f"{seconds[1]:.0f} s", f"quartiles {seconds[0]:.0f} to {seconds[2]:.0f} s"))
     tiles(facts)
     small(
-        "First opinions, given before the model was shown. Agreement is not correctness, and a change toward the model "
-        f'is no improvement. Fewer than {DEFAULTS.min_patients} patients behind a number: "too few cases".'
-        + (
-            f" {statistics.referenced:,} opinions have an entry in the reference standard."
-            if statistics.referenced
-            else ""
-        )
+        "First opinions, the last before the model was shown. Agreement is not correctness, and a change toward the "
+        f"model is no improvement. {_clusters(statistics)}{_referenced(statistics)}"
     )
+
+
+def _clusters(statistics: ConcordanceReport) -> str:
+    """Return what intervals are clustered by and why, and which numbers are withheld."""
+    unit = statistics.clusters.unit
+    unknown = {
+        "patients": "",
+        "studies": "Patients are not stored: intervals are by study, a study of several readers counted once, and too "
+        "narrow where patients have several. ",
+        "patients or studies": "Of some studies the patient is not stored: there intervals are by study. ",
+    }[unit]
+    return f'{unknown}Fewer than {LEAST} {unit} behind a number: "too few cases", and no count.'
+
+
+def _referenced(statistics: ConcordanceReport) -> str:
+    if statistics.referenced is None:
+        return f" Opinions on fewer than {LEAST} {statistics.clusters.unit} have an entry in the reference standard."
+    if statistics.referenced:
+        return f" {statistics.referenced:,} opinions have an entry in the reference standard."
+    return ""
 
 
 def _split(estimate: Estimate, *, percent: bool = False) -> tuple[str, str]:
@@ -152,11 +169,13 @@ def _split(estimate: Estimate, *, percent: bool = False) -> tuple[str, str]:
 
 
 def _figures(statistics: ConcordanceReport) -> None:
-    agreement = ConcordanceDisplay(statistics.by, statistics.groups)
+    agreement = ConcordanceDisplay(statistics.by, statistics.groups, statistics.clusters)
     _beside(agreement, f"agreement-{statistics.by}")
-    _beside(OpinionChangeDisplay(statistics.by, statistics.groups), f"changes-{statistics.by}")
-    if statistics.referenced:
-        _beside(AccuracyChangeDisplay(statistics.by, statistics.groups), f"accuracy-{statistics.by}")
+    _beside(OpinionChangeDisplay(statistics.by, statistics.groups, statistics.clusters), f"changes-{statistics.by}")
+    if statistics.referenced != 0:
+        _beside(
+            AccuracyChangeDisplay(statistics.by, statistics.groups, statistics.clusters), f"accuracy-{statistics.by}"
+        )
     else:
         small("Accuracy: no opinion here has an entry in a reference standard. One can be compared with above.")
     _beside(ReadingTimeDisplay(statistics.by, statistics.times), f"time-{statistics.by}")

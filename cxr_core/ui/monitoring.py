@@ -70,7 +70,7 @@ def monitoring_page() -> None:
         page_heading("Monitoring", _facts(statistics))
     with top, st.popover("Download", type="tertiary", icon=":material/download:", key="monitoring-all"):
         _downloads(statistics, chosen.run.record.model_sha256)
-    _alarms(statistics.watch)
+    _alarms(statistics.watch, statistics.clusters.one)
     _summary(statistics)
     _charts(statistics, chosen.by)
     _categories(statistics)
@@ -125,18 +125,18 @@ def _downloads(statistics: MonitoringReport, model: str) -> None:
         ("Reasons and devices, CSV", "categories", statistics.categories),
     ):
         download_button(
-            title, partial(_csv, frame), f"monitoring-{name}-csv", f"monitoring-{name}.csv", "text/csv",
-            model=model, required=True, role=Role.REVIEWER,
+            title, partial(_csv, frame, statistics.clusters.unit), f"monitoring-{name}-csv", f"monitoring-{name}.csv",
+            "text/csv", model=model, required=True, role=Role.REVIEWER,
         )  # fmt: skip
 
 
-def _csv(frame: pd.DataFrame) -> str:
-    with_notice = frame.copy()
-    with_notice.insert(0, "notice", NOTICE)
-    return frame_csv(with_notice)
+def _csv(frame: pd.DataFrame, unit: str) -> str:
+    stated = frame.assign(clustered_by=unit)
+    stated.insert(0, "notice", NOTICE)
+    return frame_csv(stated)
 
 
-def _alarms(watched: Watch) -> None:
+def _alarms(watched: Watch, cluster: str) -> None:
     """Write one line for each change, the last one first."""
     episodes = watched.episodes()[::-1]
     for episode in episodes[:_MOST_EPISODES]:
@@ -146,7 +146,7 @@ def _alarms(watched: Watch) -> None:
     if len(episodes) > _MOST_EPISODES:
         rate = f"{len(episodes) - _MOST_EPISODES} earlier ones are below. {rate}"
     if not episodes:
-        rate = f"No alarm in {len(watched.rows):,} reads that count, one of each patient in 30 days. {rate}"
+        rate = f"No alarm in {len(watched.rows):,} reads that count, one of each {cluster} in 30 days. {rate}"
     small(f"{rate} An alarm says that reads differ from the validation images, not that the model became worse.")
 
 
@@ -155,7 +155,7 @@ def _summary(statistics: MonitoringReport) -> None:
     quality, seconds = reads["quality"], reads["seconds"].dropna()
     flagged = reads["flagged"].dropna()
     facts = [
-        ("Images", f"{len(reads):,}", f"{reads['patient'].nunique():,} patients or studies"),
+        ("Images", f"{len(reads):,}", f"{reads['patient'].nunique():,} {statistics.clusters.unit}"),
         ("Refused", *_part(int((quality == "refused").sum()), len(reads))),
         ("With a warning", *_part(int((quality == "warning").sum()), len(reads))),
         ("Flagged", *_part(int(flagged.sum()), len(flagged))),
@@ -190,7 +190,7 @@ def _charts(statistics: MonitoringReport, by: Literal["day", "week"]) -> None:
     with right:
         if statistics.watch is not None:
             show_display(AlarmDisplay(statistics.watch, ChangeOptions().reads_per_false_alarm), "alarms")
-        _mixes(statistics.mixes)
+        _mixes(statistics)
     if rest:
         heading("Reasons and devices")
         small("No validation image has these, so each limit is from the other periods of this site.")
@@ -205,7 +205,7 @@ def _grid(statistics: MonitoringReport, names: list[str], by: Literal["day", "we
                 show_display(ControlChartDisplay.of(statistics.periods, name, by), f"chart-{key}")
 
 
-def _mixes(mixes: pd.DataFrame) -> None:
+def _mixes(statistics: MonitoringReport) -> None:
     rows = [
         (
             escape(f"{row.characteristic}: {row.category}"),
@@ -213,12 +213,15 @@ def _mixes(mixes: pd.DataFrame) -> None:
             f"{row.patients_of_reference:,}",
             escape(format_p_value(None if pd.isna(row.p_value) else row.p_value)),
         )
-        for row in mixes.itertuples()
+        for row in statistics.mixes.itertuples()
     ]
     if rows:
-        html('<div class="sr-small"><b>{title}</b></div>', title="Views and sexes, one image of each patient")
+        html(
+            '<div class="sr-small"><b>{title}</b></div>',
+            title=f"Views and sexes, one image of each {statistics.clusters.one}",
+        )
         with st.container(key="sr-fit-mixes"):
-            table(("category", "patients", "validation", "p"), rows, numbers=3)
+            table(("category", statistics.clusters.unit, "validation", "p"), rows, numbers=3)
 
 
 def _categories(statistics: MonitoringReport) -> None:

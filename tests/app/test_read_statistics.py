@@ -16,6 +16,7 @@ from cxr_core.formatting import format_estimate
 from cxr_core.monitoring import concordance_report
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
+from cxr_core.studies import Patient, StudyHeader
 from cxr_core.ui import downloads
 from cxr_core.ui.read_store import read_store
 from tests.reads import OPTIONS, made_up_reading, store_reads
@@ -94,7 +95,11 @@ def test_concordance_is_that_of_the_command(home, made, capsys):
     for group in found.groups.values():
         assert format_estimate(group.kappa) in shown
         assert format_estimate(group.model_only, percent=True) in shown
-    assert f"{found.groups['all'].opinions:,} opinions on {READS - 2} patients by 2 readers" in shown
+    assert (
+        f"{found.groups['all'].opinions:,} opinions on {READS - 2} studies by 2 readers; intervals of 95 % by study"
+        in shown
+    )
+    assert "Patients are not stored: intervals are by study" in shown
     assert main(["reads", "concordance", "--by", "month", "--csv"]) == 0
     assert made["concordance-csv"]() == capsys.readouterr().out
     assert audit.read()[0][-1].detail == "concordance-csv"
@@ -126,9 +131,27 @@ def test_readers_have_numbers_unless_names_are_allowed(home):
 def test_small_numbers_are_not_shown(home):
     add_reads(9)
     shown = page_html(opened("concordance"))
-    assert "too few cases (9 patients" in shown
-    assert "Fewer than 10 patients" in shown
+    assert "too few cases (fewer than 10 studies" in shown
+    assert "Opinions on fewer than 10 studies by 2 readers" in shown
+    assert "9 studies" not in shown
     assert "%" not in "".join(part for part in shown.split("<dd>")[1:7])
+
+
+def test_patients_are_named_where_they_are_stored(home, made):
+    home.setenv("SECOND_READ_IDENTITY", "store")
+    settings.cache_clear()
+    with closing(ReadStore()) as store:
+        for n in range(30):
+            header = StudyHeader("", "", "PA", Patient("Quendelzahn", f"QZ-{n // 2}"))
+            image = store.add_image("anna", f"image {n}".encode(), header=header)
+            read = store.save_read(image, made_up_reading(n), OPTIONS, "1", revealed=False)
+            store.add_opinion(read, "anna", "Mass", "present")
+    shown = page_html(opened("concordance"))
+    assert "on 15 patients by 1 reader; intervals of 95 % by patient" in shown
+    assert "are not stored" not in shown
+    rows = list(csv.DictReader(io.StringIO(made["concordance-csv"]())))
+    assert {row["clustered_by"] for row in rows} == {"patients"}
+    assert "QZ" not in shown + made["concordance-csv"]()
 
 
 def test_a_reference_standard_is_compared_and_a_bad_one_is_named_in_one_line(home):

@@ -60,7 +60,8 @@ def test_concordance_of_stored_opinions(stored, capsys, monkeypatch):
     assert float(found["agreement"]["value"]) == pytest.approx(16 / 24)
     assert float(found["kappa"]["value"]) == pytest.approx(cohen_kappa_score(reader, model))
     assert float(found["toward"]["value"]) == pytest.approx(4 / 24)
-    assert (found["agreement"]["patients"], found["agreement"]["notice"]) == ("24", NOTICE)
+    assert (found["agreement"]["clusters"], found["agreement"]["clustered_by"]) == ("24", "studies")
+    assert found["agreement"]["notice"] == NOTICE
     assert {row["label"] for row in rows} == {"all", "Mass"}
     by_reader = {row["reader"] for row in rows_of(capsys, "concordance", "--by", "reader")}
     assert by_reader == {"all", "Reader 1", "Reader 2"}
@@ -70,7 +71,8 @@ def test_concordance_of_stored_opinions(stored, capsys, monkeypatch):
     assert by_reader == {"all", "anna", "berta"}
     assert main(["reads", "concordance", "--by", "month"]) == 0
     text = capsys.readouterr().out
-    assert "all: 24 opinions, 24 patients" in text
+    assert "all: 24 opinions, 24 studies" in text
+    assert "Intervals of 95 % by study." in text
     # 1 to 23 seconds; none is known of the first read
     assert "time per read median 12 s, quartiles 6 to 18 s; 23 reads" in text
     assert "agreement   66.7% (46.7% to 82.0%)" in text
@@ -131,9 +133,9 @@ def test_reads_over_time_and_the_alarm(home, capsys):
     assert "60 images, compared with validation patients of nih_128: 747 patients." in text
     assert "Alarm " in text
     assert re.search(
-        r"^score: Mass: stability index \d\.\d+, limit 0\.\d+ \(60 patients\); outside$", text, re.MULTILINE
+        r"^score: Mass: stability index \d\.\d+, limit 0\.\d+ \(60 studies\); outside$", text, re.MULTILINE
     )
-    assert "age: stability index too few (0 patients)\n" in text
+    assert "age: stability index too few (0 studies)\n" in text
     assert re.search(r"view: AP 0, PA 60; p 0\.0\d\d\n", text)
     assert "higher" in text
     assert "No alarm" not in text

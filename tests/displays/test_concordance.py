@@ -18,7 +18,9 @@ from cxr_core.displays import (
 )
 from cxr_core.displays.monitoring import describe_episode
 from cxr_core.metrics import Opinions, ReadingTime, concordance
-from cxr_core.monitoring import Alarm, Contribution, Episode, Watch
+from cxr_core.monitoring import Alarm, Clusters, Contribution, Episode, Watch
+
+CLUSTERS = Clusters({}, "studies")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def groups():
 
 
 def test_agreement_and_both_disagreements_are_drawn(groups):
-    display = ConcordanceDisplay("label", groups)
+    display = ConcordanceDisplay("label", groups, CLUSTERS)
     kappa, disagreements = display.chart().panels
     (dots,) = (mark for mark in kappa.marks if hasattr(mark, "x"))
     assert list(dots.x) == [groups[name].kappa.value for name in dots.y]
@@ -50,7 +52,7 @@ def test_agreement_and_both_disagreements_are_drawn(groups):
 
 
 def test_changes_are_drawn_in_both_directions(groups):
-    chart = OpinionChangeDisplay("label", groups).chart()
+    chart = OpinionChangeDisplay("label", groups, CLUSTERS).chart()
     toward, away = chart.panels[0].marks
     assert list(toward.x) == [groups[name].toward.value for name in toward.y]
     assert max(away.x) == 0
@@ -58,7 +60,7 @@ def test_changes_are_drawn_in_both_directions(groups):
 
 
 def test_accuracy_stands_before_and_after(groups):
-    display = AccuracyChangeDisplay("label", groups)
+    display = AccuracyChangeDisplay("label", groups, CLUSTERS)
     sensitivity, _ = display.chart().panels
     before, after = sensitivity.marks
     assert list(after.x) == [groups[name].sensitivity.after.value for name in after.y]
@@ -67,7 +69,7 @@ def test_accuracy_stands_before_and_after(groups):
     assert "Hernia" in sensitivity.y.names
     table = display.table().set_index(["label", "number", "when"])
     assert table.loc[("Mass", "specificity", "difference"), "value"] == groups["Mass"].specificity.difference.value
-    assert AccuracyChangeDisplay("label", {}).chart().panels[0].message == "no reference standard"
+    assert AccuracyChangeDisplay("label", {}, CLUSTERS).chart().panels[0].message == "no reference standard"
 
 
 def periods(series="flagged"):
@@ -157,7 +159,9 @@ def test_the_time_per_read_is_drawn_where_there_is_one():
 
 def test_all_are_drawn_on_paper_and_on_a_page(groups):
     alarm = AlarmDisplay(Watch(np.arange(4), np.array([0.1, 0.4, 0.3, 0.2]), ()), 10_000)
-    displays = [kind("label", groups) for kind in (ConcordanceDisplay, OpinionChangeDisplay, AccuracyChangeDisplay)]
+    displays = [
+        kind("label", groups, CLUSTERS) for kind in (ConcordanceDisplay, OpinionChangeDisplay, AccuracyChangeDisplay)
+    ]
     for display in (*displays, alarm, *(ControlChartDisplay.of(periods(s), s, "week") for s in ("reads", "seconds"))):
         chart = display.chart()
         assert plotly_figure(chart).data

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from ..bootstrap import BootstrapOptions, patient_sums, sum_replicates
+from ..bootstrap import BootstrapOptions
+from ..patient_sums import patient_sums, sum_replicates
 
 __all__ = ["logistic_lines", "logistic_shifts", "one_step_replicates"]
 
