@@ -43,8 +43,8 @@ class ReadChoice:
 
     Attributes:
         reader: who read.
-        viewer: who looks. Findings that this reader has not asked for yet are hidden from this reader, so that a
-            choice by label or state leaves such reads out.
+        viewer: who looks. Findings of an image that this reader has and has not asked for yet are hidden, so that a
+            choice by label or state leaves all reads of it out.
         since, until: times in UTC, ISO 8601; ``until`` is not included.
         model: id of the model.
         label: of a finding that the model has.
@@ -84,6 +84,7 @@ class HistoryRow(ReadSummary):
         states: state of each label, in the order of the card; empty where the image was refused.
         opinions: number of findings of the image that the reader gave an opinion of.
         name: of the file; empty unless identity is stored and was asked for.
+        hidden: whether the findings are hidden from the viewer, who has the same image and has not asked for them.
     """
 
     view: str
@@ -92,15 +93,12 @@ class HistoryRow(ReadSummary):
     states: dict[str, str]
     opinions: int
     name: str = field(default="", repr=False)
+    hidden: bool = False
 
     @property
     def above(self) -> tuple[str, ...]:
         """Labels that are above their threshold."""
         return tuple(label for label, state in self.states.items() if state == "above")
-
-    def is_hidden_from(self, viewer: str) -> bool:
-        """Return whether the findings are hidden: the viewer read the image and has not asked for them."""
-        return self.revealed is None and self.reader == viewer
 
 
 @dataclass(frozen=True)
@@ -132,15 +130,36 @@ def matching_reads(store: ReadStore, choice: ReadChoice, words: str = "") -> lis
     }
     where = [condition for name, condition in conditions.items() if getattr(choice, name)]
     if choice.label or choice.state:
-        where += [_HAS_FINDING, "(reads.revealed IS NOT NULL OR reads.reader <> :viewer)"]
+        where.append(_HAS_FINDING)
     columns = "reads.id, reads.image" + (", reads.study, images.identity" if words else "")
     query = f"SELECT {columns} {_FROM} WHERE {' AND '.join(where) or '1 = 1'} ORDER BY reads.created DESC, reads.id"
     used = {name: value for name, value in asdict(choice).items() if f":{name}" in query}
     with transaction(store._engine) as connection:
         rows = connection.execute(text(query), used).fetchall()
+    if choice.label or choice.state:
+        hidden = _hidden_images(store, choice.viewer)
+        rows = [row for row in rows if row.image not in hidden]
     if words:
         rows = [row for row in rows if _names(opened_identity(row.study, row.image, row.identity)[2], words.casefold())]
     return [ReadKey(row.id, row.image) for row in rows]
+
+
+def _hidden_images(store: ReadStore, viewer: str) -> frozenset[str]:
+    """Return the images of a reader whose findings this reader has not asked for, whoever read them too.
+
+    An image that waits to be read is one of them; one that the gate refused, of which there are none, is not.
+    """
+    query = text(
+        "SELECT images.digest, reads.id, reads.revealed, "
+        "EXISTS (SELECT 1 FROM read_findings WHERE read_id = reads.id) AS has_findings "
+        "FROM images JOIN studies ON studies.id = images.study "
+        "LEFT JOIN reads ON reads.study = images.study AND reads.image = images.digest AND reads.reader = :viewer "
+        "WHERE studies.reader = :viewer AND images.deleted = 0"
+    )
+    with transaction(store._engine) as connection:
+        rows = connection.execute(query, {"viewer": viewer}).fetchall()
+    shown = {row.digest for row in rows if row.revealed is not None}
+    return frozenset(row.digest for row in rows if row.id is None or row.has_findings) - shown
 
 
 def _names(header: StudyHeader | None, words: str) -> bool:
@@ -150,13 +169,14 @@ def _names(header: StudyHeader | None, words: str) -> bool:
     return words in "\n".join((patient.name, patient.patient_id, header.accession_number)).casefold()
 
 
-def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool) -> Iterator[HistoryRow]:
+def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool, viewer: str = "") -> Iterator[HistoryRow]:
     """Yield the lines of reads in their order; those that were deleted since are left out.
 
     Args:
         store: of the reads.
         reads: their ids.
         identity: whether patient and study are read, where they are stored.
+        viewer: who looks, as in :class:`ReadChoice`.
 
     Raises:
         StoreDamaged: a record cannot be read.
@@ -168,6 +188,7 @@ def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool) -> I
         "AND opinions.image = reads.image AND opinions.reader = reads.reader) AS opinions"
     )
     query = text(f"SELECT {columns} {_FROM} WHERE reads.id IN :ids").bindparams(bindparam("ids", expanding=True))
+    hidden = _hidden_images(store, viewer)
     for start in range(0, len(reads), _AT_ONCE):
         ids = list(reads[start : start + _AT_ONCE])
         with transaction(store._engine) as connection:
@@ -190,7 +211,8 @@ def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool) -> I
             name, _, header = opened_identity(row.study, row.image, row.identity if identity else None)
             yield HistoryRow(
                 row.id, row.study, row.image, row.reader, row.created, row.revealed, row.seconds, row.model_id,
-                row.model_sha256, row.operating_point, row.quality, header, opinions=row.opinions, name=name, **facts,
+                row.model_sha256, row.operating_point, row.quality, header, opinions=row.opinions, name=name,
+                hidden=row.image in hidden, **facts,
             )  # fmt: skip
 
 

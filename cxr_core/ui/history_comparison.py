@@ -73,7 +73,7 @@ def show_comparison(scope: ReadScope, read: str, other: str) -> bool:
             copy_address(**{"read": first.id, "with": second.id})
             back = {"with": ""}
             st.button("Back to the read", icon=":material/arrow_back:", type="tertiary", on_click=go, kwargs=back)
-    if any(row.is_hidden_from(scope.viewer) for row in (first, second)):
+    if first.hidden or second.hidden:
         refusal("Findings not shown yet", ("Open the image in the worklist and show its findings first.",))
         return True
     if not image_path(first.study, first.image).is_file() or not image_path(second.study, second.image).is_file():

@@ -43,7 +43,7 @@ CSV_COLUMNS = (
     "read", "time", "study", "image", "view", "model", "model_version", "model_sha256", "operating_point", "above",
     "quality", "reader", "seconds_on_screen", "findings_shown", "opinions", "notice",
 )  # fmt: skip
-"""One line per read. ``above`` is empty where the findings are hidden from who downloads."""
+"""One line per read. ``above`` and ``quality`` are empty where the findings are hidden from who downloads."""
 
 PATIENT_COLUMNS = ("patient", "patient_id", "study_date", "accession_number")
 """After the time, where identity is stored."""
@@ -192,7 +192,9 @@ def _table(keys: Sequence[ReadKey], scope: ReadScope, readers: Sequence[str], id
     start = (page - 1) * ROWS_PER_PAGE
     ids = [key.read for key in keys[start : start + ROWS_PER_PAGE]]
     titles = reader_titles(scope, readers) if scope.sees_all else {}
-    rows = [_line(row, scope, titles) for row in history_rows(read_store(), ids, identity=identity)]
+    rows = [
+        _line(row, scope, titles) for row in history_rows(read_store(), ids, identity=identity, viewer=scope.viewer)
+    ]
 
     def on_open() -> None:
         read = st.session_state["history"].open
@@ -215,7 +217,7 @@ def _turn(title: str, icon: str, page: int, enabled: bool) -> None:
 
 def _line(row: HistoryRow, scope: ReadScope, titles: dict[str, str]) -> dict[str, Any]:
     """Return a row of the table, as text."""
-    hidden = row.is_hidden_from(scope.viewer)
+    hidden = row.hidden
     above = [display_name(label) for label in row.above]
     if hidden:
         stated = "findings not shown yet"
@@ -237,7 +239,8 @@ def _line(row: HistoryRow, scope: ReadScope, titles: dict[str, str]) -> dict[str
         "point": row.operating_point + (", prevalence assumed" if row.prevalence else ""),
         "above": stated,
         "kind": "hidden" if hidden else "above" if above else "none",
-        "quality": {"warning": "warnings"}.get(row.quality, row.quality),
+        # a warning may be that another window changes a finding
+        "quality": "" if hidden else {"warning": "warnings"}.get(row.quality, row.quality),
         "reader": titles.get(row.reader, ""),
         "seconds": duration(row.seconds) if row.seconds else "",
         "opinions": row.opinions,
@@ -250,8 +253,8 @@ def _download(keys: Sequence[ReadKey], scope: ReadScope, readers: Sequence[str],
 
     def table() -> str:
         columns = (*CSV_COLUMNS[:2], *(PATIENT_COLUMNS if identity else ()), *CSV_COLUMNS[2:])
-        rows = history_rows(store, [key.read for key in keys], identity=identity)
-        return csv_text(columns, (_csv_line(row, viewer, titles) for row in rows))
+        rows = history_rows(store, [key.read for key in keys], identity=identity, viewer=viewer)
+        return csv_text(columns, (_csv_line(row, titles) for row in rows))
 
     download_button(
         "Download CSV", table, "reads-csv", "second-read-history.csv", "text/csv",
@@ -259,7 +262,7 @@ def _download(keys: Sequence[ReadKey], scope: ReadScope, readers: Sequence[str],
     )  # fmt: skip
 
 
-def _csv_line(row: HistoryRow, viewer: str, titles: dict[str, str]) -> dict[str, object]:
+def _csv_line(row: HistoryRow, titles: dict[str, str]) -> dict[str, object]:
     header = row.header
     line: dict[str, object] = {
         "read": row.id,
@@ -271,8 +274,8 @@ def _csv_line(row: HistoryRow, viewer: str, titles: dict[str, str]) -> dict[str,
         "model_version": row.model_version,
         "model_sha256": row.model_sha256,
         "operating_point": row.operating_point,
-        "above": "" if row.is_hidden_from(viewer) else "; ".join(row.above),
-        "quality": row.quality,
+        "above": "" if row.hidden else "; ".join(row.above),
+        "quality": "" if row.hidden else row.quality,
         "reader": titles.get(row.reader, ""),
         "seconds_on_screen": round(row.seconds, 1),
         "findings_shown": row.revealed or "",

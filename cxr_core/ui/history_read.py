@@ -46,7 +46,7 @@ def show_read(scope: ReadScope, read: str) -> bool:
         refusal("The image is gone", (_GONE,))
         return True
     stored = read_store().read(row.id)
-    card, hidden = card_of_read(stored), row.is_hidden_from(scope.viewer)
+    card, hidden = card_of_read(stored), row.hidden
     header, name = _identity(scope, row)
     opened = open_read(stored, card, header, name, hidden=hidden)
     with st.container(key="history-remarks"):
@@ -61,7 +61,7 @@ def show_read(scope: ReadScope, read: str) -> bool:
         _facts(scope, row, stored, card, hidden=hidden)
         _compare_with(scope, row)
         if not hidden:
-            _report(row, stored, card, name, with_patient=header is not None)
+            _report(scope, row, card)
     return True
 
 
@@ -140,7 +140,7 @@ def _remarks(
         remarks["Not shown to the reader."] = "The reader has not asked for these findings yet."
     if scope.sees_all and not scope.is_own(row):
         title = reader_titles(scope, [row.reader])[row.reader]
-        remarks["Read of another reader."] = f"{title}. It cannot be opened in your worklist."
+        remarks["Read of another reader."] = f"{title}. {'' if hidden else 'It cannot be opened in your worklist.'}"
     now = card_of(row.model_sha256)
     if now is None:
         known = "It is shown as it was stored." if card is not None else (
@@ -193,13 +193,13 @@ def _facts(scope: ReadScope, row: HistoryRow, stored: StoredRead, card: ModelCar
 
 def _compare_with(scope: ReadScope, row: HistoryRow) -> None:
     """Offer the other reads of the image, those by another model or operating point first."""
-    if row.is_hidden_from(scope.viewer):
+    if row.hidden:
         return
     keys = matching_reads(read_store(), scope.choice(image=row.image))
     others = [
         other
         for other in history_rows(read_store(), [key.read for key in keys if key.read != row.id], identity=False)
-        if other.states and not other.is_hidden_from(scope.viewer)
+        if other.states
     ]
     if not others or not row.states:
         return
@@ -217,19 +217,24 @@ def _compare_with(scope: ReadScope, row: HistoryRow) -> None:
     )  # fmt: skip
 
 
-def _report(row: HistoryRow, stored: StoredRead, card: ModelCard | None, name: str, *, with_patient: bool) -> None:
+def _report(scope: ReadScope, row: HistoryRow, card: ModelCard | None) -> None:
     """Offer the report of the read, with the time of then."""
     if card is None:
         return
-    store = read_store()
+    store, read = read_store(), row.id
 
     def report() -> bytes:
+        # found again, so that nothing of a read that is deleted meanwhile is kept for its report
         try:
+            row = scope.row(read, identity=settings().identity == "store")
+            if row is None:
+                raise CxrError(_GONE)
             data = store.load(row.study, row.image)
         except CxrError:
             raise CxrError(_GONE) from None
-        opinions = store.opinions(row.study, row.image)
-        return read_pdf(stored, opinions, data, name, card, identity=with_patient and settings().identity != "off")
+        header, name = _identity(scope, row)
+        opinions, identity = store.opinions(row.study, row.image), header is not None and settings().identity != "off"
+        return read_pdf(store.read(read), opinions, data, name, card, identity=identity)
 
     make: Callable[[], bytes] = report
     download_button(

@@ -64,7 +64,7 @@ class ReadScope:
     def row(self, read: str, *, identity: bool) -> HistoryRow | None:
         """Return the line of a read; None where there is none with this id, or the visitor may not see it."""
         keys = matching_reads(read_store(), self.choice(read=read)) if read else []
-        return next(history_rows(read_store(), [key.read for key in keys], identity=identity), None)
+        return next(history_rows(read_store(), [key.read for key in keys], identity=identity, viewer=self.viewer), None)
 
     def is_own(self, row: HistoryRow) -> bool:
         """Return whether the visitor made the read."""

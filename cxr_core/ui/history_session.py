@@ -1,17 +1,23 @@
 """A stored read for the viewer: its image and maps by the routes of the reading page, without touching the worklist.
 
 The read has a worklist of one image and a page session of its own, so that the tab's worklist, its uploads and what the
-browser knows of it go on as they are. Nothing is read again: the image is decoded, as it was read then.
+browser knows of it go on as they are. Nothing is read again: the image is decoded, as it was read then. Once the read
+is deleted, it leaves the memory of the tab too.
 """
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import streamlit as st
 
+from ..errors import CxrError
 from ..model import ModelCard, Predictor
+from ..store.read_history import ReadChoice, matching_reads
 from ..store.read_record import StoredRead
 from ..studies import StudyHeader
 from .chrome import asset
@@ -19,10 +25,11 @@ from .history_scope import read_store
 from .reading_jobs import WorklistReader
 from .reading_messages import worklist_body
 from .server.page_sessions import HISTORY, open_page_session, worklist_path
+from .session_cleanup import at_every_poll
 from .viewer import VIEWER_SCRIPTS
 from .worklist import Worklist, WorklistImage
 
-__all__ = ["OpenedRead", "open_read", "stored_findings", "stored_reader", "stored_viewer"]
+__all__ = ["OpenedRead", "open_read", "release_deleted", "stored_findings", "stored_reader", "stored_viewer"]
 
 
 def _script(*names: str) -> str:
@@ -44,6 +51,15 @@ _FINDINGS = st.components.v2.component(
     css=asset("history_findings.css"),
     js=_script("store.js", "history_findings.js"),
 )
+
+
+RELEASE_SECONDS = 10.0
+"""A read that was deleted is in the memory of a tab that shows it for at most so long, and a second."""
+
+_OPENED: WeakKeyDictionary[WorklistReader, str] = WeakKeyDictionary()
+"""What decodes the images of opened reads, and the id of each read."""
+
+_CHECKED = [0.0]
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,8 @@ def open_read(
         hidden: whether the findings are hidden; then none leaves the server.
     """
     key = (stored.summary.id, hidden, len(stored.reading.under_changes), card is None)
-    if st.session_state.get("history_read") != key:
+    known: WorklistReader | None = st.session_state.get("history_reader")
+    if known is None or not known.images.images or st.session_state.get("history_read") != key:
         # of another read of the same image nothing must stay in the browser
         st.session_state.pop(HISTORY, None)
         st.session_state["history_reader"] = stored_reader(stored, card, header, name, hidden=hidden)
@@ -120,7 +137,25 @@ def stored_reader(
         image.status = "refused"
     images = Worklist()
     images.images, images.chosen, images.read_first = {image.digest: image}, image.digest, hidden
-    return WorklistReader(images, cast(Predictor, _StoredCard(card)))
+    reader = WorklistReader(images, cast(Predictor, _StoredCard(card)))
+    _OPENED[reader] = summary.id
+    return reader
+
+
+@at_every_poll
+def release_deleted() -> int:
+    """Release the opened reads that were deleted, by whichever process; return their number."""
+    opened, now = dict(_OPENED), time.monotonic()
+    if not opened or now - _CHECKED[0] < RELEASE_SECONDS:
+        return 0
+    _CHECKED[0], released = now, 0
+    for reader, read in opened.items():
+        with suppress(CxrError):
+            if not matching_reads(read_store(), ReadChoice(read=read)):
+                reader.images.shared.take_all()
+                del _OPENED[reader]
+                released += 1
+    return released
 
 
 def stored_viewer() -> None:

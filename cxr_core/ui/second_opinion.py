@@ -79,12 +79,13 @@ def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> D
 def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
     """Draw what the reader can do about one image: corrections, reading it anyway, settings and downloads."""
     reading = image.reading
-    hidden = image.status == "read" and images.is_hidden(image)
+    # also while it is read again, of the reading of before
+    hidden = images.is_hidden(image)
     if reading is not None and image.has_file and image.status != "unreadable":
         _corrections(image, reading)
         if not reading.findings:
             _override(image, card)
-    if hidden:
+    if hidden and image.status == "read":
         # the key S is the panel's: it must act on the image on the screen, which may be ahead of this script run
         st.button("Show findings (S)", type="primary", on_click=_show, args=(images, image), width="stretch")
         if problem := st.session_state.pop("reveal_problem", ""):

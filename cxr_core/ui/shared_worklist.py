@@ -84,8 +84,8 @@ class SharedWorklist:
     def used_bytes(self) -> int:
         """Return how many bytes of files the worklist holds, those of the last removal too."""
         removal = self.removal
-        removed = [] if removal is None else removal.entries()
-        return sum(len(image.data or b"") for image in (*self.images.values(), *removed))
+        removed = {} if removal is None else {image.digest: image for image in removal.entries()}
+        return sum(len(image.data or b"") for image in (removed | self.images).values())
 
     def free_bytes(self) -> int:
         """Return how many bytes of files can still be added, by the setting ``session_mb``."""
@@ -101,6 +101,7 @@ class SharedWorklist:
         added: list[str] = []
         present: list[str] = []
         images, free = dict(self.images), self.free_bytes()
+        removed = {} if self.removal is None else {image.digest: image for image in self.removal.entries()}
         full = f"the worklist holds at most {settings().session_mb} MB of files"
         reason = full if skipped else ""
         for name, data, digest, header in examined:
@@ -116,6 +117,11 @@ class SharedWorklist:
                 if image is None:
                     path = shown_name(name)
                     image = WorklistImage(digest, path.rpartition("/")[2], data, header, upload, position, path=path)
+                    if (before := removed.get(digest)) is not None:
+                        # what the reader has seen and stated of it is not undone by removing it
+                        before.data, before.upload, before.position, image = data, upload, position, before
+                        if image.status == "unreadable":
+                            image.requeue()
                     images[digest] = image
                     added.append(digest)
                     continue

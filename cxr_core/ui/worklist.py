@@ -259,7 +259,9 @@ class Worklist:
         self.changed()
 
     def _release(self, image: WorklistImage) -> None:
-        """Release an image whose removal can no longer be undone; one that was added since stays stored."""
+        """Release an image whose removal can no longer be undone; one that was added again stays."""
+        if self.images.get(image.digest) is image:
+            return
         image.unload()
         if self.keeper is not None and image.digest not in self.images:
             self.keeper.removed(image)
@@ -291,8 +293,3 @@ class Worklist:
             if self.removal is not None:
                 self.removal.discard()
                 self.removal = None
-
-    def clear(self) -> None:
-        """Release all images, those of the last removal too."""
-        self.shared.take_all()
-        self.changed()

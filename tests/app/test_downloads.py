@@ -82,7 +82,7 @@ def test_image_downloads_of_an_unloaded_image_are_refused_and_findings_are_not(a
         with pytest.raises(CxrError, match="The image was unloaded"):
             makes[name]()
     assert "Image no longer in memory" in printed(makes["reports-pdf"]())[0]
-    app.session_state["worklist"].clear()
+    app.session_state["worklist"].shared.take_all()
     for name in ("report-pdf", "reports-pdf"):
         with pytest.raises(CxrError, match="removed from the worklist"):
             makes[name]()

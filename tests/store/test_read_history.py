@@ -6,6 +6,7 @@ from cxr_core.settings import settings
 from cxr_core.store.database import transaction
 from cxr_core.store.read_history import ReadChoice, history_rows, matching_reads, present_choices
 from cxr_core.store.reads import ReadStore
+from tests.reads import reveal
 from tests.store.test_reads import HEADER, read_of
 from tests.store.test_sealing import KEY
 
@@ -56,9 +57,32 @@ def test_a_choice_by_state_tells_nothing_of_findings_that_the_viewer_has_not_ask
     for choice in ({"state": "not_evaluated"}, {"label": "Mass"}):
         assert ids(store, viewer="anna", **choice) == [shown]
         assert set(ids(store, viewer="bert", **choice)) == {shown, hidden}
-    rows = {row.id: row for row in history_rows(store, [shown, hidden], identity=False)}
-    assert [rows[read].is_hidden_from("anna") for read in (shown, hidden)] == [False, True]
-    assert not rows[hidden].is_hidden_from("bert")
+    rows = history_rows(store, [shown, hidden], identity=False, viewer="anna")
+    assert [row.hidden for row in rows] == [False, True]
+    assert not any(row.hidden for row in history_rows(store, [shown, hidden], identity=False, viewer="bert"))
+
+
+def test_the_reads_of_others_of_an_image_are_hidden_until_the_viewer_has_asked_for_its_findings(store):
+    image, other = read_of(store, b"one", "bert", revealed=True)
+    elsewhere = read_of(store, b"two", "bert", revealed=True)[1]
+
+    def hidden() -> list[str]:
+        rows = list(history_rows(store, [other, elsewhere], identity=False, viewer="anna"))
+        unlisted = {row.id for row in rows} - set(ids(store, viewer="anna", state="not_evaluated"))
+        assert unlisted == {row.id for row in rows if row.hidden}
+        return [row.id for row in rows if row.hidden]
+
+    # a lead who does not read the image sees what was read of it
+    assert hidden() == []
+    # it waits to be read
+    own = store.add_image("anna", b"one")
+    assert own.digest == image.digest
+    assert hidden() == [other]
+    read = read_of(store, b"one", "anna")[1]
+    assert hidden() == [other]
+    assert not any(row.hidden for row in history_rows(store, [other, read], identity=False, viewer="bert"))
+    reveal(store, read)
+    assert hidden() == []
 
 
 @pytest.mark.parametrize("key", ["", KEY])

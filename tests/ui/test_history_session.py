@@ -3,19 +3,24 @@
 import time
 from contextlib import closing
 from dataclasses import asdict, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 
+from cxr_core.access import LOCAL
 from cxr_core.explain import heat_map
 from cxr_core.imaging import phantom_dicom
 from cxr_core.labels import LABELS
 from cxr_core.reading import open_image
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
-from cxr_core.ui.history_session import stored_reader
+from cxr_core.ui import history_session
+from cxr_core.ui.history_session import RELEASE_SECONDS, release_deleted, stored_reader
 from cxr_core.ui.read_store import read_store
 from cxr_core.ui.reading_messages import image_content
+from cxr_core.ui.server import page_sessions
+from cxr_core.ui.server.page_sessions import HISTORY, READING, PageSession
 from tests.reads import OPTIONS, made_up_reading
 
 DATA = phantom_dicom(256, 224)
@@ -79,3 +84,42 @@ def test_nothing_of_hidden_findings_is_sent(read_of):
     assert contents[0]["findings"] is None
     assert contents[0]["hidden"]
     assert contents[0] == contents[1]
+
+
+def test_a_read_that_is_deleted_leaves_the_memory_of_the_tab(read_of, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(history_session.time, "monotonic", lambda: now)
+    monkeypatch.setattr(history_session, "_CHECKED", [0.0])
+    monkeypatch.setattr(history_session, "_OPENED", WeakKeyDictionary())
+    stored, card = read_of()
+    reader = stored_reader(stored, card, None, "image", hidden=False)
+    assert release_deleted() == 0
+    assert reader.images.images
+    with closing(ReadStore()) as store:
+        store.delete_study(LOCAL, stored.summary.study)
+    # within the time that is stated
+    now += RELEASE_SECONDS - 1
+    assert release_deleted() == 0
+    now += 1
+    assert release_deleted() == 1
+    assert reader.images.images == {}
+    assert release_deleted() == 0
+
+
+def test_a_read_that_was_opened_leaves_memory_with_its_tab_and_the_worklist_does_not(read_of, monkeypatch):
+    existing = {"a", "b"}
+    monkeypatch.setattr(page_sessions, "_PAGE_SESSIONS", {})
+    monkeypatch.setattr(page_sessions, "session_exists", existing.__contains__)
+    stored, card = read_of()
+    sessions = [
+        PageSession(name, stored_reader(stored, card, None, "image", hidden=False), key)
+        for name in "ab"
+        for key in (READING, HISTORY)
+    ]
+    page_sessions._PAGE_SESSIONS |= {session._name: session for session in sessions}
+    assert page_sessions.forget_ended() == 0
+    existing.remove("a")
+    assert page_sessions.forget_ended() == 2
+    assert list(page_sessions._PAGE_SESSIONS.values()) == sessions[2:]
+    # the worklist is of the person
+    assert [bool(session.images.images) for session in sessions] == [True, False, True, True]

@@ -1,6 +1,7 @@
 """Opinions of the reader: what the route takes and refuses, what is kept with the image, and what is stored first."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
@@ -10,6 +11,7 @@ from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.labels import display_name
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
+from cxr_core.ui import second_opinion
 from cxr_core.ui.opinions import COMMENT_LENGTH, add_opinion, asked_findings, opinions_message, reveal, set_read_first
 from cxr_core.ui.server.page_sessions import HISTORY
 from cxr_core.ui.server.worklist_routes import OPINION_BYTES
@@ -214,6 +216,48 @@ def test_findings_that_were_shown_once_stay_so_for_later_opinions(server, predic
     set_read_first(images, True)
     assert images.is_hidden(image)
     assert add_opinion(images, image, "Mass", "absent").revealed
+
+
+def test_an_image_that_is_added_again_before_its_removal_is_final_keeps_its_first_opinion(server, predictor):  # noqa: F811
+    images = server.tab().images
+    image = add_read_without_store(images, predictor)
+    set_read_first(images, True)
+    add_opinion(images, image, "Mass", "absent")
+    images.remove(image.digest)
+    images.add([("again.dcm", image.data)], max_images=9)
+    assert images.used_bytes() == len(image.data)
+    (same,) = images.images.values()
+    add_opinion(images, same, "Mass", "present")
+    assert [one.opinion for one in same.opinions] == ["absent", "present"]
+    assert same.findings_shown
+    # neither the end of the removal nor its undo takes the file away
+    images.undo_removal()
+    images.remove(image.digest)
+    images.add([("again.dcm", image.data)], max_images=9)
+    images.forget_removed()
+    assert images.images[image.digest].data
+    # removed for good: it begins anew
+    images.remove(image.digest)
+    images.forget_removed()
+    assert image.data is None
+
+
+def test_nothing_of_small_changes_is_drawn_while_a_hidden_image_is_read_again(server, predictor, monkeypatch):  # noqa: F811
+    images, drawn = server.tab().images, []
+    image = add_read_without_store(images, predictor)
+    for name in ("stability_note", "image_downloads", "reading_settings", "read_first_switch", "_corrections"):
+        monkeypatch.setattr(second_opinion, name, lambda *_, name=name: drawn.append(name))
+    monkeypatch.setattr(second_opinion.st, "container", nullcontext)
+    monkeypatch.setattr(second_opinion.st, "button", lambda *_, **__: drawn.append("reveal"))
+    set_read_first(images, True)
+    for status in ("read", "waiting"):
+        image.status = status
+        second_opinion._actions(image, images, predictor.card)
+    assert drawn.count("reveal") == 1
+    assert not {"stability_note", "image_downloads"} & set(drawn)
+    image.revealed = True
+    second_opinion._actions(image, images, predictor.card)
+    assert "stability_note" in drawn
 
 
 def add_read_without_store(images, predictor):

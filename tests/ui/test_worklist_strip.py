@@ -107,7 +107,7 @@ def test_a_removed_study_comes_back_with_its_readings(predictor, everything):
     assert images.chosen == taken[0]
     assert worklist_message(images)["removed"] == []
     images.remove(*taken)
-    images.clear()
+    images.shared.take_all()
     assert images.removal is None
 
 

@@ -118,7 +118,6 @@ def test_a_tab_is_told_what_another_has_changed_and_not_what_it_did_itself(sessi
         reveal_hidden,
         lambda: one.remove(digest),
         one.undo_removal,
-        one.clear,
     ):
         change()
         assert (one.is_outdated(), two.is_outdated()) == (False, True)

@@ -24,6 +24,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ...access import Role
 from ..reading_jobs import WorklistReader
+from ..session_cleanup import at_every_poll
 from ..visitor import visitor_of_request
 from ..worklist import Worklist
 from .browser_cookie import reader_name, reader_of_request
@@ -37,6 +38,7 @@ __all__ = [
     "PageSession",
     "belongs_to",
     "close_page_session",
+    "forget_ended",
     "is_connected",
     "open_page_session",
     "page_session",
@@ -130,7 +132,7 @@ _CHANGING = threading.Lock()
 def open_page_session(reader: WorklistReader, key: str = READING, images: Worklist | None = None) -> PageSession:
     """Return a page session of the tab whose script runs, opened by its first call: by default of the reading page.
 
-    It is kept in the session state and thus ends with a sign-out; those of tabs that have ended are forgotten here.
+    It is kept in the session state and thus ends with a sign-out.
     """
     context = get_script_run_ctx()
     session = context.session_id if context is not None else ""
@@ -140,11 +142,23 @@ def open_page_session(reader: WorklistReader, key: str = READING, images: Workli
     current.reader, current.images, current.owner = reader, images or reader.images, reader_name()
     with _CHANGING:
         for name, other in list(_PAGE_SESSIONS.items()):
-            ended = other.key == key if other.session == session else not session_exists(other.session)
-            if other is not current and ended:
+            if other is not current and (other.session, other.key) == (session, key):
                 del _PAGE_SESSIONS[name]
         _PAGE_SESSIONS[current._name] = current
     return current
+
+
+@at_every_poll
+def forget_ended() -> int:
+    """Forget the page sessions of tabs that have ended, with the stored reads opened in them; return their number."""
+    with _CHANGING:
+        ended = [one for one in _PAGE_SESSIONS.values() if not session_exists(one.session)]
+        for one in ended:
+            del _PAGE_SESSIONS[one._name]
+    for one in ended:
+        if one.key == HISTORY:
+            one.images.shared.take_all()
+    return len(ended)
 
 
 def close_page_session() -> None:
