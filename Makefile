@@ -53,6 +53,7 @@ bench: $(VENV)/.dev $(PEERS)/.bench
 	$(RUN) -m benchmarks.operating_point
 	$(RUN) -m benchmarks.opening
 	$(RUN) -m benchmarks.pages
+	$(RUN) -m benchmarks.stored_pages
 
 growth: $(VENV)/.dev
 	$(RUN) -m benchmarks.growth

@@ -71,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("home", "runs", "audit"):
             os.environ[f"SECOND_READ_{name.upper()}"] = str(Path(folder) / name)
-        os.environ["SECOND_READ_KEEP"] = "store"
+        # nothing of the store is as old as that: deletion would run beside the pages
+        os.environ |= {"SECOND_READ_KEEP": "store", "SECOND_READ_KEEP_DAYS": "3650"}
         os.environ.pop("SECOND_READ_DATABASE_URL", None)
         os.chdir(PROJECT)
         settings.cache_clear()

@@ -8,7 +8,6 @@ complementary suppression: Hundepool et al., Statistical Disclosure Control (201
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Set
 from dataclasses import replace
 
@@ -33,7 +32,7 @@ __all__ = ["LEAST", "WITHHELD", "withheld", "withhold_small", "withhold_small_ti
 LEAST = DEFAULTS.min_patients
 """Patients that must be behind a number."""
 
-WITHHELD = "withheld to protect a smaller group"
+WITHHELD = "withheld (protects a smaller group)"
 
 _P_VALUES = {"disagreement_p": "decided", "change_p": "both"}
 
@@ -123,8 +122,8 @@ def _without(group: Concordance, chosen: Mapping[str, bool], unit: ClusterUnit) 
             return replace(estimate, reason=reason, method=method)
         if not chosen[base]:
             return Estimate.missing(WITHHELD)
-        kind = re.match(r"too few cases \(\d+ ((?:positive |negative )?)patients?(.*)\)", estimate.reason or "")
-        return Estimate.missing(_few(f"{kind[1]}patients{kind[2]}" if kind else "patients", unit))
+        kind = f"{base} patients" if base in ("positive", "negative") else "patients"
+        return Estimate.missing(_few(kind, unit))
 
     def number(name: str) -> Estimate | BeforeAfter | None:
         value, base = getattr(group, name), CONCORDANCE_BASES[name]

@@ -61,7 +61,7 @@ _OF_OPINIONS = (
 )
 _OPINIONS = (
     "SELECT opinions.study, opinions.image, opinions.reader, opinions.label, opinions.opinion, opinions.revealed, "
-    f"opinions.created, read_findings.state {_OF_OPINIONS} WHERE {_CHOSEN} "
+    f"opinions.created, read_findings.state, reads.created AS read_created, reads.model_sha256 {_OF_OPINIONS} "
     "ORDER BY opinions.study, opinions.image, opinions.label, opinions.reader, opinions.number"
 )
 _REVEALED = "SELECT DISTINCT study, image, reader FROM reads WHERE revealed IS NOT NULL"
@@ -233,13 +233,15 @@ def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sh
     """Return the opinions of each reader on each finding, in order of the first one.
 
     Args:
-        store, since, until, model_sha256: as in :func:`read_rows`; the time is that of the read.
+        store, since, until, model_sha256: as in :func:`read_rows`; time and model are those of the read that the first
+            opinion is of.
 
     Returns:
         One row per study, image, reader and label. Comments are not read.
     """
     with transaction(store._engine) as connection:
-        rows = connection.execute(text(_OPINIONS), {"since": since, "until": until, "model": model_sha256}).fetchall()
+        # all of them: which one is the first does not depend on the selection
+        rows = connection.execute(text(_OPINIONS)).fetchall()
         revealed = {tuple(row) for row in connection.execute(text(_REVEALED))}
         identities = {(row.study, row.digest): row.identity for row in connection.execute(text(_IMAGES))}
     headers: dict[tuple[str, str], StudyHeader | None] = {}
@@ -248,6 +250,10 @@ def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sh
         given: list[Any] = list(group)
         first = first_opinion(given)
         counted = first or given[0]
+        if counted.read_created < since or (until and counted.read_created >= until):
+            continue
+        if model_sha256 and counted.model_sha256 != model_sha256:
+            continue
         final = given[-1].opinion if (study, image, reader) in revealed else ""
         if (study, image) not in headers:
             # opened once, and not for every label

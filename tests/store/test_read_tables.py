@@ -82,6 +82,27 @@ def test_opinions_are_those_before_and_after_reveal(store):
     assert all(row.state == states[row.label] for row in opinion_rows(store))
 
 
+def test_a_selection_does_not_make_another_opinion_the_first_one(store):
+    """An opinion on what one model stated, corrected on what another did, before the findings were shown."""
+    _, read = add_read(store)
+    store.add_opinion(read, "anna", "Mass", "absent")
+    _, other = add_read(store, model_sha256="cd" * 32)
+    store.add_opinion(other, "anna", "Mass", "uncertain")
+    reveal(store, other)
+    _, again = add_read(store, model_sha256="ef" * 32, revealed=True)
+    store.add_opinion(again, "anna", "Mass", "present")
+    with transaction(store._engine, writing=True) as connection:
+        for id_, created in ((read, "2026-09-30"), (other, "2026-10-01"), (again, "2026-11-01")):
+            connection.execute(text("UPDATE reads SET created = :t WHERE id = :id"), {"t": created, "id": id_})
+    expected = [("uncertain", "present")]
+    for selection, found in (
+        ({}, expected), ({"model_sha256": "cd" * 32}, expected), ({"model_sha256": SHA}, []),
+        ({"model_sha256": "ef" * 32}, []), ({"since": "2026-10", "until": "2026-11"}, expected),
+        ({"until": "2026-10"}, []), ({"since": "2026-11"}, []),
+    ):  # fmt: skip
+        assert [(row.first, row.final) for row in opinion_rows(store, **selection)] == found, selection
+
+
 def test_readers_of_one_image_have_rows_of_their_own(store):
     for reader in ("anna", "berta"):
         _, read = add_read(store, reader=reader)
