@@ -119,6 +119,8 @@ def clustered_kappa(
     influence = (agreed - agreement - (1 - value) * by_chance.sum(axis=0)) / attainable
     sums = patient_sums(influence, which, number)[0]
     error = np.sqrt(number / (number - 1) * (sums @ sums)) / len(agreed) / (1 - value**2)
+    if error < 1e-12:
+        return Estimate(value, counts=counts, reason="no interval: no spread between patients")
     half = float(stdtrit(number - 1, options.tails[1]) * error)
     low, high = np.tanh(np.arctanh(value) + np.array([-half, half])).tolist()
     return Estimate(value, low, high, counts, method=CLUSTERED_FISHER)

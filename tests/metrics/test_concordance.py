@@ -192,6 +192,10 @@ def test_kappa_without_spread_has_no_interval():
     yes = np.arange(20) % 2 == 0
     assert clustered_kappa(yes, yes, np.arange(20)).value == 1
     assert clustered_kappa(yes, ~yes, np.arange(20)).value == -1
+    # one always gives the same answer: kappa is 0 whoever is drawn, which is no sign of certainty
+    for one, other in ((yes, yes & False), (yes & False, yes), (yes, yes | True)):
+        kappa = clustered_kappa(one, other, np.arange(20))
+        assert (kappa.value, kappa.low, kappa.reason) == (0, None, "no interval: no spread between patients")
     assert clustered_kappa(yes, yes, np.arange(20)).reason == "no interval: no spread between patients"
     assert clustered_kappa(yes | True, yes | True, np.arange(20)).reason == "all always give the same answer"
 
