@@ -74,7 +74,8 @@ lock: $(SUPPLY)/.supply
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra ray -o requirements-ray.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra postgres -o requirements-postgres.txt
-	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml -c requirements.txt --extra pacs -o requirements-pacs.txt
+	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --extra pacs --group dev -o requirements-dev.txt
 	$(LOCK) pyproject.toml -c requirements.txt --group bench -o requirements-bench.txt
 	$(LOCK) --group supply -o requirements-supply.txt
 
@@ -85,7 +86,7 @@ sbom: $(SUPPLY)/.supply
 	@echo "build/sbom.cdx.json: CycloneDX, every package of requirements.txt with its hashes"
 
 audit: $(SUPPLY)/.supply
-	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt
+	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt requirements-pacs.txt
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(SUPPLY) build

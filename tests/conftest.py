@@ -1,6 +1,6 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
-``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``,
+``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``, ``dciodvfy``,
 ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails; another skips, and says
 so.
 """
@@ -112,6 +112,42 @@ def dcm2pnm(tmp_path_factory):
             return np.asarray(image).copy()
 
     return render
+
+
+@pytest.fixture(scope="session")
+def dciodvfy(tmp_path_factory):
+    """The errors that dicom3tools' validator finds in DICOM bytes, as lines."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        missing("dciodvfy", "dicom3tools' dciodvfy is not installed")
+    file = tmp_path_factory.mktemp("dciodvfy") / "in.dcm"
+
+    def errors(data: bytes) -> list[str]:
+        file.write_bytes(data)
+        done = subprocess.run([program, "-new", str(file)], capture_output=True, text=True, errors="replace")
+        lines = done.stderr.splitlines()
+        # it names the object that it has recognised
+        assert lines
+        return [line for line in lines if line.startswith("Error")]
+
+    return errors
+
+
+@pytest.fixture(scope="session")
+def dcmtk_text(tmp_path_factory):
+    """What a program of DCMTK (dsrdump, dsr2html) prints of DICOM bytes."""
+    folder = tmp_path_factory.mktemp("dcmtk-text")
+
+    def text(program: str, data: bytes, *options: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            missing("dcmtk", f"DCMTK's {program} is not installed")
+        (folder / "in.dcm").write_bytes(data)
+        return subprocess.run(
+            [path, *options, str(folder / "in.dcm")], check=True, capture_output=True, text=True
+        ).stdout
+
+    return text
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ from packaging.utils import canonicalize_name
 PROJECT = Path(__file__).resolve().parent.parent
 NAMED = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 APP = NAMED["project"]["dependencies"]
-RAY, POSTGRES = (NAMED["project"]["optional-dependencies"][extra] for extra in ("ray", "postgres"))
+RAY, POSTGRES, PACS = (NAMED["project"]["optional-dependencies"][extra] for extra in ("ray", "postgres", "pacs"))
 DEV, BENCH, TOOLS = (NAMED["dependency-groups"][group] for group in ("dev", "bench", "supply"))
 LOCKS = {
     "requirements.txt": APP,
     "requirements-ray.txt": APP + RAY,
     "requirements-postgres.txt": APP + POSTGRES,
-    "requirements-dev.txt": APP + RAY + POSTGRES + DEV,
+    "requirements-pacs.txt": APP + PACS,
+    "requirements-dev.txt": APP + RAY + POSTGRES + PACS + DEV,
     "requirements-bench.txt": APP + BENCH,
     "requirements-supply.txt": TOOLS,
 }

@@ -25,7 +25,7 @@ from .codestream import with_delimiter
 from .elements import Repairs, complete
 from .frame_decoding import view_of_pixels
 
-__all__ = ["UNREADABLE", "Deflated", "dataset", "header_elements", "inflate", "read_dataset"]
+__all__ = ["LAST_HEADER_GROUP", "UNREADABLE", "Deflated", "dataset", "header_elements", "inflate", "read_dataset"]
 
 # pydicom's warnings and log lines about broken values would quote them
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -48,7 +48,8 @@ _KEYWORDS = (
 _PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
 """The tag of Pixel Data, little and big endian."""
 
-_LAST_HEADER_GROUP = 0x0020
+LAST_HEADER_GROUP = 0x0020
+"""The groups up to this one come before those of the image."""
 
 MAX_READS = 100_000
 """Reads that a header may take; an image's takes some hundreds, with nested sequences some thousands."""
@@ -136,8 +137,8 @@ def read_dataset(data: bytes) -> tuple[Dataset, Repairs]:
     return ds, repairs
 
 
-def header_elements(data: bytes, keywords: Sequence[str]) -> Dataset:
-    """Return these elements of the groups up to 0020, which come before those of the image.
+def header_elements(data: bytes, keywords: Sequence[str], last_group: int = LAST_HEADER_GROUP) -> Dataset:
+    """Return these elements of the groups up to ``last_group``, by default those before the groups of the image.
 
     Raises:
         Deflated: the data set is deflated; :func:`inflate` it first.
@@ -146,7 +147,7 @@ def header_elements(data: bytes, keywords: Sequence[str]) -> Dataset:
     try:
         ds = read_partial(
             _LimitedFile(data),
-            stop_when=lambda tag, vr, length: tag.group > _LAST_HEADER_GROUP,
+            stop_when=lambda tag, vr, length: tag.group > last_group,
             force=True,
             specific_tags=[Tag(keyword) for keyword in keywords],
         )

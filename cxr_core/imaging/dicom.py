@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from ..errors import InputRefused
 from .codestream import frame_warnings
 from .conformance import BITS_ALLOCATED, COLOUR, GREY, MAX_BITS, check_size
-from .dataset import TRUNCATED, UNREADABLE, Deflated, header_elements, read_dataset
+from .dataset import LAST_HEADER_GROUP, TRUNCATED, UNREADABLE, Deflated, header_elements, read_dataset
 from .dicom_display import PIXEL_SHAPE, DisplayImage, display_image
 from .elements import Repairs
 from .frame_decoding import container_pixels, is_native
@@ -45,8 +45,10 @@ def read_dicom(data: bytes, digest: Digest, pose: Pose, voi_scale: VoiScale, dec
             raise InputRefused(UNREADABLE) from error
 
 
-def read_attributes(data: bytes, keywords: Sequence[str], decoder: IsolatedDecoder) -> Dataset:
-    """Return attributes of a file from the groups before those of the image (0008 to 0020), without reading its pixels.
+def read_attributes(
+    data: bytes, keywords: Sequence[str], decoder: IsolatedDecoder, last_group: int = LAST_HEADER_GROUP
+) -> Dataset:
+    """Return attributes of a file, by default from the groups before those of the image, without reading its pixels.
 
     An element is converted on access, and a broken one may then fail. Raises InputRefused where the bytes are no data
     set.
@@ -54,11 +56,11 @@ def read_attributes(data: bytes, keywords: Sequence[str], decoder: IsolatedDecod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return header_elements(data, keywords)
+            return header_elements(data, keywords, last_group)
         except Deflated as deflated:
             inflated = decoder.inflated(data, deflated.offset)
         try:
-            return header_elements(inflated, keywords)
+            return header_elements(inflated, keywords, last_group)
         except Deflated as error:
             raise InputRefused(TRUNCATED) from error
 

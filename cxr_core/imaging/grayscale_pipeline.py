@@ -41,7 +41,7 @@ __all__ = [
     "inverts",
 ]
 
-_DX = {"1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1"}
+DX_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1"})
 
 VoiScale = Literal["file", "data"]
 """How a VOI LUT is scaled: by the bits that it declares, as the standard says, or by its largest entry."""
@@ -148,7 +148,7 @@ def apply_modality_lut(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
     intercept = (decimal_numbers(ds, "RescaleIntercept", notes.repairs) or [0.0])[0]
     identity = slope == 1 and intercept == 0
     tables = ds.get("ModalityLUTSequence")
-    if str(ds.get("SOPClassUID")) in _DX:
+    if str(ds.get("SOPClassUID")) in DX_CLASSES:
         # Modality LUT is not part of DX (PS3.3 A.26); a rescale, where present, shall be the identity.
         # Pixel Intensity Relationship and its sign are no display transform (C.8.11.3.1.2).
         if not identity or tables:

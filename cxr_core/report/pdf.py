@@ -29,7 +29,7 @@ from .pdf_layout import BOLD, MARGIN, REGULAR, RULE, WIDTH, fit
 from .pdf_sections import sections
 from .report_text import ReportImage, patient_line
 
-__all__ = ["report_pdf"]
+__all__ = ["TITLE", "report_pdf"]
 
 TITLE = "Automated second reading of a chest radiograph"
 
