@@ -20,6 +20,7 @@ __all__ = [
     "COMMENT_LENGTH",
     "add_opinion",
     "asked_findings",
+    "choose_read_first",
     "opinions_message",
     "read_first_switch",
     "reveal",
@@ -31,14 +32,14 @@ COMMENT_LENGTH = 2000
 
 
 def read_first_switch(images: Worklist) -> None:
-    """Draw the reader's switch, where the setting leaves the choice: one for all tabs."""
+    """Draw the reader's switch, where the setting leaves the choice: one for all tabs and browsers of the person."""
     if settings().read_first == "choose":
         # another tab may have turned it
         st.session_state["read_first"] = images.read_first
         st.toggle(
             "Read first",
             key="read_first",
-            on_change=lambda: set_read_first(images, st.session_state["read_first"]),
+            on_change=lambda: choose_read_first(images, st.session_state["read_first"]),
             help="Read the image yourself first: findings and heat maps stay hidden until you show them.",
         )
 
@@ -87,6 +88,15 @@ def _opinion_value(opinion: str) -> OpinionValue:
         if opinion == value:
             return value
     raise WrongArguments(f"An opinion is one of {', '.join(OPINIONS)}.")
+
+
+def choose_read_first(images: Worklist, on: bool) -> None:
+    """Turn the reader's switch: findings are hidden before, or shown after, it is stored."""
+    if on:
+        set_read_first(images, on)
+    if images.keeper is not None:
+        images.keeper.read_first_chosen(on)
+    set_read_first(images, on)
 
 
 def set_read_first(images: Worklist, on: bool) -> None:

@@ -58,6 +58,9 @@ class UnavailableStore:
     def follow(self) -> None:
         """Do nothing: the next script run tries to open the store."""
 
+    def read_first_chosen(self, on: bool) -> None:
+        """Do nothing: the choice holds in memory."""
+
     def stop(self) -> None:
         """Do nothing: nothing was begun."""
 

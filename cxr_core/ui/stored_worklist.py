@@ -22,6 +22,7 @@ from ..errors import CxrError, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
 from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
+from ..store.reader_choices import ReadFirstChoice
 from ..store.reads import ReadStore
 from ..studies import Study, read_study_header
 from .opinions import set_read_first
@@ -58,12 +59,13 @@ class StoredWorklist:
         self._saved: dict[str, tuple[Reading, ReadOptions, bool]] = {}
         self._reads: dict[str, str] = {}
         self._unstored: dict[str, str] = {}
-        self._failure = ""
         self._viewed: tuple[str, float] | None = None
         self._leaving: set[str] = set()
-        self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
+        self._scheduled, self._refreshed, self.deleted, self._failure = False, 0.0, 0, ""
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
         self._lock, self._scheduling = threading.Lock(), threading.Lock()
+        self._choice = ReadFirstChoice(reader)
+        set_read_first(images, images.read_first or self._choice.on)
         self.added([image for image in images.images.values() if image.data is not None])
         images.keeper = self
         images.listeners.add(self._changed)
@@ -80,6 +82,8 @@ class StoredWorklist:
         What could not be stored is tried again. Returns the number of restored images; raises CxrError.
         """
         self._refreshed = time.monotonic()
+        if self._choice.changed():
+            set_read_first(self.images, self._choice.on)
         with self._lock:
             stored = {image.digest: image for image in self._store.images(self.reader)}
             removal = self.images.removal
@@ -144,15 +148,11 @@ class StoredWorklist:
             try:
                 if image.data is None:
                     raise PathUnusable("The file is no longer in memory. Add it again.")
+                position = image.upload * _POSITIONS + min(image.position, _POSITIONS - 1)
                 stored = self._store.add_image(
-                    self.reader,
-                    image.data,
-                    study=next(known, None),
-                    position=image.upload * _POSITIONS + min(image.position, _POSITIONS - 1),
-                    name=image.name,
-                    path=image.path,
-                    header=image.header,
-                )
+                    self.reader, image.data, study=next(known, None), position=position, name=image.name,
+                    path=image.path, header=image.header,
+                )  # fmt: skip
                 self._take_over(image, stored)
             except CxrError as error:
                 self._unstored[image.digest] = str(error)
@@ -181,7 +181,7 @@ class StoredWorklist:
                     self._stored.pop(digest, None)
         except Exception as error:
             self._failure = "A removed image could not be deleted from the store."
-            _LOG.error("A removed image could not be deleted from the store: %s", type(error).__name__)
+            _LOG.error("%s %s", self._failure, type(error).__name__)
         finally:
             self._leaving.discard(digest)
 
@@ -205,17 +205,11 @@ class StoredWorklist:
     def _image(self, stored: StoredImage, upload: int) -> WorklistImage:
         load, identity = self._loader(stored), settings().identity != "off"
         name = stored.name or f"image {stored.digest[:8]}"
+        header = stored.header or read_study_header(load(), identity=identity)
         image = WorklistImage(
-            stored.digest,
-            name,
-            None,
-            stored.header or read_study_header(load(), identity=identity),
-            upload,
-            stored.position % _POSITIONS,
-            path=stored.path or name,
-            load=load,
-            added=None,
-        )
+            stored.digest, name, None, header, upload, stored.position % _POSITIONS, path=stored.path or name,
+            load=load, added=None,
+        )  # fmt: skip
         image.opinions = self._opinions(stored)
         read = self._store.last_read(stored)
         image.findings_shown = read is not None and read.summary.revealed is not None
@@ -299,6 +293,13 @@ class StoredWorklist:
     def _opinions(self, stored: StoredImage) -> tuple[Opinion, ...]:
         given = self._store.opinions(stored.study, stored.digest)
         return tuple(sorted((one for one in given if one.reader == self.reader), key=lambda one: one.created))
+
+    def read_first_chosen(self, on: bool) -> None:
+        """Store the switch "Read first" of the person, for every process."""
+        try:
+            self._choice.turn(on)
+        except CxrError as error:
+            self._failure = str(error)
 
     def stop(self) -> None:
         """Follow the worklist no more, which is released from memory."""

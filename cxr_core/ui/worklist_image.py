@@ -161,6 +161,9 @@ class Keeper(Protocol):
     def follow(self) -> None:
         """Take over what another program has changed, if it is time to look."""
 
+    def read_first_chosen(self, on: bool) -> None:
+        """Store what the person has chosen; where that fails, the page says so."""
+
     def stop(self) -> None:
         """Follow the worklist no more; what is stored stays stored."""
 

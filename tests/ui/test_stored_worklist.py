@@ -12,9 +12,11 @@ from cxr_core.access import LOCAL, audit
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
+from cxr_core.store import reader_choices
 from cxr_core.store.read_tables import read_rows
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import stored_worklist
+from cxr_core.ui.opinions import choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
@@ -159,6 +161,42 @@ def test_a_hidden_reading_is_stored_as_hidden_until_it_is_shown(tab, store, phan
     (read,) = store.list_reads()
     assert read.revealed
     assert next(iter(tab()[0].images.values())).revealed
+
+
+def test_the_switch_is_of_the_person_in_every_process_and_of_nobody_else(tab, store, phantom, predictor):
+    images, _ = tab()
+    choose_read_first(images, True)
+    reveal(images, add(images, phantom[0], phantom[1], predictor.card))
+    written()
+    # another process: what was shown stays shown, and what comes next is hidden
+    others, other = tab()
+    assert others.read_first
+    assert not others.is_hidden(next(iter(others.images.values())))
+    assert others.is_hidden(add(others, phantom_png(64, 64)))
+    assert not tab("bert")[0].read_first
+    # turned there, it is turned here as well, and not the other way round
+    choose_read_first(others, False)
+    images.keeper.refresh()
+    other.refresh()
+    assert (images.read_first, others.read_first, tab()[0].read_first) == (False, False, False)
+    choose_read_first(tab("bert")[0], True)
+    images.keeper.refresh()
+    assert not images.read_first
+
+
+def test_a_switch_that_cannot_be_stored_holds_in_memory_and_says_so(tab, store, monkeypatch):
+    images, stored = tab()
+    with monkeypatch.context() as patch:
+        patch.setattr(reader_choices, "write_whole", fails_to_write)
+        choose_read_first(images, True)
+    assert images.read_first
+    assert "Choice of a reader" in stored.problem
+    stored.refresh()
+    assert images.read_first
+
+
+def fails_to_write(*_arguments, **_options):
+    raise OSError(28, "No space left on device")
 
 
 def test_another_operating_point_is_another_read_and_is_restored(tab, store, phantom, predictor):

@@ -6,6 +6,8 @@ class Findings {
     const find = (name) => root.querySelector(`.${name}`);
     this.root = find("panel");
     [this.summary, this.warnings, this.list, this.problem, this.details, this.live] = ["summary", "warnings", "findings", "problem", "details", "live"].map(find);
+    // the panel is mounted again where a script run writes something above it
+    if (store.problem?.id === store.current) this.problem.textContent = store.problem.text;
     this.onStoreChange = () => this.draw();
     this.onPageKey = (event) => this.onKeyAnywhere(event);
     store.listeners.add(this.onStoreChange);
@@ -63,7 +65,7 @@ class Findings {
     this.writeWarnings(image);
     const rows = image?.asked ? askedRows : image?.findings ? findingRows : () => [];
     this.list.replaceChildren(...rows(image, this.chosen, open, this.act));
-    if (this.problemOf !== store.current) this.say("");
+    if (store.problem?.id !== store.current) this.say("");
   }
 
   // What has the focus is written again: the same thing has it afterwards, with what was typed into it.
@@ -198,7 +200,7 @@ class Findings {
 
   // What went wrong with what the reader did on this image, until the next time.
   say(text) {
-    this.problemOf = store.current;
+    store.problem = { id: store.current, text };
     this.problem.textContent = text;
   }
 
