@@ -151,7 +151,9 @@ CASES = {
     "reads concordance": lambda p: [],
     "reads monitor": lambda p: [],
     "reads show": lambda p: [stored_read(p)],
-    "reads export": lambda p: [stored_read(p), "exported", "--pdf"],
+    "reads export": lambda p: [
+        stored_read(p), "exported", "--pdf", "--sr", "--sc", "--dicom-pdf", "--gsps", "--seg",
+    ],
     "reads delete": lambda p: ["--expired"],
     "reads rekey": lambda p: stored_with_another_key(p),
     "runs list": lambda p: [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from ..errors import WrongArguments
 from ..labels import NOTICE, display_name
 from ..model.folder import card_of
 from ..report import readings_csv
-from ..report.stored_read import first_opinions, opinions_csv, read_json, read_pdf
+from ..report.stored_read import first_opinions, opinions_csv, read_dicom, read_json, read_pdf
 from ..settings import settings
 from ..store.card_files import card_of_read
 from ..store.read_record import Opinion, ReadSummary
@@ -95,19 +96,37 @@ def export(
     read: Read,
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to.")],
     pdf: Annotated[bool, typer.Option("--pdf", help="Write the report of the image as PDF too.")] = False,
+    sr: Annotated[bool, typer.Option("--sr", help="Write all findings as DICOM structured report (TID 1500).")] = False,
+    sc: Annotated[
+        bool, typer.Option("--sc", help="Write a page of findings, and the maps, as DICOM Secondary Capture.")
+    ] = False,
+    dicom_pdf: Annotated[
+        bool, typer.Option("--dicom-pdf", help="Write the report as DICOM Encapsulated PDF, for a PACS.")
+    ] = False,
+    gsps: Annotated[
+        bool, typer.Option("--gsps", help="Write contours of what is above as DICOM presentation state.")
+    ] = False,
+    seg: Annotated[bool, typer.Option("--seg", help="Write maps of what is above as DICOM segmentation.")] = False,
 ) -> None:
     """Write a read as JSON, its findings and the opinions on its image as CSV; and its report as PDF.
 
     The files are for their owner alone (mode 0600). Patient and file name are in the report unless
     SECOND_READ_IDENTITY=off.
+
+    DICOM results (--sr, --sc, --dicom-pdf, --gsps, --seg) belong to the patient and the study of the image, and are not
+    written where SECOND_READ_IDENTITY=off. The same read gives the same SOP Instance UIDs again.
     """
+    wanted = {"sr": sr, "sc": sc, "pdf": dicom_pdf, "gsps": gsps, "seg": seg}
+    kinds = [kind for kind, asked in wanted.items() if asked]
+    if kinds and settings().identity == "off":
+        raise WrongArguments("DICOM results carry the patient and the study, which SECOND_READ_IDENTITY=off forbids.")
     with closing(ReadStore()) as store:
         stored = store.read(read)
         summary = stored.summary
         opinions = store.opinions(summary.study, summary.image)
         card = card_of_read(stored)
-        if pdf and card is None:
-            raise WrongArguments(f"--pdf: a report needs the model's card. {GONE}")
+        if (pdf or kinds) and card is None:
+            raise WrongArguments(f"--pdf and DICOM results: a report needs the model's card. {GONE}")
         # before anything is written: an export that is not in the trail must not happen
         audit.record(acting_user(), "export", "read", images=[summary.image], model=summary.model_sha256)
         image = next((i for i in store.images(summary.reader) if i.digest == summary.image), None)
@@ -117,9 +136,16 @@ def export(
             "csv": readings_csv([(name, stored.reading)]).encode(),
             "opinions.csv": opinions_csv(opinions).encode(),
         }
-        if pdf and card is not None:
+        if (pdf or kinds) and card is not None:
             data = store.load(summary.study, summary.image)
-            files["pdf"] = read_pdf(stored, opinions, data, name, card, identity=settings().identity != "off")
+            if pdf:
+                files["pdf"] = read_pdf(stored, opinions, data, name, card, identity=settings().identity != "off")
+            if kinds:
+                results = read_dicom(stored, opinions, data, card, kinds)
+                files |= {f"{kind}.dcm": content for kind, content in results.items()}
+    for kind in {"gsps", "seg"}.intersection(kinds):
+        if f"{kind}.dcm" not in files:
+            print(f"--{kind}: no finding is above its operating point, so there is none to write.", file=sys.stderr)
     for ending, content in files.items():
         path = out / f"{summary.id}.{ending}"
         write(path, content, private=True)

@@ -1,4 +1,4 @@
-"""Files of a stored read: JSON, findings and opinions as CSV, and the PDF report of what was shown."""
+"""Files of a stored read: JSON, findings and opinions as CSV, the PDF report of what was shown, DICOM results."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
+from ..errors import WrongArguments
 from ..labels import NOTICE
 from ..model import ModelCard
 from ..reading import open_image
@@ -17,7 +18,15 @@ from ..table_files import csv_text
 from .record import reading_record
 from .report_text import ReportImage
 
-__all__ = ["OPINION_COLUMNS", "first_opinions", "opinion_records", "opinions_csv", "read_json", "read_pdf"]
+__all__ = [
+    "OPINION_COLUMNS",
+    "first_opinions",
+    "opinion_records",
+    "opinions_csv",
+    "read_dicom",
+    "read_json",
+    "read_pdf",
+]
 
 SCHEMA = 1
 
@@ -93,11 +102,50 @@ def read_pdf(
     # imports reportlab and matplotlib
     from .pdf import report_pdf
 
+    image = _report_image(stored, opinions, data, name, identity=identity)
+    return report_pdf([image], card, _when(stored), identity=identity)
+
+
+def read_dicom(
+    stored: StoredRead, opinions: Sequence[Opinion], data: bytes, card: ModelCard, kinds: Sequence[str]
+) -> dict[str, bytes]:
+    """Return the results of a read as DICOM files by their names, with the opinions of its reader.
+
+    Their patient and study are those of the image.
+
+    Args:
+        stored: the read.
+        opinions: on its image; those of other readers are left out.
+        data: content of the image's file.
+        card: of the model that read it.
+        kinds: of :data:`.dicom.objects.KINDS`. A kind of which there is nothing to say has no file: contours and
+            segmentation where no finding is above.
+
+    Raises:
+        WrongArguments: highdicom is not installed, or the image was refused and has no findings.
+        InputRefused: the image is no DICOM image that a result can refer to.
+    """
+    try:
+        from .dicom.objects import result_objects
+    except ImportError as error:
+        raise WrongArguments("DICOM results need highdicom: pip install -r requirements-pacs.txt") from error
+    if not stored.reading.findings:
+        raise WrongArguments("The image was refused: it has no findings, and so no DICOM results.")
+    image = _report_image(stored, opinions, data, "", identity=True)
+    return dict(result_objects(image, card, data, _when(stored), kinds, identity=True))
+
+
+def _report_image(
+    stored: StoredRead, opinions: Sequence[Opinion], data: bytes, name: str, *, identity: bool
+) -> ReportImage:
     digest = stored.summary.image
     header = read_study_header(data, identity=identity)
     study = None if header is None else group_studies([StudyImage(digest, header)])[0]
-    radiograph = partial(open_image, data, sha256=digest, **asdict(stored.options))
-    when = datetime.fromisoformat(stored.summary.created).astimezone()
+    # decoded once, however many results show it
+    radiograph = cache(partial(open_image, data, sha256=digest, **asdict(stored.options)))
     given = tuple(sorted((o for o in opinions if o.reader == stored.summary.reader), key=lambda one: one.created))
-    image = ReportImage(stored.reading, radiograph, study, name, opinions=given)
-    return report_pdf([image], card, when, identity=identity)
+    return ReportImage(stored.reading, radiograph, study, name, opinions=given)
+
+
+def _when(stored: StoredRead) -> datetime:
+    return datetime.fromisoformat(stored.summary.created).astimezone()

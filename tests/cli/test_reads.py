@@ -1,14 +1,16 @@
 import csv
+import io
 import json
 import re
 from dataclasses import replace
 from datetime import date
 
+import pydicom
 import pytest
 
 from cxr_core.access import audit
 from cxr_core.cli.main import main
-from cxr_core.imaging import phantom_dicom
+from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.labels import NOTICE
 from cxr_core.reading import read_image
 from cxr_core.report import reading_record
@@ -172,3 +174,73 @@ def test_studies_are_deleted_on_request(read, home, capsys):
     assert "1 image deleted" in capsys.readouterr().out
     assert main(["reads", "list"]) == 0
     assert "There are no such reads." in capsys.readouterr().out
+
+
+DICOM_OPTIONS = ["--sr", "--sc", "--dicom-pdf", "--gsps", "--seg"]
+
+
+def test_a_read_is_exported_as_dicom_objects_of_its_study(read, home, tmp_path, capsys, dciodvfy):
+    for folder in ("out", "again"):
+        assert main(["reads", "export", read, str(tmp_path / folder), *DICOM_OPTIONS]) == 0
+    made = {path.name.partition(".")[2]: path.read_bytes() for path in (tmp_path / "out").glob("*.dcm")}
+    store = ReadStore()
+    stored = store.read(read)
+    store.close()
+    above = sum(finding.state == "above" for finding in stored.reading.findings)
+    assert above
+    pages = {f"sc-{n}.dcm" for n in range(1, above + 2)}
+    assert set(made) == {"sr.dcm", "pdf.dcm", "gsps.dcm", "seg.dcm"} | pages
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o600}
+    for name, content in made.items():
+        assert dciodvfy(content) == [], name
+        result = pydicom.dcmread(io.BytesIO(content))
+        assert (str(result.PatientName), result.PatientID) == ("Quendelzahn^Xaver", "QZ-4711")
+        assert result.Manufacturer == "Second Read"
+        # not the time of the export, but that of the read
+        assert (tmp_path / "again" / f"{read}.{name}").read_bytes() == content
+    # the current opinion on Mass
+    assert b"now present (" in made["sr.dcm"]
+    events = audit.read()[0]
+    assert [(event.what, event.detail) for event in events] == [("export", "read")] * 2
+
+
+def test_what_has_no_dicom_results_is_refused_in_one_line(read, home, tmp_path, capsys, predictor):
+    store = ReadStore()
+    complete = store.read(read).reading
+    without = replace(complete, findings=())
+    ids = {}
+    for reader, data, reading in (
+        ("refused", phantom_dicom(256, 200), without),
+        ("png", phantom_png(256, 224), complete),
+    ):
+        image = store.add_image(reader, data)
+        reading = replace(reading, sha256=image.digest)
+        ids[reader] = store.save_read(image, reading, ReadOptions(), "1", revealed=True, card=predictor.card)
+    store.close()
+    for reader, status, message in (("refused", 2, "has no findings"), ("png", 3, "need a DICOM image")):
+        assert main(["reads", "export", ids[reader], str(tmp_path / reader), "--sr"]) == status
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / reader).exists()
+    home.setenv("SECOND_READ_IDENTITY", "off")
+    settings.cache_clear()
+    assert main(["reads", "export", read, str(tmp_path / "off"), "--sr"]) == 2
+    assert "SECOND_READ_IDENTITY=off" in capsys.readouterr().err
+    assert not (tmp_path / "off").exists()
+
+
+def test_what_there_is_nothing_to_say_of_is_named(read, home, tmp_path, capsys, predictor):
+    store = ReadStore()
+    reading = store.read(read).reading
+    findings = tuple(replace(finding, state="below") for finding in reading.findings)
+    data = phantom_dicom(256, 224, PatientID="another")
+    image = store.add_image("anna", data)
+    below = replace(reading, findings=findings, sha256=image.digest)
+    other = store.save_read(image, below, ReadOptions(), "1", revealed=True, card=predictor.card)
+    store.close()
+    assert main(["reads", "export", other, str(tmp_path / "out"), "--gsps", "--seg"]) == 0
+    error = capsys.readouterr().err
+    assert "--gsps: no finding is above" in error
+    assert "--seg: no finding is above" in error
+    assert not list((tmp_path / "out").glob("*.dcm"))
