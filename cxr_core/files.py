@@ -252,27 +252,31 @@ def _read_key(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold a lock that other threads and programs wait for; raises OSError."""
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock that other threads and programs wait for, and that ends with the process.
+
+    Raises OSError, without ``wait`` also where another one holds it.
+    """
     file = open_private(path, os.O_RDWR)
     try:
-        _wait(file)
+        _wait(file, wait)
         yield
     finally:
         # closing releases the lock
         os.close(file)
 
 
-def _wait(file: int) -> None:
+def _wait(file: int, wait: bool) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        while True:
+        while wait:
             # Windows gives up after ten seconds
             with contextlib.suppress(PermissionError, OSError):
                 msvcrt.locking(file, msvcrt.LK_LOCK, 1)
                 return
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from ..access import audit_verification as verification
 from ..errors import WrongArguments
 from ..store.backup import Contents, back_up
 from ..store.backup import restore as restore_backup
+from ..store.backup_folder import remove_interrupted
 from ..store.backup_members import database_url
 from ..store.database import sqlite_file
 from .progress import progress_callback
@@ -44,6 +45,8 @@ def backup(
     """
     # before the backup, which then holds the event; without it there is no backup
     trail.record(acting_user(), "backup")
+    if interrupted := remove_interrupted(file):
+        print(f"Removed what {interrupted} interrupted backup{'s' * (interrupted > 1)} had left in that folder.")
     with ExitStack() as stack:
         contents = back_up(
             file, overwrite=overwrite, report=progress_callback(stack, "Runs, images and models written")

@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sqlite3
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from ..access.audit_chain import trail_lock
-from ..errors import PathUnusable, StoreDamaged
-from ..files import cannot_write, is_stream, make_private, part_beside, private_folder, whole_file
-from .backup_members import DATABASE_MEMBER, audit_group, database_url, place_of, stored_groups
-from .database import DAMAGED, SIDE_FILES, open_database, sqlite_file
+from ..errors import PathUnusable
+from ..files import cannot_write, is_stream, make_private, part_beside, private_folder, put_in_place, whole_file
+from .backup_folder import backup_folder
+from .backup_members import DATABASE_MEMBER, audit_group, place_of, stored_groups
+from .database import SIDE_FILES
+from .database_copy import copy_database
 from .file_groups import FileGroup, opened_group
 from .image_files import studies_folder
 from .rebuild import Rebuilt, rebuild
@@ -97,12 +97,10 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
     created = datetime.now(UTC).isoformat(timespec="seconds")
     files: dict[str, tuple[str, int]] = {}
     try:
-        place = file.resolve() if file.is_symlink() else file
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".second-read-backup-", dir=place.parent) as temporary:
-            groups = _groups(Path(temporary))
+        with backup_folder(file) as folder:
+            groups = _groups(folder)
             with (
-                whole_file(file, private=True) as opened,
+                whole_file(folder / "backup.zip", private=True) as opened,
                 zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive,
             ):
                 for done, group in enumerate(groups, 1):
@@ -114,6 +112,7 @@ def back_up(file: Path, *, overwrite: bool = False, report: Report = lambda done
                     report(done, len(groups))
                 manifest = {"schema": SCHEMA, "created": created, "files": files}
                 archive.writestr(_member(MANIFEST), json.dumps(manifest, indent=1))
+            put_in_place(folder / "backup.zip", file, private=True)
     except OSError as error:
         raise cannot_write(f"Backup {file}", error) from error
     return Contents(created, files)
@@ -129,7 +128,7 @@ def _groups(temporary: Path) -> list[FileGroup]:
             # before the database: an image that is added meanwhile would have a file and no row
             images = studies.all_images()
     # before the runs: a run that is added meanwhile has files and no row, and a restore makes the row
-    if _copy_database(temporary / DATABASE_MEMBER):
+    if copy_database(temporary / DATABASE_MEMBER):
         copies[DATABASE_MEMBER] = temporary / DATABASE_MEMBER
     with trail_lock(), opened_group(audit_group()) as sources:
         for number, (name, source) in enumerate(sources.items()):
@@ -145,32 +144,6 @@ def _check_name(name: str) -> None:
     if name != DATABASE_MEMBER and place_of(name) is None:
         folder = "/".join(name.split("/")[:2])
         raise PathUnusable(f"Backup: a file in {folder} has a name that is not valid on every system. Rename it.")
-
-
-def _copy_database(copy: Path) -> bool:
-    """Copy the database in a consistent state; return False where there is none, or it is on a server."""
-    url = database_url()
-    file = sqlite_file(url)
-    if file is not None and not file.exists():
-        return False
-    engine = open_database(url)
-    try:
-        if engine.dialect.name != "sqlite":
-            return False
-        connection = engine.raw_connection()
-        target = sqlite3.connect(copy)
-        try:
-            cast("sqlite3.Connection", connection.driver_connection).backup(target)
-            if target.execute("PRAGMA quick_check").fetchone() != ("ok",):
-                raise StoreDamaged(DAMAGED)
-        finally:
-            target.close()
-            connection.close()
-    except sqlite3.DatabaseError as error:
-        raise StoreDamaged(DAMAGED) from error
-    finally:
-        engine.dispose()
-    return True
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -75,14 +75,14 @@ def test_a_folder_that_somebody_is_removing_is_left_out(home, tmp_path):  # noqa
 def test_an_image_that_is_added_while_a_backup_is_made_has_no_file_without_a_row(home, tmp_path, monkeypatch):  # noqa: F811
     store, added = ReadStore(), []
     first = store.add_image("anna", b"one")
-    copy = backup_module._copy_database
+    copy = backup_module.copy_database
 
     def copying(place):
         result = copy(place)
         added.append(store.add_image("anna", b"two"))
         return result
 
-    monkeypatch.setattr(backup_module, "_copy_database", copying)
+    monkeypatch.setattr(backup_module, "copy_database", copying)
     assert folders(members(tmp_path), "studies") == {first.study}
     store.close()
 
