@@ -10,6 +10,7 @@ __all__ = [
     "AuditUnwritable",
     "Busy",
     "CxrError",
+    "DeletionUnfinished",
     "InputRefused",
     "ModelUnusable",
     "PathUnusable",
@@ -66,6 +67,10 @@ class AuditUnwritable(CxrError):
 
 class PathUnusable(CxrError):
     """An input path or an output path cannot be used."""
+
+
+class DeletionUnfinished(PathUnusable):
+    """What was to be deleted is not shown any more, but something of it is left; it is deleted later."""
 
 
 class StoreDamaged(PathUnusable):

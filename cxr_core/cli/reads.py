@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def list_(
     """Print each stored read: id, time (UTC), reader, model, quality, whether the findings were shown, seconds."""
     if state not in ("", "above", "below", "not_evaluated"):
         raise WrongArguments(f"--state {state[:40]!r}: above, below and not_evaluated are accepted.")
-    with closing(ReadStore()) as store:
+    with _opened_store() as store:
         reads = store.list_reads(since=since, until=until, reader=reader, model=model, label=label, state=state)
     reads = tuple(read for read in reads if not patient or _is_of(read, patient))
     for read in reads:
@@ -74,7 +75,7 @@ def list_(
 @app.command()
 def show(read: Read) -> None:
     """Print a read as it was shown, with every opinion of its readers."""
-    with closing(ReadStore()) as store:
+    with _opened_store() as store:
         stored = store.read(read)
         opinions = store.opinions(stored.summary.study, stored.summary.image)
     summary = stored.summary
@@ -120,7 +121,7 @@ def export(
     kinds = [kind for kind, asked in wanted.items() if asked]
     if kinds and settings().identity == "off":
         raise WrongArguments("DICOM results carry the patient and the study, which SECOND_READ_IDENTITY=off forbids.")
-    with closing(ReadStore()) as store:
+    with _opened_store() as store:
         stored = store.read(read)
         summary = stored.summary
         opinions = store.opinions(summary.study, summary.image)
@@ -167,11 +168,12 @@ def delete(
     """
     if not studies and not expired:
         raise WrongArguments("Give ids of studies, or --expired.")
-    with closing(ReadStore()) as store:
+    with _opened_store() as store:
         for study in studies or ():
             print(f"Study {study[:40]}: {_images(store.delete_study(acting_user(), study))} deleted{_WITH}.")
         if expired:
-            print(f"Older than {settings().keep_days} days: {_images(store.delete_expired())} deleted{_WITH}.")
+            count = store.expired + store.delete_expired()
+            print(f"Older than {settings().keep_days} days: {_images(count)} deleted{_WITH}.")
 
 
 @app.command("rekey")
@@ -181,10 +183,19 @@ def rekey_() -> None:
     What SECOND_READ_STORE_KEY_PREVIOUS has encrypted is read meanwhile, by the app too. Where the command is
     interrupted, it does the rest when it is started again.
     """
-    with closing(ReadStore()) as store:
+    with _opened_store() as store:
         counts = store.rekey()
     print("; ".join(f"{kind}: {count} re-encrypted" for kind, count in counts.items()))
     print("All is encrypted with SECOND_READ_STORE_KEY now. The key before is needed for earlier backups alone.")
+
+
+@contextmanager
+def _opened_store() -> Iterator[ReadStore]:
+    """Open the store, which deletes what is to be deleted, and say where something of that is left."""
+    with closing(ReadStore()) as store:
+        if store.unfinished:
+            typer.echo(store.unfinished, err=True)
+        yield store
 
 
 def _images(count: int) -> str:

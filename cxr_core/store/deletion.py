@@ -1,31 +1,29 @@
 """Deletion of stored images with their reads and opinions, so that neither database nor disk holds anything of them.
 
 A deletion is decided by one transaction that marks the images. Whatever happens then, it is finished by this program or
-by the next that opens the store: files first, rows after them, then what the database file still holds of the rows. The
-audit trail alone says what was deleted, by digest.
-
-SQLite overwrites deleted rows with zeros (``PRAGMA secure_delete``) but may leave copies where it had moved rows to
-other pages; VACUUM writes a new file (https://sqlite.org/pragma.html#pragma_secure_delete). On PostgreSQL, VACUUM
-FULL does; its write-ahead log, and what a disk holds of an unlinked file, are the administrator's to destroy.
+by the next that opens the store: files first, rows after them, then what the files of the database still hold of the
+rows (:mod:`.compaction`). The audit trail alone says what was deleted, by digest.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, text
 
 from ..access import SERVER, Visitor, audit
-from ..errors import PathUnusable
+from ..errors import DeletionUnfinished, PathUnusable, StoreDamaged
+from .compaction import compact, is_due, request
 from .database import transaction
 from .image_files import files_before, remove_file, remove_leftovers, studies_lock
 
-__all__ = ["delete_expired", "delete_images", "finish_deletions", "is_unfinished", "mark_deleted"]
+__all__ = ["delete_expired", "delete_images", "finish_deletions", "is_unfinished", "mark_deleted", "remove_marked"]
 
-_TABLES = "studies, images, reads, read_findings, opinions"
+UNFINISHED = (
+    "What is to be deleted is not shown any more; the rest of it is deleted when the store is opened next, and by the "
+    "app within minutes."
+)
 
 
 def delete_images(engine: Engine, who: Visitor, images: Sequence[tuple[str, str]], detail: str = "") -> None:
@@ -39,7 +37,8 @@ def delete_images(engine: Engine, who: Visitor, images: Sequence[tuple[str, str]
 
     Raises:
         AuditUnwritable: nothing was deleted, because the audit trail cannot be written.
-        PathUnusable: database or disk cannot be written at the moment. What was marked is deleted by the next attempt.
+        PathUnusable: nothing was deleted, because the database cannot be written at the moment.
+        DeletionUnfinished: the images are not shown any more, and something of them is left. It is tried again.
     """
     if not images:
         return
@@ -89,20 +88,47 @@ def is_unfinished(engine: Engine) -> bool:
     """Return whether a deletion was decided and not finished."""
     with transaction(engine) as connection:
         marked = connection.execute(text("SELECT 1 FROM images WHERE deleted = 1 LIMIT 1")).first()
-        return marked is not None or bool(_compactions(connection))
+        return marked is not None or is_due(connection)
 
 
 def finish_deletions(engine: Engine) -> None:
-    """Finish the deletions that were decided, and remove what killed programs left; raises PathUnusable."""
+    """Finish the deletions that were decided, and remove what killed programs left.
+
+    Raises:
+        DeletionUnfinished: something is left; it is tried again, and everything else is deleted.
+        StoreDamaged: the database is damaged.
+    """
+    problems = []
+    for step in (remove_marked, compact):
+        try:
+            step(engine)
+        except StoreDamaged:
+            raise
+        except PathUnusable as error:
+            problems.append(error)
+    if problems:
+        raise DeletionUnfinished(f"{problems[0]} {UNFINISHED}") from problems[0]
+
+
+def remove_marked(engine: Engine) -> None:
+    """Delete files and rows of the images that are marked; raises PathUnusable for those whose file stays."""
+    problem = None
     with studies_lock():
         remove_leftovers()
         with transaction(engine) as connection:
             marked = connection.execute(text("SELECT study, digest FROM images WHERE deleted = 1")).fetchall()
+        removed = []
         for study, digest in marked:
-            remove_file(study, digest)
-        if marked:
-            with transaction(engine, writing=True) as connection:
-                for study, digest in marked:
+            try:
+                remove_file(study, digest)
+            except PathUnusable as error:
+                problem = error
+            else:
+                removed.append((study, digest))
+        if removed:
+            # both tables first: who adds a read or an opinion has locked one, and then asks for the row of the image
+            with transaction(engine, writing=True, lock="opinions, reads") as connection:
+                for study, digest in removed:
                     connection.execute(
                         text("DELETE FROM images WHERE study = :study AND digest = :digest AND deleted = 1"),
                         {"study": study, "digest": digest},
@@ -110,33 +136,6 @@ def finish_deletions(engine: Engine) -> None:
                 connection.execute(
                     text("DELETE FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study = studies.id)")
                 )
-                connection.execute(text("INSERT INTO compactions VALUES (:id)"), {"id": secrets.token_hex(10)})
-    _compact(engine)
-
-
-def _compact(engine: Engine) -> None:
-    """Overwrite what the database file still holds of deleted rows."""
-    with transaction(engine) as connection:
-        due = _compactions(connection)
-    if not due:
-        return
-    try:
-        with engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                # outside a transaction, since the driver begins none
-                connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            elif engine.dialect.name == "postgresql":
-                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-                connection.exec_driver_sql(f"VACUUM (FULL) {_TABLES}")
-    except SQLAlchemyError as error:
-        raise PathUnusable(
-            "The deleted rows cannot be overwritten in the file of the database at the moment. Try again."
-        ) from error
-    with transaction(engine, writing=True) as connection:
-        for name in due:
-            connection.execute(text("DELETE FROM compactions WHERE id = :id"), {"id": name})
-
-
-def _compactions(connection: Connection) -> list[str]:
-    return [name for (name,) in connection.execute(text("SELECT id FROM compactions"))]
+                request(connection)
+    if problem is not None:
+        raise problem

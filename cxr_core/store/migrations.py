@@ -12,6 +12,7 @@ from contextlib import suppress
 from sqlalchemy import Connection, Engine, inspect, text
 
 from ..errors import PathUnusable
+from .column_statistics import keep_no_statistics
 
 __all__ = ["MIGRATIONS", "migrate"]
 
@@ -104,6 +105,13 @@ def reader_numbers(connection: Connection) -> None:
     )
 
 
+def no_column_statistics(connection: Connection) -> None:
+    """PostgreSQL collects no statistics of the columns of studies: they would outlive a deletion."""
+    if keep_no_statistics(connection):
+        # what was collected is removed when the store is opened
+        connection.execute(text("INSERT INTO compactions VALUES ('column statistics')"))
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -111,6 +119,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     reads_and_opinions,
     times_to_answer,
     reader_numbers,
+    no_column_statistics,
 )
 """In order. A released step is never changed; later steps are appended."""
 

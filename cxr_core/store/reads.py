@@ -44,8 +44,10 @@ _CHOSEN = (
     "SELECT 1 FROM read_findings WHERE read_id = reads.id AND (:label = '' OR label = :label) "
     "AND (:state = '' OR state = :state))) ORDER BY reads.created DESC, reads.id"
 )
-_EARLIER_OPINIONS = (
-    "SELECT COUNT(*) FROM opinions WHERE study = :study AND image = :image AND reader = :reader AND label = :label"
+_OPINIONS = "SELECT label, reader, number, read_id, opinion, revealed, comment, created FROM opinions"
+_LAST_OPINION = (
+    f"{_OPINIONS} WHERE study = :study AND image = :image AND reader = :reader AND label = :label "
+    "ORDER BY number DESC LIMIT 1"
 )
 _IS_REVEALED = (
     "SELECT COUNT(*) FROM reads WHERE study = :study AND image = :image AND reader = :reader AND revealed IS NOT NULL"
@@ -220,6 +222,9 @@ class ReadStore(StudyStore):
     def add_opinion(self, read: str, reader: str, label: str, opinion: OpinionValue, comment: str = "") -> Opinion:
         """Add an opinion on a finding; when this returns, it is on the disk. Earlier opinions stay.
 
+        What equals the reader's last opinion on the finding, in whatever process that was given, is not added again:
+        the last one is returned.
+
         Args:
             read: id of the read that was or would be shown.
             reader: who says it.
@@ -244,7 +249,10 @@ class ReadStore(StudyStore):
             if row is None:
                 raise WrongArguments("No such read, or it has no such finding.")
             key = {"study": row.study, "image": row.image, "reader": reader, "label": label}
-            number = connection.execute(text(_EARLIER_OPINIONS), key).scalar_one()
+            last = connection.execute(text(_LAST_OPINION), key).first()
+            if last is not None and (last.opinion, _opened_comment(last)) == (opinion, comment):
+                return _opinion(last)
+            number = 0 if last is None else last.number + 1
             revealed = connection.execute(text(_IS_REVEALED), key).scalar_one() > 0
             made = Opinion(label, reader, number, read, opinion, revealed, comment, utc_now())
             connection.execute(
@@ -268,25 +276,10 @@ class ReadStore(StudyStore):
         """Return all opinions on an image of a study, by label and reader, the first opinion first."""
         with transaction(self._engine) as connection:
             rows = connection.execute(
-                text(
-                    "SELECT label, reader, number, read_id, opinion, revealed, comment, created FROM opinions "
-                    "WHERE study = :study AND image = :image ORDER BY label, reader, number"
-                ),
+                text(f"{_OPINIONS} WHERE study = :study AND image = :image ORDER BY label, reader, number"),
                 {"study": study, "image": image},
             ).fetchall()
-        return tuple(
-            Opinion(
-                row.label,
-                row.reader,
-                row.number,
-                row.read_id,
-                row.opinion,
-                bool(row.revealed),
-                open_text(row.comment, _comment(row.read_id, row.label)) if row.comment else "",
-                row.created,
-            )
-            for row in rows
-        )
+        return tuple(map(_opinion, rows))
 
 
 def _summary(row: Row[Any]) -> ReadSummary:
@@ -296,6 +289,17 @@ def _summary(row: Row[Any]) -> ReadSummary:
         row.model_sha256, row.operating_point, row.quality,
     )  # fmt: skip
     return ReadSummary(*columns, header=header)
+
+
+def _opinion(row: Row[Any]) -> Opinion:
+    return Opinion(
+        row.label, row.reader, row.number, row.read_id, row.opinion, bool(row.revealed), _opened_comment(row),
+        row.created,
+    )  # fmt: skip
+
+
+def _opened_comment(row: Row[Any]) -> str:
+    return open_text(row.comment, _comment(row.read_id, row.label)) if row.comment else ""
 
 
 def _comment(read: str, label: str) -> str:

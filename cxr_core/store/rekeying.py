@@ -6,13 +6,13 @@ there: so nothing is unreadable at any moment, and a program that is killed is f
 
 from __future__ import annotations
 
-import secrets
 from typing import NamedTuple
 
 from sqlalchemy import Engine, MetaData, Table, select, text
 
 from ..errors import WrongArguments
 from ..settings import settings
+from .compaction import request
 from .database import transaction
 from .deletion import finish_deletions
 from .image_files import reseal_file, studies_lock
@@ -56,7 +56,7 @@ def rekey(engine: Engine) -> dict[str, int]:
     if any(counts.values()):
         # what the file of the database still holds of them is encrypted with the key before, or not at all
         with transaction(engine, writing=True) as connection:
-            connection.execute(text("INSERT INTO compactions VALUES (:id)"), {"id": secrets.token_hex(10)})
+            request(connection)
         finish_deletions(engine)
     return counts
 

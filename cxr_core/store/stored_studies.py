@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from ..access import Visitor
-from ..errors import PathUnusable, WrongArguments
+from ..errors import AuditUnwritable, DeletionUnfinished, PathUnusable, StoreDamaged, WrongArguments
 from ..settings import settings
 from ..studies import StudyHeader
 from .database import DATABASE, open_migrated, transaction
-from .deletion import delete_expired, delete_images, finish_deletions, is_unfinished, mark_deleted
+from .deletion import delete_expired, delete_images, finish_deletions, is_unfinished, mark_deleted, remove_marked
 from .image_files import image_path, load_file, save_file, studies_lock
 from .read_record import StoredImage, decode_identity, encode_identity
 from .rekeying import rekey
 from .sealing import open_text, seal_text
 
 __all__ = ["StudyStore", "new_id", "opened_identity", "utc_now"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def utc_now() -> str:
@@ -37,19 +41,24 @@ def new_id() -> str:
 class StudyStore:
     """Studies of one database and folder. Safe for several threads and for several programs at once.
 
-    Opening it finishes deletions that were interrupted.
+    Opening it deletes what is to be deleted: what was decided and not finished, and studies whose days have passed.
+
+    Attributes:
+        unfinished: why something that is to be deleted is not deleted yet, in one line; empty where nothing is left.
+        expired: number of images that were deleted on opening, since their days had passed.
 
     Args:
         url: of the database, as SQLAlchemy accepts it; by default the setting ``database_url``.
         runs: folder of runs, in which the database is by default.
+        delete_due: whether to delete that; otherwise the caller does, with :meth:`delete_due`.
     """
 
-    def __init__(self, url: str | None = None, runs: Path | None = None) -> None:
+    def __init__(self, url: str | None = None, runs: Path | None = None, *, delete_due: bool = True) -> None:
         runs = runs or settings().runs
         self._engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
+        self.unfinished = ""
         try:
-            if is_unfinished(self._engine):
-                finish_deletions(self._engine)
+            self.expired = self.delete_due() if delete_due else 0
         except BaseException:
             self.close()
             raise
@@ -85,8 +94,11 @@ class StudyStore:
         """
         digest = hashlib.sha256(data).hexdigest()
         identity = encode_identity(name, path, header) if settings().identity == "store" else None
-        if is_unfinished(self._engine):
-            finish_deletions(self._engine)
+        failure = None
+        if self._is_marked(reader, digest):
+            # what cannot be removed at the moment hinders nobody
+            with suppress(PathUnusable):
+                remove_marked(self._engine)
         with studies_lock():
             with transaction(self._engine, writing=True) as connection:
                 known = connection.execute(
@@ -98,7 +110,7 @@ class StudyStore:
                 ).scalar()
                 if known is None:
                     self._check_room(connection, len(data))
-                    study = self._study(connection, reader, study)
+                    study = self._study(connection, reader, study, digest)
                     connection.execute(
                         text("INSERT INTO images VALUES (:study, :digest, :now, :position, :bytes, 0, :identity)"),
                         {
@@ -116,9 +128,14 @@ class StudyStore:
             if not image_path(str(study), digest).is_file():
                 try:
                     save_file(str(study), digest, data)
-                except PathUnusable:
-                    mark_deleted(self._engine, [(str(study), digest)])
-                    raise
+                except PathUnusable as error:
+                    failure = error
+                    if known is None:
+                        mark_deleted(self._engine, [(str(study), digest)])
+        if failure is not None:
+            with suppress(PathUnusable):
+                finish_deletions(self._engine)
+            raise failure
         return next(image for image in self.images(reader) if image.digest == digest)
 
     @staticmethod
@@ -130,8 +147,26 @@ class StudyStore:
                 "SECOND_READ_KEEP_GB."
             )
 
+    def _is_marked(self, reader: str, digest: str) -> bool:
+        with transaction(self._engine) as connection:
+            marked = connection.execute(
+                text(
+                    "SELECT 1 FROM images JOIN studies ON studies.id = images.study "
+                    "WHERE reader = :reader AND digest = :digest AND deleted = 1"
+                ),
+                {"reader": reader, "digest": digest},
+            ).first()
+        return marked is not None
+
     @staticmethod
-    def _study(connection: Connection, reader: str, study: str | None) -> str:
+    def _study(connection: Connection, reader: str, study: str | None, digest: str) -> str:
+        """Return the study of a new image: the one that is given, or a new one."""
+        if study is not None:
+            here = {"study": study, "digest": digest}
+            marked = "SELECT 1 FROM images WHERE study = :study AND digest = :digest"
+            if connection.execute(text(marked), here).first() is not None:
+                # its row is still to be deleted
+                study = None
         if study is None:
             study = new_id()
             connection.execute(
@@ -180,7 +215,7 @@ class StudyStore:
         Raises as :func:`.deletion.delete_images`.
         """
         images = [image for image in self.images(reader) if digests is None or image.digest in digests]
-        delete_images(self._engine, who, [(image.study, image.digest) for image in images], "images of a reader")
+        self._delete(who, [(image.study, image.digest) for image in images], "images of a reader")
         return len(images)
 
     def delete_study(self, who: Visitor, study: str) -> int:
@@ -189,12 +224,20 @@ class StudyStore:
         Raises WrongArguments where there is none, and as :func:`.deletion.delete_images`.
         """
         with transaction(self._engine) as connection:
-            rows = connection.execute(text("SELECT digest FROM images WHERE study = :study"), {"study": study})
+            present = "SELECT digest FROM images WHERE study = :study AND deleted = 0"
+            rows = connection.execute(text(present), {"study": study})
             images = [(study, digest) for (digest,) in rows]
         if not images:
             raise WrongArguments("No such study.")
-        delete_images(self._engine, who, images, "study")
+        self._delete(who, images, "study")
         return len(images)
+
+    def _delete(self, who: Visitor, images: Sequence[tuple[str, str]], detail: str) -> None:
+        try:
+            delete_images(self._engine, who, images, detail)
+        except DeletionUnfinished as error:
+            self.unfinished = str(error)
+            raise
 
     def rekey(self) -> dict[str, int]:
         """Encrypt everything that is stored with the key of the setting; return how much was not, by its kind.
@@ -209,6 +252,31 @@ class StudyStore:
         Raises as :func:`.deletion.delete_images`.
         """
         return delete_expired(self._engine, settings().keep_days, now)
+
+    def delete_due(self) -> int:
+        """Delete what is to be deleted by now, as far as that is possible; return the number of images that expired.
+
+        What is left, :attr:`unfinished` says. Raises StoreDamaged.
+        """
+        problem, expired = "", 0
+        try:
+            # one audit trail that cannot be written hinders new deletions, and not those that are in it
+            if is_unfinished(self._engine):
+                finish_deletions(self._engine)
+        except StoreDamaged:
+            raise
+        except PathUnusable as error:
+            problem = str(error)
+        try:
+            expired = self.delete_expired()
+        except StoreDamaged:
+            raise
+        except (PathUnusable, AuditUnwritable) as error:
+            problem = problem or f"Studies whose days have passed cannot be deleted at the moment. {error}"
+        if problem and problem != self.unfinished:
+            _LOG.warning("%s", problem)
+        self.unfinished = problem
+        return expired
 
 
 def opened_identity(study: str, digest: str, identity: str | None) -> tuple[str, str, StudyHeader | None]:

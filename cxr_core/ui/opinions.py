@@ -47,7 +47,8 @@ def read_first_switch(images: Worklist) -> None:
 def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str, comment: str = "") -> Opinion:
     """Add the reader's opinion of a finding; where a store keeps the image, it is on the disk when this returns.
 
-    What equals the last opinion on the finding is not added again.
+    What equals the last opinion on the finding is not added again. Where a store keeps the image, its last opinion
+    counts, which may have been given in another process.
 
     Args:
         images: the worklist.
@@ -69,15 +70,21 @@ def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str
     value = _opinion_value(opinion)
     if len(comment) > COMMENT_LENGTH:
         raise WrongArguments(f"A comment has at most {COMMENT_LENGTH:,} characters.")
+    # outside the lock of the worklist: it waits for the disk. Another process may have stored opinions since
+    if images.keeper is not None:
+        stored = images.keeper.add_opinion(image, label, value, comment)
+        with images.unchanged():
+            others = [one for one in image.opinions if one not in stored]
+            image.opinions = tuple(sorted((*others, *stored), key=lambda one: one.created))
+        images.notify()
+        return next(one for one in reversed(stored) if one.label == label)
     last = image.last_opinion(label)
     if last is not None and (last.opinion, last.comment) == (value, comment):
         return last
-    # outside the lock of the worklist: it waits for the disk
-    stored = None if images.keeper is None else images.keeper.add_opinion(image, label, value, comment)
     with images.unchanged():
         number = sum(one.label == label for one in image.opinions)
         shown = image.findings_shown or not images.is_hidden(image)
-        made = stored or Opinion(label, "", number, "", value, shown, comment, utc_now())
+        made = Opinion(label, "", number, "", value, shown, comment, utc_now())
         image.opinions = (*image.opinions, made)
     images.notify()
     return made

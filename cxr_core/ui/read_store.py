@@ -1,40 +1,79 @@
-"""The store of studies that this process has open, and what stands for it while it cannot be opened."""
+"""The store of studies that this process has open, and what stands for it while it cannot be opened.
+
+It deletes what is to be deleted for as long as the process runs.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 
 from ..errors import PathUnusable
+from ..settings import settings
+from ..store.image_files import studies_folder
 from ..store.read_record import Opinion, OpinionValue
 from ..store.reads import ReadStore
 from .worklist_image import WorklistImage
 
-__all__ = ["UnavailableStore", "read_store"]
+__all__ = ["UnavailableStore", "open_read_store", "read_store"]
 
-_EXPIRY_SECONDS = 3600.0
+_EXPIRY_SECONDS, _RETRY_SECONDS = 3600.0, 300.0
 
 _LOG = logging.getLogger(__name__)
 
 
-@lru_cache(maxsize=1)
+_OPENING = threading.Lock()
+
+
 def read_store() -> ReadStore:
-    """Return the store of this process; studies whose days have passed are deleted every hour from now on."""
-    store = ReadStore()
-    threading.Thread(target=_delete_expired, args=(store,), name="second-read-expiry", daemon=True).start()
+    """Return the store of this process; raises CxrError where it cannot be opened."""
+    with _OPENING:
+        return _opened()
+
+
+@lru_cache(maxsize=1)
+def _opened() -> ReadStore:
+    # a page does not wait for deletions
+    store = ReadStore(delete_due=False)
+    threading.Thread(target=_delete_due, args=(store,), name="second-read-expiry", daemon=True).start()
     return store
 
 
-def _delete_expired(store: ReadStore) -> None:
+def open_read_store() -> None:
+    """Open the store, in a thread, where studies are stored or some of before still are: as the server starts.
+
+    So studies are deleted when their days have passed, whether somebody opens a page or not.
+    """
+    if settings().keep == "store" or studies_folder().is_dir():
+        threading.Thread(target=_open, name="second-read-store", daemon=True).start()
+
+
+def _open() -> None:
     while True:
         try:
-            store.delete_expired()
+            read_store()
         except Exception as error:
-            _LOG.error("Expired studies could not be deleted: %s", type(error).__name__)
-        time.sleep(_EXPIRY_SECONDS)
+            _LOG.error("The store of studies could not be opened: %s", type(error).__name__)
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _delete_due(store: ReadStore) -> None:
+    """Delete studies whose days have passed, now and every hour; and sooner what is left of a deletion."""
+    last = -math.inf
+    while True:
+        if store.unfinished or time.monotonic() - last >= _EXPIRY_SECONDS:
+            last = time.monotonic()
+            try:
+                store.delete_due()
+            except Exception as error:
+                _LOG.error("Expired studies could not be deleted: %s", type(error).__name__)
+        time.sleep(_RETRY_SECONDS)
 
 
 class UnavailableStore:
@@ -68,6 +107,6 @@ class UnavailableStore:
         """Raise PathUnusable."""
         raise PathUnusable(self._problem)
 
-    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion:
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> tuple[Opinion, ...]:
         """Raise PathUnusable."""
         raise PathUnusable(self._problem)

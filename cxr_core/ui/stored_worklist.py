@@ -3,8 +3,7 @@
 With ``SECOND_READ_KEEP=store`` it is restored from the store of studies when the person opens the first tab, and
 compared with it in every script run and every :data:`REFRESH_SECONDS` while a tab is in sight: so another process of
 the app over the same database, and a process that was started again, have the images of the person, with their readings
-as they were shown. An image is stored before its upload is answered; readings, and when their findings were shown, by a
-thread that follows the changes.
+as they were shown. An image is stored before its upload is answered; readings by a thread that follows the changes.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..access import Visitor
-from ..errors import CxrError, PathUnusable, WrongArguments
+from ..errors import CxrError, DeletionUnfinished, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
 from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
@@ -26,6 +25,7 @@ from ..store.reader_choices import ReadFirstChoice
 from ..store.reads import ReadStore
 from ..studies import Study, read_study_header
 from .opinions import set_read_first
+from .stored_removal import StoredRemoval
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["StoredWorklist"]
@@ -59,9 +59,10 @@ class StoredWorklist:
         self._saved: dict[str, tuple[Reading, ReadOptions, bool]] = {}
         self._reads: dict[str, str] = {}
         self._unstored: dict[str, str] = {}
+        self._failures: dict[str, str] = {}
+        self._leaving = StoredRemoval(self._delete, _WRITER)
         self._viewed: tuple[str, float] | None = None
-        self._leaving: set[str] = set()
-        self._scheduled, self._refreshed, self.deleted, self._failure = False, 0.0, 0, ""
+        self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
         self._lock, self._scheduling = threading.Lock(), threading.Lock()
         self._choice = ReadFirstChoice(reader)
@@ -72,9 +73,10 @@ class StoredWorklist:
 
     @property
     def problem(self) -> str:
-        """Why something is not stored, or empty."""
-        images = self.images.images
-        return next((why for digest, why in tuple(self._unstored.items()) if digest in images), self._failure)
+        """Why something is not stored or not deleted, as of now; empty where everything is."""
+        unstored = [why for digest, why in tuple(self._unstored.items()) if digest in self.images.images]
+        others = *self._failures.values(), self._leaving.problem, self._store.unfinished
+        return next(filter(None, (*unstored, *others)), "")
 
     def refresh(self) -> int:
         """Restore what is stored and not in the worklist, and drop what was deleted elsewhere.
@@ -87,7 +89,8 @@ class StoredWorklist:
         with self._lock:
             stored = {image.digest: image for image in self._store.images(self.reader)}
             removal = self.images.removal
-            removed = self._leaving | ({image.digest for image in removal.entries()} if removal is not None else set())
+            undoable = () if removal is None else removal.entries()
+            removed = self._leaving.digests | {image.digest for image in undoable}
             deleted = self._stored.keys() - stored.keys()
             new = [image for digest, image in stored.items() if digest not in self._stored and digest not in removed]
             self._stored = stored
@@ -98,6 +101,7 @@ class StoredWorklist:
             restored = self._restored([image for image in new if image.digest not in present])
             for digest in deleted:
                 self._saved.pop(digest, None)
+                self._failures.pop(digest, None)
             readings = [self._saved[image.digest][0] for image in restored if image.digest in self._saved]
         first = not self.images.images
         if any(image.status == "read" and not image.revealed for image in restored):
@@ -131,7 +135,7 @@ class StoredWorklist:
 
     def added(self, images: Sequence[WorklistImage]) -> None:
         """Store images; one that cannot be stored stays in memory, is named by ``problem``, and is tried again."""
-        if self._leaving & {image.digest for image in images}:
+        if self._leaving.digests & {image.digest for image in images}:
             # until it has left
             _WRITER.submit(bool).result()
         studies = self.images.studies()
@@ -170,20 +174,16 @@ class StoredWorklist:
     def removed(self, image: WorklistImage) -> None:
         """Delete an image from the store, with its reads and opinions."""
         self._leaving.add(image.digest)
-        _WRITER.submit(self._delete, image.digest)
 
     def _delete(self, digest: str) -> None:
-        try:
-            if digest not in self.images.images:
+        """Delete an image, unless it was added again; raises CxrError."""
+        if digest not in self.images.images:
+            # where something is left of it, the store says so
+            with suppress(DeletionUnfinished):
                 self._store.delete(self._who, reader=self.reader, digests=[digest])
-                with self._lock:
-                    self._saved.pop(digest, None)
-                    self._stored.pop(digest, None)
-        except Exception as error:
-            self._failure = "A removed image could not be deleted from the store."
-            _LOG.error("%s %s", self._failure, type(error).__name__)
-        finally:
-            self._leaving.discard(digest)
+            with self._lock:
+                self._saved.pop(digest, None)
+                self._stored.pop(digest, None)
 
     def _loader(self, stored: StoredImage) -> partial[bytes]:
         return partial(self._store.load, stored.study, stored.digest)
@@ -199,17 +199,16 @@ class StoredWorklist:
             try:
                 restored.append(self._image(image, uploads[image.study]))
             except CxrError as error:
-                self._failure = f"A stored image could not be opened. {error}"
+                self._failures[image.digest] = f"A stored image could not be opened. {error}"
         return restored
 
     def _image(self, stored: StoredImage, upload: int) -> WorklistImage:
-        load, identity = self._loader(stored), settings().identity != "off"
+        load, position = self._loader(stored), stored.position % _POSITIONS
         name = stored.name or f"image {stored.digest[:8]}"
-        header = stored.header or read_study_header(load(), identity=identity)
+        header = stored.header or read_study_header(load(), identity=settings().identity != "off")
         image = WorklistImage(
-            stored.digest, name, None, header, upload, stored.position % _POSITIONS, path=stored.path or name,
-            load=load, added=None,
-        )  # fmt: skip
+            stored.digest, name, None, header, upload, position, path=stored.path or name, load=load, added=None
+        )
         image.opinions = self._opinions(stored)
         read = self._store.last_read(stored)
         image.findings_shown = read is not None and read.summary.revealed is not None
@@ -218,10 +217,9 @@ class StoredWorklist:
         options = read.options
         image.read_anyway, image.voi_scale = options.read_anyway, options.voi_scale
         image.quarter_turns, image.mirrored = options.quarter_turns, options.mirrored
-        image.pixels = read.pixels
+        image.pixels, image.revealed = read.pixels, image.findings_shown
         image.shape = (read.reading.image.rows, read.reading.image.columns)
         image.pixels_version = "|".join(read.reading.image.transforms)
-        image.revealed = read.summary.revealed is not None
         image.set_reading(read.reading)
         self._saved[image.digest] = (read.reading, options, image.revealed)
         self._reads[image.digest] = read.summary.id
@@ -277,9 +275,10 @@ class StoredWorklist:
         """Store that the findings of an image are shown, before they are; raises CxrError where it cannot be."""
         self._required_read(image, revealed=True)
 
-    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion:
-        """Store an opinion of the read that is or would be shown; raises CxrError where it cannot be."""
-        return self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> tuple[Opinion, ...]:
+        """Store an opinion of the read that is or would be shown, and return all; raises CxrError."""
+        self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
+        return self._opinions(self._stored[image.digest])
 
     def _required_read(self, image: WorklistImage, *, revealed: bool = False) -> str:
         """Return the id of an image's read; image and read are stored now where they were not. Raises CxrError."""
@@ -296,10 +295,11 @@ class StoredWorklist:
 
     def read_first_chosen(self, on: bool) -> None:
         """Store the switch "Read first" of the person, for every process."""
+        self._failures.pop("read first", None)
         try:
             self._choice.turn(on)
         except CxrError as error:
-            self._failure = str(error)
+            self._failures["read first"] = str(error)
 
     def stop(self) -> None:
         """Follow the worklist no more, which is released from memory."""

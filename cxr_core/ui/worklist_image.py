@@ -170,8 +170,9 @@ class Keeper(Protocol):
     def revealed(self, image: WorklistImage) -> None:
         """Store that the findings of an image are shown from now on; raises CxrError where that cannot be stored."""
 
-    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> Opinion:
-        """Store an opinion, and return it as it is stored, with the image where that was not stored.
+    def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> tuple[Opinion, ...]:
+        """Store an opinion, unless it equals the last one that is stored, with the image where that was not stored.
 
-        Whether the findings had been shown is taken from the store. Raises CxrError where it cannot be written.
+        Returns all opinions of the reader on the image, in the order of time. Whether the findings had been shown is
+        taken from the store. Raises CxrError where it cannot be written.
         """

@@ -19,7 +19,7 @@ from cxr_core.store.image_files import image_path
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import downloads, history_list, stored_worklist
 from cxr_core.ui.history_scope import reader_keys
-from cxr_core.ui.read_store import read_store
+from cxr_core.ui.read_store import _opened
 from tests.app.conftest import person
 from tests.app.test_pages import component_data
 from tests.reads import OPTIONS, made_up_reading
@@ -38,7 +38,7 @@ def use(app_of, monkeypatch, tmp_path):
         for name, value in {"HOME": str(tmp_path / "home"), "KEEP": keep, "IDENTITY": identity}.items():
             monkeypatch.setenv(f"SECOND_READ_{name}", value)
         settings.cache_clear()
-        read_store.cache_clear()
+        _opened.cache_clear()
 
         def opened(who="reader", **address: str):
             app = app_of(who, page="history")
@@ -49,7 +49,7 @@ def use(app_of, monkeypatch, tmp_path):
         return opened
 
     yield set_up
-    read_store.cache_clear()
+    _opened.cache_clear()
 
 
 @pytest.fixture

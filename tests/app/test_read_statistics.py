@@ -18,7 +18,7 @@ from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
 from cxr_core.studies import Patient, StudyHeader
 from cxr_core.ui import downloads
-from cxr_core.ui.read_store import read_store
+from cxr_core.ui.read_store import _opened
 from tests.reads import OPTIONS, made_up_reading, store_reads
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -31,11 +31,11 @@ def home(own_folders):
     own_folders.setenv("SECOND_READ_KEEP", "store")
     settings.cache_clear()
     streamlit.cache_resource.clear()
-    read_store.cache_clear()
+    _opened.cache_clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
     yield own_folders
     streamlit.cache_resource.clear()
-    read_store.cache_clear()
+    _opened.cache_clear()
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_a_program_that_is_killed_within_an_opinion_leaves_it_whole_or_not_at_al
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "calls"),
-    [("finish_deletions", 0), ("remove_file", 0), ("remove_file", 1), ("remove_file after", 1), ("_compact", 0)],
+    [("finish_deletions", 0), ("remove_file", 0), ("remove_file", 1), ("remove_file after", 1), ("compact", 0)],
 )
 def test_a_deletion_that_is_killed_is_finished_by_whoever_opens_the_store_next(
     store,  # noqa: F811
@@ -284,3 +284,19 @@ def test_a_disk_that_cannot_be_written_leaves_no_row(store, url, monkeypatch):  
     second = store.add_image("anna", b"two")
     assert store.images("anna") == (second,)
     assert hashlib.sha256(b"one").hexdigest() not in everything(url)
+
+
+def test_a_read_is_not_lost_where_its_missing_file_cannot_be_written_again(store, monkeypatch):  # noqa: F811
+    image, _ = read_of(store, b"one")
+    image_path(image.study, image.digest).unlink()
+    with monkeypatch.context() as full:
+        full.setattr("cxr_core.store.image_files.write_whole", _full)
+        with pytest.raises(PathUnusable, match="no space is left"):
+            store.add_image("anna", b"one")
+    assert len(store.list_reads()) == 1
+    assert store.add_image("anna", b"one") == image
+    assert store.last_read(image) is not None
+
+
+def _full(*arguments, **options):
+    raise OSError(28, "no space")

@@ -203,8 +203,9 @@ def test_opinions_at_once_are_all_kept_and_one_is_the_first(store, url, tmp_path
         own = ReadStore(url, tmp_path / "runs")
         barrier.wait()
         try:
-            for _ in range(3):
-                own.add_opinion(read, "anna", "Mass", "present", str(number))
+            for time in range(3):
+                # the same again would be no further opinion
+                own.add_opinion(read, "anna", "Mass", "present", f"{number}, {time}")
         except Exception as error:
             failed.append(error)
         own.close()
@@ -216,6 +217,15 @@ def test_opinions_at_once_are_all_kept_and_one_is_the_first(store, url, tmp_path
         thread.join()
     assert failed == []
     assert [one.number for one in store.opinions(image.study, image.digest)] == list(range(12))
+
+
+def test_the_last_opinion_again_is_no_further_one_but_an_earlier_one_is(store):
+    image, read = read_of(store)
+    given = [("present", "left"), ("present", "left"), ("present", ""), ("absent", ""), ("present", "left")]
+    numbers = [store.add_opinion(read, "anna", "Mass", opinion, comment).number for opinion, comment in given]
+    assert numbers == [0, 0, 1, 2, 3]
+    assert store.add_opinion(read, "bert", "Mass", "present", "left").number == 0
+    assert len(store.opinions(image.study, image.digest)) == 5
 
 
 def test_an_opinion_on_nothing_is_refused(store):

@@ -17,7 +17,7 @@ from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import history_session
 from cxr_core.ui.history_session import RELEASE_SECONDS, release_deleted, stored_reader
-from cxr_core.ui.read_store import read_store
+from cxr_core.ui.read_store import _opened
 from cxr_core.ui.reading_messages import image_content
 from cxr_core.ui.server import page_sessions
 from cxr_core.ui.server.page_sessions import HISTORY, READING, PageSession
@@ -32,7 +32,7 @@ def read_of(tmp_path, monkeypatch, predictor):
     for name in ("home", "runs"):
         monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
     settings.cache_clear()
-    read_store.cache_clear()
+    _opened.cache_clear()
     card = replace(predictor.card, id="gone", weights_sha256="ab" * 32)
 
     def stored(seed=0):
@@ -42,7 +42,7 @@ def read_of(tmp_path, monkeypatch, predictor):
             return store.read(store.save_read(image, reading, OPTIONS, "3", revealed=False, card=card)), card
 
     yield stored
-    read_store.cache_clear()
+    _opened.cache_clear()
     settings.cache_clear()
 
 

@@ -195,6 +195,26 @@ def test_an_opinion_is_stored_before_it_counts_and_is_restored_with_its_image(ta
     assert json.dumps([read.id for read in store.list_reads()]) == "[]"
 
 
+def test_an_opinion_that_another_process_has_changed_since_is_stored_again(tab, store, phantom, predictor):  # noqa: F811
+    images, _ = tab()
+    image = add_read(images, phantom[0], phantom[1], predictor.card)
+    add_opinion(images, image, "Mass", "absent", "none")
+    others, _ = tab()
+    (other,) = others.images.values()
+    add_opinion(others, other, "Mass", "present", "left hilum")
+    # the first process knows its own alone
+    assert [one.opinion for one in image.opinions] == ["absent"]
+    assert add_opinion(images, image, "Mass", "absent", "none").number == 2
+    # and what is the last one in the store is not stored twice, in whatever process it was given
+    assert add_opinion(others, other, "Mass", "absent", "none").number == 2
+    stored = store.images("anna")[0]
+    kept = store.opinions(stored.study, stored.digest)
+    assert [(one.opinion, one.comment) for one in kept] == [
+        ("absent", "none"), ("present", "left hilum"), ("absent", "none"),
+    ]  # fmt: skip
+    assert image.opinions == other.opinions == kept
+
+
 def test_what_is_hidden_at_first_is_not_stored_as_shown_while_a_worklist_is_restored(tab, store, phantom, predictor):  # noqa: F811
     images, _ = tab()
     images.read_first = True

@@ -3,24 +3,27 @@
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.soak.server import served
 from cxr_core.access import LOCAL, audit
+from cxr_core.errors import PathUnusable
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
 from cxr_core.store import reader_choices
 from cxr_core.store.read_tables import read_rows
 from cxr_core.store.reads import ReadStore
-from cxr_core.ui import stored_worklist
+from cxr_core.ui import stored_removal, stored_worklist
 from cxr_core.ui.opinions import choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
 from tests.protocol import Reader
+from tests.store.test_compaction import full_disk
 
 
 @pytest.fixture
@@ -321,3 +324,81 @@ def test_the_time_to_the_answer_is_that_of_the_first_reading(tab, store, phantom
     # an image that another tab restores was not uploaded there
     (restored,) = tab()[0].images.values()
     assert restored.answer_seconds is None
+
+
+def test_a_deletion_that_fails_is_tried_again_until_it_succeeds(tab, store, monkeypatch):
+    images, stored = tab()
+    image = add(images, phantom_png(32, 32))
+    delete, failures = store.delete, []
+
+    def fails(*arguments, **options):
+        if len(failures) < 2:
+            failures.append(PathUnusable("The disk is away."))
+            raise failures[-1]
+        return delete(*arguments, **options)
+
+    monkeypatch.setattr(stored_removal, "RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(store, "delete", fails)
+    images.remove(image.digest)
+    images.forget_removed()
+    written()
+    assert stored.problem == "A removed image could not be deleted from the store. It is tried again."
+    # meanwhile it does not come back
+    assert stored.refresh() == 0
+    end = time.monotonic() + 20
+    while stored.problem and time.monotonic() < end:
+        time.sleep(0.05)
+    assert (stored.problem, store.images("anna"), len(failures)) == ("", (), 2)
+
+
+def test_an_image_that_is_added_again_before_its_deletion_succeeds_stays(tab, store, monkeypatch):
+    images, stored = tab()
+    data = phantom_png(32, 32)
+    image = add(images, data)
+
+    def fails(*arguments, **options):
+        raise PathUnusable("The disk is away.")
+
+    monkeypatch.setattr(stored_removal, "RETRY_SECONDS", 0.5)
+    with monkeypatch.context() as failing:
+        failing.setattr(store, "delete", fails)
+        images.remove(image.digest)
+        images.forget_removed()
+        written()
+        assert stored.problem
+    assert add(images, data).digest == image.digest
+    end = time.monotonic() + 20
+    while stored.problem and time.monotonic() < end:
+        time.sleep(0.05)
+    assert stored.problem == ""
+    assert [one.digest for one in store.images("anna")] == [image.digest]
+
+
+def test_what_is_left_of_a_deletion_is_said_until_it_is_deleted(tab, store):
+    images, stored = tab()
+    image = add(images, phantom_png(32, 32))
+    with full_disk():
+        images.remove(image.digest)
+        images.forget_removed()
+        written()
+        assert "cannot be overwritten" in stored.problem
+        # it is deleted for the reader
+        assert stored.refresh() == 0
+        assert store.images("anna") == ()
+    store.delete_due()
+    assert stored.problem == ""
+
+
+def test_a_problem_of_storing_is_named_only_until_it_was_stored(tab, store, monkeypatch):
+    images, stored = tab()
+    data = phantom_png(32, 32)
+
+    def full(*arguments, **options):
+        raise PathUnusable("The disk is full.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store, "add_image", full)
+        image = add(images, data)
+        assert stored.problem == "The disk is full."
+    stored.added([image])
+    assert stored.problem == ""

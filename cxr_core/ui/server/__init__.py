@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.middleware import Middleware
 from streamlit import config, net_util
@@ -10,7 +12,8 @@ from streamlit.runtime import runtime_util
 
 from ...process_resources import few_heaps
 from ...settings import folder_notes
-from ..session_cleanup import lifespan
+from .. import session_cleanup
+from ..read_store import open_read_store
 from .browser_cookie import BrowserCookie
 from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
@@ -41,6 +44,14 @@ def prepare() -> None:
     for sentence in folder_notes():
         _LOG.warning(sentence)
     limit_connections()
+
+
+@asynccontextmanager
+async def lifespan(app: object) -> AsyncIterator[None]:
+    """Open the store of studies as the server starts, and end closed sessions for as long as it runs."""
+    open_read_store()
+    async with session_cleanup.lifespan(app):
+        yield
 
 
 def middleware() -> list[Middleware]:

@@ -1,0 +1,122 @@
+"""Compaction: the files of the database no longer hold anything of rows that were deleted.
+
+SQLite overwrites deleted rows with zeros (``PRAGMA secure_delete``) but may leave copies where it had moved rows to
+other pages; VACUUM writes a new file (https://sqlite.org/pragma.html#pragma_secure_delete). On PostgreSQL, VACUUM FULL
+does, except for rows that a transaction of before the deletion may still ask for; and column statistics hold values of
+rows, too (:mod:`.column_statistics`). Its write-ahead log, and what a disk holds of an unlinked file, are the
+administrator's to destroy.
+
+A row of ``compactions`` stands for each deletion after which this was not done yet.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import PathUnusable, StoreDamaged
+from .column_statistics import TABLES, keep_no_statistics
+from .database import DAMAGED, is_damage, transaction
+
+__all__ = ["compact", "is_due", "request"]
+
+_WAIT_SECONDS, _POLL_SECONDS = 20.0, 0.2
+_LOCK_TIMEOUT = "5s"
+"""For who waits for an exclusive lock, everybody else waits as well."""
+
+_CATALOGS = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
+_NOT_NOW = "The deleted rows cannot be overwritten in the files of the database at the moment"
+
+
+def request(connection: Connection) -> None:
+    """Have the next :func:`compact` do its work."""
+    connection.execute(text("INSERT INTO compactions VALUES (:id)"), {"id": secrets.token_hex(10)})
+
+
+def is_due(connection: Connection) -> bool:
+    """Return whether rows were deleted since the last compaction."""
+    return bool(_due(connection))
+
+
+def compact(engine: Engine) -> None:
+    """Remove what the files of the database still hold of deleted rows, where that is due.
+
+    Raises PathUnusable where that is not possible at the moment; it stays due.
+    """
+    with transaction(engine) as connection:
+        due = _due(connection)
+    if not due:
+        return
+    try:
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                # outside a transaction, since the driver begins none
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        elif engine.dialect.name == "postgresql":
+            _compact_server(engine)
+    except SQLAlchemyError as error:
+        if is_damage(error):
+            raise StoreDamaged(DAMAGED) from error
+        raise PathUnusable(f"{_NOT_NOW}.") from error
+    with transaction(engine, writing=True) as connection:
+        for name in due:
+            connection.execute(text("DELETE FROM compactions WHERE id = :id"), {"id": name})
+
+
+def _due(connection: Connection) -> list[str]:
+    return [name for (name,) in connection.execute(text("SELECT id FROM compactions"))]
+
+
+def _compact_server(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        keep_no_statistics(connection)
+    with engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        _wait_for_older_transactions(connection)
+        connection.exec_driver_sql(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+        try:
+            before = _files(connection)
+            connection.exec_driver_sql(f"VACUUM (FULL) {', '.join((*TABLES, *_CATALOGS))}")
+            # without the right to, the server only warns
+            if before & _files(connection):
+                raise PathUnusable(f"{_NOT_NOW}: the role of SECOND_READ_DATABASE_URL must own the tables.")
+        finally:
+            connection.exec_driver_sql("RESET lock_timeout")
+
+
+def _files(connection: Connection) -> set[int]:
+    """Return the numbers of the files that hold the rows of studies."""
+    names = {f"table_{number}": table for number, table in enumerate(TABLES)}
+    numbers = ", ".join(f"pg_relation_filenode(to_regclass(:{name}))" for name in names)
+    return set(connection.execute(text(f"SELECT {numbers}"), names).one())
+
+
+def _wait_for_older_transactions(connection: Connection) -> None:
+    """Wait until no transaction can ask for a row that was deleted before; raises PathUnusable after a while.
+
+    First for those that write, in any database of the server: a snapshot that is made while one runs reaches back to
+    it. Then for all of this database that had begun by then.
+    """
+    latest = connection.execute(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")).scalar_one()
+    oldest = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    _wait_until(lambda: connection.execute(oldest).scalar_one() >= latest)
+    running = text(
+        "SELECT virtualtransaction FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'virtualxid' "
+        "AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    earlier = set(connection.execute(running).scalars())
+    _wait_until(lambda: earlier.isdisjoint(connection.execute(running).scalars()))
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + _WAIT_SECONDS
+    while not is_so():
+        if time.monotonic() > end:
+            raise PathUnusable(f"{_NOT_NOW}: a transaction from before the deletion is still open on the server.")
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,94 @@
+"""Studies are deleted when their days have passed, whoever opens a page, a command or nothing."""
+
+import asyncio
+import hashlib
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from cxr_core.access import audit
+from cxr_core.cli.main import main
+from cxr_core.settings import settings
+from cxr_core.store.image_files import studies_folder
+from cxr_core.store.reads import ReadStore
+from cxr_core.ui import read_store, server
+
+DIGEST = hashlib.sha256(b"old").hexdigest()
+
+
+@pytest.fixture
+def expired(tmp_path, monkeypatch):
+    """A store that has an image of 31 days ago and one of today, while no process has it open."""
+    for name in ("home", "runs"):
+        monkeypatch.setenv(f"SECOND_READ_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("SECOND_READ_AUDIT", str(tmp_path / "audit.jsonl"))
+    settings.cache_clear()
+    with closing(ReadStore()) as store:
+        image = store.add_image("anna", b"old")
+        store.add_image("anna", b"new")
+        ago = (datetime.now(UTC) - timedelta(days=31)).isoformat(timespec="milliseconds")
+        with store._engine.begin() as connection:
+            connection.execute(
+                text("UPDATE studies SET created = :ago WHERE id = :id"), {"ago": ago, "id": image.study}
+            )
+    read_store._opened.cache_clear()
+    yield tmp_path
+    read_store._opened.cache_clear()
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def stored() -> list[bytes]:
+    return [path.read_bytes() for path in studies_folder().glob("*/*")]
+
+
+@pytest.mark.parametrize("keep", ["store", "session"])
+def test_a_server_deletes_what_has_expired_before_anybody_opens_a_page(expired, monkeypatch, keep):
+    monkeypatch.setenv("SECOND_READ_KEEP", keep)
+    settings.cache_clear()
+    assert len(stored()) == 2
+
+    async def run():
+        async with server.lifespan(None):
+            end = time.monotonic() + 20
+            while len(stored()) == 2 and time.monotonic() < end:
+                await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    assert stored() == [b"new"]
+    assert [event.images for event in audit.read()[0]] == [(DIGEST,)]
+    read_store.read_store().close()
+
+
+def test_a_server_without_stored_studies_opens_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECOND_READ_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    monkeypatch.setattr(read_store, "_open", lambda: pytest.fail("opened"))
+    try:
+        read_store.open_read_store()
+        assert not (tmp_path / "home").exists()
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+@pytest.mark.parametrize("command", [["reads", "list"], ["reads", "delete", "--expired"], ["backup"]])
+def test_a_command_that_opens_the_store_deletes_what_has_expired(expired, command, capsys):
+    assert main([*command, *([str(expired / "b.zip")] if command == ["backup"] else [])]) == 0
+    assert stored() == [b"new"]
+    out = capsys.readouterr().out
+    assert ("Older than 30 days: 1 image deleted" in out) == ("--expired" in command)
+
+
+def test_a_command_says_that_a_deletion_is_unfinished(expired, monkeypatch, capsys):
+    (expired / "no").write_text("a file")
+    monkeypatch.setenv("SECOND_READ_AUDIT", str(expired / "no" / "audit.jsonl"))
+    settings.cache_clear()
+    assert main(["reads", "list"]) == 0
+    assert capsys.readouterr().err.startswith(
+        "Studies whose days have passed cannot be deleted at the moment. The audit"
+    )
+    assert len(stored()) == 2
