@@ -7,6 +7,7 @@ in the store, and it is empty: no row of the database, because it is of no study
 from __future__ import annotations
 
 import hashlib
+import stat
 from pathlib import Path
 
 from ..files import cannot_write, make_private, private_folder, write_whole
@@ -22,16 +23,16 @@ class ReadFirstChoice:
         reader: what the store calls the reader.
 
     Attributes:
-        on: whether findings stay hidden until the reader shows them.
+        on: whether findings stay hidden until the reader shows them; true where that cannot be read.
     """
 
     def __init__(self, reader: str) -> None:
         self._name = hashlib.sha256(reader.encode()).hexdigest()
-        self.on = self._path().is_file()
+        self.on = self._is_on()
 
     def changed(self) -> bool:
         """Look again, and return whether another program has turned the switch since."""
-        before, self.on = self.on, self._path().is_file()
+        before, self.on = self.on, self._is_on()
         return self.on != before
 
     def turn(self, on: bool) -> None:
@@ -45,6 +46,15 @@ class ReadFirstChoice:
         except OSError as error:
             raise cannot_write("Choice of a reader", error) from error
         self.on = on
+
+    def _is_on(self) -> bool:
+        try:
+            return stat.S_ISREG(self._path().stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            # what cannot be read may be on
+            return True
 
     def _path(self) -> Path:
         return settings().home / "read-first" / self._name

@@ -17,6 +17,8 @@ from ..settings import settings
 from ..store.image_files import studies_folder
 from ..store.read_record import Opinion, OpinionValue
 from ..store.reads import ReadStore
+from .stored_choice import StoredChoice
+from .worklist import Worklist
 from .worklist_image import WorklistImage
 
 __all__ = ["UnavailableStore", "open_read_store", "read_store"]
@@ -79,14 +81,17 @@ def _delete_due(store: ReadStore) -> None:
 class UnavailableStore:
     """Keeper of a worklist that is to be stored, while the store cannot be opened: images stay in memory.
 
-    Nothing that has to be stored first is taken: no opinion, and no reveal.
+    Nothing that has to be stored first is taken: no opinion, and no reveal. The switch "Read first" is not in the
+    database, and holds.
 
     Args:
+        images: the worklist.
+        reader: what the store calls the person.
         problem: why the store cannot be opened, one line.
     """
 
-    def __init__(self, problem: str) -> None:
-        self._problem = problem
+    def __init__(self, images: Worklist, reader: str, problem: str) -> None:
+        self._choice, self._problem = StoredChoice(images, reader), problem
 
     def added(self, images: Sequence[WorklistImage]) -> None:
         """Leave the images in memory; they are stored once the store can be opened."""
@@ -95,10 +100,12 @@ class UnavailableStore:
         """Do nothing: the image is not stored."""
 
     def follow(self) -> None:
-        """Do nothing: the next script run tries to open the store."""
+        """Take over the switch alone: the next script run tries to open the store."""
+        self._choice.follow()
 
     def read_first_chosen(self, on: bool) -> None:
-        """Do nothing: the choice holds in memory."""
+        """Store the switch; where that fails, it holds in memory."""
+        self._choice.turn(on)
 
     def stop(self) -> None:
         """Do nothing: nothing was begun."""

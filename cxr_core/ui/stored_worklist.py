@@ -21,10 +21,10 @@ from ..errors import CxrError, DeletionUnfinished, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
 from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
-from ..store.reader_choices import ReadFirstChoice
 from ..store.reads import ReadStore
 from ..studies import Study, read_study_header
 from .opinions import set_read_first
+from .stored_choice import StoredChoice
 from .stored_removal import StoredRemoval
 from .worklist import Worklist, WorklistImage
 
@@ -65,8 +65,7 @@ class StoredWorklist:
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
         self._lock, self._scheduling = threading.Lock(), threading.Lock()
-        self._choice = ReadFirstChoice(reader)
-        set_read_first(images, images.read_first or self._choice.on)
+        self._choice = StoredChoice(images, reader)
         self.added([image for image in images.images.values() if image.data is not None])
         images.keeper = self
         images.listeners.add(self._changed)
@@ -75,7 +74,7 @@ class StoredWorklist:
     def problem(self) -> str:
         """Why something is not stored or not deleted, as of now; empty where everything is."""
         unstored = [why for digest, why in tuple(self._unstored.items()) if digest in self.images.images]
-        others = *self._failures.values(), self._leaving.problem, self._store.unfinished
+        others = *self._failures.values(), self._choice.problem, self._leaving.problem, self._store.unfinished
         return next(filter(None, (*unstored, *others)), "")
 
     def refresh(self) -> int:
@@ -84,8 +83,7 @@ class StoredWorklist:
         What could not be stored is tried again. Returns the number of restored images; raises CxrError.
         """
         self._refreshed = time.monotonic()
-        if self._choice.changed():
-            set_read_first(self.images, self._choice.on)
+        self._choice.follow()
         with self._lock:
             stored = {image.digest: image for image in self._store.images(self.reader)}
             removal = self.images.removal
@@ -295,11 +293,7 @@ class StoredWorklist:
 
     def read_first_chosen(self, on: bool) -> None:
         """Store the switch "Read first" of the person, for every process."""
-        self._failures.pop("read first", None)
-        try:
-            self._choice.turn(on)
-        except CxrError as error:
-            self._failures["read first"] = str(error)
+        self._choice.turn(on)
 
     def stop(self) -> None:
         """Follow the worklist no more, which is released from memory."""

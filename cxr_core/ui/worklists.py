@@ -172,7 +172,7 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
         keeper.count_seconds(images.chosen)
     except CxrError as error:
         if not isinstance(images.keeper, StoredWorklist):
-            images.keeper = UnavailableStore(str(error))
+            images.keeper = UnavailableStore(images, name, str(error))
         banner("Not stored.", f"{error} {stays}")
         return
     if keeper.deleted:

@@ -4,8 +4,9 @@ import pytest
 
 from cxr_core.errors import PathUnusable
 from cxr_core.settings import settings
+from cxr_core.store.reader_choices import ReadFirstChoice
 from cxr_core.ui import worklists
-from cxr_core.ui.opinions import add_opinion, reveal, set_read_first
+from cxr_core.ui.opinions import add_opinion, choose_read_first, reveal, set_read_first
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
 from tests.ui.test_stored_worklist import add, phantom, store, tab, written  # noqa: F401 - fixtures
@@ -115,6 +116,31 @@ def test_a_store_that_cannot_be_opened_takes_no_opinion_and_shows_nothing(phanto
     with pytest.raises(PathUnusable, match=UNWRITABLE):
         reveal(images, image)
     assert images.is_hidden(image)
+
+
+def test_what_a_reader_has_chosen_holds_while_the_store_cannot_be_opened(phantom, predictor, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("SECOND_READ_KEEP", "store")
+    settings.cache_clear()
+    monkeypatch.setattr(worklists, "reader_name", lambda: "anna")
+    monkeypatch.setattr(worklists, "read_store", fails)
+    monkeypatch.setattr(worklists, "banner", lambda *_: None)
+    ReadFirstChoice("anna").turn(True)
+    images = Worklist()
+    worklists.restore_worklist(images, predictor.card)
+    assert images.is_hidden(add(images, phantom[0], phantom[1], predictor.card))
+    # turned meanwhile, here or in another process, it is the same in both
+    choose_read_first(images, False)
+    assert not ReadFirstChoice("anna").on
+    ReadFirstChoice("anna").turn(True)
+    images.keeper.follow()
+    assert images.read_first
+
+
+def test_a_choice_that_cannot_be_read_hides_the_findings(store):  # noqa: F811
+    folder = settings().home / "read-first"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(folder)
+    assert ReadFirstChoice("anna").on
 
 
 @pytest.mark.parametrize("rule", ["on", "off"])
