@@ -200,6 +200,58 @@ def test_a_server_that_does_not_overwrite_for_lack_of_rights_is_no_success(store
 
 
 @contextmanager
+def of_table_owner(server, url):
+    """Yield the address of a role that owns the tables, and not the database."""
+    role, schema = f"role_{uuid.uuid4().hex}", make_url(url).query["options"].partition("=")[2]
+    with connected(server) as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role}; GRANT ALL ON SCHEMA {schema} TO {role}")
+        owned = text("SELECT tablename FROM pg_tables WHERE schemaname = :schema")
+        for table in connection.execute(owned, {"schema": schema}).scalars().fetchall():
+            connection.exec_driver_sql(f"ALTER TABLE {schema}.{table} OWNER TO {role}")
+        options = f"-csearch_path={schema} -crole={role}"
+        try:
+            yield make_url(url).update_query_dict({"options": options}).render_as_string(hide_password=False)
+        finally:
+            connection.exec_driver_sql(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+@on_the_server
+def test_statistics_that_the_role_must_not_overwrite_are_left_to_the_administrator(store, server, home, url):  # noqa: F811
+    """VACUUM FULL of a catalog only warns where the role owns the tables and not the database."""
+    home(identity="store")
+    words = stored(store, f"Quendel{uuid.uuid4().hex}")
+    catalogs = ("pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data")
+    files = text("SELECT pg_relation_filenode('reads')")
+    with connected(url) as connection:
+        collect_statistics(connection)
+        with of_table_owner(server, url) as address:
+            with (
+                closing(ReadStore(address)) as limited,
+                pytest.raises(DeletionUnfinished, match="a superuser or the owner of the database execute VACUUM"),
+            ):
+                limited.delete(LOCAL, reader="anna")
+            assert len(on_disk(connection, words)) > 30
+            rewritten = connection.execute(files).scalar_one()
+            # it stays due: at the next attempt, and while half of it is done
+            for step in ("SELECT 1", *(f"VACUUM (FULL) {catalog}" for catalog in catalogs)):
+                with closing(ReadStore(address)) as again:
+                    assert all(catalog in again.unfinished for catalog in catalogs)
+                    assert "\n" not in again.unfinished
+                connection.exec_driver_sql(step)
+            with closing(ReadStore(address)) as again:
+                assert again.unfinished == ""
+            # the tables were not written again for that
+            assert connection.execute(files).scalar_one() == rewritten
+            assert not on_disk(connection, words)
+            # the next deletion has no statistics to remove
+            stored(store, "Quendel", 2)
+            with closing(ReadStore(address)) as again:
+                assert again.delete(LOCAL, reader="anna") == 2
+                assert again.unfinished == ""
+
+
+@contextmanager
 def full_disk():
     """No VACUUM succeeds."""
 
