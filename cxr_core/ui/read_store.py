@@ -107,6 +107,9 @@ class UnavailableStore:
         """Store the switch; where that fails, it holds in memory."""
         self._choice.turn(on)
 
+    def shown(self, tab: object, digest: str | None) -> None:
+        """Do nothing: there is no read whose time could be counted."""
+
     def stop(self) -> None:
         """Do nothing: nothing was begun."""
 

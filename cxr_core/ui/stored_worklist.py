@@ -24,14 +24,12 @@ from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
 from ..store.reads import ReadStore
 from ..studies import Study, read_study_header
 from .opinions import set_read_first
+from .reading_time import ReadingTime
 from .stored_choice import StoredChoice
 from .stored_removal import StoredRemoval
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["StoredWorklist"]
-
-LONGEST_VIEW_SECONDS = 600.0
-"""Of the time in which nothing was done, so much counts as reading."""
 
 REFRESH_SECONDS = 3.0
 """Interval at which a worklist on a screen is compared with the store, for what another process has changed."""
@@ -61,7 +59,7 @@ class StoredWorklist:
         self._unstored: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._leaving = StoredRemoval(self._delete, _WRITER)
-        self._viewed: tuple[str, float] | None = None
+        self._time = ReadingTime(self._add_seconds)
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
         self._lock, self._scheduling = threading.Lock(), threading.Lock()
@@ -299,15 +297,20 @@ class StoredWorklist:
         """Follow the worklist no more, which is released from memory."""
         self.images.listeners.discard(self._changed)
         self.images.keeper = None
+        self._time.stop()
 
-    def count_seconds(self, chosen: str | None) -> None:
-        """Add the time since the last script run of any tab to the read of the image that was chosen in it then."""
-        now, viewed = time.monotonic(), self._viewed
-        self._viewed = None if chosen is None else (chosen, now)
-        if viewed is not None and (read := self._reads.get(viewed[0])) is not None:
-            _WRITER.submit(self._add_seconds, read, min(now - viewed[1], LONGEST_VIEW_SECONDS))
+    def shown(self, tab: object, digest: str | None) -> None:
+        """Count the time for which a visible tab shows an image as that of its read."""
+        self._time.note(tab, digest)
 
-    def _add_seconds(self, read: str, seconds: float) -> None:
+    def _add_seconds(self, digest: str, seconds: float) -> bool:
+        """Have the time of an image added to its read; return whether it has one."""
+        read = self._reads.get(digest)
+        if read is not None:
+            _WRITER.submit(self._write_seconds, read, seconds)
+        return read is not None
+
+    def _write_seconds(self, read: str, seconds: float) -> None:
         try:
             self._store.add_seconds(read, seconds)
         except CxrError as error:

@@ -164,6 +164,9 @@ class Keeper(Protocol):
     def read_first_chosen(self, on: bool) -> None:
         """Store what the person has chosen; where that fails, the page says so."""
 
+    def shown(self, tab: object, digest: str | None) -> None:
+        """Note which image a visible tab shows now; None once it shows none, or is no longer visible."""
+
     def stop(self) -> None:
         """Follow the worklist no more; what is stored stays stored."""
 

@@ -64,10 +64,12 @@ class WorklistOwner:
         images.seen = self.shared.revision
 
     def pause(self, images: Worklist) -> None:
-        """Take waiting images out of the queue where the tab that has lost its connection was the last one."""
+        """Note that a tab has lost its connection; where it was the last one, waiting images leave the queue."""
         with self._lock:
             others = [session for tab, session in self._tabs.items() if tab is not images]
             reader = self._reader
+        if self.shared.keeper is not None:
+            self.shared.keeper.shown(images, None)
         if reader is not None and not any(map(is_connected, others)):
             reader.pause()
 
@@ -169,7 +171,6 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
         keeper.refresh()
         # what follows in this script run draws it
         images.seen = images.shared.revision
-        keeper.count_seconds(images.chosen)
     except CxrError as error:
         if not isinstance(images.keeper, StoredWorklist):
             images.keeper = UnavailableStore(images, name, str(error))

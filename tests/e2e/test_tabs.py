@@ -6,6 +6,7 @@ import pytest
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
+from cxr_core.ui.server.worklist_routes import VISIBLE_HEADER
 from tests.browser import browsing, open_front_page, serving, upload, viewer_state
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -41,6 +42,47 @@ def listed(page, count: int) -> list[str]:
 def shown(page, digest: str) -> None:
     """Wait until an image is on the canvas."""
     page.wait_for_selector(f'canvas.radiograph[data-sha="{digest}"]')
+
+
+def test_a_tab_says_that_the_reading_page_is_in_sight_while_it_is(chromium):
+    def waits(request) -> bool:
+        return request.url.endswith("/worklist") and "if-none-match" in request.headers
+
+    def waits_visibly(request) -> bool:
+        return waits(request) and VISIBLE_HEADER.lower() in request.headers
+
+    def waits_unseen(request) -> bool:
+        return waits(request) and VISIBLE_HEADER.lower() not in request.headers
+
+    def hide(page, hidden: bool) -> None:
+        page.evaluate(
+            """hidden => {
+              Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+              document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            hidden,
+        )
+
+    with serving() as address, browsing(chromium) as page:
+        open_front_page(page, address)
+        with page.expect_request(waits_visibly):
+            upload(page, ("a.dcm", phantom_dicom(256, 224)))
+        page.locator(".findings .row").first.wait_for()
+        # a change of visibility ends the request that waits, and a hidden tab sends no other
+        with page.expect_event("requestfailed", waits_visibly, timeout=5000):
+            hide(page, True)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(1500)
+        assert asked == []
+        with page.expect_request(waits_visibly, timeout=5000):
+            hide(page, False)
+        # another page in the same tab, and back
+        with page.expect_request(waits_unseen, timeout=5000):
+            page.get_by_role("link", name="Model", exact=True).first.click()
+        page.wait_for_selector("text=Model facts")
+        with page.expect_request(waits_visibly, timeout=20_000):
+            page.get_by_role("link", name="Second opinion", exact=True).first.click()
 
 
 def test_tabs_show_one_worklist_and_another_browser_has_its_own(chromium):

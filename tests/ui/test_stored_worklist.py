@@ -17,7 +17,7 @@ from cxr_core.settings import settings
 from cxr_core.store import reader_choices
 from cxr_core.store.read_tables import read_rows
 from cxr_core.store.reads import ReadStore
-from cxr_core.ui import stored_removal, stored_worklist
+from cxr_core.ui import reading_time, stored_removal, stored_worklist
 from cxr_core.ui.opinions import choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.stored_worklist import StoredWorklist
@@ -236,17 +236,29 @@ def test_what_cannot_be_stored_stays_in_memory_and_says_so(tab, store, phantom, 
     assert list(images.images) == [image.digest]
 
 
-def test_the_time_for_which_an_image_was_chosen_is_counted(tab, store, phantom, predictor, monkeypatch):
+def test_the_time_on_the_screen_is_that_of_the_read_and_a_script_run_of_another_tab_has_none(
+    tab, store, phantom, predictor, monkeypatch
+):
     now = 1000.0
+    monkeypatch.setattr(reading_time.time, "monotonic", lambda: now)
     monkeypatch.setattr(stored_worklist.time, "monotonic", lambda: now)
     images, stored = tab()
-    add(images, phantom[0], phantom[1], predictor.card)
-    for seconds in (0.0, 12.5, 4000.0):
-        now += seconds
-        stored.count_seconds(images.chosen)
+    image = add(images, phantom[0], phantom[1], predictor.card)
+    background = Worklist(images.shared)
+    background.choose(add(images, phantom_png(32, 32), name="b.png").digest)
+    for _ in range(120):
+        stored.shown(images, image.digest)
+        stored.refresh()
+        now += 0.5
+    stored.shown(images, image.digest)
+    # the last minutes before the tab closes, in which nothing is done
+    for _ in range(600):
+        now += 0.5
+        stored.shown(images, image.digest)
+    stored.stop()
     written()
     (read,) = store.list_reads()
-    assert read.seconds == 12.5 + stored_worklist.LONGEST_VIEW_SECONDS
+    assert read.seconds == 360
 
 
 def shown(image: dict) -> list[tuple[str, str, str]]:

@@ -26,6 +26,7 @@ from cxr_core.ui.opinions import asked_findings
 from cxr_core.ui.reading_jobs import WorklistReader
 from cxr_core.ui.server import middleware, page_sessions, reading_routes, uploads, worklist_routes
 from cxr_core.ui.server.page_sessions import REQUESTS_AT_ONCE, PageSession
+from cxr_core.ui.server.worklist_routes import VISIBLE_HEADER
 from cxr_core.ui.viewer import alt_text, encode_image
 from cxr_core.ui.worklist import Worklist
 from tests.app.test_pages import PROJECT
@@ -248,6 +249,76 @@ def test_an_unchanged_worklist_is_not_sent_again(server, monkeypatch):
         return await client.get("/worklist", headers={"If-None-Match": tag})
 
     assert answers(server, server.tab(), conversation).status_code == 304
+
+
+class Keeper:
+    """Notes what the routes say that a tab shows."""
+
+    def __init__(self):
+        self.noted = []
+
+    def shown(self, tab, digest):
+        self.noted.append((tab, digest))
+
+    def added(self, images):
+        pass
+
+    def follow(self):
+        pass
+
+
+def test_a_visible_tab_that_waits_for_changes_says_twice_a_second_what_it_shows(server, monkeypatch):
+    monkeypatch.setattr(worklist_routes, "WORKLIST_SECONDS", 1.2)
+    tab, other = server.tab(), server.tab("other")
+    other.images = Worklist(tab.images.shared)
+    tab.images.keeper = keeper = Keeper()
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        tag = (await client.get("/worklist")).headers["etag"]
+        assert keeper.noted == []
+        await client.get("/worklist", headers={"If-None-Match": tag, VISIBLE_HEADER: "1"})
+
+    answers(server, tab, conversation)
+    assert set(keeper.noted) == {(tab.images, SHA)}
+    assert len(keeper.noted) >= 3
+    # a tab that is hidden or shows another page sends no such header
+    keeper.noted.clear()
+    answers(server, other, lambda client: client.get("/worklist", headers={"If-None-Match": '"other"'}))
+    assert keeper.noted == []
+
+
+def test_a_tab_that_gives_up_its_request_shows_nothing_from_then_on(server):
+    tab, gone = server.tab(), []
+    tab.images.keeper = keeper = Keeper()
+
+    async def conversation():
+        async with server.client(tab) as client:
+            await add(client)
+            await read(client)
+            tag = (await client.get("/worklist")).headers["etag"]
+        given = {"x-second-read-token": tab.token, "host": "127.0.0.1:8501", VISIBLE_HEADER: "1", "if-none-match": tag}
+        headers = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        scope = {"type": "http", "method": "GET", "path": "/worklist", "raw_path": b"/worklist", "root_path": "",
+                 "scheme": "http", "query_string": b"", "headers": headers, "client": ("127.0.0.1", 1),
+                 "server": ("127.0.0.1", 8501), "http_version": "1.1", "asgi": {"version": "3.0"}}  # fmt: skip
+        messages: asyncio.Queue = asyncio.Queue()
+        messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+
+        async def send(message):
+            gone.append(message)
+
+        request = asyncio.create_task(server.app(scope, messages.get, send))
+        await asyncio.sleep(0.2)
+        assert not request.done()
+        messages.put_nowait({"type": "http.disconnect"})
+        # long before the wait for a change would be over
+        await asyncio.wait_for(request, 5)
+
+    asyncio.run(conversation())
+    assert keeper.noted[0] == (tab.images, SHA)
+    assert keeper.noted[-1] == (tab.images, None)
 
 
 def test_an_image_that_waits_says_its_place_in_the_queue(server, monkeypatch):

@@ -67,6 +67,8 @@ class Store {
     this.loading = new Map(); // id -> Promise
     this.tag = "";
     this.caughtUp = 0;
+    this.asked = null; // the request that waits for changes: {visible, abort}
+    document.addEventListener("visibilitychange", () => this.look());
     // The keys of the page for the panel that lists them: store.keys.push({group, key, text}), group "Page", "Worklist",
     // "Findings" or "Viewer". Modules are loaded again with every message: an entry that is there stays one.
     this.keys = {
@@ -119,18 +121,26 @@ class Store {
     let pause = 0;
     while (this.watching === turn && !this.lost) {
       if (document.hidden) await new Promise((wake) => document.addEventListener("visibilitychange", wake, { once: true }));
+      const asked = (this.asked = { visible: this.visible, abort: new AbortController() });
       try {
-        await this.fetchWorklist(this.tag ? { "If-None-Match": this.tag } : {});
+        const known = this.tag ? { "If-None-Match": this.tag } : {};
+        await this.fetchWorklist(asked.visible ? { ...known, "X-Second-Read-Visible": "1" } : known, asked.abort.signal);
         this.catchUp();
         pause = 0;
       } catch {
-        pause = Math.min(10, 2 * pause + 0.5);
+        pause = asked.abort.signal.aborted ? 0 : Math.min(10, 2 * pause + 0.5);
       }
       // several images are read in a second
       await new Promise((wake) => setTimeout(wake, 200 + 1000 * pause));
     }
     if (this.watching === turn) this.watching = null;
   }
+
+  // Whether the reading page is in sight: for so long the time of the chosen image is counted.
+  get visible() { return !document.hidden && Boolean(this.uploadPanels?.size); }
+
+  // End the request that waits for changes where it no longer says rightly whether the page is in sight.
+  look() { if (this.asked && this.asked.visible !== this.visible) this.asked.abort.abort(); }
 
   // Another tab of the person has changed what the script run of this one has drawn: another run draws it again.
   catchUp() {
@@ -143,9 +153,9 @@ class Store {
     try { await this.fetchWorklist({}); } catch { /* watch() tries again */ }
   }
 
-  async fetchWorklist(headers) {
+  async fetchWorklist(headers, signal) {
     const token = this.token;
-    const response = await this.request("", { headers });
+    const response = await this.request("", { headers, signal });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`worklist: ${response.status}`);
     const worklist = await response.json();

@@ -211,6 +211,7 @@ class UploadPanel {
     this.onStoreChange = () => this.write();
     store.listeners.add(this.onStoreChange);
     store.uploadPanels.add(this);
+    store.look();
     window.addEventListener("keydown", undoOnEmptyPage);
   }
 
@@ -260,6 +261,7 @@ class UploadPanel {
   stop() {
     store.listeners.delete(this.onStoreChange);
     store.uploadPanels.delete(this);
+    store.look();
     window.removeEventListener("keydown", undoOnEmptyPage);
   }
 }

@@ -34,7 +34,7 @@ from ..worklist import WorklistImage
 from .connections import Refused
 from .page_sessions import READING, PageSession, page_session, worklist_path
 
-__all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "reading_routes"]
+__all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "VISIBLE_HEADER", "reading_routes"]
 
 FRONT_PAGE = "second_opinion"
 """Name of the page that Streamlit has at the empty path, and answers with "Page not found" under its name."""
@@ -44,6 +44,9 @@ NAME_HEADER = "X-Second-Read-Name"
 
 UPLOAD_HEADER = "X-Second-Read-Upload"
 """``ID/POSITION/COUNT``: which upload of the browser a file belongs to, its place, and the number of files."""
+
+VISIBLE_HEADER = "X-Second-Read-Visible"
+"""Sent by a tab that waits for changes while it has the reading page in sight (:mod:`..reading_time`)."""
 
 REDUCED_SIDE, REDUCED_FROM = 1024, 1536
 """Longest side of the reduced image, and of the largest that is not reduced, in pixels."""
@@ -143,12 +146,19 @@ async def _add(request: Request, session: PageSession) -> Response:
 async def _worklist(request: Request, session: PageSession) -> Response:
     """Return the entries of the worklist; with ``If-None-Match``, once they are others, or 304."""
     known, end = request.headers.get("if-none-match", ""), time.monotonic() + WORKLIST_SECONDS
+    visible, images = VISIBLE_HEADER in request.headers, session.images
     with session.changes() as changed:
         while True:
             changed.clear()
-            if session.images.keeper is not None:
-                await run_in_threadpool(session.images.keeper.follow)
-            body, tag = await run_in_threadpool(worklist_body, session.images)
+            ended = await request.is_disconnected()
+            if visible and images.keeper is not None:
+                images.keeper.shown(images, None if ended else images.chosen)
+            if ended:
+                # nobody receives it
+                return Response(status_code=204, headers=_NO_STORE)
+            if images.keeper is not None:
+                await run_in_threadpool(images.keeper.follow)
+            body, tag = await run_in_threadpool(worklist_body, images)
             if tag != known:
                 return Response(body, media_type="application/json", headers={**_NO_STORE, "ETag": tag})
             if time.monotonic() >= end:

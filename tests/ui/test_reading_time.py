@@ -1,0 +1,110 @@
+"""For how long an image was on the screen: counted in visible tabs of the reading page, and nowhere else."""
+
+import gc
+
+import pytest
+
+from cxr_core.ui import reading_time
+from cxr_core.ui.reading_time import ADDED_SECONDS, LONGEST_STEP_SECONDS, ReadingTime
+from cxr_core.ui.worklist import Worklist
+
+
+class Clock:
+    """A clock that the test sets, with the times that were added of images that have a reading."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.added, self.read = 1000.0, {}, {"a", "b"}
+        monkeypatch.setattr(reading_time.time, "monotonic", lambda: self.now)
+        self.time = ReadingTime(self.add)
+
+    def add(self, image, seconds):
+        if image in self.read:
+            self.added[image] = self.added.get(image, 0.0) + seconds
+        return image in self.read
+
+    def show(self, seconds, **tabs):
+        """Have each tab note its image twice a second for so many seconds."""
+        for _ in range(round(2 * seconds)):
+            for tab, image in tabs.items():
+                self.time.note(TABS[tab], image)
+            self.now += 0.5
+        for tab, image in tabs.items():
+            self.time.note(TABS[tab], image)
+
+
+TABS = {"one": Worklist(), "two": Worklist()}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def test_the_time_of_each_image_is_that_for_which_its_tab_showed_it(clock):
+    clock.show(60, one="a")
+    clock.show(7, one="b")
+    clock.show(20, one="a")
+    clock.time.note(TABS["one"], None)
+    assert clock.added == pytest.approx({"a": 80, "b": 7})
+
+
+def test_a_tab_that_is_hidden_takes_no_time_from_another(clock):
+    clock.time.note(TABS["two"], "b")
+    clock.time.note(TABS["two"], None)
+    clock.show(60, one="a")
+    clock.time.stop()
+    assert clock.added == pytest.approx({"a": 60, "b": 0})
+
+
+def test_the_last_minutes_before_a_tab_closes_are_added(clock):
+    clock.show(300, one="a")
+    assert 300 - ADDED_SECONDS <= clock.added["a"] <= 300
+    clock.time.note(TABS["one"], None)
+    assert clock.added == {"a": 300}
+    clock.now += 1000
+    clock.time.stop()
+    assert clock.added == {"a": 300}
+
+
+def test_a_worklist_that_is_released_adds_what_is_left(clock):
+    clock.show(3, one="a", two="b")
+    assert clock.added == {}
+    clock.time.stop()
+    assert clock.added == {"a": 3, "b": 3}
+
+
+def test_an_image_in_two_visible_tabs_has_the_time_once(clock):
+    clock.show(20, one="a", two="a")
+    clock.show(5, one="b", two="a")
+    clock.show(5, one="b", two="b")
+    clock.time.stop()
+    assert clock.added == pytest.approx({"a": 25, "b": 10})
+
+
+def test_a_gap_in_which_a_tab_said_nothing_does_not_count(clock):
+    clock.show(4, one="a")
+    clock.now += LONGEST_STEP_SECONDS + 0.1
+    clock.show(2, one="a")
+    clock.now += LONGEST_STEP_SECONDS - 0.1
+    clock.show(0, one="a")
+    clock.time.stop()
+    assert clock.added == pytest.approx({"a": 4 + 2 + LONGEST_STEP_SECONDS - 0.1})
+
+
+def test_the_time_before_the_reading_is_added_once_there_is_one(clock):
+    clock.show(12, one="c")
+    clock.show(1, one="a")
+    assert "c" not in clock.added
+    clock.read.add("c")
+    clock.show(1, one="c")
+    clock.time.stop()
+    assert clock.added == {"a": 1, "c": 13}
+
+
+def test_a_tab_that_has_ended_is_not_kept(clock):
+    tab = Worklist()
+    clock.time.note(tab, "a")
+    del tab
+    # a tab and its worklist refer to each other
+    gc.collect()
+    assert len(clock.time._shown) == 0
