@@ -113,14 +113,19 @@ def patient_age(ds: Dataset) -> float | None:
 def spacing_mm(ds: Dataset) -> tuple[tuple[float, float], SpacingSource] | None:
     """Return (between rows, between columns) in mm, as the pixels lie in the file, and the attribute that states it.
 
-    Imager Pixel Spacing is at the detector by definition (PS3.3 10.7.1); Pixel Spacing stands in where it is missing.
+    Imager Pixel Spacing is at the detector by definition. A Pixel Spacing that differs from it was calibrated, by the
+    geometry or by an object of known size: it comes first then. It stands in where the former is missing (PS3.3
+    10.7.1.1 and 10.7.1.3).
     """
-    sources: tuple[SpacingSource, ...] = ("ImagerPixelSpacing", "PixelSpacing")
-    for keyword in sources:
-        numbers = decimal_numbers(ds, keyword, []) if keyword in ds else []
-        if len(numbers) == 2 and all(0 < number < 10 for number in numbers):
-            return (numbers[0], numbers[1]), keyword
-    return None
+    at_detector, calibrated = (_positive_pair(ds, keyword) for keyword in ("ImagerPixelSpacing", "PixelSpacing"))
+    if calibrated is not None and calibrated != at_detector:
+        return calibrated, "PixelSpacing"
+    return None if at_detector is None else (at_detector, "ImagerPixelSpacing")
+
+
+def _positive_pair(ds: Dataset, keyword: str) -> tuple[float, float] | None:
+    numbers = decimal_numbers(ds, keyword, []) if keyword in ds else []
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and all(0 < number < 10 for number in numbers) else None
 
 
 def describe_spacing(source: SpacingSource) -> str:

@@ -33,6 +33,14 @@ Sex = Literal["F", "M", "O", ""]
 MAX_LETTERS = 120
 """Of a value that is shown; a long string (LO) has at most 64, a person's name 64 in each of three groups."""
 
+_PLACEHOLDERS = frozenset(
+    {
+        *("anon", "anonym", "anonymous", "anonymized", "anonymised", "patient", "test"),
+        *("na", "nn", "nil", "no", "none", "noid", "noname", "null", "unknown"),
+    }
+)
+"""What files state as ID or name of a patient who is not named."""
+
 _SEXES: dict[Sex, str] = {"F": "female", "M": "male", "O": "other", "": ""}
 
 _STUDY = ("StudyInstanceUID", "SOPInstanceUID", "ViewPosition", "ViewCodeSequence")
@@ -92,22 +100,48 @@ class Patient:
         return f"{years} {'year' if years == 1 else 'years'}"
 
     def differs_from(self, other: Patient) -> bool:
-        """Return whether these are certainly two patients: both have an ID or a date of birth, and not the same.
+        """Return whether these are two patients for all that the files say: ID, issuer, date of birth, sex or name.
 
-        A name proves nothing: it is spelled in several ways, and changes.
+        Names differ where they have no word in common: they are spelled in several ways, and change. The same ID and
+        date of birth outweigh the name, which may be written in another script, or was not known yet.
         """
-        return _differ(self.patient_id, other.patient_id) or _differ(self.birth_date, other.birth_date)
+        ids = self.known_id, other.known_id
+        if _differ(*ids) or _differ(self.birth_date, other.birth_date) or {self.sex, other.sex} == {"F", "M"}:
+            return True
+        if all(ids) and _differ(self.issuer, other.issuer):
+            return True
+        if all(ids) and self.birth_date is not None and other.birth_date is not None:
+            return False
+        names = self._words_of_name(), other._words_of_name()
+        return all(names) and names[0].isdisjoint(names[1])
 
     def is_same_as(self, other: Patient) -> bool:
         """Return whether this is certainly one patient: the same ID or, where neither has one, name and date of birth.
 
-        An ID is unique within its issuer (PS3.3 C.7.1.1): two issuers prove nothing.
+        An ID is unique within its issuer (PS3.3 C.7.1.1): two issuers prove nothing, and nor does a placeholder.
         """
-        if self.differs_from(other) or _differ(self.issuer, other.issuer):
-            return False
-        if self.patient_id or other.patient_id:
-            return self.patient_id == other.patient_id
-        return bool(self.name and self.birth_date) and self.name.casefold() == other.name.casefold()
+        return self.key is not None and self.key == other.key and not self.differs_from(other)
+
+    @property
+    def key(self) -> object:
+        """Return what must be equal for two to be one patient: the ID, else name and date of birth; None without."""
+        if self.known_id:
+            return self.known_id
+        return (self.name.casefold(), self.birth_date) if self.name and self.birth_date else None
+
+    @property
+    def known_id(self) -> str:
+        """Return the patient ID; empty where it is a placeholder, such as 0 or ANON, which many patients have."""
+        return "" if _is_placeholder(self.patient_id) else self.patient_id
+
+    def _words_of_name(self) -> set[str]:
+        words = "".join(letter if letter.isalnum() else " " for letter in self.name.casefold()).split()
+        return set() if _is_placeholder(self.name) else {word for word in words if not _is_placeholder(word)}
+
+
+def _is_placeholder(text: str) -> bool:
+    letters = "".join(filter(str.isalnum, text)).casefold()
+    return not letters.strip("0") or letters in _PLACEHOLDERS
 
 
 def _differ(one: object, other: object) -> bool:

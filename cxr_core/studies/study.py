@@ -1,8 +1,8 @@
 """Images to studies: one patient, one visit, the frontal image first; and the studies before it.
 
 Images belong together by their Study Instance UID. Images of files without one belong together where they were added
-together, those that name a patient apart from those that name none. Two patients are never in one study, whatever the
-UIDs say.
+together and state the same patient, or none. Two patients are never in one study, whatever the UIDs say
+(:meth:`.header.Patient.differs_from`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ __all__ = ["Study", "StudyImage", "group_studies", "prior_studies"]
 TWO_PATIENTS = (
     "Images of another patient have the same Study Instance UID. They are listed as a study of their own; check which "
     "patient this study is of."
+)
+TWO_NAMES = (
+    "The images of this study state different names of the patient. Only the first is shown; check which patient this "
+    "study is of."
 )
 OTHER_PIXELS = (
     "Two images have the same SOP Instance UID and different pixels. At least one of them is not what its header says; "
@@ -106,7 +110,7 @@ def _by_patient(studies: Iterable[Study]) -> list[list[Study]]:
     for study in studies:
         # who differ in this are never the same, and a worklist may have hundreds of studies
         patient = study.patient
-        known = candidates.setdefault(patient.patient_id or (patient.name.casefold(), patient.birth_date), [])
+        known = candidates.setdefault(patient.key or study.images[0].digest, [])
         of_patient = next((others for others in known if others[0].patient.is_same_as(patient)), None)
         if of_patient is None:
             of_patient = []
@@ -144,13 +148,16 @@ def _header(image: StudyImage) -> StudyHeader:
 
 def _visit(image: StudyImage) -> object:
     header = _header(image)
-    return header.study_uid or (image.upload, bool(header.patient))
+    patient = header.patient
+    return header.study_uid or (image.upload, patient.name.casefold(), patient.patient_id, patient.issuer)
 
 
 def _study(members: list[StudyImage], *, mixed: bool, doubtful: set[str]) -> Study:
     ordered = sorted(members, key=lambda image: _ORDER.get(_header(image).view, _LAST))
     headers = [_header(image) for image in ordered]
     alarms = [TWO_PATIENTS] if mixed else []
+    if len({header.patient.name.casefold() for header in headers if header.patient.name}) > 1:
+        alarms.append(TWO_NAMES)
     if doubtful & {header.sop_uid for header in headers}:
         alarms.append(OTHER_PIXELS)
     return Study(

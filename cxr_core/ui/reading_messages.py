@@ -143,11 +143,8 @@ def _studies_of_patients(studies: Iterable[Study]) -> dict[object, list[str]]:
 
 
 def _patient_key(study: Study | None) -> object:
-    """Return what studies of one patient have in common (:meth:`cxr_core.studies.Patient.is_same_as`), or None."""
-    if study is None:
-        return None
-    patient = study.patient
-    return patient.patient_id or (patient.name and patient.birth_date and (patient.name.casefold(), patient.birth_date))
+    """Return what studies of one patient have in common, or None."""
+    return None if study is None else study.patient.key
 
 
 def image_version(image: WorklistImage, images: Worklist) -> str:

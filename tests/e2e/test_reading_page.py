@@ -203,14 +203,14 @@ def test_the_whole_job_with_the_keyboard_only(page):
     assert page.locator(".worklist .entry", has_text="p1.dcm").get_attribute("data-status") == "read"
 
 
-def test_thirty_images_are_sorted_filtered_removed_and_brought_back(page):
+def test_sixty_images_are_sorted_filtered_removed_and_brought_back(page):
     files = [
         (
             f"n{number:02}.dcm",
             phantom_dicom(
                 64 + number,
                 64,
-                PatientName=f"P{29 - number:02}^A",
+                PatientName=f"P{59 - number:02}^A",
                 PatientID=f"ID{number:02}",
                 StudyInstanceUID=f"1.9.{number}",
                 SOPInstanceUID=f"1.9.{number}.1",
@@ -218,13 +218,13 @@ def test_thirty_images_are_sorted_filtered_removed_and_brought_back(page):
                 Modality="CT" if number % 10 == 7 else "CR",
             ),
         )
-        for number in range(30)
+        for number in range(60)
     ]
     upload(page, *files)
-    wait_until_read(page, 30)
+    wait_until_read(page, 60)
     names, counts = page.locator(".worklist .study:not(.rejected) .name"), page.locator(".worklist .counts")
-    assert counts.inner_text() == "30 images"
-    assert names.count() == 27
+    assert counts.inner_text() == "60 images"
+    assert names.count() == 54
     page.locator(".worklist .sort").select_option("name")
     assert names.first.inner_text() == "P00, A"
     page.locator(".worklist .sort").select_option("date")
@@ -233,33 +233,44 @@ def test_thirty_images_are_sorted_filtered_removed_and_brought_back(page):
     page.keyboard.press("q")
     assert page.locator(".worklist .filter").evaluate("select => select.matches(':focus')")
     page.keyboard.press("End")
-    assert counts.inner_text() == "0 of 30 images"
+    assert counts.inner_text() == "0 of 60 images"
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Escape")
     assert page.locator(".worklist .filter").input_value() == "refused"
-    assert counts.inner_text() == "3 of 30 images"
-    assert page.locator(".worklist .entry .reason").count() == 3
+    assert counts.inner_text() == "6 of 60 images"
+    assert page.locator(".worklist .entry .reason").count() == 6
     page.locator(".worklist .filter").select_option("flagged")
     flagged = page.locator(".worklist .entry .flagged").count()
-    assert counts.inner_text() == f"{flagged} of 30 images"
+    assert counts.inner_text() == f"{flagged} of 60 images"
     page.locator(".worklist .filter").select_option("all")
     page.locator(".worklist .sort").select_option("added")
     # one study, and back with its reading
     state = page.locator(".worklist .study").nth(3).inner_text()
     page.locator(".worklist .study").nth(3).locator(".head .remove").click()
-    page.wait_for_selector('.worklist .counts >> text="29 images"')
+    page.wait_for_selector('.worklist .counts >> text="59 images"')
     page.locator(".worklist .undo button").click()
-    page.wait_for_selector('.worklist .counts >> text="30 images"')
+    page.wait_for_selector('.worklist .counts >> text="60 images"')
     assert page.locator(".worklist .study").nth(3).inner_text() == state
     # Clear asks; what it removed comes back as well
     page.locator(".worklist .foot button", has_text="Clear worklist").click()
     page.locator(".worklist .foot button", has_text="Cancel").click()
-    assert counts.inner_text() == "30 images"
+    assert counts.inner_text() == "60 images"
     page.locator(".worklist .foot button", has_text="Clear worklist").click()
     page.locator(".worklist .foot button", has_text="Remove").click()
-    page.locator("button", has_text="Undo: bring 30 removed images back").click()
-    page.wait_for_selector('.worklist .counts >> text="30 images"')
-    assert page.locator(".worklist .entry.read").count() == 27
+    page.locator("button", has_text="Undo: bring 60 removed images back").click()
+    page.wait_for_selector('.worklist .counts >> text="60 images"')
+    assert page.locator(".worklist .entry.read").count() == 54
+
+
+def test_the_key_brings_a_cleared_worklist_back_every_time(page):
+    upload(page, *eight_studies()[:2])
+    wait_until_read(page, 2)
+    for _ in range(5):
+        page.locator(".worklist .foot button", has_text="Clear worklist").click()
+        page.locator(".worklist .foot button", has_text="Remove").click()
+        page.locator("button", has_text="Undo: bring 2 removed images back").wait_for()
+        page.keyboard.press("Control+z")
+        page.wait_for_selector('.worklist .counts >> text="2 images"')
 
 
 def wait_for_images_on_the_server(page, number: int) -> None:

@@ -65,10 +65,24 @@ def test_an_age_of_ninety_or_more_is_not_stated():
     assert allowed_header(ds)["PatientAge"] == "90Y or over"
 
 
-def test_spacing_is_at_the_detector():
-    image = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=[0.2, 0.1], PixelSpacing=[0.3, 0.3]))
-    assert image.spacing_mm == (0.2, 0.1)
-    assert read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=None)).spacing_mm is None
+@pytest.mark.parametrize(
+    ("at_detector", "calibrated", "spacing", "source"),
+    [
+        ([0.2, 0.2], None, (0.2, 0.2), "ImagerPixelSpacing"),
+        ([0.2, 0.2], [0.2, 0.2], (0.2, 0.2), "ImagerPixelSpacing"),
+        ([0.2, 0.2], [0.15, 0.15], (0.15, 0.15), "PixelSpacing"),
+        ([0.2, 0.2], [0, 0], (0.2, 0.2), "ImagerPixelSpacing"),
+        ([0.2], [0.15, 0.15], (0.15, 0.15), "PixelSpacing"),
+        (None, [0.3, 0.3], (0.3, 0.3), "PixelSpacing"),
+        (None, None, None, ""),
+    ],
+)
+def test_spacing_is_calibrated_where_pixel_spacing_differs_from_that_at_the_detector(
+    at_detector, calibrated, spacing, source
+):
+    also = {} if calibrated is None else {"PixelSpacing": calibrated}
+    image = read_radiograph(phantom_dicom(64, 64, ImagerPixelSpacing=at_detector, **also))
+    assert (image.spacing_mm, image.spacing_source) == (spacing, source)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,28 @@ def test_nothing_of_a_patient_is_in_the_representation():
         assert secret not in text
 
 
+@pytest.mark.parametrize("placeholder", ["0", "000-00", "ANON", "anonymous", "N/A", "Unknown", "?"])
+def test_a_placeholder_is_no_id_and_no_name(placeholder):
+    one = Patient("GAMMA, Gina", placeholder)
+    assert one.known_id == ""
+    assert not one.is_same_as(Patient("GAMMA, Gina", placeholder))
+    assert one.differs_from(Patient("DELTA, Dan", placeholder))
+    assert not one.differs_from(Patient(placeholder, "7"))
+    assert not Patient(placeholder, placeholder).is_same_as(Patient(placeholder, placeholder))
+
+
+def test_names_differ_where_they_have_no_word_in_common_and_neither_id_nor_birth_settle_it():
+    born = date(1970, 2, 3)
+    assert Patient("DOE, Jane").differs_from(Patient("ROE, John"))
+    assert not Patient("DOE, Jane").differs_from(Patient("Doe-Smith, J"))
+    assert not Patient("DOE, Jane", "7").differs_from(Patient("", "7"))
+    assert Patient("DOE, Jane", "7").differs_from(Patient("ROE, John", "7"))
+    assert not Patient("Yamada, Tarou", "7", "", born).differs_from(Patient("山田 太郎", "7", "", born))
+    assert Patient("DOE, Jane", "7", "A").differs_from(Patient("DOE, Jane", "7", "B"))
+    assert Patient("DOE, Jane", sex="F").differs_from(Patient("DOE, Jane", sex="M"))
+    assert not Patient("DOE, Jane", sex="F").differs_from(Patient("DOE, Jane", sex="O"))
+
+
 def test_patients_are_the_same_by_their_id_and_different_by_id_or_date_of_birth():
     jane = Patient("DOE, Jane", "7", "", date(1970, 2, 3), "F")
     assert jane.is_same_as(Patient("Doe-Smith, Jane", "7"))

@@ -1,11 +1,12 @@
 """Images to studies, and the studies before them."""
 
+from dataclasses import replace
 from datetime import date, time
 
 import pytest
 
 from cxr_core.studies import Patient, StudyHeader, StudyImage, group_studies, prior_studies
-from cxr_core.studies.study import OTHER_PIXELS, TWO_PATIENTS
+from cxr_core.studies.study import OTHER_PIXELS, TWO_NAMES, TWO_PATIENTS
 
 JANE = Patient("DOE, Jane", "7", "", date(1970, 2, 3), "F")
 JOHN = Patient("ROE, John", "8", "", date(1950, 1, 1), "M")
@@ -56,15 +57,36 @@ def test_files_without_a_study_are_together_by_upload_and_never_with_a_patient()
 
 @pytest.mark.parametrize(
     "other",
-    [JOHN, Patient("DOE, Jane", "9"), Patient("DOE, Jane", "7", "", date(1971, 2, 3))],
-    ids=["id", "name", "birth"],
+    [
+        JOHN,
+        Patient("DOE, Jane", "9"),
+        Patient("DOE, Jane", "7", "", date(1971, 2, 3)),
+        Patient("DOE, Jane", "7", "", date(1970, 2, 3), "M"),
+        Patient("ROE, John"),
+        Patient("ROE, John", "7"),
+        Patient("", "", "", None, "M"),
+    ],
+    ids=["all", "id", "birth", "sex", "name", "name with the same id", "sex alone"],
 )
 def test_two_patients_under_one_study_uid_are_two_studies_with_an_alarm(other):
-    studies = group_studies(
-        [image("a"), image("b", patient=other), image("c", patient=Patient("Doe-Smith, Jane", "7"))]
-    )
+    studies = group_studies([image("a"), image("b", patient=other), image("c", patient=JANE)])
     assert digests(studies) == ["ac", "b"]
     assert [study.alarms for study in studies] == [(TWO_PATIENTS,)] * 2
+    assert studies[1].patient == (other if other else Patient())
+
+
+def test_another_spelling_of_the_name_is_in_the_study_with_an_alarm():
+    spelled = Patient("Doe-Smith, Jane", "7")
+    studies = group_studies([image("a"), image("b", patient=spelled)])
+    assert digests(studies) == ["ab"]
+    assert studies[0].alarms == (TWO_NAMES,)
+    assert not group_studies([image("a"), image("b", patient=replace(JANE, name="Doe, jane"))])[0].alarms
+
+
+def test_patients_without_an_id_dropped_together_are_studies_of_their_own():
+    sisters = [Patient("DOE, Jane"), Patient("DOE, Mary"), Patient("DOE, Jane")]
+    studies = group_studies([image(digest, uid="", patient=one) for digest, one in zip("abc", sisters, strict=True)])
+    assert digests(studies) == ["ac", "b"]
 
 
 def test_one_sop_uid_with_other_pixels_is_an_alarm_and_with_the_same_pixels_is_none():

@@ -212,7 +212,9 @@ class UploadPanel {
     store.listeners.add(this.onStoreChange);
     store.uploadPanels.add(this);
     store.look();
-    window.addEventListener("keydown", undoOnEmptyPage);
+    // one of its own: the panel that follows may be there before this one has stopped
+    this.onPageKey = (event) => undoOnEmptyPage(event);
+    window.addEventListener("keydown", this.onPageKey);
   }
 
   show(data) {
@@ -262,7 +264,7 @@ class UploadPanel {
     store.listeners.delete(this.onStoreChange);
     store.uploadPanels.delete(this);
     store.look();
-    window.removeEventListener("keydown", undoOnEmptyPage);
+    window.removeEventListener("keydown", this.onPageKey);
   }
 }
 
@@ -274,7 +276,11 @@ const panels = (store.panels ??= new WeakMap());
 // After the whole worklist was removed there is no strip whose key this is.
 function undoOnEmptyPage(event) {
   if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
-  document.querySelector(".st-key-undo-removal button")?.click();
+  const button = document.querySelector(".st-key-undo-removal button");
+  if (!button) return;
+  // another panel that is still there does not do it again
+  event.preventDefault();
+  button.click();
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {
