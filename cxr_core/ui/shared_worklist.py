@@ -104,12 +104,16 @@ class SharedWorklist:
         removed = {} if self.removal is None else {image.digest: image for image in self.removal.entries()}
         full = f"the worklist holds at most {settings().session_mb} MB of files"
         reason = full if skipped else ""
+        held, of_upload = self._limited(upload)
         for name, data, digest, header in examined:
             image = images.get(digest)
             if image is not None and image.data is not None:
                 present.append(digest)
-            elif image is None and len(images) >= max_images:
-                skipped, reason = skipped + 1, f"the worklist holds at most {max_images} files"
+            elif image is None and of_upload >= max_images:
+                skipped, reason = skipped + 1, f"an upload has at most {max_images} files"
+            elif image is None and held + of_upload >= max_images:
+                apart = "" if self.keeper is None else " that are not stored"
+                skipped, reason = skipped + 1, f"the worklist holds at most {max_images} files{apart}"
             elif len(data) > free:
                 skipped, reason = skipped + 1, full
             else:
@@ -124,6 +128,7 @@ class SharedWorklist:
                             image.requeue()
                     images[digest] = image
                     added.append(digest)
+                    of_upload += 1
                     continue
                 present.append(digest)
                 image.data = data
@@ -134,6 +139,15 @@ class SharedWorklist:
         frontal = [digest for digest in added if getattr(images[digest].header, "view", "") != "lateral"]
         shown = next(iter(frontal or ([] if more else added) or present[-1:]), None)
         return AddResult(tuple(added), len(present), skipped, reason, shown or ""), shown
+
+    def _limited(self, upload: int) -> tuple[int, int]:
+        """Return how many images are in memory alone, and how many came with an upload, which are not among them.
+
+        A stored image takes no room: its file is loaded when it is wanted.
+        """
+        images = self.images.values()
+        unstored = sum(image.load is None and image.upload != upload for image in images)
+        return unstored, sum(image.upload == upload for image in images)
 
     def keep_viewed(self, image: WorklistImage, radiograph: Radiograph) -> None:
         """Keep the decoded image that is viewed, and unload those that were viewed longest ago."""

@@ -117,7 +117,7 @@ class Worklist:
 
         Args:
             files: (name or path, content) of each.
-            max_images: how many images the worklist may hold.
+            max_images: how many images one upload may have, and how many the worklist may hold that are not stored.
             skipped: number of files of an archive for which there was no room.
             upload: names the upload, where its files are added one by one and in any order; a name that is new begins
                 an upload, and only the first image of an upload is chosen.
