@@ -20,10 +20,12 @@ from typing import IO, Any
 from ..access.audit_chain import trail_lock
 from ..errors import PathUnusable
 from ..files import cannot_write, is_stream, make_private, part_beside, private_folder, put_in_place, whole_file
+from ..settings import settings
 from .backup_folder import backup_folder
 from .backup_members import DATABASE_MEMBER, audit_group, place_of, stored_groups
 from .database import SIDE_FILES
 from .database_copy import copy_database
+from .deletion import expiry_limit
 from .file_groups import FileGroup, opened_group
 from .image_files import studies_folder
 from .rebuild import Rebuilt, rebuild
@@ -122,13 +124,14 @@ def _groups(temporary: Path) -> list[FileGroup]:
     """Return all that is backed up; what may change in place meanwhile is copied to a folder first."""
     images: list[tuple[str, str]] = []
     copies = {}
+    limit = expiry_limit(settings().keep_days)
     if studies_folder().is_dir():
-        # what was to be deleted is deleted, so that it is in no backup from now on
+        # what was to be deleted is deleted, or left out, so that it is in no backup from now on
         with closing(StudyStore()) as studies:
             # before the database: an image that is added meanwhile would have a file and no row
-            images = studies.all_images()
+            images = studies.all_images(since=limit)
     # before the runs: a run that is added meanwhile has files and no row, and a restore makes the row
-    if copy_database(temporary / DATABASE_MEMBER):
+    if copy_database(temporary / DATABASE_MEMBER, limit):
         copies[DATABASE_MEMBER] = temporary / DATABASE_MEMBER
     with trail_lock(), opened_group(audit_group()) as sources:
         for number, (name, source) in enumerate(sources.items()):

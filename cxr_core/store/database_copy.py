@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -13,11 +14,15 @@ from .database import DAMAGED, is_damage, open_database, sqlite_file
 __all__ = ["copy_database"]
 
 
-def copy_database(copy: Path) -> bool:
+def copy_database(copy: Path, limit: datetime) -> bool:
     """Copy the database in a consistent state; return False where there is none, or it is on a server.
 
-    Others may write to it meanwhile. The copy holds nothing of what is decided to be deleted, also where that could not
-    be deleted from the database yet.
+    Others may write to it meanwhile. The copy holds nothing of what is decided to be deleted, and of studies whose days
+    have passed, also where that could not be deleted from the database yet.
+
+    Args:
+        copy: file that is written.
+        limit: time before which a study was stored whose days have passed.
 
     Raises StoreDamaged, or PathUnusable where it cannot be copied at the moment.
     """
@@ -35,7 +40,7 @@ def copy_database(copy: Path) -> bool:
             cast("sqlite3.Connection", connection.driver_connection).backup(target)
             if target.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise StoreDamaged(DAMAGED)
-            _finish_deletions(target)
+            _finish_deletions(target, limit)
         finally:
             target.close()
             connection.close()
@@ -50,13 +55,17 @@ def copy_database(copy: Path) -> bool:
     return True
 
 
+_EXPIRED = "UPDATE images SET deleted = 1 WHERE study IN (SELECT id FROM studies WHERE created < ?)"
 _MARKED = "SELECT 1 FROM images WHERE deleted = 1 UNION ALL SELECT 1 FROM compactions"
 
 
-def _finish_deletions(copy: sqlite3.Connection) -> None:
+def _finish_deletions(copy: sqlite3.Connection, limit: datetime) -> None:
     tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master")}
     # a database of an earlier version has none of these
-    if "compactions" in tables and copy.execute(_MARKED).fetchone() is not None:
+    if "compactions" not in tables:
+        return
+    copy.execute(_EXPIRED, (limit.isoformat(timespec="milliseconds"),))
+    if copy.execute(_MARKED).fetchone() is not None:
         copy.executescript(
             "PRAGMA foreign_keys = ON; DELETE FROM images WHERE deleted = 1; "
             "DELETE FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study = studies.id); "

@@ -18,7 +18,15 @@ from .compaction import compact, is_due, request
 from .database import transaction
 from .image_files import files_before, remove_file, remove_leftovers, studies_lock
 
-__all__ = ["delete_expired", "delete_images", "finish_deletions", "is_unfinished", "mark_deleted", "remove_marked"]
+__all__ = [
+    "delete_expired",
+    "delete_images",
+    "expiry_limit",
+    "finish_deletions",
+    "is_unfinished",
+    "mark_deleted",
+    "remove_marked",
+]
 
 UNFINISHED = (
     "What is to be deleted is not shown any more; the rest of it is deleted when the store is opened next, and by the "
@@ -58,12 +66,17 @@ def mark_deleted(engine: Engine, images: Sequence[tuple[str, str]]) -> None:
             )
 
 
+def expiry_limit(days: int, now: datetime | None = None) -> datetime:
+    """Return the time before which a study was stored whose days have passed."""
+    return (now or datetime.now(UTC)) - timedelta(days=days)
+
+
 def delete_expired(engine: Engine, days: int, now: datetime | None = None) -> int:
     """Delete the studies that were stored more than so many days ago; return the number of images.
 
     Raises as :func:`delete_images`.
     """
-    limit = (now or datetime.now(UTC)) - timedelta(days=days)
+    limit = expiry_limit(days, now)
     with transaction(engine) as connection:
         rows = connection.execute(
             text(

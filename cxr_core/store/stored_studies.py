@@ -196,10 +196,14 @@ class StudyStore:
             if image_path(study, digest).is_file()
         )
 
-    def all_images(self) -> list[tuple[str, str]]:
-        """Return (study, digest) of the images of all readers."""
+    def all_images(self, since: datetime) -> list[tuple[str, str]]:
+        """Return (study, digest) of the images of all readers, in studies that were not stored before a time."""
+        query = text(
+            "SELECT images.study, digest FROM images JOIN studies ON studies.id = images.study "
+            "WHERE deleted = 0 AND studies.created >= :since"
+        )
         with transaction(self._engine) as connection:
-            rows = connection.execute(text("SELECT study, digest FROM images WHERE deleted = 0"))
+            rows = connection.execute(query, {"since": since.isoformat(timespec="milliseconds")})
             return [(study, digest) for study, digest in rows]
 
     def load(self, study: str, digest: str) -> bytes:

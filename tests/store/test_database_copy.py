@@ -1,0 +1,42 @@
+"""A backup holds nothing of studies whose days have passed, also where they could not be deleted."""
+
+import sqlite3
+import zipfile
+from contextlib import closing
+
+from sqlalchemy import text
+
+from cxr_core.errors import AuditUnwritable
+from cxr_core.store import backup_members, deletion
+from cxr_core.store.backup import back_up
+from cxr_core.store.database import transaction
+from cxr_core.store.image_files import image_path
+from tests.store.test_compaction import stored
+from tests.store.test_reads import home, store  # noqa: F401 - fixtures
+
+
+def _refuse(*_, **__):
+    raise AuditUnwritable("The audit trail cannot be written: no space is left on the device.")
+
+
+def test_a_backup_leaves_out_studies_whose_days_have_passed(store, home, url, tmp_path, monkeypatch):  # noqa: F811
+    home(identity="store", keep_days="30", database_url=url)
+    monkeypatch.setattr(backup_members, "model_groups", lambda: iter(()))
+    words = stored(store, "Quendel", 3)
+    with transaction(store._engine, writing=True) as connection:
+        connection.execute(text("UPDATE studies SET created = '2026-01-01T00:00:00.000+00:00'"))
+    kept = store.add_image("bert", b"kept", name="other.dcm")
+    monkeypatch.setattr(deletion.audit, "record", _refuse)
+    back_up(tmp_path / "b.zip")
+    # they could not be deleted
+    assert image_path(words[3], words[2]).exists()
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        data = {name: archive.read(name) for name in archive.namelist()}
+    assert [name for name in data if name.startswith("studies/")] == [f"studies/{kept.study}/{kept.digest}"]
+    assert not [name for name, each in data.items() for word in words if word.encode() in name.encode() + each]
+    assert ("database.sqlite" in data) == url.startswith("sqlite")
+    if url.startswith("sqlite"):
+        (tmp_path / "copy.sqlite").write_bytes(data["database.sqlite"])
+        with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
+            assert copy.execute("SELECT study, digest FROM images").fetchall() == [(kept.study, kept.digest)]
+            assert copy.execute("SELECT count(*) FROM reads").fetchone() == (0,)
