@@ -90,7 +90,10 @@ def _compact_file(engine: Engine) -> None:
     with engine.connect() as connection:
         # outside a transaction, since the driver begins none
         connection.exec_driver_sql("VACUUM")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        # in WAL mode, which an administrator may have chosen, the new file is in the log, and the former one beside it
+        busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+    if busy:
+        raise PathUnusable(f"{_NOT_NOW}: another program reads the database.")
 
 
 def _compact_server(engine: Engine, due: Sequence[str]) -> None:

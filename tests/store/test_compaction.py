@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sqlite3
 import threading
 import uuid
 import zipfile
@@ -16,7 +17,7 @@ from cxr_core.access import LOCAL
 from cxr_core.cli.main import main
 from cxr_core.errors import DeletionUnfinished
 from cxr_core.settings import settings
-from cxr_core.store import backup_members, compaction
+from cxr_core.store import backup_members, compaction, database
 from cxr_core.store.backup import back_up
 from cxr_core.store.column_statistics import TABLES
 from cxr_core.store.image_files import image_path, studies_folder
@@ -264,6 +265,30 @@ def full_disk():
         yield
     finally:
         event.remove(Engine, "before_cursor_execute", execute)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_write_ahead_log_that_somebody_reads_keeps_the_deletion_due(home, url, tmp_path, monkeypatch):  # noqa: F811
+    """An administrator or a replication tool may have switched it on; the program does not."""
+    home(identity="store")
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
+    file = Path(make_url(url).database)
+    with closing(ReadStore(url, tmp_path / "runs")) as store:  # noqa: F811
+        words = stored(store, "Quendel", 3)
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            assert other.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+            other.execute("BEGIN")
+            assert other.execute("SELECT COUNT(*) FROM reads").fetchone() == (3,)
+            with pytest.raises(DeletionUnfinished, match="another program reads the database"):
+                store.delete(LOCAL, reader="anna")
+            held = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+            assert [word for word in words if word.encode() in held]
+            store.delete_due()
+            assert "another program reads the database" in store.unfinished
+        store.delete_due()
+        assert store.unfinished == ""
+        held = b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+        assert not [word for word in words if word.encode() in held]
 
 
 def test_a_store_whose_rows_cannot_be_overwritten_works_and_tries_again(store, home, url, tmp_path):  # noqa: F811
