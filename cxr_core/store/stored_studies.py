@@ -284,8 +284,11 @@ class StudyStore:
 
 
 def opened_identity(study: str, digest: str, identity: str | None) -> tuple[str, str, StudyHeader | None]:
-    """Return name, path and study attributes of an image as they are stored; empty where they are not."""
-    if identity is None:
+    """Return name, path and study attributes of an image as they are stored.
+
+    They are empty where they are not stored, and where the setting ``identity`` is ``off`` by now.
+    """
+    if identity is None or settings().identity == "off":
         return "", "", None
     return decode_identity(open_text(identity, _purpose(study, digest)))
 

@@ -83,18 +83,16 @@ def _message(images: Worklist) -> dict[str, object]:
 
 
 def _study(study: Study, number: int) -> dict[str, object]:
-    patient, when = study.patient, study.study_date
+    alarm: dict[str, object] = {"alarm": " ".join(study.alarms)}
     if settings().identity == "off":
-        name = f"Study {number}"
-    else:
-        name = patient.name or patient.patient_id or "No patient data"
-    return {
-        "name": name,
+        return alarm | {"name": f"Study {number}", "patientId": "", "date": "", "description": "", "accession": ""}
+    patient, when = study.patient, study.study_date
+    return alarm | {
+        "name": patient.name or patient.patient_id or "No patient data",
         "patientId": patient.patient_id if patient.name else "",
         "date": when.isoformat() if when else "",
         "description": study.description,
         "accession": study.accession_number,
-        "alarm": " ".join(study.alarms),
     }
 
 

@@ -162,6 +162,27 @@ def test_an_export_holds_reading_opinions_and_report(read, home, tmp_path, capsy
     assert (event.what, event.detail, event.images) == ("export", "read", (stored.summary.image,))
 
 
+def test_commands_name_nobody_where_identity_was_stored_and_is_off(home, predictor, tmp_path, capsys):
+    home.setenv("SECOND_READ_IDENTITY", "store")
+    settings.cache_clear()
+    store = ReadStore()
+    image = store.add_image("anna", b"one", name="Quendelzahn.dcm", header=HEADER)
+    read = store.save_read(image, made_up_reading(), OPTIONS, "1", revealed=True)
+    store.close()
+    home.setenv("SECOND_READ_IDENTITY", "off")
+    settings.cache_clear()
+    for command in (
+        ["list"],
+        ["list", "--patient", "QZ-4711"],
+        ["show", read],
+        ["export", read, str(tmp_path / "out")],
+    ):
+        assert main(["reads", *command]) == 0
+    out = capsys.readouterr().out + "".join(path.read_text() for path in (tmp_path / "out").iterdir())
+    assert image.digest[:12] in out
+    assert not [word for word in ("Quendelzahn", "QZ-4711") if word in out]
+
+
 def test_studies_are_deleted_on_request(read, home, capsys):
     store = ReadStore()
     study = store.read(read).summary.study

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from cxr_core.errors import PathUnusable, WrongArguments
 from cxr_core.settings import settings
 from cxr_core.store.image_files import image_path, studies_folder
+from cxr_core.store.read_history import ReadChoice, history_rows, matching_reads
 from cxr_core.store.reads import ReadStore
 from cxr_core.studies import Patient, StudyHeader
 from tests.reads import OPTIONS, made_up_reading, reveal
@@ -106,6 +107,20 @@ def test_identity_is_stored_only_where_the_setting_says_so(store, home, identity
     again = store.images("anna")[0]
     assert (again.name, again.path) == (("quendelzahn.dcm", "x/quendelzahn.dcm") if stored else ("", ""))
     assert again.header == store.list_reads()[0].header == (HEADER if stored else None)
+
+
+def test_identity_that_was_stored_is_given_to_nobody_where_it_is_off(store, home):
+    home(identity="store")
+    image = store.add_image("anna", b"one", name="quendelzahn.dcm", path="x/quendelzahn.dcm", header=HEADER)
+    read = store.save_read(image, made_up_reading(), OPTIONS, "3", revealed=True)
+    for identity, named in (("off", False), ("store", True)):
+        home(identity=identity)
+        (again,) = store.images("anna")
+        (row,) = history_rows(store, [read], identity=True)
+        assert (again.name, again.path) == (("quendelzahn.dcm", "x/quendelzahn.dcm") if named else ("", ""))
+        assert row.name == again.name
+        assert row.header == again.header == store.read(read).summary.header == (HEADER if named else None)
+        assert len(matching_reads(store, ReadChoice(), "Quendel")) == named
 
 
 def everything(url) -> str:

@@ -13,6 +13,7 @@ from cxr_core.ui.reading_messages import HIDDEN, image_message
 from cxr_core.ui.worklist import Worklist
 from cxr_core.ui.worklist_strip import set_removed, worklist_message
 
+VISIT = {"StudyDate": "20261120", "StudyDescription": "QZ thorax"}
 JANE = {"PatientName": "DOE^Jane", "PatientID": "QZ7", "StudyInstanceUID": "1.2.1"}
 
 
@@ -20,7 +21,7 @@ def filled(predictor) -> Worklist:
     images = Worklist()
     files = [
         ("in/lateral.dcm", phantom_dicom(96, 84, SOPInstanceUID="1.2.1.2", ViewPosition="LL", **JANE)),
-        ("in/pa.dcm", phantom_dicom(100, 84, SOPInstanceUID="1.2.1.1", AccessionNumber="A-5", **JANE)),
+        ("in/pa.dcm", phantom_dicom(100, 84, SOPInstanceUID="1.2.1.1", AccessionNumber="A-5", **JANE, **VISIT)),
         ("study.zip/a/ct.dcm", phantom_dicom(96, 84, Modality="CT")),
         ("plain.png", phantom_png(96, 84)),
         ("words.txt", b"some words"),
@@ -77,16 +78,20 @@ def test_a_message_says_whose_image_it_is_and_why_it_was_not_read(predictor):
 
 
 def test_without_identity_no_message_names_anybody(predictor, monkeypatch):
+    # nor where the headers were read while it was on
+    with_identity = filled(predictor)
+    assert "QZ thorax" in repr(worklist_message(with_identity))
     monkeypatch.setenv("SECOND_READ_IDENTITY", "off")
     settings.cache_clear()
     try:
         images = filled(predictor)
-        messages = repr(worklist_message(images)) + repr(
+        messages = repr(worklist_message(with_identity))
+        messages += repr(worklist_message(images)) + repr(
             [image_message(image, images, predictor.card)["study"] for image in images.images.values()]
         )
     finally:
         settings.cache_clear()
-    for part in ("DOE", "QZ7", "A-5"):
+    for part in ("DOE", "QZ", "A-5", "2026-11-20"):
         assert part not in messages
     assert "Study 1" in messages
 
