@@ -42,7 +42,7 @@ def report_pdf(images: Sequence[ReportImage], card: ModelCard, when: datetime, *
     Args:
         images: one or more; ValueError for none.
         card: of the model that read them.
-        when: date and time that are printed, with a time zone.
+        when: date and time at which the report is made, with a time zone.
         identity: whether patient, study and file names are printed.
     """
     if not images:
@@ -95,13 +95,25 @@ class _Furniture:
         canvas.setStrokeColor(RULE)
         canvas.setLineWidth(0.4)
         canvas.line(MARGIN, BOTTOM - 3 * mm, right, BOTTOM - 3 * mm)
-        zone = self.when.strftime("%z")
-        stamp = f"{self.when:%Y-%m-%d %H:%M}" + (f" UTC{zone[:3]}:{zone[3:5]}" if zone else "")
-        _line(canvas, MARGIN, BOTTOM - 7 * mm, REGULAR, 7, f"Made by Second Read {__version__} on {stamp}", WIDTH / 2)
+        _line(canvas, MARGIN, BOTTOM - 7 * mm, REGULAR, 7, self._made(image.read_at), 0.75 * WIDTH)
         canvas.setFont(REGULAR, 7)
         of = f"Image {number + 1} of {len(self.images)}, " if len(self.images) > 1 else ""
         label = f"{of}page {page} of {pages}"
         canvas.drawRightString(right, BOTTOM - 7 * mm, label[0].upper() + label[1:])
+
+    def _made(self, read_at: datetime | None) -> str:
+        """Return when the image was read and the report was made."""
+        if read_at is None:
+            return f"Made by Second Read {__version__} on {_stamp(self.when)}"
+        if read_at == self.when:
+            # results for a PACS, which are the same whenever they are made, have the time of the read alone
+            return f"Read on {_stamp(read_at)}. Made by Second Read {__version__}"
+        return f"Read on {_stamp(read_at)}. Made by Second Read {__version__} on {_stamp(self.when)}"
+
+
+def _stamp(when: datetime) -> str:
+    zone = when.strftime("%z")
+    return f"{when:%Y-%m-%d %H:%M}" + (f" UTC{zone[:3]}:{zone[3:5]}" if zone else "")
 
 
 def _line(canvas: Canvas, x: float, y: float, font: str, size: float, string: str, width: float) -> None:

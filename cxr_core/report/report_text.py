@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..estimate import Estimate
@@ -49,6 +50,7 @@ class ReportImage:
         name: of the file, for the user.
         label: label whose map is printed; None for the highest-ranked finding that is above, if any.
         opinions: of the reader, in the order of time.
+        read_at: when the model had read the image, with a time zone; None where the report is made with the reading.
     """
 
     reading: Reading
@@ -57,6 +59,7 @@ class ReportImage:
     name: str = field(default="", repr=False)
     label: str | None = None
     opinions: tuple[Opinion, ...] = field(default=(), repr=False)
+    read_at: datetime | None = None
 
     def mapped(self) -> Finding | None:
         """Return the finding whose map is printed, or None."""

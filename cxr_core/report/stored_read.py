@@ -89,7 +89,7 @@ def opinions_csv(opinions: Sequence[Opinion]) -> str:
 def read_pdf(
     stored: StoredRead, opinions: Sequence[Opinion], data: bytes, name: str, card: ModelCard, *, identity: bool
 ) -> bytes:
-    """Return the report of a read as PDF, with the time of the read and the opinions of its reader.
+    """Return the report of a read as PDF, with the time of the read, that of now, and the opinions of its reader.
 
     Args:
         stored: the read.
@@ -103,7 +103,7 @@ def read_pdf(
     from .pdf import report_pdf
 
     image = _report_image(stored, opinions, data, name, identity=identity)
-    return report_pdf([image], card, _when(stored), identity=identity)
+    return report_pdf([image], card, datetime.now().astimezone(), identity=identity)
 
 
 def read_dicom(
@@ -144,7 +144,7 @@ def _report_image(
     # decoded once, however many results show it
     radiograph = cache(partial(open_image, data, sha256=digest, **asdict(stored.options)))
     given = tuple(sorted((o for o in opinions if o.reader == stored.summary.reader), key=lambda one: one.created))
-    return ReportImage(stored.reading, radiograph, study, name, opinions=given)
+    return ReportImage(stored.reading, radiograph, study, name, opinions=given, read_at=_when(stored))
 
 
 def _when(stored: StoredRead) -> datetime:

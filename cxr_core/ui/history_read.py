@@ -108,11 +108,20 @@ def _identity(scope: ReadScope, row: HistoryRow) -> tuple[StudyHeader | None, st
 
     The reader sees what the file says, unless identity is off; others see what is stored.
     """
-    name = row.name or f"image {row.image[:8]}"
+    name = _name(row)
     if row.header is not None:
         return row.header, name
     data = read_store().load(row.study, row.image)
-    return read_study_header(data, identity=settings().identity != "off" and scope.is_own(row)), name
+    return read_study_header(data, identity=_is_named(scope, row)), name
+
+
+def _is_named(scope: ReadScope, row: HistoryRow) -> bool:
+    """Return whether the visitor may see study and patient of a read, on the page and in what it offers."""
+    return row.header is not None or (settings().identity != "off" and scope.is_own(row))
+
+
+def _name(row: HistoryRow) -> str:
+    return row.name or f"image {row.image[:8]}"
 
 
 def _whose(study: dict[str, object] | None, name: str) -> None:
@@ -218,7 +227,7 @@ def _compare_with(scope: ReadScope, row: HistoryRow) -> None:
 
 
 def _report(scope: ReadScope, row: HistoryRow, card: ModelCard | None) -> None:
-    """Offer the report of the read, with the time of then."""
+    """Offer the report of the read, with the time of then; it names the patient to whom the page does."""
     if card is None:
         return
     store, read = read_store(), row.id
@@ -232,9 +241,8 @@ def _report(scope: ReadScope, row: HistoryRow, card: ModelCard | None) -> None:
             data = store.load(row.study, row.image)
         except CxrError:
             raise CxrError(_GONE) from None
-        header, name = _identity(scope, row)
-        opinions, identity = store.opinions(row.study, row.image), header is not None and settings().identity != "off"
-        return read_pdf(store.read(read), opinions, data, name, card, identity=identity)
+        opinions, name = store.opinions(row.study, row.image), _name(row)
+        return read_pdf(store.read(read), opinions, data, name, card, identity=_is_named(scope, row))
 
     make: Callable[[], bytes] = report
     download_button(

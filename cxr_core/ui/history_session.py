@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from weakref import WeakKeyDictionary
 
 import streamlit as st
 
 from ..errors import CxrError
-from ..model import ModelCard, Predictor
+from ..model import ModelCard, Predictor, Reading
+from ..model.predictor import names_findings
 from ..store.read_history import ReadChoice, matching_reads
 from ..store.read_record import StoredRead
 from ..studies import StudyHeader
@@ -131,7 +132,7 @@ def stored_reader(
         shape=(stored.reading.image.rows, stored.reading.image.columns),
         pixels_version="|".join(stored.reading.image.transforms),
     )
-    image.set_reading(stored.reading)
+    image.set_reading(_without_findings_in_warnings(stored.reading) if hidden else stored.reading)
     if card is None:
         # shown without findings, which the page writes itself
         image.status = "refused"
@@ -140,6 +141,12 @@ def stored_reader(
     reader = WorklistReader(images, cast(Predictor, _StoredCard(card)))
     _OPENED[reader] = summary.id
     return reader
+
+
+def _without_findings_in_warnings(reading: Reading) -> Reading:
+    """Return a reading whose warnings name no finding, so that none is sent whatever the image's status is."""
+    reasons = tuple(reason for reason in reading.quality.reasons if not names_findings(reason))
+    return replace(reading, quality=replace(reading.quality, reasons=reasons))
 
 
 @at_every_poll

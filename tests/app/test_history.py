@@ -4,17 +4,22 @@ import csv
 import io
 import json
 import logging
+import re
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text as sql
 
+from cxr_core import __version__
 from cxr_core.access import LOCAL, audit
 from cxr_core.imaging import Quality, phantom_dicom
 from cxr_core.labels import display_name
 from cxr_core.model.formatting import format_prevalence
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
+from cxr_core.store.database import transaction
 from cxr_core.store.image_files import image_path
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import downloads, history_list, stored_worklist
@@ -88,11 +93,21 @@ def add(dicom, predictor):
 @pytest.fixture
 def tables(monkeypatch) -> list:
     """What the buttons for the table would make, the last one last."""
+    return _made(monkeypatch, "reads-csv")
+
+
+@pytest.fixture
+def reports(monkeypatch) -> list:
+    """What the buttons for the report of a read would make, the last one last."""
+    return _made(monkeypatch, "report-pdf")
+
+
+def _made(monkeypatch, kind) -> list:
     made, audited = [], downloads.audited
 
     def spy(make, detail, **details):
         wrapped = audited(make, detail, **details)
-        if detail == "reads-csv":
+        if detail == kind:
             made.append(wrapped)
         return wrapped
 
@@ -364,6 +379,34 @@ def test_patients_are_where_the_setting_says_and_nowhere_else(use, add, identity
     for secret in (NAME, PATIENT_ID, ACCESSION, "qzfile"):
         assert secret not in caplog.text
         assert secret not in trail.read_text()
+
+
+@pytest.mark.parametrize("identity", ["off", "screen", "store"])
+def test_the_report_of_a_read_names_the_patient_to_those_whom_the_page_names(use, add, printed, reports, identity):
+    opened = use(identity)
+    read = add()
+    for who, named in (("reader", identity != "off"), (LEAD, identity == "store")):
+        app = opened(who, read=read)
+        assert not app.exception
+        text = "\n".join(printed(reports[-1]()))
+        assert (NAME in everything(app)) == named
+        assert [part in text for part in (NAME, PATIENT_ID, ACCESSION, "2026-11-20")] == [named] * 4
+        assert ("qzfile" in text) == (identity == "store")
+
+
+def test_the_report_of_a_read_states_when_it_was_read_and_when_it_was_made(use, add, printed, reports):
+    opened = use()
+    read = add()
+    with closing(ReadStore()) as store, transaction(store._engine, writing=True) as connection:
+        connection.execute(sql("UPDATE reads SET created = '2025-03-01T10:30:00.000+00:00'"))
+    opened("reader", read=read)
+    before = datetime.now(UTC)
+    page = printed(reports[-1]())[0]
+    zone = r" (\d{4}-\d\d-\d\d \d\d:\d\d) UTC([+-]\d\d:\d\d)"
+    times = re.search(rf"Read on{zone}. Made by Second Read {__version__} on{zone}", page).groups()
+    was_read, made = (datetime.fromisoformat("".join(times[n : n + 2])) for n in (0, 2))
+    assert was_read == datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
+    assert timedelta(minutes=-1) <= made - before <= timedelta(minutes=2)
 
 
 def test_the_table_can_be_downloaded_and_the_trail_says_so(use, add, trail, tables):
