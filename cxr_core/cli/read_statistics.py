@@ -56,8 +56,8 @@ def concordance_(
 ) -> None:
     """Print how readers and model agree, how opinions changed once the findings were shown, and how accurate they were.
 
-    Of first opinions, given before the findings were shown. The image of the reference standard is its SHA-256 or its
-    accession number, where identity is stored; present is 1 or 0.
+    Of first opinions, given before the findings were shown, on images whose findings were shown since. The image of
+    the reference standard is its SHA-256 or its accession number, where identity is stored; present is 1 or 0.
     """
     if by not in GROUPINGS or uncertain not in get_args(Uncertain):
         accepted = f"--by {', '.join(GROUPINGS)}; --uncertain {', '.join(get_args(Uncertain))}"
@@ -77,6 +77,8 @@ def concordance_(
         return
     print(NOTICE)
     print(f"Uncertain opinions: {uncertain}. Intervals of 95 % by {found.clusters.one}. Agreement is not correctness.")
+    if found.excluded:
+        print(found.excluded)
     for name, group in found.groups.items():
         title = display_name(name) if by == "label" else name
         few = f"fewer than {LEAST} {found.clusters.unit}, or {WITHHELD}"

@@ -19,7 +19,7 @@ from .agreement import clustered_kappa
 from .bootstrap import DEFAULTS, BootstrapOptions
 from .cases import index_patients, too_few_cases
 from .map_baselines import paired_difference, sign_flip_test
-from .opinions import Opinions, Uncertain, opinions_behind, values_of
+from .opinions import Opinions, Uncertain, opinions_behind, shown_states, values_of
 from .proportions import Proportion, patient_proportions
 
 __all__ = [
@@ -61,8 +61,9 @@ class Concordance:
         disagreement_p: two-sided, that both kinds of disagreement are as frequent; McNemar's exact test where each
             patient has one opinion, its version by patient otherwise. None without an agreement.
         changed: proportion of opinions that were changed after reveal, of those with a first and a final one.
-        toward, away: the same, changed toward the model's state and away from it. Uncertain lies in the middle
-            between absent and present, so from absent to uncertain is toward a model that is above.
+        toward, away: the same, changed toward the state that the model showed then and away from it; another operating
+            point may have made it another one since the first opinion. Uncertain lies in the middle between absent and
+            present, so from absent to uncertain is toward a model that is above.
         change_p: two-sided, that changes toward and away are as frequent.
         sensitivity, specificity: of the reader against the reference standard, of opinions that are decided before
             and after. None where no opinion of the group has a reference.
@@ -120,7 +121,9 @@ def concordance(
     first, final, before, after = values_of(opinions, uncertain)
     above, behind = opinions.above.astype(np.float64), opinions_behind(opinions, uncertain)
     stated, decided, changes = (behind[name] for name in ("stated", "decided", "both"))
-    closer = np.abs(first - above) - np.abs(final - above)
+    shown = shown_states(opinions)
+    # a change has no direction where nothing was stated when it was made
+    closer = np.nan_to_num(np.abs(first - shown) - np.abs(final - shown))
     with_opinion, with_both = "{} with a first opinion", "{} with an opinion before and after"
     proportions = patient_proportions(
         [

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CONCORDANCE_BASES", "Opinions", "Uncertain", "opinions_behind", "values_of"]
+__all__ = ["CONCORDANCE_BASES", "Opinions", "Uncertain", "opinions_behind", "shown_states", "values_of"]
 
 Uncertain = Literal["excluded", "present", "absent"]
 """How an uncertain opinion counts in agreement, kappa, disagreements and accuracy."""
 
 _OPINIONS = {"absent": 0.0, "uncertain": 0.5, "present": 1.0, "": np.nan}
+_STATES = {"below": 0.0, "above": 1.0, "": np.nan}
 
 
 CONCORDANCE_BASES = {
@@ -43,6 +45,8 @@ class Opinions:
             was an opinion.
         final: (n,) the same after reveal; ``""`` where the read was not finished.
         reference: (n,) ``"present"``, ``"absent"``, or ``""`` where there is no reference standard.
+        shown: (n,) ``"above"``, ``"below"`` or ``""`` for no state: what the model stated when the final opinion was
+            given, such as at another operating point; by default as ``above``.
 
     Raises:
         ValueError: for other shapes or values.
@@ -56,15 +60,20 @@ class Opinions:
     first: NDArray[np.str_]
     final: NDArray[np.str_]
     reference: NDArray[np.str_]
+    shown: NDArray[np.str_] = field(default_factory=lambda: np.array([], dtype=np.str_))
 
     def __post_init__(self) -> None:
         """Check shapes and values."""
-        for field in fields(self):
-            values = np.asarray(getattr(self, field.name), dtype=bool if field.name == "above" else np.str_)
+        if not np.size(self.shown):
+            object.__setattr__(self, "shown", np.where(np.asarray(self.above, dtype=bool), "above", "below"))
+        for column in fields(self):
+            values = np.asarray(getattr(self, column.name), dtype=bool if column.name == "above" else np.str_)
             if values.shape != np.shape(self.patient) or values.ndim != 1:
-                raise ValueError(f"{field.name} of shape {values.shape}: one value for each opinion is accepted.")
-            object.__setattr__(self, field.name, values)
-        for name, accepted in (("first", _OPINIONS), ("final", _OPINIONS), ("reference", ("absent", "present", ""))):
+                raise ValueError(f"{column.name} of shape {values.shape}: one value for each opinion is accepted.")
+            object.__setattr__(self, column.name, values)
+        for name, accepted in (
+            ("first", _OPINIONS), ("final", _OPINIONS), ("reference", ("absent", "present", "")), ("shown", _STATES),
+        ):  # fmt: skip
             if not np.isin(getattr(self, name), list(accepted)).all():
                 raise ValueError(f"{name} has other values than {', '.join(map(repr, accepted))}.")
 
@@ -74,7 +83,7 @@ class Opinions:
 
     def rows(self, chosen: ArrayLike) -> Opinions:
         """Return some of the opinions, by a (n,) bool or by numbers."""
-        return Opinions(*(getattr(self, field.name)[np.asarray(chosen)] for field in fields(self)))
+        return Opinions(*(getattr(self, column.name)[np.asarray(chosen)] for column in fields(self)))
 
 
 def opinions_behind(opinions: Opinions, uncertain: Uncertain = "excluded") -> dict[str, NDArray[np.bool_]]:
@@ -107,13 +116,18 @@ def opinions_behind(opinions: Opinions, uncertain: Uncertain = "excluded") -> di
 
 def values_of(opinions: Opinions, uncertain: Uncertain) -> tuple[NDArray[np.float64], ...]:
     """Return (n,) first and final opinions as numbers, and both as they count in agreement; NaN for none."""
-    first, final = (_numbers(words) for words in (opinions.first, opinions.final))
+    first, final = (_numbers(words, _OPINIONS) for words in (opinions.first, opinions.final))
     return first, final, _decided(first, uncertain), _decided(final, uncertain)
 
 
-def _numbers(words: NDArray[np.str_]) -> NDArray[np.float64]:
+def shown_states(opinions: Opinions) -> NDArray[np.float64]:
+    """Return (n,) 1 where the finding was shown as above, 0 where as below, NaN where it had no state."""
+    return _numbers(opinions.shown, _STATES)
+
+
+def _numbers(words: NDArray[np.str_], values: Mapping[str, float]) -> NDArray[np.float64]:
     numbers = np.full(len(words), np.nan)
-    for word, number in _OPINIONS.items():
+    for word, number in values.items():
         numbers[words == word] = number
     return numbers
 

@@ -54,6 +54,7 @@ class ConcordanceReport:
         readers: how many readers the opinions are of.
         referenced: how many opinions have a reference standard; None where these are of few patients.
         clusters: what counts as one patient.
+        hidden: how many images of readers are left out, since the findings were not shown to their reader yet.
     """
 
     by: Grouping
@@ -63,6 +64,15 @@ class ConcordanceReport:
     readers: int
     referenced: int | None
     clusters: Clusters
+    hidden: int = 0
+
+    @property
+    def excluded(self) -> str:
+        """Return how many images are excluded and why, in a sentence; empty for none."""
+        if not self.hidden:
+            return ""
+        image, its = ("image", "its") if self.hidden == 1 else ("images", "their")
+        return f"Excluded: {self.hidden:,} {image} whose findings were not shown to {its} reader yet."
 
     def table(self) -> pd.DataFrame:
         """Return one row for each number of each group, with its interval, counts and the notice.
@@ -86,7 +96,7 @@ def concordance_report(
     reference: Mapping[tuple[str, str], bool] | None = None,
     report: Callable[[int, int], None] = lambda done, steps: None,
 ) -> ConcordanceReport:
-    """Return how readers and model agree, of stored opinions.
+    """Return how readers and model agree, of stored opinions on findings that were shown to their reader.
 
     Args:
         store: of the reads.
@@ -100,7 +110,9 @@ def concordance_report(
         StoreDamaged, PathUnusable: reads cannot be read, or a reader's number not be written.
     """
     rows = opinion_rows(store, since=since, until=until, model_sha256=model_sha256)
-    reads = list(time_rows(store, since=since, until=until, model_sha256=model_sha256))
+    of_all = list(time_rows(store, since=since, until=until, model_sha256=model_sha256))
+    reads = [row for row in of_all if row.shown]
+    hidden = len({(row.study, row.image, row.reader) for row in of_all if not row.shown})
     clusters = clusters_of([*rows, *reads], images_of_studies(store))
     titles = reader_titles(store, {*(row.reader for row in rows), *(row.reader for row in reads)}) if reads else {}
     opinions = opinions_of_store(rows, reference, clusters)
@@ -120,7 +132,8 @@ def concordance_report(
     compared = opinions.reference != ""
     few = 0 < len(set(opinions.patient[compared].tolist())) < LEAST
     referenced = None if few else int(compared.sum())
-    return ConcordanceReport(by, uncertain, groups, times, len(set(opinions.reader.tolist())), referenced, clusters)
+    readers = len(set(opinions.reader.tolist()))
+    return ConcordanceReport(by, uncertain, groups, times, readers, referenced, clusters, hidden)
 
 
 def _times(rows: list[TimeRow], by: Grouping, clusters: Clusters) -> dict[str, ReadingTime]:

@@ -11,6 +11,7 @@ import pandas as pd
 from ..errors import WrongArguments
 from ..model.card import Familiarity
 from ..store import RunStore, StoredRun
+from ..store.read_history import hidden_images
 from ..store.read_tables import images_of_studies, read_rows
 from ..store.reads import ReadStore
 from .alarms import Watch, watch
@@ -36,6 +37,7 @@ class MonitoringReport:
         categories: of :func:`.category_table`, all periods together.
         watch: the statistic of the alarm; None without a read.
         clusters: what counts as one patient.
+        hidden: how many of their images are left out, since the findings are hidden from the viewer.
     """
 
     reads: pd.DataFrame
@@ -46,6 +48,7 @@ class MonitoringReport:
     categories: pd.DataFrame
     watch: Watch | None
     clusters: Clusters
+    hidden: int = 0
 
 
 def validation_run(runs: RunStore, weights: str, run: str = "") -> StoredRun:
@@ -85,6 +88,7 @@ def monitoring_report(
     by: Literal["day", "week"] = "week",
     since: str = "",
     until: str = "",
+    viewer: str = "",
     report: Callable[[int, int], None] = lambda done, reads: None,
 ) -> MonitoringReport:
     """Return the reads of the model of a run beside its images.
@@ -95,6 +99,8 @@ def monitoring_report(
         familiarity: of the model's card.
         by: length of a period.
         since, until: as in :func:`.read_tables.read_rows`.
+        viewer: reader who sees the report. Images of this reader that wait for the own reading are left out, whoever
+            read them too (:func:`.read_history.hidden_images`); by default none is.
         report: called with the reads done and their number.
 
     Raises:
@@ -103,7 +109,10 @@ def monitoring_report(
     record = run.record
     of_run = reference_of(reads_of_run(run.predictions(), record.thresholds), record.name)
     reference = with_familiarity(without_warnings(of_run), familiarity)
-    rows = list(read_rows(store, since=since, until=until, model_sha256=record.model_sha256, report=report))
+    of_all = list(read_rows(store, since=since, until=until, model_sha256=record.model_sha256, report=report))
+    # after the reads: what is hidden now was hidden then, and what was added since is not among them
+    hidden = hidden_images(store, viewer) if viewer else frozenset()
+    rows = [row for row in of_all if row.image not in hidden]
     clusters = clusters_of(rows, images_of_studies(store))
     reads = reads_of_store(rows, record.thresholds, None if familiarity is None else familiarity.threshold, clusters)
     return MonitoringReport(
@@ -115,4 +124,5 @@ def monitoring_report(
         category_table(reads),
         watch(reads, reference) if len(reads) else None,
         clusters,
+        len({row.image for row in of_all} & hidden),
     )

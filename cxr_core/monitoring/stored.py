@@ -106,8 +106,7 @@ def opinions_of_store(
     """Return stored opinions as the argument of :func:`.metrics.concordance`.
 
     Args:
-        rows: of any readers and models. Findings that were not evaluated are left out. The state is the one that the
-            reader was or would be shown, at the operating point of that read.
+        rows: of any readers and models. Findings that were not evaluated are left out.
         reference: whether the finding is present, by digest or, where identity is stored, accession number of the
             image, and label; where it is known. That of the digest leads.
         clusters: of the studies, by default of these rows; they are the patients of the table.
@@ -129,6 +128,7 @@ def opinions_of_store(
         first=column(row.first for row in evaluated),
         final=column(row.final for row in evaluated),
         reference=column(known[_present(row, reference)] for row in evaluated),
+        shown=column("" if row.shown == "not_evaluated" else row.shown for row in evaluated),
     )
 
 

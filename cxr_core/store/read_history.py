@@ -22,6 +22,7 @@ __all__ = [
     "HistoryRow",
     "ReadChoice",
     "ReadKey",
+    "hidden_images",
     "history_rows",
     "matching_reads",
     "present_choices",
@@ -137,15 +138,15 @@ def matching_reads(store: ReadStore, choice: ReadChoice, words: str = "") -> lis
     with transaction(store._engine) as connection:
         rows = connection.execute(text(query), used).fetchall()
     if choice.label or choice.state:
-        hidden = _hidden_images(store, choice.viewer)
+        hidden = hidden_images(store, choice.viewer)
         rows = [row for row in rows if row.image not in hidden]
     if words:
         rows = [row for row in rows if _names(opened_identity(row.study, row.image, row.identity)[2], words.casefold())]
     return [ReadKey(row.id, row.image) for row in rows]
 
 
-def _hidden_images(store: ReadStore, viewer: str) -> frozenset[str]:
-    """Return the images of a reader whose findings this reader has not asked for, whoever read them too.
+def hidden_images(store: ReadStore, viewer: str) -> frozenset[str]:
+    """Return the digests of a reader's images whose findings this reader has not asked for, whoever read them too.
 
     An image that waits to be read is one of them; one that the gate refused, of which there are none, is not.
     """
@@ -188,7 +189,7 @@ def history_rows(store: ReadStore, reads: Sequence[str], *, identity: bool, view
         "AND opinions.image = reads.image AND opinions.reader = reads.reader) AS opinions"
     )
     query = text(f"SELECT {columns} {_FROM} WHERE reads.id IN :ids").bindparams(bindparam("ids", expanding=True))
-    hidden = _hidden_images(store, viewer)
+    hidden = hidden_images(store, viewer)
     for start in range(0, len(reads), _AT_ONCE):
         ids = list(reads[start : start + _AT_ONCE])
         with transaction(store._engine) as connection:

@@ -54,6 +54,10 @@ _READS = (
     f"reads.quality, reads.record, reads.answer_seconds, images.identity {_FIRST_READS}"
 )
 _TIMES = f"SELECT reads.study, reads.image, reads.reader, reads.created, images.identity, {_SECONDS} {_FIRST_READS}"
+_HIDDEN = (
+    "SELECT study, image, reader FROM reads GROUP BY study, image, reader HAVING COUNT(revealed) = 0 "
+    "AND MAX(CASE WHEN EXISTS (SELECT 1 FROM read_findings WHERE read_id = reads.id) THEN 1 ELSE 0 END) = 1"
+)
 _OF_OPINIONS = (
     "FROM opinions JOIN reads ON reads.id = opinions.read_id "
     "JOIN images ON images.study = reads.study AND images.digest = reads.image AND images.deleted = 0 "
@@ -61,10 +65,9 @@ _OF_OPINIONS = (
 )
 _OPINIONS = (
     "SELECT opinions.study, opinions.image, opinions.reader, opinions.label, opinions.opinion, opinions.revealed, "
-    f"opinions.created, read_findings.state, reads.created AS read_created, reads.model_sha256 {_OF_OPINIONS} "
+    f"read_findings.state, reads.created, reads.model_sha256 {_OF_OPINIONS} "
     "ORDER BY opinions.study, opinions.image, opinions.label, opinions.reader, opinions.number"
 )
-_REVEALED = "SELECT DISTINCT study, image, reader FROM reads WHERE revealed IS NOT NULL"
 _IMAGES = "SELECT study, digest, identity FROM images WHERE deleted = 0"
 
 
@@ -121,6 +124,7 @@ class TimeRow:
         study, image, reader, created, header: as in :class:`ReadRow`.
         seconds: for how long the image was on the reader's screen, whatever was shown of this model's findings: with
             another operating point, say, they are stored again, and the time goes to what is on the screen.
+        shown: whether the findings were shown to the reader; True as well for a refused image, which has none.
     """
 
     study: str
@@ -129,6 +133,7 @@ class TimeRow:
     created: str
     seconds: float
     header: StudyHeader | None = field(default=None, repr=False)
+    shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,12 +142,14 @@ class OpinionRow:
 
     Attributes:
         study, image, reader, label: of the finding.
-        created: of the first opinion; of the earliest one where there is no first.
-        state: of the finding in the read that this opinion is of.
+        created: as in :class:`ReadRow`, of the read that the first opinion is of; of that of the earliest one where
+            there is no first.
+        state: of the finding in this read.
         first: first opinion, as in :func:`.read_record.first_opinion`; empty where the reader saw the findings before
             any.
-        final: last opinion once the findings were shown, which is ``first`` where it was not changed; empty where they
-            were not shown.
+        final: last opinion once the findings were shown, which is ``first`` where it was not changed.
+        shown: state of the finding in the read that the last opinion is of; another one than ``state`` where, say,
+            another operating point was chosen between.
         header: as in :class:`ReadRow`.
     """
 
@@ -154,6 +161,7 @@ class OpinionRow:
     state: str
     first: OpinionValue | str
     final: OpinionValue | str
+    shown: str
     header: StudyHeader | None = field(default=None, repr=False)
 
 
@@ -218,9 +226,11 @@ def time_rows(store: ReadStore, *, since: str = "", until: str = "", model_sha25
     """Yield the time of the reads of :func:`read_rows`, which findings are not read for; the arguments are the same."""
     with transaction(store._engine) as connection:
         rows = connection.execute(text(_TIMES), {"since": since, "until": until, "model": model_sha256}).fetchall()
+        hidden = {tuple(row) for row in connection.execute(text(_HIDDEN))}
     for row in rows:
         header = opened_identity(row.study, row.image, row.identity)[2]
-        yield TimeRow(row.study, row.image, row.reader, row.created, row.seconds, header)
+        shown = (row.study, row.image, row.reader) not in hidden
+        yield TimeRow(row.study, row.image, row.reader, row.created, row.seconds, header, shown)
 
 
 def images_of_studies(store: ReadStore) -> list[tuple[str, str]]:
@@ -230,7 +240,9 @@ def images_of_studies(store: ReadStore) -> list[tuple[str, str]]:
 
 
 def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sha256: str = "") -> list[OpinionRow]:
-    """Return the opinions of each reader on each finding, in order of the first one.
+    """Return the opinions of each reader on each finding that was shown to the reader, in order of the reads.
+
+    Whatever was computed of the others would tell what is hidden from who gave the opinion.
 
     Args:
         store, since, until, model_sha256: as in :func:`read_rows`; time and model are those of the read that the first
@@ -242,26 +254,27 @@ def opinion_rows(store: ReadStore, *, since: str = "", until: str = "", model_sh
     with transaction(store._engine) as connection:
         # all of them: which one is the first does not depend on the selection
         rows = connection.execute(text(_OPINIONS)).fetchall()
-        revealed = {tuple(row) for row in connection.execute(text(_REVEALED))}
+        hidden = {tuple(row) for row in connection.execute(text(_HIDDEN))}
         identities = {(row.study, row.digest): row.identity for row in connection.execute(text(_IMAGES))}
     headers: dict[tuple[str, str], StudyHeader | None] = {}
     opinions = []
     for (study, image, reader, label), group in groupby(rows, key=itemgetter(0, 1, 2, 3)):
+        if (study, image, reader) in hidden:
+            continue
         given: list[Any] = list(group)
         first = first_opinion(given)
         counted = first or given[0]
-        if counted.read_created < since or (until and counted.read_created >= until):
+        if counted.created < since or (until and counted.created >= until):
             continue
         if model_sha256 and counted.model_sha256 != model_sha256:
             continue
-        final = given[-1].opinion if (study, image, reader) in revealed else ""
         if (study, image) not in headers:
             # opened once, and not for every label
             headers[study, image] = opened_identity(study, image, identities.get((study, image)))[2]
         opinions.append(
             OpinionRow(
-                study, image, reader, label, counted.created, counted.state, first.opinion if first else "", final,
-                headers[study, image],
+                study, image, reader, label, counted.created, counted.state, first.opinion if first else "",
+                given[-1].opinion, given[-1].state, headers[study, image],
             )
         )  # fmt: skip
     return sorted(opinions, key=attrgetter("created", "study", "image", "label"))

@@ -49,7 +49,11 @@ def concordance_page() -> None:
     except CxrError as error:
         stop_with(error)
     if not statistics.groups:
-        empty_state("No opinions in this selection", f"Choose another period or model. {_NO_OPINION}", level=2)
+        empty_state(
+            "No opinions in this selection",
+            f"{statistics.excluded} Choose another period or model. {_NO_OPINION}",
+            level=2,
+        )
         return
     with head:
         page_heading("Concordance", _facts(statistics))
@@ -136,7 +140,7 @@ def _summary(statistics: ConcordanceReport) -> None:
     tiles(facts)
     small(
         "First opinions, the last before the model was shown. Agreement is not correctness, and a change toward the "
-        f"model is no improvement. {_clusters(statistics)}{_referenced(statistics)}"
+        f"model is no improvement. {_clusters(statistics)}{_referenced(statistics)} {statistics.excluded}"
     )
 
 

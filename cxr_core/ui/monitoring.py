@@ -22,6 +22,7 @@ from ..model.folder import CARD, card_of, find_model
 from ..monitoring import MonitoringReport, Watch, monitoring_report, validation_run
 from ..settings import settings
 from ..store import StoredRun
+from ..store.read_history import hidden_images
 from ..store.reads import ReadStore
 from ..table_files import frame_csv
 from .chart import show_display
@@ -29,6 +30,7 @@ from .chrome import banner, empty_state, heading, html, page_heading, page_top, 
 from .downloads import download_button
 from .open_runs import run_store
 from .read_statistics import Period, choose, choose_period, compute, open_store, tiles
+from .server.browser_cookie import reader_name
 
 __all__ = ["monitoring_page"]
 
@@ -52,19 +54,23 @@ def monitoring_page() -> None:
     try:
         store, models = open_store("No reads yet", _NO_READ)
         chosen, card = _choices(store, models)
+        viewer = reader_name() or ""
+        hidden = hidden_images(store, viewer)
         statistics = compute(
             store,
             "Comparing reads with the validation images",
             lambda report: monitoring_report(
                 store, chosen.run, None if card is None else card.familiarity, by=chosen.by, since=chosen.period.since,
-                until=chosen.period.until, report=report,
+                until=chosen.period.until, viewer=viewer, report=report,
             ),
-            "monitoring", chosen.run.record.id, chosen.by, chosen.period,
+            # one result for all from whom nothing is hidden
+            "monitoring", chosen.run.record.id, chosen.by, chosen.period, (viewer, hidden) if hidden else None,
         )  # fmt: skip
     except CxrError as error:
         stop_with(error)
+    excluded = _excluded(statistics.hidden)
     if statistics.watch is None:
-        empty_state("No reads in this selection", f"Choose another period or model. {_NO_READ}", level=2)
+        empty_state("No reads in this selection", f"Choose another period or model. {_NO_READ} {excluded}", level=2)
         return
     with head:
         page_heading("Monitoring", _facts(statistics))
@@ -72,8 +78,20 @@ def monitoring_page() -> None:
         _downloads(statistics, chosen.run.record.model_sha256)
     _alarms(statistics.watch, statistics.clusters.one)
     _summary(statistics)
+    if excluded:
+        small(excluded)
     _charts(statistics, chosen.by)
     _categories(statistics)
+
+
+def _excluded(hidden: int) -> str:
+    """Return how many images are excluded and until when; empty for none."""
+    if not hidden:
+        return ""
+    return (
+        f"{hidden:,} image{' is' if hidden == 1 else 's are'} excluded until you have asked for "
+        f"{'its' if hidden == 1 else 'their'} findings (Read first)."
+    )
 
 
 def _choices(store: ReadStore, models: dict[str, str]) -> tuple[_Choice, ModelCard | None]:

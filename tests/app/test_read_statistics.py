@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,19 @@ from streamlit.testing.v1 import AppTest
 from cxr_core.access import audit
 from cxr_core.cli.main import main
 from cxr_core.formatting import format_estimate
+from cxr_core.imaging import Quality
+from cxr_core.model import Finding
 from cxr_core.monitoring import concordance_report
 from cxr_core.settings import settings
 from cxr_core.store.reads import ReadStore
 from cxr_core.studies import Patient, StudyHeader
-from cxr_core.ui import downloads
+from cxr_core.ui import downloads, monitoring
 from cxr_core.ui.read_store import _opened
-from tests.reads import OPTIONS, made_up_reading, store_reads
+from tests.reads import OPTIONS, made_up_reading, reveal, store_reads
 
 PROJECT = Path(__file__).resolve().parents[2]
 READS = 48
+LEAD = "https://id|lead"
 
 
 @pytest.fixture
@@ -146,6 +150,7 @@ def test_patients_are_named_where_they_are_stored(home, made):
             image = store.add_image("anna", f"image {n}".encode(), header=header)
             read = store.save_read(image, made_up_reading(n), OPTIONS, "1", revealed=False)
             store.add_opinion(read, "anna", "Mass", "present")
+            reveal(store, read)
     shown = page_html(opened("concordance"))
     assert "on 15 patients by 1 reader; intervals of 95 % by patient" in shown
     assert "are not stored" not in shown
@@ -190,6 +195,47 @@ def test_monitoring_is_that_of_the_command(home, made, capsys):
     assert (event.detail, event.model) == ("monitoring-categories-csv", weights)
     by_day = opened("monitoring", by="day", period="2026-11")
     assert f"{READS // 2} images, 2026-11-" in page_html(by_day)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_monitoring_leaves_out_what_is_hidden_from_the_viewer(home, made, monkeypatch, others):
+    """Of the only image of a day, page and table would state the findings; of others' reads of it too."""
+    weights = add_reads()
+    findings = tuple(Finding(label, 0.0, 0.93, None, None, 0.5, "above") for label in ("Mass", "Effusion"))
+    reading = made_up_reading(777, model_sha256=weights, findings=findings, quality=Quality(), distance=1.0)
+    with closing(ReadStore()) as store:
+        read = store.save_read(store.add_image(LEAD, b"hidden"), reading, OPTIONS, "1", revealed=False)
+        if others:
+            store.save_read(store.add_image("anna", b"hidden"), reading, OPTIONS, "1", revealed=True)
+
+    def seen(viewer):
+        monkeypatch.setattr(monitoring, "reader_name", lambda: viewer)
+        shown = page_html(opened("monitoring", by="day"))
+        days = {row["period"] for row in csv.DictReader(io.StringIO(made["monitoring-periods-csv"]()))}
+        return shown, max(days) > "2026-11-27" or f"{datetime.now(UTC):%Y-%m-%d}" in days
+
+    hidden, waits = seen(LEAD), "1 image is excluded until you have asked for its findings"
+    assert (f"{READS} images" in hidden[0], waits in hidden[0], hidden[1]) == (True, True, False)
+    # another reviewer, who does not read this image, and then the first one, from what is in memory
+    for viewer in ("other", None):
+        shown = seen(viewer)
+        assert (f"{READS + 1} images" in shown[0], "excluded until" in shown[0], shown[1]) == (True, False, True)
+    assert seen(LEAD) == hidden
+    with closing(ReadStore()) as store:
+        reveal(store, read)
+    assert f"{READS + 1} images" in seen(LEAD)[0]
+
+
+def test_concordance_says_how_many_images_wait_for_their_reader(home, capsys):
+    weights = add_reads()
+    with closing(ReadStore()) as store:
+        reading = made_up_reading(777, model_sha256=weights)
+        read = store.save_read(store.add_image("anna", b"hidden"), reading, OPTIONS, "1", revealed=False)
+        store.add_opinion(read, "anna", "Mass", "present")
+    line = "Excluded: 1 image whose findings were not shown to its reader yet."
+    assert line in page_html(opened("concordance"))
+    assert main(["reads", "concordance"]) == 0
+    assert line in capsys.readouterr().out
 
 
 def test_a_model_without_a_validation_run_has_nothing_to_compare_with(home):

@@ -41,6 +41,20 @@ def opinions(first, above, final=None, reference=None, patient=None, **other):
     )
 
 
+def test_changes_go_by_what_was_shown_and_agreement_by_the_state_of_the_first_opinion():
+    """Toward and away are relative to the state on the screen; without one a change has no direction."""
+    n = 40
+    first, final, above = ["absent"] * n, ["present"] * n, [False] * n
+    shown = ["above"] * 20 + ["below"] * 10 + [""] * 10
+    found = concordance(opinions(first, above, final, shown=shown))
+    assert [one.value for one in (found.agreement, found.changed, found.toward, found.away)] == [1, 1, 0.5, 0.25]
+    alike = concordance(opinions(first, above, final))
+    assert (alike.toward.value, alike.away.value) == (0, 1)
+    assert concordance(opinions(first, above, final, shown=[""] * n)).change_p == 1
+    with pytest.raises(ValueError, match="shown has other values"):
+        opinions(first, above, final, shown=["not_evaluated"] * n)
+
+
 def words(called):
     return np.where(called, "present", "absent")
 

@@ -58,6 +58,40 @@ def test_the_same_images_of_two_readers_are_one_cluster_each(add):
     assert not any("patient" in method for method in methods)
 
 
+def test_opinions_on_findings_that_are_hidden_say_nothing_of_them(add):
+    """Whoever sees the counts before and after an opinion of one's own would know the state of the hidden finding."""
+    add("anna", range(30))
+    before = report("label")
+    for n, state in ((100, "above"), (101, "below")):
+        finding = Finding("Mass", 0.0, 0.5, None, None, 0.5, state)
+        with closing(ReadStore()) as store:
+            image = store.add_image("berta", f"image {n}".encode())
+            read = store.save_read(image, made_up_reading(n, findings=(finding,)), OPTIONS, "1", revealed=False)
+            store.add_opinion(read, "berta", "Mass", "present")
+            store.add_seconds(read, 10.0)
+        after = report("label")
+        assert after.table().equals(before.table())
+        assert after.times == before.times
+        assert (after.readers, after.hidden) == (1, n - 99)
+    assert report("label", until="2000").hidden == 0
+    with closing(ReadStore()) as store:
+        reveal(store, read)
+    assert (report("label").groups["all"].opinions, report("label").hidden) == (31, 1)
+
+
+def test_changes_are_toward_what_was_shown_and_agreement_is_with_what_was_hidden(own_folders):
+    with closing(ReadStore()) as store:
+        for n in range(12):
+            image = store.add_image("anna", f"image {n}".encode())
+            for state, point, opinion in (("below", "default", "absent"), ("above", "sensitivity 0.90", "present")):
+                finding = Finding("Mass", 0.0, 0.4, None, None, 0.5 if state == "below" else 0.3, state)
+                reading = made_up_reading(n, findings=(finding,), operating_point=point)
+                read = store.save_read(image, reading, OPTIONS, "1", revealed=state == "above")
+                store.add_opinion(read, "anna", "Mass", opinion)
+    group = report("label").groups["all"]
+    assert [one.value for one in (group.agreement, group.changed, group.toward, group.away)] == [1, 1, 1, 0]
+
+
 def test_small_groups_have_no_counts_and_are_no_difference_of_others(add):
     add("anna", range(40))
     add("berta", range(40, 60))

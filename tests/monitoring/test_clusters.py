@@ -64,7 +64,9 @@ def test_a_mixture_says_so_and_no_name_of_a_cluster_says_who_it_is():
 
 def test_opinions_of_two_readers_on_one_image_are_of_one_cluster():
     rows = [
-        OpinionRow(f"{reader} {n}", f"image {n}", reader, "Mass", "2026-11-02T08:00", "above", "present", "present")
+        OpinionRow(
+            f"{reader} {n}", f"image {n}", reader, "Mass", "2026-11-02T08:00", "above", "present", "present", "above"
+        )
         for reader in ("anna", "berta")
         for n in range(12)
     ]

@@ -51,7 +51,7 @@ def test_no_read_makes_an_empty_table():
 def test_opinions_are_compared_with_the_state_and_the_reference():
     answers = [("above", "present", "present"), ("below", "present", "absent"), ("not_evaluated", "absent", "absent")]
     rows = [
-        OpinionRow(f"s{n}", f"i{n}", "anna", "Mass", "2026-11-02T08:00", *answer)
+        OpinionRow(f"s{n}", f"i{n}", "anna", "Mass", "2026-11-02T08:00", *answer, answer[0])
         for n, answer in enumerate(answers * 12)
     ]
     table = opinions_of_store(rows, {("i0", "Mass"): True, ("i1", "Mass"): False, ("i1", "Nodule"): True})
@@ -59,7 +59,7 @@ def test_opinions_are_compared_with_the_state_and_the_reference():
     assert (table.reference[:3].tolist(), set(table.month)) == (["present", "absent", ""], {"2026-11"})
     found = concordance(table)
     assert (found.agreement.value, found.toward.value, found.patients) == (0.5, 0.5, 24)
-    one = opinions_of_store([OpinionRow("s", "i", "anna", "Mass", "2026-11", "above", "present", "", HEADER)])
+    one = opinions_of_store([OpinionRow("s", "i", "anna", "Mass", "2026-11", "above", "present", "", "", HEADER)])
     assert one.patient.tolist() == ["0"]
 
 

@@ -1,6 +1,7 @@
 """Stored reads and opinions in bulk: which read of an image counts, and which opinion is before and after reveal."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -71,15 +72,57 @@ def test_opinions_are_those_before_and_after_reveal(store):
     store.add_opinion(read, "anna", "Mass", "absent")
     store.add_opinion(read, "anna", "Mass", "uncertain")  # changed before the findings were shown
     store.add_opinion(read, "anna", "Effusion", "present")
-    (effusion, mass) = sorted(opinion_rows(store), key=lambda row: row.label)
-    assert (mass.first, mass.final, effusion.first, effusion.final) == ("uncertain", "", "present", "")
+    assert opinion_rows(store) == []
     reveal(store, read)
+    (effusion, mass) = sorted(opinion_rows(store), key=lambda row: row.label)
+    assert [(row.first, row.final) for row in (mass, effusion)] == [("uncertain",) * 2, ("present",) * 2]
     store.add_opinion(read, "anna", "Mass", "present")
     store.add_opinion(read, "anna", "Nodule", "absent")
     found = {row.label: (row.first, row.final) for row in opinion_rows(store)}
     assert found == {"Mass": ("uncertain", "present"), "Effusion": ("present", "present"), "Nodule": ("", "absent")}
     states = {one.label: one.state for one in made_up_reading(0).findings}
     assert all(row.state == states[row.label] for row in opinion_rows(store))
+
+
+def test_what_the_findings_were_not_shown_of_is_left_out_and_a_refused_image_is_not(store):
+    _, hidden = add_read(store)
+    store.add_opinion(hidden, "anna", "Mass", "present")
+    _, again = add_read(store, seed=1)  # with another result, which is hidden too
+    _, shown = add_read(store, reader="berta", revealed=True)
+    store.add_opinion(shown, "berta", "Mass", "present")
+    add_read(store, b"other", quality=Quality("refused", ("no",)), findings=())
+    assert [row.reader for row in opinion_rows(store)] == ["berta"]
+    assert sorted((row.reader, row.shown) for row in time_rows(store)) == [
+        ("anna", False), ("anna", True), ("berta", True),
+    ]  # fmt: skip
+    reveal(store, again)
+    assert len(opinion_rows(store)) == 2
+    assert all(row.shown for row in time_rows(store))
+
+
+def test_a_change_is_beside_the_state_that_was_on_the_screen_then(store):
+    """The operating point is another one when the findings are shown."""
+    states = {one.label: one.state for one in made_up_reading(0).findings}
+    label, state = next((label, state) for label, state in states.items() if state == "below")
+    _, read = add_read(store)
+    store.add_opinion(read, "anna", label, "absent")
+    above = [replace(f, state="above") if f.label == label else f for f in made_up_reading(0).findings]
+    _, other = add_read(store, operating_point="sensitivity 0.90", findings=tuple(above), revealed=True)
+    (row,) = opinion_rows(store)
+    assert (row.first, row.final, row.state, row.shown) == ("absent", "absent", state, state)
+    store.add_opinion(other, "anna", label, "present")
+    (row,) = opinion_rows(store)
+    assert (row.first, row.final, row.state, row.shown) == ("absent", "present", "below", "above")
+
+
+def test_opinions_have_the_time_of_the_read_by_which_they_are_selected(store):
+    _, read = add_read(store, revealed=True)
+    store.add_opinion(read, "anna", "Mass", "absent")
+    created = "2026-10-31T23:59:00.000+00:00"
+    with transaction(store._engine, writing=True) as connection:
+        connection.execute(text("UPDATE reads SET created = :t"), {"t": created})
+    assert [row.created for row in opinion_rows(store, since="2026-10", until="2026-11")] == [created]
+    assert opinion_rows(store, since="2026-11") == []
 
 
 def test_a_selection_does_not_make_another_opinion_the_first_one(store):
@@ -105,7 +148,7 @@ def test_a_selection_does_not_make_another_opinion_the_first_one(store):
 
 def test_readers_of_one_image_have_rows_of_their_own(store):
     for reader in ("anna", "berta"):
-        _, read = add_read(store, reader=reader)
+        _, read = add_read(store, reader=reader, revealed=True)
         store.add_opinion(read, reader, "Mass", "absent")
     assert [row.reader for row in opinion_rows(store, model_sha256=SHA)] == ["anna", "berta"]
     assert opinion_rows(store, model_sha256="cd" * 32) == []
