@@ -14,7 +14,7 @@ from cxr_core.ui.serving_model import serving_predictor  # noqa: E402
 from cxr_core.ui.stability import check_stability  # noqa: E402
 from cxr_core.ui.upload_panel import upload_panel  # noqa: E402
 from cxr_core.ui.worklist_strip import worklist_strip  # noqa: E402
-from cxr_core.ui.worklists import restore_worklist, worklist  # noqa: E402
+from cxr_core.ui.worklists import older_images, restore_worklist, worklist  # noqa: E402
 
 images = worklist()
 try:
@@ -36,6 +36,7 @@ if images.images:
         html('<h1 class="sr-unseen">Second opinion</h1>')
         upload_panel(images, model)
         worklist_strip(images)
+        older_images(images)
     with centre:
         image_panel()
     with panel:

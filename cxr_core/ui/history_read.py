@@ -28,6 +28,7 @@ from .history_findings import findings_content
 from .history_scope import ReadScope, copy_address, format_time, go, read_store, reader_titles
 from .history_session import open_read, stored_findings, stored_viewer
 from .serving_model import serving_predictor
+from .stored_worklist import StoredWorklist
 from .study_header import study_message
 from .worklists import restore_worklist, worklist
 
@@ -99,6 +100,8 @@ def _choose(digest: str) -> None:
     # the reading page says why there is no model
     with suppress(CxrError):
         restore_worklist(images, serving_predictor().card)
+        if isinstance(images.keeper, StoredWorklist):
+            images.keeper.list_study(digest)
     images.choose(digest)
     st.session_state["history_opened"] = True
 

@@ -8,10 +8,14 @@ A tab that is hidden, shows another page or was closed has no such request, and 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from weakref import WeakKeyDictionary
+
+from ..errors import CxrError
 
 __all__ = ["LONGEST_STEP_SECONDS", "ReadingTime"]
 
@@ -21,6 +25,8 @@ LONGEST_STEP_SECONDS = 5.0
 ADDED_SECONDS = 10.0
 """The time of an image that stays on the screen is added whenever it has become so long."""
 
+_LOG = logging.getLogger(__name__)
+
 
 class ReadingTime:
     """Times of images in the tabs of one person. Safe to use from any thread.
@@ -28,12 +34,15 @@ class ReadingTime:
     An image that two tabs show at the same time has that time once.
 
     Args:
-        add: adds seconds to the time of an image, by its digest; returns whether that has a reading already. Until
-            then its time is kept here.
+        read: returns the id of the read that is shown of an image, by its digest; None where there is none yet. Until
+            there is one the time is kept here.
+        add: adds seconds to the time of a read.
+        writer: of the threads that write to the store.
     """
 
-    def __init__(self, add: Callable[[str, float], bool]) -> None:
-        self._add, self._lock = add, threading.Lock()
+    def __init__(self, read: Callable[[str], str | None], add: Callable[[str, float], None], writer: Executor) -> None:
+        self._read, self._add, self._writer = read, add, writer
+        self._lock = threading.Lock()
         self._shown: WeakKeyDictionary[object, tuple[str, float]] = WeakKeyDictionary()
         self._until: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
@@ -63,5 +72,12 @@ class ReadingTime:
                 self._add_time(image)
 
     def _add_time(self, image: str) -> None:
-        if self._add(image, self._seconds.get(image, 0.0)):
-            self._seconds.pop(image, None)
+        read = self._read(image)
+        if read is not None and (seconds := self._seconds.pop(image, 0.0)):
+            self._writer.submit(self._write, read, seconds)
+
+    def _write(self, read: str, seconds: float) -> None:
+        try:
+            self._add(read, seconds)
+        except CxrError as error:
+            _LOG.error("The time of a read could not be stored: %s", type(error).__name__)

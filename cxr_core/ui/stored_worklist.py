@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -23,6 +23,7 @@ from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
 from ..store.reads import ReadStore
 from ..studies import Study, read_study_header
+from .listed_images import OlderImages
 from .opinions import set_read_first
 from .reading_time import ReadingTime
 from .stored_choice import StoredChoice
@@ -48,6 +49,7 @@ class StoredWorklist:
         reader: what the store calls the person.
         card: of the model that serves.
         deleted: number of images that were deleted elsewhere and that the page has not named yet.
+        older: what is stored and not listed.
     """
 
     def __init__(self, images: Worklist, store: ReadStore, reader: str, who: Visitor, card: ModelCard) -> None:
@@ -59,7 +61,8 @@ class StoredWorklist:
         self._unstored: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._leaving = StoredRemoval(self._delete, _WRITER)
-        self._time = ReadingTime(self._add_seconds)
+        self.older = OlderImages()
+        self._time = ReadingTime(self._reads.get, store.add_seconds, _WRITER)
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
         self._lock, self._scheduling = threading.Lock(), threading.Lock()
@@ -94,24 +97,35 @@ class StoredWorklist:
             self.deleted += len(deleted & present.keys())
             for digest in stored.keys() & present.keys():
                 present[digest].load = self._loader(stored[digest])
-            restored = self._restored([image for image in new if image.digest not in present])
+            listed = self.older.listed(new, stored)
+            restored = self._restored([image for image in listed if image.digest not in present])
             for digest in deleted:
                 self._saved.pop(digest, None)
                 self._failures.pop(digest, None)
-            readings = [self._saved[image.digest][0] for image in restored if image.digest in self._saved]
-        first = not self.images.images
-        if any(image.status == "read" and not image.revealed for image in restored):
-            # what the reader had not asked for stays hidden
-            set_read_first(self.images, True)
-        if restored or deleted & self.images.images.keys():
-            self.images.merge(restored, deleted)
-        if readings:
-            self._apply_settings(readings[-1] if first else None)
+        self._list(restored, deleted)
         if self._unstored:
             images = self.images.images.values()
             self.added([image for image in images if image.digest not in self._stored and image.data is not None])
             self._changed()
         return len(restored)
+
+    def list_study(self, digest: str) -> None:
+        """List the images of a study that was not listed, by one of them; another image changes nothing."""
+        with self._lock:
+            restored = self._restored(self.older.study_of(digest, tuple(self._stored.values())))
+        self._list(restored, ())
+
+    def _list(self, restored: Sequence[WorklistImage], deleted: Collection[str]) -> None:
+        """Put restored images into the worklist and drop those that were deleted elsewhere."""
+        readings = [self._saved[image.digest][0] for image in restored if image.digest in self._saved]
+        first = not self.images.images
+        if any(image.status == "read" and not image.revealed for image in restored):
+            # what the reader had not asked for stays hidden
+            set_read_first(self.images, True)
+        if restored or any(digest in self.images.images for digest in deleted):
+            self.images.merge(restored, deleted)
+        if readings:
+            self._apply_settings(readings[-1] if first else None)
 
     def follow(self) -> None:
         """Compare with the store where that was not done for :data:`REFRESH_SECONDS`; what fails is tried again."""
@@ -302,16 +316,3 @@ class StoredWorklist:
     def shown(self, tab: object, digest: str | None) -> None:
         """Count the time for which a visible tab shows an image as that of its read."""
         self._time.note(tab, digest)
-
-    def _add_seconds(self, digest: str, seconds: float) -> bool:
-        """Have the time of an image added to its read; return whether it has one."""
-        read = self._reads.get(digest)
-        if read is not None:
-            _WRITER.submit(self._write_seconds, read, seconds)
-        return read is not None
-
-    def _write_seconds(self, read: str, seconds: float) -> None:
-        try:
-            self._store.add_seconds(read, seconds)
-        except CxrError as error:
-            _LOG.error("The time of a read could not be stored: %s", type(error).__name__)

@@ -22,7 +22,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from ..errors import CxrError
 from ..model import ModelCard, Predictor
 from ..settings import settings
-from .chrome import banner
+from .chrome import banner, small
 from .read_store import UnavailableStore, read_store
 from .reading_jobs import WorklistReader
 from .server.browser_cookie import reader_name
@@ -33,7 +33,7 @@ from .stored_worklist import StoredWorklist
 from .visitor import visitor
 from .worklist import Worklist
 
-__all__ = ["WorklistOwner", "release_worklist", "restore_worklist", "worklist", "worklist_owner"]
+__all__ = ["WorklistOwner", "older_images", "release_worklist", "restore_worklist", "worklist", "worklist_owner"]
 
 
 class WorklistOwner:
@@ -187,6 +187,15 @@ def restore_worklist(images: Worklist, card: ModelCard) -> None:
         )
     if keeper.problem:
         banner("Not stored.", f"{keeper.problem} {stays}")
+
+
+def older_images(images: Worklist) -> None:
+    """Say how many stored images the worklist does not list, if any."""
+    older = images.keeper.older.count(images.images) if isinstance(images.keeper, StoredWorklist) else 0
+    if older:
+        small(
+            f"{older:,} older stored image{'s are' if older > 1 else ' is'} not listed here, but on the page History."
+        )
 
 
 def release_worklist() -> None:

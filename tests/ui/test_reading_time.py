@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from cxr_core.errors import PathUnusable
 from cxr_core.ui import reading_time
 from cxr_core.ui.reading_time import ADDED_SECONDS, LONGEST_STEP_SECONDS, ReadingTime
 from cxr_core.ui.worklist import Worklist
@@ -13,14 +14,20 @@ class Clock:
     """A clock that the test sets, with the times that were added of images that have a reading."""
 
     def __init__(self, monkeypatch):
-        self.now, self.added, self.read = 1000.0, {}, {"a", "b"}
+        self.now, self.added, self.reads = 1000.0, {}, {"a": "read of a", "b": "read of b"}
+        self.fails = False
         monkeypatch.setattr(reading_time.time, "monotonic", lambda: self.now)
-        self.time = ReadingTime(self.add)
+        self.time = ReadingTime(self.reads.get, self.add, self)
 
-    def add(self, image, seconds):
-        if image in self.read:
-            self.added[image] = self.added.get(image, 0.0) + seconds
-        return image in self.read
+    def submit(self, write, *arguments):
+        """Stand for the thread that writes."""
+        write(*arguments)
+
+    def add(self, read, seconds):
+        if self.fails:
+            raise PathUnusable("a.dcm of Quendelzahn")
+        image = read.removeprefix("read of ")
+        self.added[image] = self.added.get(image, 0.0) + seconds
 
     def show(self, seconds, **tabs):
         """Have each tab note its image twice a second for so many seconds."""
@@ -53,7 +60,7 @@ def test_a_tab_that_is_hidden_takes_no_time_from_another(clock):
     clock.time.note(TABS["two"], None)
     clock.show(60, one="a")
     clock.time.stop()
-    assert clock.added == pytest.approx({"a": 60, "b": 0})
+    assert clock.added == pytest.approx({"a": 60})
 
 
 def test_the_last_minutes_before_a_tab_closes_are_added(clock):
@@ -95,10 +102,19 @@ def test_the_time_before_the_reading_is_added_once_there_is_one(clock):
     clock.show(12, one="c")
     clock.show(1, one="a")
     assert "c" not in clock.added
-    clock.read.add("c")
+    clock.reads["c"] = "read of c"
     clock.show(1, one="c")
     clock.time.stop()
     assert clock.added == {"a": 1, "c": 13}
+
+
+def test_a_time_that_cannot_be_stored_is_logged_without_its_message(clock, caplog):
+    clock.fails = True
+    clock.show(3, one="a")
+    clock.time.stop()
+    assert [record.getMessage() for record in caplog.records] == [
+        "The time of a read could not be stored: PathUnusable"
+    ]
 
 
 def test_a_tab_that_has_ended_is_not_kept(clock):
