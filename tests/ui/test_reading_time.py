@@ -1,13 +1,21 @@
 """For how long an image was on the screen: counted in visible tabs of the reading page, and nowhere else."""
 
+import asyncio
 import gc
 
 import pytest
 
+from benchmarks.soak.server import served
 from cxr_core.errors import PathUnusable
+from cxr_core.imaging import phantom_dicom
+from cxr_core.settings import settings
+from cxr_core.store.reads import ReadStore
 from cxr_core.ui import reading_time
 from cxr_core.ui.reading_time import ADDED_SECONDS, LONGEST_STEP_SECONDS, ReadingTime
+from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
+from cxr_core.ui.server.worklist_routes import VISIBLE_HEADER
 from cxr_core.ui.worklist import Worklist
+from tests.protocol import Reader
 
 
 class Clock:
@@ -124,3 +132,40 @@ def test_a_tab_that_has_ended_is_not_kept(clock):
     # a tab and its worklist refer to each other
     gc.collect()
     assert len(clock.time._shown) == 0
+
+
+@pytest.mark.slow
+def test_a_request_that_a_browser_gives_up_ends_the_time_at_once(tmp_path, monkeypatch):
+    folders = {f"SECOND_READ_{name.upper()}": str(tmp_path / name) for name in ("home", "runs")}
+    environment = {**folders, "SECOND_READ_AUDIT": str(tmp_path / "audit.jsonl"), "SECOND_READ_KEEP": "store"}
+
+    async def look(address: str) -> float:
+        """Wait for changes for two seconds with the page in sight, give the request up, and return the time stored."""
+        async with Reader(address) as first:
+            page = await first._http.get("/", headers={"Accept": "text/html"})
+        async with Reader(address, {BROWSER_COOKIE: page.cookies[BROWSER_COOKIE]}) as reader:
+            await reader.read("a.dcm", phantom_dicom(256, 224))
+            while True:
+                # the small changes of the image are read meanwhile
+                tag = (await reader.request("GET", "")).headers["etag"]
+                known = {"If-None-Match": tag, VISIBLE_HEADER: "1"}
+                try:
+                    await asyncio.wait_for(reader.request("GET", "", headers=known), 2)
+                except TimeoutError:
+                    break
+            store = ReadStore()
+            # a request that goes on would end after ten seconds
+            for _ in range(50):
+                if seconds := max(read.seconds for read in store.list_reads()):
+                    break
+                await asyncio.sleep(0.1)
+            store.close()
+        return seconds
+
+    with served(**environment) as server:
+        for name, value in folders.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        seconds = asyncio.run(look(server.address))
+    settings.cache_clear()
+    assert seconds > 1
