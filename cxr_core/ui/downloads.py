@@ -121,14 +121,28 @@ def image_downloads(image: WorklistImage, reading: Reading, card: ModelCard, ima
     def report() -> bytes:
         return _report([(image, reading, radiograph)], images, card)
 
-    def reports() -> bytes:
-        return _report([(entry, its, partial(_decoded, entry, its)) for entry, its in reported], images, card)
+    def reports(entries: list[tuple[WorklistImage, Reading]]) -> bytes:
+        return _report([(entry, its, partial(_decoded, entry, its)) for entry, its in entries], images, card)
+
+    study = next((study for study in images.studies() if image.digest in {one.digest for one in study.images}), None)
+    members = set() if study is None else {one.digest for one in study.images}
+    of_study = [(entry, its) for entry, its in reported if entry.digest in members]
 
     with st.expander("Download"):
         download_button("Report (PDF)", report, "report-pdf", f"{stem}-report.pdf", "application/pdf", **of_one)
+        if len(of_study) > 1:
+            download_button(
+                "Report of the study (PDF)",
+                partial(reports, of_study),
+                "study-pdf",
+                f"{stem}-study.pdf",
+                "application/pdf",
+                images=[entry.digest for entry, _ in of_study],
+                model=card.weights_sha256,
+            )
         download_button(
             "Reports of all read images (PDF)",
-            reports,
+            partial(reports, reported),
             "reports-pdf",
             "second-read-reports.pdf",
             "application/pdf",

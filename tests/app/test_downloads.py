@@ -110,6 +110,34 @@ def test_reports_are_of_the_image_and_of_all_that_were_read(app_of, offered, pri
     assert "Reports of all read images (PDF)" in names
 
 
+def test_a_study_of_several_images_has_a_report_of_its_own(app_of, offered, printed):
+    of_study = {"PatientName": "Doe^Jane", "PatientID": "7", "StudyInstanceUID": "1.2.3"}
+    first, second, other = (
+        phantom_dicom(256, 224, **fields)
+        for fields in (
+            of_study | {"SOPInstanceUID": "1.2.3.1"}, of_study | {"SOPInstanceUID": "1.2.3.2", "ViewPosition": "AP"},
+            {"PatientName": "Roe^Richard", "PatientID": "8", "StudyInstanceUID": "1.2.4", "SOPInstanceUID": "1.2.4.1"},
+        )
+    )  # fmt: skip
+    app = drop(app_of("reader").run(), ("a.dcm", first))
+    assert "study-pdf" not in last(offered)
+    app = drop(app, ("b.dcm", second), ("c.dcm", other))
+    for chosen, digests in ((first, {first, second}), (other, set())):
+        app.session_state["worklist"].choose(hashlib.sha256(chosen).hexdigest())
+        app.run()
+        makes = last(offered)
+        assert ("study-pdf" in makes) == bool(digests)
+        if not digests:
+            continue
+        digests = {hashlib.sha256(data).hexdigest() for data in digests}
+        text = " ".join(printed(makes["study-pdf"]()))
+        assert {digest for digest in digests if digest in text} == digests
+        assert "Image 2 of 2" in text
+        assert "Roe" not in text
+        (event,) = [event for event in events("export") if event.detail == "study-pdf"]
+        assert set(event.images) == digests
+
+
 def test_without_identity_a_report_names_nobody(app_of, offered, printed, monkeypatch):
     monkeypatch.setenv("SECOND_READ_IDENTITY", "off")
     settings.cache_clear()
