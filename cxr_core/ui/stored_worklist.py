@@ -179,7 +179,8 @@ class StoredWorklist:
         image.load = self._loader(stored)
         image.opinions = self._opinions(stored) or image.opinions
         read = self._store.last_read(stored)
-        image.findings_shown |= read is not None and read.summary.revealed is not None
+        if read is not None and read.summary.revealed is not None:
+            image.revealed = image.findings_shown = True
 
     def removed(self, image: WorklistImage) -> None:
         """Delete an image from the store, with its reads and opinions."""
@@ -221,13 +222,14 @@ class StoredWorklist:
         )
         image.opinions = self._opinions(stored)
         read = self._store.last_read(stored)
-        image.findings_shown = read is not None and read.summary.revealed is not None
+        # whatever model it was that was shown
+        image.revealed = image.findings_shown = read is not None and read.summary.revealed is not None
         if read is None or read.summary.model_sha256 != self.card.weights_sha256:
             return image
         options = read.options
         image.read_anyway, image.voi_scale = options.read_anyway, options.voi_scale
         image.quarter_turns, image.mirrored = options.quarter_turns, options.mirrored
-        image.pixels, image.revealed = read.pixels, image.findings_shown
+        image.pixels = read.pixels
         image.shape = (read.reading.image.rows, read.reading.image.columns)
         image.pixels_version = "|".join(read.reading.image.transforms)
         image.set_reading(read.reading)
@@ -287,8 +289,12 @@ class StoredWorklist:
 
     def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> tuple[Opinion, ...]:
         """Store an opinion of the read that is or would be shown, and return all; raises CxrError."""
-        self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
-        return self._opinions(self._stored[image.digest])
+        made = self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
+        try:
+            return self._opinions(self._stored[image.digest])
+        except CxrError:
+            # it is stored; what others have added is read later
+            return (made,)
 
     def _required_read(self, image: WorklistImage, *, revealed: bool = False) -> str:
         """Return the id of an image's read; image and read are stored now where they were not. Raises CxrError."""

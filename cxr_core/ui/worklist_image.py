@@ -176,6 +176,6 @@ class Keeper(Protocol):
     def add_opinion(self, image: WorklistImage, label: str, opinion: OpinionValue, comment: str) -> tuple[Opinion, ...]:
         """Store an opinion, unless it equals the last one that is stored, with the image where that was not stored.
 
-        Returns all opinions of the reader on the image, in the order of time. Whether the findings had been shown is
-        taken from the store. Raises CxrError where it cannot be written.
+        Returns all opinions of the reader on the image, in the order of time, or the new one alone where the others
+        cannot be read at the moment. Whether the findings had been shown is taken from the store. Raises CxrError where it cannot be written.
         """

@@ -15,10 +15,11 @@ from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
 from cxr_core.store import reader_choices
+from cxr_core.store.read_history import history_rows
 from cxr_core.store.read_tables import read_rows
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import reading_time, stored_removal, stored_worklist
-from cxr_core.ui.opinions import choose_read_first, reveal
+from cxr_core.ui.opinions import add_opinion, choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
@@ -222,6 +223,27 @@ def test_an_image_that_another_model_read_is_read_again(tab, store, phantom, pre
     other = replace(predictor.card, weights_sha256="cd" * 32)
     assert next(iter(tab(card=other)[0].images.values())).status == "waiting"
     assert len(store.list_reads()) == 1
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_after_a_change_of_model_the_page_hides_what_history_hides(tab, store, phantom, predictor, asked):
+    images, _ = tab()
+    choose_read_first(images, True)
+    image = add(images, phantom[0], phantom[1], predictor.card)
+    if asked:
+        reveal(images, image)
+        written()
+    other = replace(predictor.card, weights_sha256="cd" * 32)
+    others, _ = tab(card=other)
+    (restored,) = others.images.values()
+    restored.set_reading(replace(phantom[1], model_sha256="cd" * 32))
+    others.notify()
+    written()
+    reads = [row.id for row in store.list_reads()]
+    rows = list(history_rows(store, reads, identity=False, viewer="anna"))
+    opinion = add_opinion(others, restored, "Mass", "present")
+    assert len(rows) == 2
+    assert {others.is_hidden(restored), *(row.hidden for row in rows), not opinion.revealed} == {not asked}
 
 
 def test_what_cannot_be_stored_stays_in_memory_and_says_so(tab, store, phantom, monkeypatch):

@@ -97,6 +97,21 @@ def test_an_image_that_another_process_has_stored_keeps_its_opinions(tab, store,
     same = add(others, phantom[0], phantom[1], predictor.card)
     assert [one.opinion for one in same.opinions] == ["present"]
     assert same.findings_shown
+    # what History shows, the page does not hide
+    set_read_first(others, True)
+    assert not others.is_hidden(same)
+
+
+def test_an_opinion_that_is_stored_and_cannot_be_read_back_is_answered_as_stored(tab, store, phantom, predictor):  # noqa: F811
+    images, _ = tab()
+    image = add(images, phantom[0], phantom[1], predictor.card)
+    add_opinion(images, image, "Mass", "absent")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "opinions", fails)
+        assert add_opinion(images, image, "Mass", "present").opinion == "present"
+    (kept,) = store.images("anna")
+    assert image.opinions == store.opinions(kept.study, kept.digest)
+    assert [one.opinion for one in image.opinions] == ["absent", "present"]
 
 
 def test_a_store_that_cannot_be_opened_takes_no_opinion_and_shows_nothing(phantom, predictor, monkeypatch):  # noqa: F811
