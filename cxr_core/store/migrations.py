@@ -112,6 +112,13 @@ def no_column_statistics(connection: Connection) -> None:
         connection.execute(text("INSERT INTO compactions VALUES ('column statistics')"))
 
 
+def removals(connection: Connection) -> None:
+    """When an image was removed from a worklist, while that can be undone; and places that are times."""
+    connection.execute(text("ALTER TABLE images ADD COLUMN removed VARCHAR(32)"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ALTER TABLE images ALTER COLUMN position TYPE BIGINT"))
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -120,6 +127,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     times_to_answer,
     reader_numbers,
     no_column_statistics,
+    removals,
 )
 """In order. A released step is never changed; later steps are appended."""
 

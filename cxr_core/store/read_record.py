@@ -71,6 +71,7 @@ class StoredImage:
         position: its place among the images of the reader.
         name, path: of the file; empty unless identity is stored.
         header: its study and patient; None unless identity is stored, and for a file that is no DICOM.
+        removed: when it was removed from the worklist, UTC, ISO 8601, while that can be undone; else None.
     """
 
     study: str
@@ -81,6 +82,7 @@ class StoredImage:
     name: str = field(default="", repr=False)
     path: str = field(default="", repr=False)
     header: StudyHeader | None = field(default=None, repr=False)
+    removed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -234,20 +234,23 @@ class ReadStore(StudyStore):
 
         Raises:
             WrongArguments: there is no such read or finding, or no such opinion.
-            PathUnusable: it cannot be written at the moment.
+            PathUnusable: it cannot be written at the moment, or the image was removed from the worklist.
         """
         if opinion not in OPINIONS:
             raise WrongArguments(f"An opinion is one of {', '.join(OPINIONS)}.")
         with transaction(self._engine, writing=True, lock="opinions") as connection:
             row = connection.execute(
                 text(
-                    f"SELECT reads.study, reads.image {_READS} JOIN read_findings ON read_findings.read_id = reads.id "
+                    f"SELECT reads.study, reads.image, images.removed {_READS} "
+                    "JOIN read_findings ON read_findings.read_id = reads.id "
                     "WHERE reads.id = :read AND read_findings.label = :label"
                 ),
                 {"read": read, "label": label},
             ).first()
             if row is None:
                 raise WrongArguments("No such read, or it has no such finding.")
+            if row.removed is not None:
+                raise PathUnusable("The image was removed from the worklist.")
             key = {"study": row.study, "image": row.image, "reader": reader, "label": label}
             last = connection.execute(text(_LAST_OPINION), key).first()
             if last is not None and (last.opinion, _opened_comment(last)) == (opinion, comment):

@@ -21,6 +21,7 @@ from .deletion import delete_expired, delete_images, finish_deletions, is_unfini
 from .image_files import image_path, load_file, save_file, studies_lock
 from .read_record import StoredImage, decode_identity, encode_identity
 from .rekeying import rekey
+from .removals import delete_abandoned
 from .sealing import open_text, seal_text
 
 __all__ = ["StudyStore", "new_id", "opened_identity", "utc_now"]
@@ -112,7 +113,9 @@ class StudyStore:
                     self._check_room(connection, len(data))
                     study = self._study(connection, reader, study, digest)
                     connection.execute(
-                        text("INSERT INTO images VALUES (:study, :digest, :now, :position, :bytes, 0, :identity)"),
+                        text(
+                            "INSERT INTO images VALUES (:study, :digest, :now, :position, :bytes, 0, :identity, NULL)"
+                        ),
                         {
                             "study": study,
                             "digest": digest,
@@ -124,6 +127,8 @@ class StudyStore:
                     )
                 else:
                     study = known
+                    returned = "UPDATE images SET removed = NULL WHERE study = :study AND digest = :digest"
+                    connection.execute(text(returned), {"study": study, "digest": digest})
             # after its row, so that there is no file that no row leads to
             if not image_path(str(study), digest).is_file():
                 try:
@@ -180,19 +185,19 @@ class StudyStore:
         return study
 
     def images(self, reader: str) -> tuple[StoredImage, ...]:
-        """Return the images of a reader whose files are there, in the order of their positions."""
+        """Return the images of a reader whose files are there, removed ones too, in the order of their positions."""
         with transaction(self._engine) as connection:
             rows = connection.execute(
                 text(
-                    "SELECT images.study, digest, images.created, position, identity FROM images "
+                    "SELECT images.study, digest, images.created, position, identity, removed FROM images "
                     "JOIN studies ON studies.id = images.study WHERE reader = :reader AND deleted = 0 "
                     "ORDER BY position, images.created, digest"
                 ),
                 {"reader": reader},
             ).fetchall()
         return tuple(
-            StoredImage(study, digest, reader, created, position, *opened_identity(study, digest, identity))
-            for study, digest, created, position, identity in rows
+            StoredImage(study, digest, reader, created, position, *opened_identity(study, digest, identity), removed)
+            for study, digest, created, position, identity, removed in rows
             if image_path(study, digest).is_file()
         )
 
@@ -257,6 +262,13 @@ class StudyStore:
         """
         return delete_expired(self._engine, settings().keep_days, now)
 
+    def delete_abandoned(self) -> int:
+        """Delete images that were removed by a process that has ended since; return their number.
+
+        Raises as :func:`.deletion.delete_images`.
+        """
+        return delete_abandoned(self._engine)
+
     def delete_due(self) -> int:
         """Delete what is to be deleted by now, as far as that is possible; return the number of images that expired.
 
@@ -272,6 +284,7 @@ class StudyStore:
         except PathUnusable as error:
             problem = str(error)
         try:
+            self.delete_abandoned()
             expired = self.delete_expired()
         except StoreDamaged:
             raise

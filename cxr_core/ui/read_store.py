@@ -75,6 +75,11 @@ def _delete_due(store: ReadStore) -> None:
                 store.delete_due()
             except Exception as error:
                 _LOG.error("Expired studies could not be deleted: %s", type(error).__name__)
+        else:
+            try:
+                store.delete_abandoned()
+            except Exception as error:
+                _LOG.error("Removed images could not be deleted: %s", type(error).__name__)
         time.sleep(_RETRY_SECONDS)
 
 
@@ -96,8 +101,10 @@ class UnavailableStore:
     def added(self, images: Sequence[WorklistImage]) -> None:
         """Leave the images in memory; they are stored once the store can be opened."""
 
-    def removed(self, image: WorklistImage) -> None:
-        """Do nothing: the image is not stored."""
+    def leaving(self, digests: Sequence[str]) -> None:
+        """Do nothing: the images are not stored."""
+
+    returned = removed = leaving
 
     def follow(self) -> None:
         """Take over the switch alone: the next script run tries to open the store."""

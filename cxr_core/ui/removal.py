@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 __all__ = ["UNDO_SECONDS", "Removal"]
@@ -23,7 +23,7 @@ class Removal(Generic[T]):
     Args:
         entries: the dictionary.
         keys: of the entries to take out; unknown ones are ignored.
-        release: called with each entry once the removal can no longer be undone.
+        release: called once with the entries that can no longer be put back, in their order.
         seconds: from now until then.
     """
 
@@ -31,7 +31,7 @@ class Removal(Generic[T]):
         self,
         entries: dict[str, T],
         keys: Collection[str],
-        release: Callable[[T], None],
+        release: Callable[[Sequence[T]], None],
         seconds: float = UNDO_SECONDS,
     ) -> None:
         self._order = list(entries)
@@ -60,8 +60,8 @@ class Removal(Generic[T]):
             self._timer.cancel()
             taken, self._taken = self._taken, {}
         back = {key: entry for key, entry in taken.items() if key not in entries}
-        for entry in (entry for key, entry in taken.items() if key not in back):
-            self._release(entry)
+        if replaced := [entry for key, entry in taken.items() if key not in back]:
+            self._release(replaced)
         present = entries | back
         order = [key for key in self._order if key in present]
         order += [key for key in present if key not in self._order]
@@ -72,5 +72,5 @@ class Removal(Generic[T]):
         with self._lock:
             self._timer.cancel()
             taken, self._taken = self._taken, {}
-        for entry in taken.values():
-            self._release(entry)
+        if taken:
+            self._release(list(taken.values()))

@@ -8,6 +8,7 @@ Findings are kept.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -17,9 +18,9 @@ from ..imaging import Radiograph
 from ..settings import settings
 from ..studies import StudyHeader
 from .removal import Removal
-from .worklist_image import AddResult, Keeper, WorklistImage
+from .worklist_image import POSITIONS, AddResult, Keeper, WorklistImage
 
-__all__ = ["DECODED_KEPT", "FILES_KEPT", "ExaminedFile", "SharedWorklist", "starts_hidden"]
+__all__ = ["DECODED_KEPT", "FILES_KEPT", "ExaminedFile", "SharedWorklist", "by_place", "starts_hidden"]
 
 FILES_KEPT = 10
 """Viewed images that keep their file; images that were not viewed yet always keep it."""
@@ -37,6 +38,11 @@ ExaminedFile = tuple[str, bytes, str, StudyHeader | None]
 def starts_hidden() -> bool:
     """Return whether a worklist begins with its findings hidden: where the setting ``read_first`` is ``on``."""
     return settings().read_first == "on"
+
+
+def by_place(images: dict[str, WorklistImage]) -> dict[str, WorklistImage]:
+    """Return images in the order of their places; those of one place stay in theirs."""
+    return dict(sorted(images.items(), key=lambda entry: entry[1].place))
 
 
 class _Tab(Protocol):
@@ -69,6 +75,7 @@ class SharedWorklist:
     revision: int = 0
     numbers: dict[str, int] = field(default_factory=dict, repr=False)
     decided: set[int] = field(default_factory=set, repr=False)
+    begun: dict[int, int] = field(default_factory=dict, repr=False)
     viewed: list[str] = field(default_factory=list, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -101,6 +108,10 @@ class SharedWorklist:
         added: list[str] = []
         present: list[str] = []
         images, free = dict(self.images), self.free_bytes()
+        if upload not in self.begun:
+            # two uploads of one worklist never begin at once
+            self.begun[upload] = max(time.time_ns() // 10**6, *self.begun.values(), 0) + 1
+        place = self.begun[upload] * POSITIONS + min(position, POSITIONS - 1)
         removed = {} if self.removal is None else {image.digest: image for image in self.removal.entries()}
         full = f"the worklist holds at most {settings().session_mb} MB of files"
         reason = full if skipped else ""
@@ -121,9 +132,11 @@ class SharedWorklist:
                 if image is None:
                     path = shown_name(name)
                     image = WorklistImage(digest, path.rpartition("/")[2], data, header, upload, position, path=path)
+                    image.place = place
                     if (before := removed.get(digest)) is not None:
                         # what the reader has seen and stated of it is not undone by removing it
                         before.data, before.upload, before.position, image = data, upload, position, before
+                        before.place = place
                         if image.status == "unreadable":
                             image.requeue()
                     images[digest] = image
@@ -135,7 +148,7 @@ class SharedWorklist:
                 if image.status == "unreadable":
                     image.requeue()
         # files of an upload may arrive in another order
-        self.images = dict(sorted(images.items(), key=lambda entry: (entry[1].upload, entry[1].position)))
+        self.images = by_place(images)
         frontal = [digest for digest in added if getattr(images[digest].header, "view", "") != "lateral"]
         shown = next(iter(frontal or ([] if more else added) or present[-1:]), None)
         return AddResult(tuple(added), len(present), skipped, reason, shown or ""), shown
@@ -187,6 +200,7 @@ class SharedWorklist:
                 tab.chosen = tab.chosen_before = None
             self.numbers.clear()
             self.decided.clear()
+            self.begun.clear()
         for image in taken.values():
             image.unload()
             image.leave_queue()

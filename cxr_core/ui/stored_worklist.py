@@ -14,19 +14,20 @@ import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 
 from ..access import Visitor
 from ..errors import CxrError, DeletionUnfinished, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
-from ..settings import settings
 from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
 from ..store.reads import ReadStore
-from ..studies import Study, read_study_header
+from ..store.removals import note_removals, reader_progress
+from ..studies import Study
 from .listed_images import OlderImages
 from .opinions import set_read_first
 from .reading_time import ReadingTime
+from .stored_changes import compare, removed_here, take_over_progress
 from .stored_choice import StoredChoice
+from .stored_image import file_loader, reader_opinions, restored_image
 from .stored_removal import StoredRemoval
 from .worklist import Worklist, WorklistImage
 
@@ -34,8 +35,6 @@ __all__ = ["StoredWorklist"]
 
 REFRESH_SECONDS = 3.0
 """Interval at which a worklist on a screen is compared with the store, for what another process has changed."""
-
-_POSITIONS = 100_000
 
 _LOG = logging.getLogger(__name__)
 _WRITER = ThreadPoolExecutor(1, thread_name_prefix="second-read-store")
@@ -60,7 +59,8 @@ class StoredWorklist:
         self._reads: dict[str, str] = {}
         self._unstored: dict[str, str] = {}
         self._failures: dict[str, str] = {}
-        self._leaving = StoredRemoval(self._delete, _WRITER)
+        self._leaving = StoredRemoval(self._note_removal, self._delete, _WRITER)
+        self._away: frozenset[str] = frozenset()
         self.older = OlderImages()
         self._time = ReadingTime(self._reads.get, store.add_seconds, _WRITER)
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
@@ -85,24 +85,26 @@ class StoredWorklist:
         """
         self._refreshed = time.monotonic()
         self._choice.follow()
+        self._leaving.note_pending()
+        noted = set(self._leaving.noted)
         with self._lock:
-            stored = {image.digest: image for image in self._store.images(self.reader)}
-            removal = self.images.removal
-            undoable = () if removal is None else removal.entries()
-            removed = self._leaving.digests | {image.digest for image in undoable}
-            deleted = self._stored.keys() - stored.keys()
-            new = [image for digest, image in stored.items() if digest not in self._stored and digest not in removed]
-            self._stored = stored
+            every = {image.digest: image for image in self._store.images(self.reader)}
+            progress = reader_progress(self._store._engine, self.reader)
+            removed, back = removed_here(self.images, self._leaving, every, noted)
+            changes = compare(every, self._stored, removed, back, self._leaving)
+            stored, deleted = changes.stored, changes.deleted
             present = self.images.images
-            self.deleted += len(deleted & present.keys())
-            for digest in stored.keys() & present.keys():
-                present[digest].load = self._loader(stored[digest])
-            listed = self.older.listed(new, stored)
-            restored = self._restored([image for image in listed if image.digest not in present])
+            self.deleted += len((deleted & present.keys() | self._away) - every.keys())
+            self._stored, self._away = stored, changes.away
             for digest in deleted:
-                self._saved.pop(digest, None)
-                self._failures.pop(digest, None)
+                for known in (self._saved, self._reads, self._failures, self._unstored):
+                    known.pop(digest, None)
+            for digest in stored.keys() & present.keys():
+                present[digest].load = file_loader(self._store, stored[digest])
+            listed = self.older.listed(changes.new, stored)
+            restored = self._restored([i for i in listed if i.digest in deleted or i.digest not in present])
         self._list(restored, deleted)
+        take_over_progress(self.images, self._store, stored, progress)
         if self._unstored:
             images = self.images.images.values()
             self.added([image for image in images if image.digest not in self._stored and image.data is not None])
@@ -162,9 +164,8 @@ class StoredWorklist:
             try:
                 if image.data is None:
                     raise PathUnusable("The file is no longer in memory. Add it again.")
-                position = image.upload * _POSITIONS + min(image.position, _POSITIONS - 1)
                 stored = self._store.add_image(
-                    self.reader, image.data, study=next(known, None), position=position, name=image.name,
+                    self.reader, image.data, study=next(known, None), position=image.place, name=image.name,
                     path=image.path, header=image.header,
                 )  # fmt: skip
                 self._take_over(image, stored)
@@ -172,32 +173,46 @@ class StoredWorklist:
                 self._unstored[image.digest] = str(error)
                 raise
             self._stored[image.digest] = stored
+            self._leaving.added(image.digest)
             self._unstored.pop(image.digest, None)
 
     def _take_over(self, image: WorklistImage, stored: StoredImage) -> None:
         """Have an image that was added continue what is stored of it: opinions stay, and what was shown."""
-        image.load = self._loader(stored)
-        image.opinions = self._opinions(stored) or image.opinions
+        image.load = file_loader(self._store, stored)
+        image.opinions = reader_opinions(self._store, stored) or image.opinions
         read = self._store.last_read(stored)
         if read is not None and read.summary.revealed is not None:
             image.revealed = image.findings_shown = True
 
-    def removed(self, image: WorklistImage) -> None:
-        """Delete an image from the store, with its reads and opinions."""
-        self._leaving.add(image.digest)
+    def leaving(self, digests: Sequence[str]) -> None:
+        """Note in the store that images were removed, for every process."""
+        self._leaving.note([digest for digest in digests if digest in self._stored], removed=True)
 
-    def _delete(self, digest: str) -> None:
-        """Delete an image, unless it was added again; raises CxrError."""
-        if digest not in self.images.images:
+    def returned(self, digests: Sequence[str]) -> None:
+        """Note in the store that the removal of images is undone."""
+        self._leaving.note([digest for digest in digests if digest in self._stored], removed=False)
+
+    def removed(self, digests: Sequence[str]) -> None:
+        """Delete images from the store, with their reads and opinions."""
+        self._leaving.delete(digests)
+
+    def _note_removal(self, digests: Collection[str], removed: bool) -> None:
+        note_removals(self._store._engine, self.reader, digests, removed=removed)
+
+    def _delete(self, digests: Collection[str]) -> None:
+        """Delete images, unless they were added again, here or elsewhere; raises CxrError."""
+        every = {image.digest: image for image in self._store.images(self.reader)}
+        _, back = removed_here(self.images, self._leaving, every, set(self._leaving.noted))
+        gone = [digest for digest in digests if digest not in self.images.images and digest not in back]
+        if gone:
             # where something is left of it, the store says so
             with suppress(DeletionUnfinished):
-                self._store.delete(self._who, reader=self.reader, digests=[digest])
-            with self._lock:
+                self._store.delete(self._who, reader=self.reader, digests=gone)
+        with self._lock:
+            # what is back elsewhere, the next look restores
+            for digest in {*gone, *back}:
                 self._saved.pop(digest, None)
                 self._stored.pop(digest, None)
-
-    def _loader(self, stored: StoredImage) -> partial[bytes]:
-        return partial(self._store.load, stored.study, stored.digest)
 
     def _restored(self, stored: Sequence[StoredImage]) -> list[WorklistImage]:
         """Return stored images as images of the worklist, with their readings where the same model serves."""
@@ -208,34 +223,15 @@ class StoredWorklist:
                 self.images.shared.uploads += 1
                 uploads[image.study] = self.images.shared.uploads
             try:
-                restored.append(self._image(image, uploads[image.study]))
+                one, read = restored_image(self._store, image, uploads[image.study], self.card)
             except CxrError as error:
                 self._failures[image.digest] = f"A stored image could not be opened. {error}"
+                continue
+            restored.append(one)
+            if read is not None:
+                self._saved[image.digest] = (read.reading, read.options, one.revealed)
+                self._reads[image.digest] = read.summary.id
         return restored
-
-    def _image(self, stored: StoredImage, upload: int) -> WorklistImage:
-        load, position = self._loader(stored), stored.position % _POSITIONS
-        name = stored.name or f"image {stored.digest[:8]}"
-        header = stored.header or read_study_header(load(), identity=settings().identity != "off")
-        image = WorklistImage(
-            stored.digest, name, None, header, upload, position, path=stored.path or name, load=load, added=None
-        )
-        image.opinions = self._opinions(stored)
-        read = self._store.last_read(stored)
-        # whatever model it was that was shown
-        image.revealed = image.findings_shown = read is not None and read.summary.revealed is not None
-        if read is None or read.summary.model_sha256 != self.card.weights_sha256:
-            return image
-        options = read.options
-        image.read_anyway, image.voi_scale = options.read_anyway, options.voi_scale
-        image.quarter_turns, image.mirrored = options.quarter_turns, options.mirrored
-        image.pixels = read.pixels
-        image.shape = (read.reading.image.rows, read.reading.image.columns)
-        image.pixels_version = "|".join(read.reading.image.transforms)
-        image.set_reading(read.reading)
-        self._saved[image.digest] = (read.reading, options, image.revealed)
-        self._reads[image.digest] = read.summary.id
-        return image
 
     def _changed(self) -> None:
         """Have the readings stored that were not, by the thread that writes."""
@@ -291,7 +287,7 @@ class StoredWorklist:
         """Store an opinion of the read that is or would be shown, and return all; raises CxrError."""
         made = self._store.add_opinion(self._required_read(image), self.reader, label, opinion, comment)
         try:
-            return self._opinions(self._stored[image.digest])
+            return reader_opinions(self._store, self._stored[image.digest])
         except CxrError:
             # it is stored; what others have added is read later
             return (made,)
@@ -304,10 +300,6 @@ class StoredWorklist:
         if read is None:
             raise PathUnusable("The image is being read again. Try again in a moment.")
         return read
-
-    def _opinions(self, stored: StoredImage) -> tuple[Opinion, ...]:
-        given = self._store.opinions(stored.study, stored.digest)
-        return tuple(sorted((one for one in given if one.reader == self.reader), key=lambda one: one.created))
 
     def read_first_chosen(self, on: bool) -> None:
         """Store the switch "Read first" of the person, for every process."""

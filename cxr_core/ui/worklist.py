@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,7 +24,7 @@ from ..model import ModelCard, Reading, reassess
 from ..settings import settings
 from ..studies import Study, StudyImage, group_studies, read_study_header
 from .removal import Removal
-from .shared_worklist import DECODED_KEPT, FILES_KEPT, SharedWorklist
+from .shared_worklist import DECODED_KEPT, FILES_KEPT, SharedWorklist, by_place
 from .worklist_image import AddResult, Keeper, WorklistImage
 
 __all__ = ["DECODED_KEPT", "FILES_KEPT", "AddResult", "Keeper", "Worklist", "WorklistImage"]
@@ -256,22 +256,25 @@ class Worklist:
             self.shared.show_something(order)
         for image in removed:
             image.leave_queue()
+        if self.keeper is not None:
+            self.keeper.leaving([image.digest for image in removed])
         self.changed()
 
-    def _release(self, image: WorklistImage) -> None:
-        """Release an image whose removal can no longer be undone; one that was added again stays."""
-        if self.images.get(image.digest) is image:
-            return
-        image.unload()
-        if self.keeper is not None and image.digest not in self.images:
-            self.keeper.removed(image)
+    def _release(self, images: Sequence[WorklistImage]) -> None:
+        """Release images whose removal can no longer be undone; one that was added again stays."""
+        gone = [image for image in images if self.images.get(image.digest) is not image]
+        for image in gone:
+            image.unload()
+        digests = [image.digest for image in gone if image.digest not in self.images]
+        if self.keeper is not None and digests:
+            self.keeper.removed(digests)
 
     def merge(self, restored: Iterable[WorklistImage], deleted: Collection[str]) -> None:
-        """Put stored images in front of the others, and drop those that were deleted elsewhere."""
+        """Put stored images at their places, those of the same place in front, and drop what was deleted elsewhere."""
         with self._lock:
-            added = {image.digest: image for image in restored if image.digest not in self.images}
             present = {digest: image for digest, image in self.images.items() if digest not in deleted}
-            order, self.images = list(self.images), added | present
+            added = {image.digest: image for image in restored if image.digest not in present}
+            order, self.images = list(self.images), by_place(added | present)
             self.shared.show_something(order)
             # no tab has made this change
             self.shared.revision += 1
@@ -279,10 +282,13 @@ class Worklist:
 
     def undo_removal(self) -> None:
         """Put the images of the last removal back, with their readings; the one that was chosen is chosen again."""
+        if (removal := self.removal) is not None and self.keeper is not None:
+            # before they are back: until then what another process has removed is not mistaken for them
+            self.keeper.returned([image.digest for image in removal.entries()])
         with self._lock:
             if self.removal is None:
                 return
-            self.images, self.removal = self.removal.undo(self.images), None
+            self.images, self.removal = by_place(self.removal.undo(self.images)), None
             self.choose(self.chosen_before or "")
             self.shared.show_something()
         self.changed()

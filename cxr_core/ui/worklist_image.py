@@ -13,7 +13,10 @@ from ..reading_queue import Job
 from ..store.read_record import Opinion, OpinionValue
 from ..studies import StudyHeader
 
-__all__ = ["AddResult", "ImageStatus", "Keeper", "WorklistImage"]
+__all__ = ["POSITIONS", "AddResult", "ImageStatus", "Keeper", "WorklistImage"]
+
+POSITIONS = 100_000
+"""Places of one upload; files beyond share the last one."""
 
 ImageStatus = Literal["waiting", "read", "refused", "unreadable"]
 
@@ -54,6 +57,8 @@ class WorklistImage:
         added: when the whole file was there and examined, in seconds of ``time.monotonic``; None for one that was
             stored before.
         answer_seconds: from then to the first reading; None where that is not known.
+        place: what worklists are sorted by, in every process: the time at which its upload began, in milliseconds
+            since 1970, times :data:`POSITIONS`, and its position there.
     """
 
     digest: str
@@ -84,6 +89,7 @@ class WorklistImage:
     load: Callable[[], bytes] | None = field(default=None, repr=False)
     added: float | None = field(default_factory=time.monotonic, repr=False)
     answer_seconds: float | None = None
+    place: int = 0
 
     @property
     def has_file(self) -> bool:
@@ -155,8 +161,14 @@ class Keeper(Protocol):
     def added(self, images: Sequence[WorklistImage]) -> None:
         """Store images; when this returns, they are stored, or the page says that they are not."""
 
-    def removed(self, image: WorklistImage) -> None:
-        """Delete an image whose removal can no longer be undone."""
+    def leaving(self, digests: Sequence[str]) -> None:
+        """Note that images were removed, which can be undone."""
+
+    def returned(self, digests: Sequence[str]) -> None:
+        """Note that the removal of images is undone."""
+
+    def removed(self, digests: Sequence[str]) -> None:
+        """Delete images whose removal can no longer be undone."""
 
     def follow(self) -> None:
         """Take over what another program has changed, if it is time to look."""
@@ -177,5 +189,6 @@ class Keeper(Protocol):
         """Store an opinion, unless it equals the last one that is stored, with the image where that was not stored.
 
         Returns all opinions of the reader on the image, in the order of time, or the new one alone where the others
-        cannot be read at the moment. Whether the findings had been shown is taken from the store. Raises CxrError where it cannot be written.
+        cannot be read at the moment. Whether the findings had been shown is taken from the store. Raises CxrError where
+        it cannot be written.
         """

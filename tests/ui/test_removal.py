@@ -16,14 +16,14 @@ def test_entries_come_back_at_their_places_and_those_added_since_stay_behind():
 
 def test_what_was_added_again_is_kept_and_the_removed_entry_released():
     released = []
-    removal = Removal({"a": "old", "b": "b"}, ["a"], released.append)
+    removal = Removal({"a": "old", "b": "b"}, ["a"], released.extend)
     assert removal.undo(removal.remaining | {"a": "new"}) == {"a": "new", "b": "b"}
     assert released == ["old"]
 
 
 def test_entries_are_released_once_when_the_time_is_over():
     released = []
-    removal = Removal({"a": "a"}, ["a"], released.append, seconds=0.05)
+    removal = Removal({"a": "a"}, ["a"], released.extend, seconds=0.05)
     deadline = time.monotonic() + 5
     while not released and time.monotonic() < deadline:
         time.sleep(0.01)
