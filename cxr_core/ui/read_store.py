@@ -9,6 +9,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -23,18 +24,38 @@ from .worklist_image import WorklistImage
 
 __all__ = ["UnavailableStore", "open_read_store", "read_store"]
 
-_EXPIRY_SECONDS, _RETRY_SECONDS = 3600.0, 300.0
+_EXPIRY_SECONDS, _RETRY_SECONDS, _SLOW_SECONDS = 3600.0, 300.0, 1.0
 
 _LOG = logging.getLogger(__name__)
 
 
 _OPENING = threading.Lock()
+_failures: deque[tuple[float, PathUnusable]] = deque(maxlen=1)
+"""Until when no further attempt to open the store is made, and why the last one failed."""
 
 
 def read_store() -> ReadStore:
-    """Return the store of this process; raises CxrError where it cannot be opened."""
+    """Return the store of this process; raises PathUnusable where it cannot be opened.
+
+    After an attempt that failed slowly, as on a server that gives no answer, the same error is raised at once for as
+    long as the attempt took: otherwise sessions would wait one after the other.
+    """
     with _OPENING:
-        return _opened()
+        began = time.monotonic()
+        if _failures and began < _failures[0][0]:
+            raise _repeated(_failures[0][1])
+        try:
+            return _opened()
+        except PathUnusable as error:
+            now = time.monotonic()
+            if now - began > _SLOW_SECONDS:
+                _failures.append((now + (now - began), _repeated(error)))
+            raise
+
+
+def _repeated(error: PathUnusable) -> PathUnusable:
+    """Return the error without its traceback, which would keep the variables of a session."""
+    return type(error)(*error.args)
 
 
 @lru_cache(maxsize=1)

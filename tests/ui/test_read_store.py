@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from cxr_core.access import audit
 from cxr_core.cli.main import main
+from cxr_core.errors import PathUnusable
 from cxr_core.settings import settings
 from cxr_core.store.image_files import studies_folder
 from cxr_core.store.reads import ReadStore
@@ -92,3 +94,46 @@ def test_a_command_says_that_a_deletion_is_unfinished(expired, monkeypatch, caps
         "Studies whose days have passed cannot be deleted at the moment. The audit"
     )
     assert len(stored()) == 2
+
+
+@pytest.fixture
+def attempts(monkeypatch):
+    """Attempts to open a store whose database gives no answer, each of 0.3 s; by the time they began."""
+    began = []
+
+    class Unanswered:
+        def __init__(self, **_):
+            began.append(time.monotonic())
+            time.sleep(0.3)
+            raise PathUnusable("The database of runs cannot be opened.")
+
+    monkeypatch.setattr(read_store, "ReadStore", Unanswered)
+    read_store._opened.cache_clear()
+    yield began
+    read_store._opened.cache_clear()
+    read_store._failures.clear()
+
+
+def _fail() -> None:
+    with pytest.raises(PathUnusable, match="cannot be opened"):
+        read_store.read_store()
+
+
+def test_sessions_do_not_wait_one_after_the_other_for_a_database_that_gives_no_answer(attempts, monkeypatch):
+    monkeypatch.setattr(read_store, "_SLOW_SECONDS", 0.1)
+    with ThreadPoolExecutor(4) as threads:
+        for session in [threads.submit(_fail) for _ in range(4)]:
+            session.result()
+    assert len(attempts) == 1
+    # it is asked again after a while
+    end = time.monotonic() + 20
+    while len(attempts) == 1 and time.monotonic() < end:
+        _fail()
+    assert len(attempts) == 2
+    assert attempts[1] - attempts[0] >= 0.6
+
+
+def test_a_database_that_refuses_at_once_is_asked_again_at_once(attempts):
+    for count in (1, 2):
+        _fail()
+        assert len(attempts) == count
