@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from cxr_core.access import LOCAL, audit
 from cxr_core.cli.main import main
@@ -125,6 +126,25 @@ def test_without_a_line_in_the_trail_nothing_is_deleted(store, home, tmp_path): 
         store.delete(LOCAL, reader="anna")
     assert store.images("anna") == (image,)
     assert len(store.list_reads()) == 1
+
+
+def test_a_deletion_that_the_database_refuses_leaves_no_line_in_the_trail(store):  # noqa: F811
+    image = stored(store)
+
+    def refuse(connection, cursor, statement, *_):
+        if statement.startswith("UPDATE images SET deleted"):
+            raise OperationalError(statement, None, Exception("database is locked"))
+
+    event.listen(store._engine, "before_cursor_execute", refuse)
+    try:
+        with pytest.raises(PathUnusable, match="at the moment"):
+            store.delete(LOCAL, reader="anna")
+    finally:
+        event.remove(store._engine, "before_cursor_execute", refuse)
+    assert store.images("anna") == (image,)
+    assert audit.read()[0] == []
+    assert store.delete(LOCAL, reader="anna") == 1
+    assert [line.images for line in audit.read()[0]] == [(image.digest,)]
 
 
 def _die_at(environment: dict[str, str], where: str, calls: int, action: str, url: str, runs: Path) -> None:
