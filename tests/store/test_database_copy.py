@@ -1,16 +1,20 @@
-"""A backup holds nothing of studies whose days have passed, also where they could not be deleted."""
+"""A backup holds nothing of studies whose days have passed; an older one brings back what was deleted since."""
 
+import json
 import sqlite3
 import zipfile
 from contextlib import closing
 
+import pytest
 from sqlalchemy import text
 
+from cxr_core.access import LOCAL
+from cxr_core.cli.main import main
 from cxr_core.errors import AuditUnwritable
 from cxr_core.store import backup_members, deletion
 from cxr_core.store.backup import back_up
 from cxr_core.store.database import transaction
-from cxr_core.store.image_files import image_path
+from cxr_core.store.image_files import image_path, studies_folder
 from tests.store.test_compaction import stored
 from tests.store.test_reads import home, store  # noqa: F401 - fixtures
 
@@ -40,3 +44,27 @@ def test_a_backup_leaves_out_studies_whose_days_have_passed(store, home, url, tm
         with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy:
             assert copy.execute("SELECT study, digest FROM images").fetchall() == [(kept.study, kept.digest)]
             assert copy.execute("SELECT count(*) FROM reads").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_what_a_restore_brings_back_is_found_by_the_trail_of_before_and_deleted_again(
+    store,  # noqa: F811
+    home,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    """As docs/security.md says it."""
+    home(identity="store")
+    monkeypatch.setattr(backup_members, "model_groups", lambda: iter(()))
+    words = stored(store, "Quendel", 1)
+    assert main(["backup", str(tmp_path / "b.zip")]) == 0
+    assert store.delete(LOCAL, reader="anna") == 1
+    store.close()
+    assert main(["restore", str(tmp_path / "b.zip"), "--overwrite"]) == 0
+    lines = (tmp_path / "before-restore-1-audit.jsonl").read_text().splitlines()
+    (deleted,) = [line["images"] for line in map(json.loads, lines) if line["what"] == "deletion"]
+    (found,) = [path for digest in deleted for path in studies_folder().glob(f"*/{digest}")]
+    assert (found.name, found.parent.name) == (words[2], words[3])
+    assert main(["reads", "delete", found.parent.name]) == 0
+    assert not found.exists()
+    assert b"Quendel" not in (tmp_path / "runs" / "second-read.sqlite").read_bytes()
