@@ -116,7 +116,9 @@ def removals(connection: Connection) -> None:
     """When an image was removed from a worklist, while that can be undone; and places that are times."""
     connection.execute(text("ALTER TABLE images ADD COLUMN removed VARCHAR(32)"))
     if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE images ALTER COLUMN position TYPE BIGINT"))
+        connection.execute(
+            text("ALTER TABLE images ALTER COLUMN position TYPE BIGINT, ALTER COLUMN removed SET STATISTICS 0")
+        )
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (

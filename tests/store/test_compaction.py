@@ -80,6 +80,9 @@ def test_no_statistics_are_collected_of_studies(store, home, url):  # noqa: F811
     with connected(url) as connection:
         connection.exec_driver_sql(f"ANALYZE {', '.join(TABLES)}")
         assert not in_statistics(connection, words)
+        # nor of a column that a later migration has added
+        columns = text("SELECT attname FROM pg_stats WHERE schemaname = current_schema() AND tablename = :tab")
+        assert [row for table in TABLES for row in connection.execute(columns, {"tab": table})] == []
         # what is looked for can be found
         assert on_disk(connection, words) == set(words)
         assert store.delete(LOCAL, reader="anna") == 12

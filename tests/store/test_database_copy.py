@@ -1,4 +1,4 @@
-"""A backup holds nothing of studies whose days have passed; an older one brings back what was deleted since."""
+"""A backup holds nothing of studies whose days have passed; an older one restores what was deleted since."""
 
 import json
 import sqlite3
@@ -47,7 +47,7 @@ def test_a_backup_leaves_out_studies_whose_days_have_passed(store, home, url, tm
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_what_a_restore_brings_back_is_found_by_the_trail_of_before_and_deleted_again(
+def test_what_an_older_backup_restores_is_found_by_the_trail_of_before_and_deleted_again(
     store,  # noqa: F811
     home,  # noqa: F811
     tmp_path,
