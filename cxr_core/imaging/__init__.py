@@ -7,6 +7,7 @@ from .header import SpacingSource, describe_spacing, view_of_header
 from .isolated_decoder import IsolatedDecoder, Unpacked, shared_decoder
 from .model_input import (
     EXPOSURES,
+    MODEL_INPUT,
     PREPARATION_VERSION,
     InputExposure,
     Placement,
@@ -28,6 +29,7 @@ from .zip_archive import is_archive, is_dicomdir, is_dicomdir_name, normalised_n
 __all__ = [
     "ACCEPTED_FORMATS",
     "EXPOSURES",
+    "MODEL_INPUT",
     "PREPARATION_VERSION",
     "SMALL_CHANGES",
     "InputExposure",

@@ -17,6 +17,7 @@ from PIL import Image
 
 __all__ = [
     "EXPOSURES",
+    "MODEL_INPUT",
     "PREPARATION_VERSION",
     "InputExposure",
     "Placement",
@@ -112,6 +113,9 @@ EXPOSURES: tuple[InputExposure, ...] = ("none", "stretched")
 MIDDLE_ROWS, MIDDLE_COLUMNS = (0.10, 0.90), (0.15, 0.85)
 """The part of an image whose grey range is measured: it lies in the chest, and side markers, burned-in text and most
 collimation lie outside."""
+
+MODEL_INPUT = "model input: "
+"""How the step of a reading's transforms begins that made the network's input, and not the pixels that are shown."""
 
 PERCENTILES = (1.0, 98.5)
 
@@ -282,8 +286,8 @@ def stretch_exposure(content: np.ndarray) -> np.ndarray:
 def describe_exposure(exposure: InputExposure) -> str:
     """Return what is done to the grey of the network's input, as in the transforms and on the card."""
     if exposure == "none":
-        return "model input: grey as displayed"
+        return f"{MODEL_INPUT}grey as displayed"
     return (
-        f"model input: grey from the {PERCENTILES[0]:g}st to the {PERCENTILES[1]:g}th percentile of the middle of the "
+        f"{MODEL_INPUT}grey from the {PERCENTILES[0]:g}st to the {PERCENTILES[1]:g}th percentile of the middle of the "
         "image stretched to black and white"
     )

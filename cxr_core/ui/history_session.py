@@ -27,7 +27,7 @@ from .reading_jobs import WorklistReader
 from .reading_messages import worklist_body
 from .server.page_sessions import HISTORY, open_page_session, worklist_path
 from .session_cleanup import at_every_poll
-from .viewer import VIEWER_SCRIPTS
+from .viewer import VIEWER_SCRIPTS, pixels_version
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["OpenedRead", "open_read", "release_deleted", "stored_findings", "stored_reader", "stored_viewer"]
@@ -130,7 +130,7 @@ def stored_reader(
         voi_scale=options.voi_scale,
         revealed=not hidden,
         shape=(stored.reading.image.rows, stored.reading.image.columns),
-        pixels_version="|".join(stored.reading.image.transforms),
+        pixels_version=pixels_version(stored.reading.image),
     )
     image.set_reading(_without_findings_in_warnings(stored.reading) if hidden else stored.reading)
     if card is None:

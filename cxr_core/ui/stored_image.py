@@ -10,6 +10,7 @@ from ..settings import settings
 from ..store.read_record import Opinion, StoredImage, StoredRead
 from ..store.reads import ReadStore
 from ..studies import read_study_header
+from .viewer import pixels_version
 from .worklist_image import POSITIONS, WorklistImage
 
 __all__ = ["file_loader", "in_time", "reader_opinions", "restored_image"]
@@ -46,7 +47,7 @@ def restored_image(
     image.quarter_turns, image.mirrored = options.quarter_turns, options.mirrored
     image.pixels = read.pixels
     image.shape = (read.reading.image.rows, read.reading.image.columns)
-    image.pixels_version = "|".join(read.reading.image.transforms)
+    image.pixels_version = pixels_version(read.reading.image)
     image.set_reading(read.reading)
     return image, read
 

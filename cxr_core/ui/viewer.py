@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from ..imaging import Radiograph, Voi, describe_spacing, grey8, look_up, posed_orientation
+from ..imaging import MODEL_INPUT, Radiograph, Voi, describe_spacing, grey8, look_up, posed_orientation
+from ..model.findings import ImageFacts
 from .chrome import asset
 
 __all__ = [
@@ -247,9 +248,12 @@ _VIEWER = st.components.v2.component(
 )
 
 
-def pixels_version(radiograph: Radiograph) -> str:
-    """Return what tells the pixels of an image from those of the same file rotated, mirrored or by another VOI LUT."""
-    return "|".join(radiograph.transforms)
+def pixels_version(image: Radiograph | ImageFacts) -> str:
+    """Return what tells the pixels of an image from those of the same file rotated, mirrored or by another VOI LUT.
+
+    That of a radiograph and of a reading of it are equal.
+    """
+    return "|".join(step for step in image.transforms if not step.startswith(MODEL_INPUT))
 
 
 def alt_text(radiograph: Radiograph) -> str:

@@ -38,6 +38,10 @@ def test_a_read_is_listed_opened_and_sent(chromium, stored, axe, size):
         page.wait_for_selector(f'canvas.radiograph[data-sha="{DIGEST}"]')
         findings = page.locator(".stored tbody button").all_inner_texts()
         assert findings[: len(shown)] == shown
+        # the pixels are those of the reading, and not fetched again and again
+        before = len(asked)
+        page.wait_for_timeout(2000)
+        assert not [url for url in asked[before:] if "/pixels" in url]
         page.locator(".stored tbody button").first.click()
         page.wait_for_selector('canvas.radiograph:not([data-label=""])')
         assert viewer_state(page)["label"]

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
+from cxr_core.reading import read_image
 from cxr_core.ui.viewer import (
     MAGIC,
     encode_image,
     image_chunks,
     image_codes,
     percentile_windows,
+    pixels_version,
     preset_tables,
 )
 
@@ -157,3 +159,11 @@ def test_the_spacing_says_what_it_is_measured_by():
         head = json.loads(data[8 : 8 + int.from_bytes(data[4:8], "little")])
         assert head["spacing"] == spacing
         assert head["spacingText"] == text
+
+
+@pytest.mark.parametrize("options", [{}, {"quarter_turns": 1}, {"mirrored": True}])
+def test_the_pixels_of_a_reading_have_the_version_of_those_that_were_decoded(predictor, options):
+    data = phantom_dicom(256, 224)
+    radiograph, reading = read_image(data, predictor, **options)
+    assert reading.image.transforms != radiograph.transforms
+    assert pixels_version(reading.image) == pixels_version(radiograph) == "|".join(radiograph.transforms)
