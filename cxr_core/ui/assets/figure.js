@@ -1,7 +1,7 @@
 // Shows the figure that the address names: opens its tab, scrolls to its heading and gives it the focus, once.
 
-const SETTLED_MS = 5000; // so long after the page has grown last
-const MOST_MS = 60_000;
+const SETTLED_MS = 5000; // so long after the page has grown last, or its script has ended
+const MOST_MS = 300_000;
 const STEP_MS = 200;
 
 export default function ({ parentElement }) {
@@ -19,7 +19,8 @@ export default function ({ parentElement }) {
   let [height, grown] = [0, began];
   // what stands above grows while it is drawn, and the heading may be drawn last
   const timer = setInterval(() => {
-    if (page.scrollHeight !== height) [height, grown] = [page.scrollHeight, Date.now()];
+    const runs = document.querySelector('[data-test-script-state="running"]') !== null;
+    if (runs || page.scrollHeight !== height) [height, grown] = [page.scrollHeight, Date.now()];
     const heading = row.querySelector("h2");
     if (heading && document.activeElement === document.body) {
       heading.tabIndex = -1;
