@@ -29,6 +29,7 @@ from .deletion import expiry_limit
 from .file_groups import FileGroup, opened_group
 from .image_files import studies_folder
 from .rebuild import Rebuilt, rebuild
+from .removals import abandoned_limit
 from .stored_studies import StudyStore
 
 __all__ = ["Contents", "Restored", "back_up", "restore"]
@@ -124,14 +125,14 @@ def _groups(temporary: Path) -> list[FileGroup]:
     """Return all that is backed up; what may change in place meanwhile is copied to a folder first."""
     images: list[tuple[str, str]] = []
     copies = {}
-    limit = expiry_limit(settings().keep_days)
+    limits = expiry_limit(settings().keep_days), abandoned_limit()
     if studies_folder().is_dir():
         # what was to be deleted is deleted, or left out, so that it is in no backup from now on
         with closing(StudyStore()) as studies:
             # before the database: an image that is added meanwhile would have a file and no row
-            images = studies.all_images(since=limit)
+            images = studies.all_images(*limits)
     # before the runs: a run that is added meanwhile has files and no row, and a restore makes the row
-    if copy_database(temporary / DATABASE_MEMBER, limit):
+    if copy_database(temporary / DATABASE_MEMBER, *limits):
         copies[DATABASE_MEMBER] = temporary / DATABASE_MEMBER
     with trail_lock(), opened_group(audit_group()) as sources:
         for number, (name, source) in enumerate(sources.items()):

@@ -14,15 +14,15 @@ from .database import DAMAGED, is_damage, open_database, sqlite_file
 __all__ = ["copy_database"]
 
 
-def copy_database(copy: Path, limit: datetime) -> bool:
+def copy_database(copy: Path, since: datetime, removed_since: datetime) -> bool:
     """Copy the database in a consistent state; return False where there is none, or it is on a server.
 
-    Others may write to it meanwhile. The copy holds nothing of what is decided to be deleted, and of studies whose days
-    have passed, also where that could not be deleted from the database yet.
+    Others may write to it meanwhile. The copy holds nothing of what is decided to be deleted, of studies whose days
+    have passed, and of images that were removed, also where that could not be deleted from the database yet.
 
     Args:
         copy: file that is written.
-        limit: time before which a study was stored whose days have passed.
+        since, removed_since: as for :meth:`.StudyStore.all_images`.
 
     Raises StoreDamaged, or PathUnusable where it cannot be copied at the moment.
     """
@@ -40,7 +40,7 @@ def copy_database(copy: Path, limit: datetime) -> bool:
             cast("sqlite3.Connection", connection.driver_connection).backup(target)
             if target.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise StoreDamaged(DAMAGED)
-            _finish_deletions(target, limit)
+            _finish_deletions(target, since, removed_since)
         finally:
             target.close()
             connection.close()
@@ -56,15 +56,18 @@ def copy_database(copy: Path, limit: datetime) -> bool:
 
 
 _EXPIRED = "UPDATE images SET deleted = 1 WHERE study IN (SELECT id FROM studies WHERE created < ?)"
+_REMOVED = "UPDATE images SET deleted = 1 WHERE removed < ?"
 _MARKED = "SELECT 1 FROM images WHERE deleted = 1 UNION ALL SELECT 1 FROM compactions"
 
 
-def _finish_deletions(copy: sqlite3.Connection, limit: datetime) -> None:
+def _finish_deletions(copy: sqlite3.Connection, since: datetime, removed_since: datetime) -> None:
     tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master")}
     # a database of an earlier version has none of these
     if "compactions" not in tables:
         return
-    copy.execute(_EXPIRED, (limit.isoformat(timespec="milliseconds"),))
+    copy.execute(_EXPIRED, (since.isoformat(timespec="milliseconds"),))
+    if "removed" in {column[1] for column in copy.execute("PRAGMA table_info(images)")}:
+        copy.execute(_REMOVED, (removed_since.isoformat(timespec="milliseconds"),))
     if copy.execute(_MARKED).fetchone() is not None:
         copy.executescript(
             "PRAGMA foreign_keys = ON; DELETE FROM images WHERE deleted = 1; "

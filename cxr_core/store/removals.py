@@ -16,7 +16,7 @@ from ..access import SERVER
 from .database import transaction
 from .deletion import delete_images
 
-__all__ = ["ABANDONED_SECONDS", "Progress", "delete_abandoned", "note_removals", "reader_progress"]
+__all__ = ["ABANDONED_SECONDS", "Progress", "abandoned_limit", "delete_abandoned", "note_removals", "reader_progress"]
 
 ABANDONED_SECONDS = 90.0
 """From a removal until another program deletes the image: the minute of the undo, and time for who is about to."""
@@ -47,12 +47,17 @@ def note_removals(engine: Engine, reader: str, digests: Collection[str], *, remo
             connection.execute(statement, values)
 
 
+def abandoned_limit(now: datetime | None = None) -> datetime:
+    """Return the time before which an image was removed whose removal nobody undoes any more."""
+    return (now or datetime.now(UTC)) - timedelta(seconds=ABANDONED_SECONDS)
+
+
 def delete_abandoned(engine: Engine, now: datetime | None = None) -> int:
     """Delete images whose removal nobody has finished or undone; return their number.
 
     Raises as :func:`.deletion.delete_images`.
     """
-    limit = (now or datetime.now(UTC)) - timedelta(seconds=ABANDONED_SECONDS)
+    limit = abandoned_limit(now)
     with transaction(engine) as connection:
         query = text("SELECT study, digest FROM images WHERE removed < :limit AND deleted = 0")
         rows = connection.execute(query, {"limit": limit.isoformat(timespec="milliseconds")})

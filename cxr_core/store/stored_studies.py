@@ -201,14 +201,20 @@ class StudyStore:
             if image_path(study, digest).is_file()
         )
 
-    def all_images(self, since: datetime) -> list[tuple[str, str]]:
-        """Return (study, digest) of the images of all readers, in studies that were not stored before a time."""
+    def all_images(self, since: datetime, removed_since: datetime) -> list[tuple[str, str]]:
+        """Return (study, digest) of the images of all readers.
+
+        Args:
+            since: time before which a study was stored that is left out.
+            removed_since: time before which an image was removed that is left out.
+        """
         query = text(
             "SELECT images.study, digest FROM images JOIN studies ON studies.id = images.study "
-            "WHERE deleted = 0 AND studies.created >= :since"
+            "WHERE deleted = 0 AND studies.created >= :since AND (removed IS NULL OR removed >= :removed_since)"
         )
         with transaction(self._engine) as connection:
-            rows = connection.execute(query, {"since": since.isoformat(timespec="milliseconds")})
+            times = {"since": since, "removed_since": removed_since}
+            rows = connection.execute(query, {n: time.isoformat(timespec="milliseconds") for n, time in times.items()})
             return [(study, digest) for study, digest in rows]
 
     def load(self, study: str, digest: str) -> bytes:

@@ -29,6 +29,12 @@ def test_a_backup_leaves_out_studies_whose_days_have_passed(store, home, url, tm
     words = stored(store, "Quendel", 3)
     with transaction(store._engine, writing=True) as connection:
         connection.execute(text("UPDATE studies SET created = '2026-01-01T00:00:00.000+00:00'"))
+    # and images that were removed from a worklist, by a program that ended before it had deleted them
+    removed = store.add_image("carl", b"removed", name="Quendel.dcm")
+    words.append(removed.digest)
+    with transaction(store._engine, writing=True) as connection:
+        values = {"time": "2026-11-01T00:00:00.000+00:00", "study": removed.study}
+        connection.execute(text("UPDATE images SET removed = :time WHERE study = :study"), values)
     kept = store.add_image("bert", b"kept", name="other.dcm")
     monkeypatch.setattr(deletion.audit, "record", _refuse)
     back_up(tmp_path / "b.zip")

@@ -77,8 +77,8 @@ def test_an_image_that_is_added_while_a_backup_is_made_has_no_file_without_a_row
     first = store.add_image("anna", b"one")
     copy = backup_module.copy_database
 
-    def copying(place, limit):
-        result = copy(place, limit)
+    def copying(place, *limits):
+        result = copy(place, *limits)
         added.append(store.add_image("anna", b"two"))
         return result
 
