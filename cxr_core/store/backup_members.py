@@ -120,7 +120,10 @@ def _is_whole_model(files: Mapping[str, BufferedReader]) -> bool:
         return True
     try:
         sums = [line.split("  ", 1) for line in by_name[SUMS].read().decode().splitlines()]
-        return all(hashlib.file_digest(by_name[name], "sha256").hexdigest() == digest for digest, name in sums)
+        # one that is empty names no file, not even the card
+        return bool(sums) and all(
+            hashlib.file_digest(by_name[name], "sha256").hexdigest() == digest for digest, name in sums
+        )
     except (KeyError, ValueError):
         return False
 

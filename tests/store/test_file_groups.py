@@ -12,6 +12,7 @@ import pytest
 from cxr_core.access import LOCAL, audit
 from cxr_core.cli.main import main
 from cxr_core.errors import PathUnusable
+from cxr_core.files import write_whole
 from cxr_core.settings import settings
 from cxr_core.store import RunStore, backup_members, file_groups
 from cxr_core.store import backup as backup_module
@@ -93,11 +94,11 @@ def test_a_model_that_is_being_replaced_is_in_the_backup_as_it_was_or_as_it_is(h
     new = card + b"\n"
 
     def replace():
-        (folder / "card.json").write_bytes(new)
+        write_whole(folder / "card.json", new)
 
     def complete():
         changed = sums.replace(hashlib.sha256(card).hexdigest(), hashlib.sha256(new).hexdigest())
-        (folder / "SHA256SUMS").write_text(changed)
+        write_whole(folder / "SHA256SUMS", changed.encode())
 
     timer = threading.Timer(0.5, complete)
 
@@ -111,6 +112,20 @@ def test_a_model_that_is_being_replaced_is_in_the_backup_as_it_was_or_as_it_is(h
     listed = dict(reversed(line.split("  ")) for line in data["models/mine/SHA256SUMS"].decode().splitlines())
     assert len(listed) > 3
     assert {name: hashlib.sha256(data[f"models/mine/{name}"]).hexdigest() for name in listed} == listed
+
+
+def test_a_model_whose_sums_are_being_written_is_awaited(home, tmp_path):  # noqa: F811
+    file = home / "models" / "mine" / "SHA256SUMS"
+    sums = file.read_bytes()
+    timer = threading.Timer(0.3, lambda: write_whole(file, sums))
+
+    def begin():
+        file.write_bytes(b"")
+        timer.start()
+
+    data = members(tmp_path, begin)
+    timer.join()
+    assert data["models/mine/SHA256SUMS"] == sums
 
 
 def test_a_damaged_model_is_backed_up_as_it_is(home, tmp_path, monkeypatch):  # noqa: F811
