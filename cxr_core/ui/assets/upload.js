@@ -212,9 +212,6 @@ class UploadPanel {
     store.listeners.add(this.onStoreChange);
     store.uploadPanels.add(this);
     store.look();
-    // one of its own: the panel that follows may be there before this one has stopped
-    this.onPageKey = (event) => undoOnEmptyPage(event);
-    window.addEventListener("keydown", this.onPageKey);
   }
 
   show(data) {
@@ -264,7 +261,6 @@ class UploadPanel {
     store.listeners.delete(this.onStoreChange);
     store.uploadPanels.delete(this);
     store.look();
-    window.removeEventListener("keydown", this.onPageKey);
   }
 }
 
@@ -273,18 +269,23 @@ store.uploadPanels ??= new Set();
 store.upload ??= (files) => store.uploads.add(files);
 const panels = (store.panels ??= new WeakMap());
 
-// After the whole worklist was removed there is no strip whose key this is.
-function undoOnEmptyPage(event) {
-  if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
-  const button = document.querySelector(".st-key-undo-removal button");
-  if (!button) return;
-  // another panel that is still there does not do it again
-  event.preventDefault();
-  button.click();
+// After the whole worklist was removed there is no strip whose key this is, and between two runs of the page's script no
+// panel: the key is the page's as long as it is open.
+function acceptUndo() {
+  if (store.acceptsUndo) return;
+  store.acceptsUndo = true;
+  window.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+    const button = document.querySelector(".st-key-undo-removal button");
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
 }
 
 export default function ({ parentElement, data, setTriggerValue }) {
   acceptDrops();
+  acceptUndo();
   // on any other page
   if (data.mode === "none") return undefined;
   let panel = panels.get(parentElement);
