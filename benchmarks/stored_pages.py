@@ -57,8 +57,9 @@ _INSERT = {
     "opinions": "(:study, :image, :label, :reader, :number, :read, :opinion, :revealed, NULL, :created)",
 }
 _COLUMNS = {
+    "images": "(study, digest, created, position, bytes, deleted, identity)",
     "reads": "(id, study, image, reader, number, created, revealed, seconds, model_id, model_sha256, operating_point, "
-    "quality, record, answer_seconds)"
+    "quality, record, answer_seconds)",
 }
 
 
