@@ -10,6 +10,7 @@ import streamlit as st
 
 from ..formatting import duration
 from ..labels import NOTICE, display_name
+from ..model.formatting import STATE_NAMES
 from ..settings import settings
 from ..store.read_history import (
     Choices,
@@ -47,8 +48,6 @@ CSV_COLUMNS = (
 
 PATIENT_COLUMNS = ("patient", "patient_id", "study_date", "accession_number")
 """After the time, where identity is stored."""
-
-STATES = {"": "Any", "above": "above", "below": "below", "not_evaluated": "not evaluated"}
 
 _FILTERS = ("since", "until", "label", "state", "model", "reader")
 _SEARCH = "history-search"
@@ -109,7 +108,7 @@ def _filters(scope: ReadScope, choices: Choices) -> tuple[ReadChoice, str]:
     readers = {key: titles[reader] for reader, key in keys.items()}
     options = {
         "label": {label: display_name(label) for label in choices.labels},
-        "state": {state: title for state, title in STATES.items() if state},
+        "state": {str(state): name for state, name in STATE_NAMES.items()},
         "model": {model: model for model in choices.models},
         "reader": readers,
     }

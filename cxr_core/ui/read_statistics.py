@@ -155,12 +155,13 @@ def compute(store: ReadStore, text: str, make: Callable[[Report], T], *parameter
 def _none_stored(title: str, what: str) -> NoReturn:
     """Say that nothing is stored yet, and why, and stop the page."""
     if settings().keep == "store":
-        empty_state(title, what)
+        empty_state(title, what, level=2)
     else:
         empty_state(
             title,
             "This server keeps reads in memory only. To store them, with the opinions of their readers, an "
             f"administrator sets SECOND_READ_KEEP=store and restarts the app. {what}",
+            level=2,
         )
     st.stop()
 

@@ -83,6 +83,8 @@ def test_without_reads_both_pages_say_why(home):
     settings.cache_clear()
     assert "SECOND_READ_KEEP=store" in page_html(opened("concordance"))
     assert "SECOND_READ_KEEP=store" in page_html(opened("monitoring"))
+    # the title of the page is the only heading of the first level
+    assert page_html(opened("concordance")).count("<h1") == page_html(opened("monitoring")).count("<h1") == 1
 
 
 def test_reads_without_opinions_are_no_concordance(home):
