@@ -14,7 +14,7 @@ from ..studies import NO_PATIENT, Patient, Study, prior_studies
 from .chrome import asset
 from .worklist import Worklist, WorklistImage
 
-__all__ = ["study_header", "study_message"]
+__all__ = ["describe_patient", "study_header", "study_message"]
 
 # registered at import: registering the name again would replace the component under a mounted header
 _HEADER = st.components.v2.component(
@@ -45,7 +45,7 @@ def study_message(image: WorklistImage, images: Worklist) -> dict[str, object] |
     patient, is_shown = study.patient, settings().identity != "off"
     return {
         "name": (patient.name or patient.patient_id or _no_patient(image)) if is_shown else "",
-        "patient": _patient(patient, study.study_date) if is_shown else "",
+        "patient": describe_patient(patient, study.study_date) if is_shown else "",
         "visit": _visit(study) if is_shown else "",
         "view": image.header.view if image.header else "",
         "file": image.name,
@@ -59,7 +59,8 @@ def study_message(image: WorklistImage, images: Worklist) -> dict[str, object] |
     }
 
 
-def _patient(patient: Patient, study_date: date | None) -> str:
+def describe_patient(patient: Patient, study_date: date | None) -> str:
+    """Return ID, date of birth with the age on the day of the study, and sex in one line, as far as they are stated."""
     parts = []
     if patient.name and patient.patient_id:
         parts.append(f"ID {patient.id_text}")

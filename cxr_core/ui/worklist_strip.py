@@ -14,6 +14,7 @@ import streamlit as st
 from ..settings import settings
 from ..studies import Study
 from .chrome import asset
+from .study_header import describe_patient
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["set_removed", "worklist_message", "worklist_strip"]
@@ -85,12 +86,15 @@ def _message(images: Worklist) -> dict[str, object]:
 def _study(study: Study, number: int) -> dict[str, object]:
     alarm: dict[str, object] = {"alarm": " ".join(study.alarms)}
     if settings().identity == "off":
-        return alarm | {"name": f"Study {number}", "patientId": "", "date": "", "description": "", "accession": ""}
+        hidden = ("patientId", "patient", "date", "when", "description", "accession")
+        return alarm | {"name": f"Study {number}"} | dict.fromkeys(hidden, "")
     patient, when = study.patient, study.study_date
     return alarm | {
         "name": patient.name or patient.patient_id or "No patient data",
         "patientId": patient.patient_id if patient.name else "",
+        "patient": describe_patient(patient, when),
         "date": when.isoformat() if when else "",
+        "when": study.when_text,
         "description": study.description,
         "accession": study.accession_number,
     }
@@ -104,6 +108,7 @@ def _entry(image: WorklistImage, *, hidden: bool) -> dict[str, object]:
     return {
         "id": image.digest,
         "name": image.name,
+        "path": image.path or image.name,
         "view": image.header.view if image.header else "",
         "status": image.status,
         "text": _status_text(image, above),

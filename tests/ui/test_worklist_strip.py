@@ -13,8 +13,14 @@ from cxr_core.ui.reading_messages import HIDDEN, image_message
 from cxr_core.ui.worklist import Worklist
 from cxr_core.ui.worklist_strip import set_removed, worklist_message
 
-VISIT = {"StudyDate": "20261120", "StudyDescription": "QZ thorax"}
-JANE = {"PatientName": "DOE^Jane", "PatientID": "QZ7", "StudyInstanceUID": "1.2.1"}
+VISIT = {"StudyDate": "20261120", "StudyTime": "101500", "StudyDescription": "QZ thorax"}
+JANE = {
+    "PatientName": "DOE^Jane",
+    "PatientID": "QZ7",
+    "PatientBirthDate": "19700203",
+    "PatientSex": "F",
+    "StudyInstanceUID": "1.2.1",
+}
 
 
 def filled(predictor) -> Worklist:
@@ -39,7 +45,11 @@ def test_studies_have_their_images_and_refusals_their_reason_and_path(predictor)
     message = worklist_message(filled(predictor))
     first, *others = message["studies"]
     assert (first["name"], first["patientId"], first["accession"]) == ("DOE, Jane", "QZ7", "A-5")
+    assert first["patient"] == "ID QZ7 · born 1970-02-03, 56 years · female"
+    assert (first["when"], first["description"]) == ("2026-11-20 10:15", "QZ thorax")
     assert [(image["view"], image["status"]) for image in first["images"]] == [("PA", "read"), ("lateral", "refused")]
+    # of two files of the same name it is the folder that tells them apart
+    assert [image["path"] for image in first["images"]] == ["in/pa.dcm", "in/lateral.dcm"]
     assert first["id"] == first["images"][0]["id"]
     assert first["images"][1]["text"] == "not read"
     assert "No patient data" in [study["name"] for study in others]
@@ -91,7 +101,7 @@ def test_without_identity_no_message_names_anybody(predictor, monkeypatch):
         )
     finally:
         settings.cache_clear()
-    for part in ("DOE", "QZ", "A-5", "2026-11-20"):
+    for part in ("DOE", "QZ", "A-5", "2026-11-20", "1970", "female"):
         assert part not in messages
     assert "Study 1" in messages
 

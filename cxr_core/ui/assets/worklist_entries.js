@@ -9,7 +9,8 @@ function studyEntries(study, act) {
   title.append(make("h3", "name", study.name));
   const details = [study.patientId, study.date, study.description].filter(Boolean).join(" · ");
   if (details) title.append(make("div", "details", details));
-  title.title = [study.name, details, study.accession && `accession ${study.accession}`, study.alarm].filter(Boolean).join("\n");
+  const accession = study.accession && `accession ${study.accession}`;
+  title.title = [study.name, study.patient, study.when, study.description, accession, study.alarm].filter(Boolean).join("\n");
   head.append(title, removeButton(study.images.map((image) => image.id), `Remove study of ${study.name}`, act));
   node.append(head);
   if (study.alarm) node.append(make("div", "check", "Check the patient"));
@@ -21,7 +22,7 @@ function studyEntries(study, act) {
 
 function imageEntry(image, act) {
   const row = make("div", "row");
-  const entry = entryButton(image.id, image.status, `${image.view || "view not stated"}, ${image.name}\n${image.reason || image.text}`, act);
+  const entry = entryButton(image.id, image.status, `${image.view || "view not stated"}, ${image.path}\n${image.reason || image.text}`, act);
   entry.append(make("span", "view", image.view || "image"), make("span", "file", image.name));
   const state = make("span", image.above > 0 ? "state flagged" : "state", image.text);
   entry.append(state);
