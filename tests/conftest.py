@@ -1,8 +1,8 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
 ``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``, ``dciodvfy``,
-``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails; another skips, and says
-so.
+``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails; another
+skips, and says so.
 """
 
 import functools
@@ -148,6 +148,27 @@ def dcmtk_text(tmp_path_factory):
         ).stdout
 
     return text
+
+
+@pytest.fixture(scope="session")
+def orthanc_of_session():
+    """One Orthanc for all tests of this process; a test asks for ``orthanc``."""
+    from tests.orthanc import lacking, orthanc_server
+
+    words = lacking()
+    if words is not None:
+        missing("orthanc", words)
+    with orthanc_server() as server:
+        yield server
+
+
+@pytest.fixture
+def orthanc(orthanc_of_session):
+    """A real Orthanc with DICOMweb on loopback, running, empty, and without an AE title that it knows."""
+    if not orthanc_of_session.running:
+        orthanc_of_session.start()
+    orthanc_of_session.empty()
+    return orthanc_of_session
 
 
 @pytest.fixture(scope="session")
