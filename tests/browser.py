@@ -191,6 +191,18 @@ def open_front_page(page, address: str) -> None:
     page.wait_for_selector("text=A second opinion on a chest X-ray")
 
 
+_DRAWN = """() => document.querySelector('[data-test-script-state="notRunning"]') && !document.querySelector(
+  '[data-stale=true], [data-testid=stSkeleton], [data-testid=stProgress], [data-testid=stSpinner]')"""
+
+
+def wait_until_drawn(page) -> None:
+    """Wait until the script of the page has ended and all that it wrote is drawn, however long a figure takes it."""
+    page.wait_for_function(_DRAWN)
+    # the script may begin again for what the browser has told it of what was drawn
+    page.wait_for_timeout(700)
+    page.wait_for_function(_DRAWN)
+
+
 def viewer_state(page) -> dict[str, str]:
     """Return what the viewer says is on its canvas."""
     return page.locator("canvas.radiograph").evaluate("canvas => ({...canvas.dataset})")

@@ -10,7 +10,7 @@ from PIL import Image
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
 from cxr_core.store.reads import ReadStore
-from tests.browser import browsing, free_port, open_front_page, serving, upload
+from tests.browser import browsing, free_port, open_front_page, serving, upload, wait_until_drawn
 from tests.e2e.test_sign_in import SECRETS, provider
 from tests.reads import store_reads
 from tests.runs import made_up, made_up_boxes, record_of
@@ -25,9 +25,6 @@ ALLOWED: tuple[tuple[str, str, str], ...] = ()
 
 # the one rule of WCAG 2.2 AA that axe-core does not apply by itself: targets of 24 pixels
 RULES = {"target-size": {"enabled": True}}
-
-READY = """() => !document.querySelector(
-  '[data-stale=true], [data-testid=stStatusWidget], [data-testid=stProgress], [data-testid=stSpinner]')"""
 
 # of each element that the keyboard reaches: what it is, and whether it shows that it is there
 FOCUSED = """() => {
@@ -54,18 +51,12 @@ def pages(tmp_path_factory):
         yield served
 
 
-def settled(page):
-    page.wait_for_function(READY)
-    page.wait_for_timeout(800)
-    page.wait_for_function(READY)
-
-
 def open_page(page, address, name):
     page.goto(f"{address}/{name}")
     page.wait_for_selector("h1")
     if name in RUN_PAGES:
         page.wait_for_selector("[role=group] table, .js-plotly-plot .main-svg", state="attached")
-    settled(page)
+    wait_until_drawn(page)
 
 
 def barriers(page, axe: str, *, least: tuple[str, ...] = ("serious", "critical")) -> list[str]:
@@ -98,7 +89,7 @@ def headings(page) -> list[str]:
 def test_the_front_page_and_the_model_have_no_barrier_and_one_would_be_found(chromium, address, axe):
     with browsing(chromium) as page:
         open_front_page(page, address)
-        settled(page)
+        wait_until_drawn(page)
         assert barriers(page, axe) == []
         open_page(page, address, "model")
         assert barriers(page, axe, least=EVERY_IMPACT) == []
@@ -138,7 +129,7 @@ def test_no_page_of_stored_reads_has_a_barrier(chromium, tmp_path, axe, size):
         for name in ("concordance", "monitoring"):
             open_page(page, address, name)
             page.wait_for_selector(".sr-tiles")
-            settled(page)
+            wait_until_drawn(page)
             shown = headings(page)
             assert barriers(page, axe, least=EVERY_IMPACT) == [], name
             assert [line for line in shown if line.startswith("1 ")] == shown[:1]
@@ -154,7 +145,7 @@ def test_no_tab_of_the_model_has_a_barrier(chromium, pages, axe, size):
         assert tabs.count() >= 6
         for tab in tabs.all():
             tab.click()
-            settled(page)
+            wait_until_drawn(page)
             assert barriers(page, axe, least=EVERY_IMPACT) == [], tab.inner_text()
 
 
@@ -174,7 +165,7 @@ def test_second_opinion_has_no_barrier(chromium, pages, axe, state, size):
             page.wait_for_selector("canvas.radiograph[data-label]")
             if state == "read first":
                 page.get_by_text("Read first").first.click()
-        settled(page)
+        wait_until_drawn(page)
         assert barriers(page, axe) == []
 
 
@@ -191,7 +182,7 @@ def test_the_sign_in_page_has_no_barrier(chromium, axe, tmp_path, size):
             page.goto(address)
             # one provider answers and one does not
             page.get_by_role("button", name="Retry").wait_for()
-            settled(page)
+            wait_until_drawn(page)
             assert barriers(page, axe, least=EVERY_IMPACT) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from cxr_core.labels import NOTICE
 from cxr_core.store import RunStore
-from tests.browser import browsing, serving
+from tests.browser import browsing, serving, wait_until_drawn
 from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = pytest.mark.e2e
@@ -51,9 +51,7 @@ def open_run(page, address, name, size="400 images of 200 patients"):
     # the newest of one's own runs stands first, before those that come with the project
     if name != "training_data":
         page.wait_for_selector(f"text={size}")
-    # Streamlit dims what it is drawing anew
-    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
-    page.wait_for_timeout(700)
+    wait_until_drawn(page)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
 from cxr_core.ui.guard import PAGES
-from tests.browser import browsing, free_port, open_front_page, running, serving, upload
+from tests.browser import browsing, free_port, open_front_page, running, serving, upload, wait_until_drawn
 from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -46,10 +46,9 @@ def test_no_page_breaks_the_policy_or_asks_another_origin(chromium, address, scr
         violations, asked = watched(page)
         page.goto(f"{address}/{screen.stem}")
         page.wait_for_selector(".sr-notice")
-        page.wait_for_function("() => !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')")
         if screen.stem in ("evaluation", "admin", "subgroups", "readers", "localisation", "training_data"):
             page.wait_for_selector(".js-plotly-plot .main-svg")
-        page.wait_for_timeout(1000)
+        wait_until_drawn(page)
         assert violations == []
         assert [url for url in asked if not url.startswith((address, "data:", f"blob:{address}"))] == []
 
@@ -70,8 +69,8 @@ def test_the_watch_sees_a_violation(chromium, address):
         page.goto(address)
         page.wait_for_selector(".sr-notice")
         page.evaluate("() => { try { eval('1') } catch (e) { } }")
-        page.evaluate("() => fetch('https://192.0.2.1/').catch(() => 0)")
-        page.wait_for_timeout(300)
+        with page.expect_event("console", lambda message: message.text in violations):
+            page.evaluate("() => fetch('https://192.0.2.1/').catch(() => 0)")
         assert len(violations) >= 1
 
 
@@ -81,11 +80,8 @@ def test_another_origin_cannot_frame_a_page(chromium, address, tmp_path):
     other = f"http://127.0.0.1:{port}"
     command = ["http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
     with running(command, other, "/", b"other"), browsing(chromium) as page:
-        said = []
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(other)
-        page.wait_for_timeout(2000)
-        assert any("frame-ancestors" in text for text in said)
+        with page.expect_event("console", lambda message: "frame-ancestors" in message.text):
+            page.goto(other)
         assert all(frame.url == other + "/" or not frame.url.startswith(address) for frame in page.frames)
 
 

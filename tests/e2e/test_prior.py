@@ -56,8 +56,9 @@ def test_a_prior_stands_beside_under_its_own_date_and_follows_window_and_zoom(pa
     page.wait_for_selector('canvas.prior[data-invert="on"]')
     page.keyboard.press("r")
     page.wait_for_selector('canvas.prior[data-turn="rotated 90°"]')
+    before = state_of_prior(page)["zoom"]
     page.keyboard.press("+")
-    page.wait_for_timeout(300)
+    page.wait_for_selector(f'canvas.prior:not([data-zoom="{before}"])')
     zooms = float(viewer_state(page)["zoom"]), float(state_of_prior(page)["zoom"])
     assert zooms[0] / zooms[1] == pytest.approx(322 / 321, rel=0.01)
     # not linked: the window of one is its own

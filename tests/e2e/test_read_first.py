@@ -9,7 +9,7 @@ from cxr_core.imaging import phantom_dicom
 from cxr_core.model.formatting import describe_states
 from cxr_core.reading import read_image
 from cxr_core.ui.findings import findings_message
-from tests.browser import browsing, open_front_page, serving, upload
+from tests.browser import browsing, open_front_page, serving, upload, wait_until_drawn
 
 pytestmark = pytest.mark.e2e
 
@@ -128,8 +128,7 @@ def test_nothing_of_the_findings_is_sent_before_they_are_shown_and_opinions_stan
         comments = [opinion["comment"] for opinion in page.evaluate(OPINIONS, labels[0])]
         assert comments == ["eye"]
         # the small changes of the image are read while the findings are hidden, too
-        page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
-        page.wait_for_timeout(1000)
+        wait_until_drawn(page)
         before = traffic.taken()
         kinds = {source.split(" ")[0] for source, _ in before}
         assert {"framereceived", "framesent", "sent"} <= kinds
@@ -138,9 +137,14 @@ def test_nothing_of_the_findings_is_sent_before_they_are_shown_and_opinions_stan
 
         page.keyboard.press("s")
         page.wait_for_selector(".findings .row")
-        page.wait_for_timeout(1000)
-        # the same search finds all of it now
-        assert betrayed(traffic.taken(), texts) == texts.keys() | STATES.keys()
+        # the same search finds all of it now; what is sent may come in several messages
+        after = traffic.taken()
+        for _ in range(120):
+            if betrayed(after, texts) == texts.keys() | STATES.keys():
+                break
+            page.wait_for_timeout(500)
+            after += traffic.taken()
+        assert betrayed(after, texts) == texts.keys() | STATES.keys()
         rows = page.locator(".findings > .list .row").evaluate_all("nodes => nodes.map((node) => node.dataset.label)")
         assert rows == [last, *(finding.label for finding in evaluated[:-1])]
         assert page.locator(".differs:not(:empty)").count() == 1

@@ -8,7 +8,16 @@ from pydicom.dataset import Dataset
 
 from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from cxr_core.labels import LABELS, NOTICE
-from tests.browser import browsing, canvas_pixels, image_pixels, map_switched, open_front_page, upload, viewer_state
+from tests.browser import (
+    browsing,
+    canvas_pixels,
+    image_pixels,
+    map_switched,
+    open_front_page,
+    upload,
+    viewer_state,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -96,6 +105,7 @@ def test_opacity_window_and_zoom_ask_the_server_for_nothing(page):
     choose(page, "Effusion")
     map_switched(page, on=True)
     page.wait_for_selector("text=Small changes of the image: the state of")
+    wait_until_drawn(page)
     page.wait_for_timeout(1500)
     sent = counting_reruns(page)
     before = canvas_pixels(page)
