@@ -13,6 +13,8 @@ __all__ = [
     "DeletionUnfinished",
     "InputRefused",
     "ModelUnusable",
+    "PacsRefused",
+    "PacsUnavailable",
     "PathUnusable",
     "StoreDamaged",
     "TrainingRefused",
@@ -63,6 +65,14 @@ class Busy(CxrError):
 
 class AuditUnwritable(CxrError):
     """The audit trail cannot be written or read: an action that requires an entry in it is not done."""
+
+
+class PacsUnavailable(CxrError):
+    """A PACS cannot be reached, or cannot do now what it is asked for; it can be asked again later."""
+
+
+class PacsRefused(CxrError):
+    """A PACS refuses what it is asked for, and would refuse it again."""
 
 
 class PathUnusable(CxrError):

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from .errors import WrongArguments
+from .pacs_settings import PacsSettings
 
 __all__ = ["Settings", "folder_notes", "model_roots", "program_path", "settings"]
 
@@ -78,7 +79,7 @@ def _holds_runs(folder: Path) -> bool:
         return False
 
 
-class Settings(BaseSettings):
+class Settings(PacsSettings):
     """Settings of the program. Units are in the names."""
 
     model_config = SettingsConfigDict(

@@ -60,7 +60,8 @@ def command_table() -> str:
 def setting_table() -> str:
     """Return a table of all settings with their defaults and descriptions."""
     rows = []
-    for name, field in Settings.model_fields.items():
+    # those of the DICOM network last
+    for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0].startswith("pacs")):
         if field.default is PydanticUndefined:
             default = "see right"
         elif field.default in (None, ()):

@@ -29,6 +29,7 @@ SUBJECTS = {
     "metrics": "numbers with intervals",
     "model": "radiograph to reading",
     "monitoring": "reads over time",
+    "pacs": "DICOM network",
     "pretrained": "published weights",
     "reading": "bytes to reading",
     "reading_queue": "whose image is next",

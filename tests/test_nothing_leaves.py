@@ -26,6 +26,7 @@ from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
 from cxr_core.store import RunStore
+from tests.application_entities import application_entity
 from tests.images import made_up_dataset
 from tests.protocol import Reader
 from tests.runs import made_up, record_of
@@ -41,6 +42,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder, self.notes, self.home = folder, folder / "notes", folder / "home"
         self.work, self.settings = folder / "work", {}
+        self.servers = contextlib.ExitStack()
         for path in (self.home, self.work):
             path.mkdir()
         (self.work / "a.dcm").write_bytes(phantom_dicom(256, 224))
@@ -115,7 +117,9 @@ def local(address: str) -> bool:
 
 @pytest.fixture
 def place(tmp_path):
-    return Place(tmp_path)
+    place = Place(tmp_path)
+    with place.servers:
+        yield place
 
 
 def data(place: Place) -> list[str]:
@@ -147,6 +151,7 @@ CASES = {
     "models stability": lambda p: [str(p.model), *data(p), "--split", "parts.csv"],
     "models measure": lambda p: [str(p.model), "--run", "one"],
     "models import": lambda p: [f"keras:{keras_weights(p)}", "--out", "made", "--size", "32"],
+    "pacs echo": lambda p: [str(p.servers.enter_context(application_entity()))],
     "reads list": lambda p: [],
     "reads concordance": lambda p: [],
     "reads monitor": lambda p: [],
@@ -247,7 +252,8 @@ def short_commands(tmp_path_factory):
     """Place, notes of the imports, and by command: status, errors, what is in the home directory, and its notes."""
     place = Place(tmp_path_factory.mktemp("short"))
     commands = [(name, [*name.split(), *CASES[name](place)]) for name in sorted(CASES) if name not in LONG]
-    done = place.run_python("-c", ONE_AFTER_THE_OTHER, json.dumps(commands))
+    with place.servers:
+        done = place.run_python("-c", ONE_AFTER_THE_OTHER, json.dumps(commands))
     assert done.returncode == 0, done.stderr
     imports, by_command = [], {}
     notes = imports

@@ -47,7 +47,7 @@ COMMANDS = {
     "train": ("train", "train"), "train-gate": ("train", "train_gate"), "calibrate": ("calibrate", "calibrate"),
     "evaluate": ("evaluate", "evaluate"), "runs": ("runs", "app"), "models": ("models", "app"),
     "describe": ("datasets", "describe"), "split": ("datasets", "split"), "audit": ("administration", "audit"),
-    "reads": ("reads", "app"),
+    "reads": ("reads", "app"), "pacs": ("pacs", "app"),
     "backup": ("administration", "backup"), "restore": ("administration", "restore"), "bench": ("bench", "bench"),
 }  # fmt: skip
 """Name of each command, with its module in this package and its name there."""

@@ -1,0 +1,50 @@
+"""``pacs``: the DICOM network."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import WrongArguments
+from ..pacs import association, dicomweb
+from ..pacs.addresses import DimseAddress, parse_address
+from ..settings import settings
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="DICOM network: verify the connection to a PACS.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Typer makes no group of one command without a callback."""
+
+
+@app.command()
+def echo(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="AE@host:port or DICOMweb address; by default SECOND_READ_PACS.")
+    ] = "",
+) -> None:
+    """Verify that a PACS answers, by C-ECHO or by a DICOMweb search; exit status 4 where it does not.
+
+    SECOND_READ_PACS_CREDENTIALS is sent to the address in SECOND_READ_PACS alone. Example:
+
+      python -m cxr_core pacs echo ARCHIVE@127.0.0.1:4242
+    """
+    given = settings()
+    if not address and not given.pacs:
+        raise WrongArguments("No PACS is set: give an address, or set SECOND_READ_PACS.")
+    target = parse_address(address or given.pacs or "")
+    own = given.pacs is not None and target == parse_address(given.pacs)
+    if isinstance(target, DimseAddress):
+        association.echo(target)
+    else:
+        dicomweb.echo(target, given.pacs_credentials if own else None)
+    print(f"{target} answers.")
