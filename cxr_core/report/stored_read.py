@@ -20,6 +20,7 @@ from .report_text import ReportImage
 
 __all__ = [
     "OPINION_COLUMNS",
+    "dicom_results",
     "first_opinions",
     "opinion_records",
     "opinions_csv",
@@ -111,13 +112,21 @@ def read_dicom(
 ) -> dict[str, bytes]:
     """Return the results of a read as DICOM files by their names, with the opinions of its reader.
 
-    Their patient and study are those of the image.
-
     Args:
         stored: the read.
         opinions: on its image; those of other readers are left out.
-        data: content of the image's file.
+        data, card, kinds: as in :func:`dicom_results`, which raises the same.
+    """
+    return dicom_results(_report_image(stored, opinions, data, "", identity=True), card, data, kinds)
+
+
+def dicom_results(image: ReportImage, card: ModelCard, data: bytes, kinds: Sequence[str]) -> dict[str, bytes]:
+    """Return the results of a reading as DICOM files by their names; patient and study are those of the image.
+
+    Args:
+        image: with the time at which it was read.
         card: of the model that read it.
+        data: content of the image's file.
         kinds: of :data:`.dicom.objects.KINDS`. A kind of which there is nothing to say has no file: contours and
             segmentation where no finding is above.
 
@@ -129,10 +138,11 @@ def read_dicom(
         from .dicom.objects import result_objects
     except ImportError as error:
         raise WrongArguments("DICOM results need highdicom: pip install -r requirements-pacs.txt") from error
-    if not stored.reading.findings:
+    if not image.reading.findings:
         raise WrongArguments("The image was refused: it has no findings, and so no DICOM results.")
-    image = _report_image(stored, opinions, data, "", identity=True)
-    return dict(result_objects(image, card, data, _when(stored), kinds, identity=True))
+    if image.read_at is None:
+        raise ValueError("the time of the reading is not known")
+    return dict(result_objects(image, card, data, image.read_at, kinds, identity=True))
 
 
 def _report_image(

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
 
 from ..errors import CxrError
 from ..formatting import duration
-from ..model import ModelCard
+from ..model import ModelCard, Reading
 from ..model.folder import card_of
 from ..model.formatting import describe_scale, format_prevalence
 from ..model.rate_formatting import describe_operating_point
 from ..report.report_text import card_lines
-from ..report.stored_read import read_pdf
+from ..report.stored_read import read_dicom, read_pdf
 from ..settings import settings
 from ..store.card_files import card_of_read
 from ..store.image_files import image_path
 from ..store.read_history import HistoryRow, history_rows, matching_reads
-from ..store.read_record import StoredRead
+from ..store.read_record import Opinion, StoredRead
 from ..studies import StudyHeader, read_study_header
 from .chrome import banners, bullets, facts_table, html, page_heading, refusal
+from .dicom_downloads import dicom_downloads
 from .downloads import download_button
 from .guard import page_file
 from .history_findings import findings_content
@@ -62,7 +63,7 @@ def show_read(scope: ReadScope, read: str) -> bool:
         _facts(scope, row, stored, card, hidden=hidden)
         _compare_with(scope, row)
         if not hidden:
-            _report(scope, row, card)
+            _downloads(scope, row, stored.reading, card)
     return True
 
 
@@ -229,26 +230,37 @@ def _compare_with(scope: ReadScope, row: HistoryRow) -> None:
     )  # fmt: skip
 
 
-def _report(scope: ReadScope, row: HistoryRow, card: ModelCard | None) -> None:
-    """Offer the report of the read, with the time of then; it names the patient to whom the page does."""
+def _downloads(scope: ReadScope, row: HistoryRow, reading: Reading, card: ModelCard | None) -> None:
+    """Offer the report and the DICOM results of the read; they name the patient to whom the page does."""
     if card is None:
         return
-    store, read = read_store(), row.id
+    store, read, model = read_store(), row.id, card
 
-    def report() -> bytes:
+    def found() -> tuple[HistoryRow, StoredRead, tuple[Opinion, ...], bytes]:
         # found again, so that nothing of a read that is deleted meanwhile is kept for its report
         try:
             row = scope.row(read, identity=settings().identity == "store")
             if row is None:
                 raise CxrError(_GONE)
-            data = store.load(row.study, row.image)
+            return row, store.read(read), store.opinions(row.study, row.image), store.load(row.study, row.image)
         except CxrError:
             raise CxrError(_GONE) from None
-        opinions, name = store.opinions(row.study, row.image), _name(row)
-        return read_pdf(store.read(read), opinions, data, name, card, identity=_is_named(scope, row))
 
-    make: Callable[[], bytes] = report
-    download_button(
-        "Report (PDF)", make, "report-pdf", f"second-read-{row.image[:12]}-{row.id[:8]}.pdf", "application/pdf",
-        images=[row.image], model=row.model_sha256,
-    )  # fmt: skip
+    def report() -> bytes:
+        row, stored, opinions, data = found()
+        return read_pdf(stored, opinions, data, _name(row), model, identity=_is_named(scope, row))
+
+    def results(kinds: Sequence[str]) -> dict[str, bytes]:
+        row, stored, opinions, data = found()
+        if not _is_named(scope, row):
+            raise CxrError(_GONE)
+        return read_dicom(stored, opinions, data, model, kinds)
+
+    stem = f"second-read-{row.image[:12]}-{row.id[:8]}"
+    with st.expander("Download"):
+        download_button(
+            "Report (PDF)", report, "report-pdf", f"{stem}.pdf", "application/pdf", images=[row.image],
+            model=row.model_sha256,
+        )  # fmt: skip
+        if reading.findings:
+            dicom_downloads(reading, results, stem, named=_is_named(scope, row))

@@ -13,10 +13,10 @@ from ..imaging import Pose, Radiograph, describe_exposure
 from ..model import ModelCard, Predictor, Reading
 from ..model.formatting import describe_import
 from .chrome import banner, bullets, describe_demonstration, html
-from .downloads import image_downloads
 from .findings import findings_list
 from .guard import page_file
 from .history_scope import copy_address, stored_study_of
+from .image_downloads import image_downloads
 from .opinions import read_first_switch, reveal
 from .reading_messages import image_content
 from .reading_settings import reading_settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 
 from ..model import ModelCard
@@ -49,6 +50,7 @@ def restored_image(
     image.shape = (read.reading.image.rows, read.reading.image.columns)
     image.pixels_version = pixels_version(read.reading.image)
     image.set_reading(read.reading)
+    image.read_at = datetime.fromisoformat(read.summary.created)
     return image, read
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from ..access import Visitor
 from ..errors import CxrError, DeletionUnfinished, PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
-from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage
+from ..store.read_record import Opinion, OpinionValue, ReadOptions, StoredImage, StoredRead
 from ..store.reads import ReadStore
 from ..store.removals import note_removals, reader_progress
 from ..studies import Study
@@ -291,6 +291,10 @@ class StoredWorklist:
         except CxrError:
             # it is stored; what others have added is read later
             return (made,)
+
+    def saved_read(self, image: WorklistImage) -> StoredRead:
+        """Return the read that is shown of an image, stored now if it was not; raises CxrError."""
+        return self._store.read(self._required_read(image))
 
     def _required_read(self, image: WorklistImage, *, revealed: bool = False) -> str:
         """Return the id of an image's read; image and read are stored now where they were not. Raises CxrError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from ..imaging import Radiograph, VoiScale
@@ -57,6 +58,7 @@ class WorklistImage:
         added: when the whole file was there and examined, in seconds of ``time.monotonic``; None for one that was
             stored before.
         answer_seconds: from then to the first reading; None where that is not known.
+        read_at: when the model had read it, with a time zone; None before.
         place: what worklists are sorted by, in every process: the time at which its upload began, in milliseconds
             since 1970, times :data:`POSITIONS`, and its position there.
     """
@@ -89,6 +91,7 @@ class WorklistImage:
     load: Callable[[], bytes] | None = field(default=None, repr=False)
     added: float | None = field(default_factory=time.monotonic, repr=False)
     answer_seconds: float | None = None
+    read_at: datetime | None = None
     place: int = 0
 
     @property
@@ -111,7 +114,7 @@ class WorklistImage:
         """Store a reading."""
         if self.reading is None and self.added is not None and self.answer_seconds is None:
             self.answer_seconds = time.monotonic() - self.added
-        self.reading, self.reason = reading, ""
+        self.reading, self.reason, self.read_at = reading, "", datetime.now(UTC)
         self.status = "read" if reading.findings else "refused"
 
     def mark_unreadable(self, reason: str) -> None:

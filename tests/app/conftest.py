@@ -1,10 +1,12 @@
 """Signed-in visitors in Streamlit's test driver."""
 
+import inspect
 import time
 from pathlib import Path
 
 import pytest
 import streamlit
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
 from cxr_core.settings import settings
@@ -73,3 +75,28 @@ def app_of(monkeypatch, trail):
     yield open_app
     visitor._SIGN_IN_SEEN.clear()
     settings.cache_clear()
+
+
+@pytest.fixture
+def offered(monkeypatch):
+    """The functions that make the downloads of the page."""
+    makes = []
+    add = MediaFileManager.add_deferred
+
+    def spy(self, make, *args, **options):
+        makes.append(make)
+        return add(self, make, *args, **options)
+
+    monkeypatch.setattr(MediaFileManager, "add_deferred", spy)
+    return makes
+
+
+def last(offered):
+    """The downloads of the last script run, by the kind that the audit trail names."""
+    kinds = {}
+    for make in reversed(offered):
+        detail = inspect.getclosurevars(make).nonlocals["detail"]
+        if detail in kinds:
+            break
+        kinds[detail] = make
+    return kinds

@@ -6,7 +6,6 @@ import time
 
 import pytest
 import streamlit
-from streamlit.runtime.media_file_manager import MediaFileManager
 
 from cxr_core.access import audit
 from cxr_core.errors import AuditUnwritable, CxrError
@@ -15,40 +14,15 @@ from cxr_core.model import shared_predictor
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
 from cxr_core.ui.file_intake import add_files
-from tests.app.conftest import person
+from tests.app.conftest import last, person
 from tests.runs import made_up, record_of
 
 PNG = phantom_png(256, 224)
 
 
-@pytest.fixture
-def offered(monkeypatch):
-    """The functions that make the downloads of the page."""
-    makes = []
-    add = MediaFileManager.add_deferred
-
-    def spy(self, make, *args, **options):
-        makes.append(make)
-        return add(self, make, *args, **options)
-
-    monkeypatch.setattr(MediaFileManager, "add_deferred", spy)
-    return makes
-
-
 def drop(app, *files):
     add_files(app.session_state["worklist"], files)
     return app.run()
-
-
-def last(offered):
-    """The downloads of the last script run, by the kind that the audit trail names."""
-    kinds = {}
-    for make in reversed(offered):
-        detail = inspect.getclosurevars(make).nonlocals["detail"]
-        if detail in kinds:
-            break
-        kinds[detail] = make
-    return kinds
 
 
 def events(what):

@@ -14,6 +14,8 @@ from sqlalchemy import text as sql
 
 from cxr_core import __version__
 from cxr_core.access import LOCAL, audit
+from cxr_core.cli.main import main
+from cxr_core.errors import CxrError
 from cxr_core.imaging import Quality, phantom_dicom
 from cxr_core.labels import display_name
 from cxr_core.model.formatting import format_prevalence
@@ -26,7 +28,10 @@ from cxr_core.ui import downloads, history_list, stored_worklist
 from cxr_core.ui.history_scope import reader_keys
 from cxr_core.ui.read_store import _opened
 from tests.app.conftest import person
+from tests.app.test_dicom_downloads import of_dicom, unzipped
+from tests.app.test_downloads import drop
 from tests.app.test_pages import component_data
+from tests.dicom_results import parsed
 from tests.reads import OPTIONS, made_up_reading
 
 ANN, BOB = "https://id.example.org|subject-1", "https://id.example.org|subject-2"
@@ -407,6 +412,56 @@ def test_the_report_of_a_read_states_when_it_was_read_and_when_it_was_made(use, 
     was_read, made = (datetime.fromisoformat("".join(times[n : n + 2])) for n in (0, 2))
     assert was_read == datetime(2025, 3, 1, 10, 30, tzinfo=UTC)
     assert timedelta(minutes=-1) <= made - before <= timedelta(minutes=2)
+
+
+def test_reading_page_history_and_command_give_the_same_files_of_a_stored_read(
+    use, app_of, offered, tmp_path, dicom
+):  # fmt: skip
+    opened = use("screen")
+    app = drop(app_of("reader").run(), ("qzfile.dcm", dicom))
+    assert not app.exception
+    from_page = unzipped(of_dicom(offered)["dicom-all"]())
+    with closing(ReadStore()) as store:
+        (read,) = [summary.id for summary in store.list_reads()]
+        store.add_opinion(read, ANN, "Mass", "present")
+    del offered[:]
+    opened("reader", read=read)
+    from_history = unzipped(of_dicom(offered)["dicom-all"]())
+    # the opinion makes other results of it
+    assert parsed(from_page["sr.dcm"]).SOPInstanceUID != parsed(from_history["sr.dcm"]).SOPInstanceUID
+    app.session_state["worklist"].keeper.refresh()
+    del offered[:]
+    app.run()
+    assert unzipped(of_dicom(offered)["dicom-all"]()) == from_history
+    assert main(["reads", "export", read, str(tmp_path / "out"), "--sr", "--sc", "--dicom-pdf", "--gsps", "--seg"]) == 0
+    written = {path.name.removeprefix(f"{read}."): path.read_bytes() for path in (tmp_path / "out").glob("*.dcm")}
+    assert written == from_history
+
+
+@pytest.mark.parametrize("identity", ["off", "screen", "store"])
+def test_results_of_a_stored_read_are_for_those_who_see_whose_it_is(use, add, offered, identity):
+    opened = use(identity)
+    read = add()
+    for who, named in (("reader", identity != "off"), (LEAD, identity == "store")):
+        del offered[:]
+        app = opened(who, read=read)
+        assert not app.exception
+        assert bool(of_dicom(offered)) == named
+        if named:
+            assert parsed(of_dicom(offered)["dicom-sr"]()).PatientID == PATIENT_ID
+        else:
+            line = "SECOND_READ_IDENTITY=off" if identity == "off" else "which you do not see here"
+            assert line in page_html(app)
+
+
+def test_results_of_a_read_that_was_deleted_meanwhile_are_refused(use, add, offered):
+    opened = use()
+    opened("reader", read=add())
+    make = of_dicom(offered)["dicom-sr"]
+    with closing(ReadStore()) as store:
+        store.delete_study(LOCAL, store.list_reads()[0].study)
+    with pytest.raises(CxrError, match="gone from the store"):
+        make()
 
 
 def test_the_table_can_be_downloaded_and_the_trail_says_so(use, add, trail, tables):
