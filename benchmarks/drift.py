@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from cxr_core.metrics import ChangeOptions, detect_changes
-from cxr_core.monitoring import Reference, reads_of_run, reference_of
+from cxr_core.monitoring import MonitoringReference, reads_of_run, reference_of
 from cxr_core.monitoring.alarms import factors_of
 from cxr_core.monitoring.reads import SCORE
 from cxr_core.store import RunStore
@@ -61,7 +61,7 @@ def load(name: str) -> tuple[pd.DataFrame, dict[str, float], dict[str, np.ndarra
     return reads_of_run(predictions, record.thresholds), record.thresholds, truth
 
 
-def false_alarms(run: pd.DataFrame, reference: Reference, streams: int) -> Iterator[tuple[str, int]]:
+def false_alarms(run: pd.DataFrame, reference: MonitoringReference, streams: int) -> Iterator[tuple[str, int]]:
     """Yield how many alarms are raised in streams of unshifted reads."""
     factors = factors_of(run, reference, OPTIONS)
     alarms = sum(count(factors[draw(run["patient"], READS, k)]) for k in range(streams))
@@ -114,7 +114,7 @@ def shifted(run: pd.DataFrame, thresholds: dict[str, float], shift: float, noise
 
 
 def detect(
-    factors: np.ndarray, patients: pd.Series, weights: np.ndarray | None, streams: int, reference: Reference
+    factors: np.ndarray, patients: pd.Series, weights: np.ndarray | None, streams: int, reference: MonitoringReference
 ) -> tuple[np.ndarray, str]:
     """Return reads until the alarm of each stream, LONGEST where there is none, and what was named most often."""
     lengths, leading = [], Counter[str]()

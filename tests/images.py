@@ -16,6 +16,7 @@ from cxr_core.calibration.sample import CalibrationSource, ScoredImages
 from cxr_core.datasets.table import MINED, ImageTable
 from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.labels import LABELS, NO_FINDING
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import Predictor, write_card
 from cxr_core.model.card import OperatingPoint, Threshold
 from cxr_core.model.folder import CARD, open_model, write_sums
@@ -128,7 +129,9 @@ def calibrated_copies(home: Path) -> None:
     """
     embedded = open_model("second-read-mini")
     scored = made_up_scores(rare=("Hernia", "Pneumonia"))
-    card = calibrate_card(embedded.card, scored, CalibrationSource("made-up images", "consecutive"), resamples=100)
+    card = calibrate_card(
+        embedded.card, scored, CalibrationSource("made-up images", "consecutive"), options=BootstrapOptions(100)
+    )
     for sampling in ("consecutive", "enriched"):
         folder = shutil.copytree(embedded.path, home / sampling)
         how = dataclasses.replace(card.calibration, sampling=sampling)

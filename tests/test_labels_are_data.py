@@ -99,7 +99,7 @@ def test_a_fifteenth_label_from_the_table_to_the_pages(workplace, pages, figures
 
     monkeypatch.setattr(keras.applications, "DenseNet121", small_backbone)
     data = ["--table", "mine.csv", "--images", "data/images", *TABLE]
-    assert main(["split", *data, "--validation-share", "0.8", "--out", "split.csv"]) == 0
+    assert main(["split", *data, "--validation-fraction", "0.8", "--out", "split.csv"]) == 0
     options = ["--init", "random", "--size", "64", "--epochs", "1", "--batch", "8", "--augment", "none"]
     assert main(["train", *data, "--split", "split.csv", *options, "--out", "models/fifteen"]) == 0
     card = read_card(Path("models/fifteen/card.json"))

@@ -17,6 +17,7 @@ from ..datasets.table import ImageTable
 from ..errors import InputRefused, TrainingRefused
 from ..estimate import Estimate
 from ..metrics import BOOTSTRAP_MIN_PATIENTS, BootstrapOptions, auc_per_class, count_cases, mean_auc
+from ..metrics.bootstrap import DEFAULTS
 from ..model import ModelFolder, class_maps, open_model
 from ..model.calibration import Calibration, discrimination_not_shown
 from ..model.card import MetricTable, ModelCard
@@ -119,8 +120,7 @@ def calibrate_card(
     scored: ScoredImages,
     source: CalibrationSource,
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    options: BootstrapOptions = DEFAULTS,
     report: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> ModelCard:
     """Return a card with curves, operating points and map anchors that were fitted on the images given.
@@ -135,7 +135,7 @@ def calibrate_card(
         card: of the weights that scored the images.
         scored: images of patients that the model was not trained on; labels in the card's order.
         source: where they come from.
-        resamples, seed: of the intervals; the seed also assigns the folds.
+        options: of the intervals; the seed also assigns the folds.
         report: called with the name of what is being fitted, how much of it is done, and how much there is.
     """
     sample = CalibrationSet.of(scored)
@@ -143,8 +143,7 @@ def calibrate_card(
         sample,
         source,
         card.weights_sha256,
-        resamples=resamples,
-        seed=seed,
+        options=options,
         report=lambda done, total: report("curves", done, total),
     )
     reasons = {label: discrimination_not_shown(curve) for label, curve in curves.per_label.items()}
@@ -153,8 +152,7 @@ def calibrate_card(
         sample,
         f"{source.images} ({', '.join(sample.sources)})",
         not_shown=not_shown,
-        resamples=resamples,
-        seed=seed,
+        options=options,
         report=lambda done, total: report("operating points", done, total),
     )
     return replace(
@@ -221,7 +219,7 @@ def recalibrate(
     scored = score_with_engine(folder, open_engine(folder, "openvino"), images, report=report)
     if not len(scored.images):
         raise TrainingRefused("No image of the table could be read: nothing to calibrate on.")
-    card = calibrate_card(folder.card, scored, source, seed=seed, report=report)
+    card = calibrate_card(folder.card, scored, source, options=BootstrapOptions(RESAMPLES, seed), report=report)
     keep_card(folder, card)
     return Recalibrated(card, len(images) - len(scored.images))
 

@@ -27,7 +27,7 @@ from ..metrics import (
     platt_replicates,
     recalibration,
 )
-from ..metrics.bootstrap import MAX_UNDEFINED
+from ..metrics.bootstrap import DEFAULTS, MAX_UNDEFINED
 from ..model.calibration import Bin, Calibration, Curve, GroupAgreement, HeldOut
 from .operating_points import FOLDS, HELD_OUT
 from .sample import CalibrationSet, CalibrationSource
@@ -37,7 +37,6 @@ __all__ = ["ISOTONIC_PATIENTS", "fit_calibration"]
 ISOTONIC_PATIENTS = 500
 """An isotonic curve is tried with this many positive patients or more: with fewer its steps are noise."""
 
-LEVEL = 0.95
 RULE = (
     f"Platt scaling; with {ISOTONIC_PATIENTS} positive patients or more an isotonic curve instead, where its "
     "log loss on the held-out patients is lower"
@@ -56,8 +55,7 @@ def fit_calibration(
     source: CalibrationSource,
     weights_sha256: str,
     *,
-    resamples: int = 2000,
-    seed: int = 0,
+    options: BootstrapOptions = DEFAULTS,
     report: Callable[[int, int], None] = lambda done, labels: None,
 ) -> Calibration:
     """Fit a curve for every label with enough positive and negative patients.
@@ -66,13 +64,13 @@ def fit_calibration(
         sample: of patients that the model was not trained on.
         source: where they come from.
         weights_sha256: of the weights that made the logits.
-        resamples, seed: of the intervals and of the folds.
+        options: of the intervals; the seed also assigns the folds.
         report: called with the labels done and their number.
     """
     curves = {}
     for c, label in enumerate(sample.labels):
         report(c, len(sample.labels))
-        curves[label] = _curve(sample, c, resamples, seed)
+        curves[label] = _curve(sample, c, options)
     report(len(sample.labels), len(sample.labels))
     return Calibration(
         weights_sha256=weights_sha256,
@@ -84,20 +82,20 @@ def fit_calibration(
         number_of_patients=len(np.unique(sample.patients)),
         split=source.split,
         split_sha256=source.split_sha256,
-        interval=f"{LEVEL:.0%}".replace("%", " %") + f", percentiles of {resamples} bootstrap resamples of patients",
+        interval=f"{options.level:.0%}".replace("%", " %")
+        + f", percentiles of {options.resamples} bootstrap resamples of patients",
         held_out=HELD_OUT,
         rule=RULE,
         per_label=curves,
     )
 
 
-def _curve(sample: CalibrationSet, c: int, resamples: int, seed: int) -> Curve:
+def _curve(sample: CalibrationSet, c: int, options: BootstrapOptions) -> Curve:
     positive, logits, patients = sample.positive[:, c], sample.logits[:, c], sample.patients
     counts = sample.counts(c)
     reason = sample.why_not_fitted(c)
     if counts is None:
         return Curve(None, reason=reason)
-    options = BootstrapOptions(resamples, seed)
     auc = _without_counts(auc_with_interval(positive, sample.scores[:, c], patients, options))
     if reason is not None:
         return Curve(None, counts=counts, auc=auc, reason=reason)
@@ -105,7 +103,7 @@ def _curve(sample: CalibrationSet, c: int, resamples: int, seed: int) -> Curve:
     if line.slope is None or line.slope <= 0:
         reason = line.reason or "the score does not rise with the label on these images"
         return Curve(None, counts=counts, auc=auc, reason=reason)
-    fold = patient_folds(patients, FOLDS, seed, positive)
+    fold = patient_folds(patients, FOLDS, options.seed, positive)
     held = _crossfitted(_by_platt, positive, logits, fold)
     method: Literal["platt", "isotonic"] = "platt"
     if counts.positive_patients >= ISOTONIC_PATIENTS:
@@ -176,7 +174,7 @@ def _platt_edges(
     finite = np.isfinite(slopes)
     if np.mean(~finite) > MAX_UNDEFINED:
         return None
-    return knots, *_percentiles(slopes[finite] * knots[:, None] + intercepts[finite])
+    return knots, *_percentiles(slopes[finite] * knots[:, None] + intercepts[finite], options.level)
 
 
 def _isotonic_edges(
@@ -184,14 +182,14 @@ def _isotonic_edges(
 ) -> tuple[Floats, Floats, Floats]:
     knots = np.unique(isotonic(positive, logits).logits.round(_DECIMALS))
     curves = isotonic_replicates(positive, logits, patients, knots, options)
-    low, high = _percentiles(logit(np.clip(curves, *_bounds(len(positive)))))
+    low, high = _percentiles(logit(np.clip(curves, *_bounds(len(positive)))), options.level)
     # the bootstrap of steps is crude: the interval always contains the curve
     value = np.array(_rising(logit(_by_isotonic(positive, logits, knots))))
     return knots, np.minimum(low, value), np.maximum(high, value)
 
 
-def _percentiles(curves: Floats) -> tuple[Floats, Floats]:
-    low, high = np.quantile(curves, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+def _percentiles(curves: Floats, level: float) -> tuple[Floats, Floats]:
+    low, high = np.quantile(curves, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return low, high
 
 

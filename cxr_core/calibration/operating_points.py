@@ -28,6 +28,7 @@ from ..metrics import (
     threshold_at_specificity,
     youden_threshold,
 )
+from ..metrics.bootstrap import DEFAULTS
 from ..model.card import OperatingPoint, Threshold
 from ..model.findings import MIN_PATIENTS
 from .sample import CalibrationSet
@@ -143,8 +144,7 @@ def operating_points(
     images: str,
     *,
     not_shown: Mapping[str, str] = MappingProxyType({}),
-    resamples: int = 2000,
-    seed: int = 0,
+    options: BootstrapOptions = DEFAULTS,
     report: Callable[[int, int], None] = lambda done, rules: None,
 ) -> dict[str, OperatingPoint]:
     """Return every operating point for which there are enough patients, the default first.
@@ -156,10 +156,10 @@ def operating_points(
         sample: of patients that the model was not trained on.
         images: their description.
         not_shown: label to the reason why its discrimination was not shown.
-        resamples, seed: of the intervals and of the folds.
+        options: of the intervals; the seed also assigns the folds.
         report: called with the rules done and their number.
     """
-    points, options = {}, BootstrapOptions(resamples, seed)
+    points = {}
     for done, rule in enumerate(RULES):
         report(done, len(RULES))
         reasons = {

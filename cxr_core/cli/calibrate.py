@@ -10,13 +10,13 @@ import typer
 from ..access import acting_user, audit
 from ..calibration.card_calibration import recalibrate
 from ..calibration.sample import CalibrationSource
-from ..errors import TrainingRefused, WrongArguments
+from ..errors import WrongArguments
 from ..labels import display_name
 from ..model.calibration import Sampling
 from ..model.formatting import describe_calibration, describe_curve
 from ..model.rate_formatting import describe_operating_point
 from .progress import ProgressBar
-from .tables import Columns, Labels, MapLabel, Tables, embedded_or_file, read_tables
+from .tables import Columns, HeldOutSplit, Labels, MapLabel, Tables, held_out_images, read_tables
 
 __all__ = ["calibrate", "check_sampling"]
 
@@ -36,13 +36,7 @@ def calibrate(
     columns: Columns = None,
     labels: Labels = None,
     map_label: MapLabel = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="embedded|FILE|none",
-            help="Split whose validation patients are used; none uses every image, of patients new to the model.",
-        ),
-    ] = "embedded",
+    split: HeldOutSplit = "embedded",
     sampling: Annotated[
         str,
         typer.Option(
@@ -62,15 +56,12 @@ def calibrate(
     """
     if (problem := audit.problem()) is not None:
         raise problem
-    rows, checked = read_tables(images, table, columns, map_label, labels), check_sampling(sampling)
-    if split == "none":
+    checked = check_sampling(sampling)
+    rows, chosen = held_out_images(read_tables(images, table, columns, map_label, labels), split)
+    if chosen is None:
         source = CalibrationSource("images of patients new to the model", checked)
     else:
-        patient_split = embedded_or_file(split)
-        rows = rows.select(patient_split.subset_of(rows.patients) == "validation")
-        source = CalibrationSource("images of validation patients", checked, patient_split.name, patient_split.sha256)
-        if not len(rows):
-            raise TrainingRefused(f"Split {patient_split.name}: no image of the table is of a validation patient.")
+        source = CalibrationSource("images of validation patients", checked, chosen.name, chosen.sha256)
     with _Stages() as stages:
         result = recalibrate(model, rows, source, seed=seed, report=stages.report)
     card = result.card

@@ -53,7 +53,7 @@ def split(
     folds: Annotated[
         int | None, typer.Option(min=2, help="Number of folds for cross-validation; each patient is validation in one.")
     ] = None,
-    validation_share: Annotated[
+    validation_fraction: Annotated[
         float | None,
         typer.Option(
             min=0.0,
@@ -76,7 +76,7 @@ def split(
         raise WrongArguments("--official has its own test subset, and one split: leave out --folds and --test-table.")
     rows = tables.read_tables(images, table, columns, map_label, labels)
     if is_official:
-        validation = tables.OFFICIAL_VALIDATION if validation_share is None else validation_share
+        validation = tables.OFFICIAL_VALIDATION if validation_fraction is None else validation_fraction
         results = {out: tables.read_official_split(rows, lists or table[0].parent, validation, seed)}
     else:
         test = np.array([], dtype=np.int64)
@@ -86,8 +86,8 @@ def split(
             splits = make_folds(rows.patients, rows.positive, test, folds, seed=seed)
             results = {out.with_name(f"{out.stem}-{n}-of-{folds}{out.suffix}"): s for n, s in enumerate(splits, 1)}
         else:
-            validation = VALIDATION if validation_share is None else validation_share
-            results = {out: make_split(rows.patients, rows.positive, test, validation_share=validation, seed=seed)}
+            validation = VALIDATION if validation_fraction is None else validation_fraction
+            results = {out: make_split(rows.patients, rows.positive, test, validation_fraction=validation, seed=seed)}
     for path, result in results.items():
         write(path, result.text().encode())
         if len(results) > 1:

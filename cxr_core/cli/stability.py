@@ -25,7 +25,7 @@ from ..model.stability import (
     format_rate,
 )
 from .progress import ProgressBar
-from .tables import Columns, Labels, MapLabel, Tables, embedded_or_file, read_tables
+from .tables import Columns, HeldOutSplit, Labels, MapLabel, Tables, held_out_images, read_tables
 
 __all__ = ["format_stability", "stability"]
 
@@ -37,13 +37,7 @@ def stability(
     columns: Columns = None,
     labels: Labels = None,
     map_label: MapLabel = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="embedded|FILE|none",
-            help="Its validation patients are taken; with none every image of the table, of patients new to the model.",
-        ),
-    ] = "embedded",
+    split: HeldOutSplit = "embedded",
     sample: Annotated[int, typer.Option(min=1, metavar="N", help="Images that are drawn at random.")] = 600,
     seed: Annotated[int, typer.Option(help="Random seed of sample and resamples.")] = 0,
 ) -> None:
@@ -56,12 +50,7 @@ def stability(
     """
     if (problem := audit.problem()) is not None:
         raise problem
-    rows, chosen, kind = read_tables(images, table, columns, map_label, labels), None, "images"
-    if split != "none":
-        chosen, kind = embedded_or_file(split), "images of validation patients"
-        rows = rows.select(chosen.subset_of(rows.patients) == "validation")
-        if not len(rows):
-            raise WrongArguments(f"Split {chosen.name}: no image of the table is of a validation patient.")
+    rows, chosen = held_out_images(read_tables(images, table, columns, map_label, labels), split)
     drawn = sample_images(rows, sample, seed)
     predictor = shared_predictor(model, throughput=True)
     with ProgressBar("Reading images under small changes", len(drawn)) as progress:
@@ -72,7 +61,7 @@ def stability(
         predictor.card,
         drawn,
         scored,
-        description=kind,
+        description="images" if chosen is None else "images of validation patients",
         sampling=f"{len(drawn):,} drawn at random from {len(rows):,}" if len(drawn) < len(rows) else "all",
         split=chosen,
         options=BootstrapOptions(seed=seed),

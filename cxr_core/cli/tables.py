@@ -17,6 +17,7 @@ from ..labels import parse_labels
 __all__ = [
     "OFFICIAL_VALIDATION",
     "Columns",
+    "HeldOutSplit",
     "Labels",
     "Lists",
     "MapLabel",
@@ -26,6 +27,7 @@ __all__ = [
     "choose_split",
     "column_maps",
     "embedded_or_file",
+    "held_out_images",
     "read_official_split",
     "read_tables",
     "read_test_sets",
@@ -63,6 +65,13 @@ Lists = Annotated[
     typer.Option(
         metavar="DIR",
         help="Folder of NIH's train_val_list.txt and test_list.txt, or both gzipped; default: the table's.",
+    ),
+]
+HeldOutSplit = Annotated[
+    str,
+    typer.Option(
+        metavar="embedded|FILE|none",
+        help="Split whose validation patients are used; none uses every image, of patients new to the model.",
     ),
 ]
 TestImages = Annotated[
@@ -124,12 +133,12 @@ def read_test_sets(images: Sequence[Path] | None, tables: Sequence[Path] | None)
 
 
 def read_official_split(
-    images: ImageTable, lists: Path, validation_share: float = OFFICIAL_VALIDATION, seed: int = 0
+    images: ImageTable, lists: Path, validation_fraction: float = OFFICIAL_VALIDATION, seed: int = 0
 ) -> Split:
     """Return NIH's own split of the images, by the lists of a folder."""
     names = [read_names(_list_file(lists, name)) for name in ("train_val_list.txt", "test_list.txt")]
     return official_split(
-        images.names, images.patients, images.positive, *names, validation_share=validation_share, seed=seed
+        images.names, images.patients, images.positive, *names, validation_fraction=validation_fraction, seed=seed
     )
 
 
@@ -141,6 +150,21 @@ def choose_split(name: str, images: ImageTable, lists: Path) -> Split:
 def embedded_or_file(name: str) -> Split:
     """Return the split that ``--split embedded|FILE`` means."""
     return read_split(EMBEDDED_SPLIT if name == "embedded" else Path(name))
+
+
+def held_out_images(images: ImageTable, split: str) -> tuple[ImageTable, Split | None]:
+    """Return the images that a model was not trained on, by :data:`HeldOutSplit`, and the split, None without one.
+
+    Raises:
+        WrongArguments: the split has no validation patient among them.
+    """
+    if split == "none":
+        return images, None
+    chosen = embedded_or_file(split)
+    validation = images.select(chosen.subset_of(images.patients) == "validation")
+    if not len(validation):
+        raise WrongArguments(f"Split {chosen.name}: no image of the table is of a validation patient.")
+    return validation, chosen
 
 
 def _list_file(folder: Path, name: str) -> Path:

@@ -127,7 +127,7 @@ def make_split(
     labels: np.ndarray,
     test_patients: np.ndarray,
     *,
-    validation_share: float = 0.3,
+    validation_fraction: float = 0.3,
     seed: int = 0,
     name: str = "nih_split",
 ) -> Split:
@@ -137,26 +137,26 @@ def make_split(
         patients: (n,) patient of each image.
         labels: (n, labels) bool, positive labels of each image.
         test_patients: patients that are test.
-        validation_share: proportion of the other patients that validate.
+        validation_fraction: proportion of the other patients that validate.
         seed: orders the patients before they are assigned.
         name: of the split.
     """
     ids, has = _labels_of_patients(patients, labels)
     test = {_patient(p) for p in test_patients.tolist()}
     free = np.array([p not in test for p in ids], dtype=bool)
-    assigned = _assign(has, free, {"train": 1 - validation_share, "validation": validation_share}, seed)
+    assigned = _assign(has, free, {"train": 1 - validation_fraction, "validation": validation_fraction}, seed)
     return _split(name, dict.fromkeys(test, "test") | {ids[row]: subset for row, subset in assigned.items()})
 
 
 def extend_split(
-    split: Split, patients: np.ndarray, labels: np.ndarray, *, validation_share: float, seed: int = 0
+    split: Split, patients: np.ndarray, labels: np.ndarray, *, validation_fraction: float, seed: int = 0
 ) -> Split:
     """Assign the patients that a split does not list to train and validation; no patient of the split moves.
 
     Args:
         split: to be extended.
         patients, labels: of all images, those of patients in the split too: they are left out.
-        validation_share: proportion of the new patients that validate; 0 has them all train.
+        validation_fraction: proportion of the new patients that validate; 0 has them all train.
         seed: orders the new patients before they are assigned.
 
     Returns:
@@ -164,7 +164,7 @@ def extend_split(
     """
     new = np.array([_patient(p) not in split.subsets for p in patients.tolist()], dtype=bool)
     ids, has = _labels_of_patients(patients[new], labels[new])
-    wanted = {"train": 1 - validation_share, "validation": validation_share}
+    wanted = {"train": 1 - validation_fraction, "validation": validation_fraction}
     assigned = _assign(has, np.ones(len(ids), dtype=bool), wanted, seed)
     return _split(split.name, {**split.subsets, **{ids[row]: subset for row, subset in assigned.items()}})
 
@@ -201,7 +201,7 @@ def official_split(
     train_names: Sequence[str],
     test_names: Sequence[str],
     *,
-    validation_share: float = 0.1,
+    validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> Split:
     """Return NIH's own split, by patient; validation is taken from its train list, stratified.
@@ -210,7 +210,7 @@ def official_split(
 
     Args:
         names: (n,) image name of each image.
-        patients, labels, validation_share, seed: as in :func:`make_split`.
+        patients, labels, validation_fraction, seed: as in :func:`make_split`.
         train_names, test_names: the lists.
 
     Raises:
@@ -228,7 +228,7 @@ def official_split(
         patients,
         labels,
         np.unique(patients[tests]),
-        validation_share=validation_share,
+        validation_fraction=validation_fraction,
         seed=seed,
         name="nih_official",
     )

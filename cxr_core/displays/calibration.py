@@ -20,7 +20,7 @@ from ..metrics import (
 )
 from ..metrics.cases import insufficient_cases
 from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
-from .display import RunView, estimate_columns, interval_bounds
+from .display import FIGURE_OPTIONS, RunView, estimate_columns, interval_bounds
 from .marks import Axis, Chart, Dots, Panel, Rule
 
 __all__ = ["NO_PROBABILITY", "CalibrationDisplay", "CrossValidatedCalibrationDisplay"]
@@ -49,12 +49,13 @@ class CalibrationDisplay:
     basis: str = ""
 
     @classmethod
-    def of(cls, outcome: Outcome, notes: tuple[str, ...] = (), resamples: int = 500) -> CalibrationDisplay:
+    def of(
+        cls, outcome: Outcome, notes: tuple[str, ...] = (), options: BootstrapOptions = FIGURE_OPTIONS
+    ) -> CalibrationDisplay:
         """Compute the curve of a label from the run's probabilities."""
         if outcome.probabilities is None:
             return cls(outcome.label, (), (), NO_PROBABILITY, notes)
         arrays = (outcome.truth, outcome.probabilities, outcome.patients)
-        options = BootstrapOptions(resamples)
         bins = calibration_curve(*arrays, options=options)
         reason = insufficient_cases(count_cases(outcome.truth, outcome.patients), options.min_patients)
         images = tuple(0 if b.observed.counts is None else b.observed.counts.images for b in bins)
@@ -63,7 +64,7 @@ class CalibrationDisplay:
     @classmethod
     def of_run(cls, run: RunView, label: str) -> CalibrationDisplay:
         """Return the curve of a label of a run."""
-        display = cls.of(run.outcomes[label], run.notes, run.resamples)
+        display = cls.of(run.outcomes[label], run.notes, run.options)
         return replace(display, basis=IN_SAMPLE if run.summary.in_sample else "")
 
     def table(self) -> pd.DataFrame:

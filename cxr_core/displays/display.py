@@ -15,11 +15,12 @@ from ..evaluation import RunSummary
 from ..evaluation.catalogue import Entry
 from ..evaluation.outcomes import Outcome, outcomes_of
 from ..formatting import format_counts, format_estimate
-from ..metrics import Estimate
+from ..metrics import BootstrapOptions, Estimate
 from ..store import Predictions
 from .marks import BLUE, Axis, Chart, Dots, Panel, Rule, Symbol
 
 __all__ = [
+    "FIGURE_OPTIONS",
     "Display",
     "RunView",
     "display_of",
@@ -32,6 +33,9 @@ __all__ = [
     "table_cell",
     "table_counts",
 ]
+
+FIGURE_OPTIONS = BootstrapOptions(resamples=500)
+"""Of the intervals of a figure: fewer resamples than those of the numbers, since a figure is drawn while one waits."""
 
 
 class Display(Protocol):
@@ -52,18 +56,18 @@ class RunView:
         predictions: of the run.
         summary: its numbers against one reference standard.
         outcomes: truth and scores of each label in the reference standard, any finding last.
-        resamples: patient resamples of the bootstrap intervals of figures.
+        options: of the intervals of figures.
     """
 
     predictions: Predictions
     summary: RunSummary
     outcomes: dict[str, Outcome]
-    resamples: int = 500
+    options: BootstrapOptions = FIGURE_OPTIONS
 
     @classmethod
-    def of(cls, predictions: Predictions, summary: RunSummary, resamples: int = 500) -> RunView:
+    def of(cls, predictions: Predictions, summary: RunSummary, options: BootstrapOptions = FIGURE_OPTIONS) -> RunView:
         """Return the view of a run for the reference standard of its summary."""
-        return cls(predictions, summary, outcomes_of(predictions, summary.reference), resamples)
+        return cls(predictions, summary, outcomes_of(predictions, summary.reference), options)
 
     @property
     def notes(self) -> tuple[str, ...]:

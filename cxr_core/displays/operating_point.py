@@ -21,7 +21,7 @@ from ..metrics import (
     predictive_values_at_prevalence,
 )
 from .calibration import NO_PROBABILITY
-from .display import RunView, estimate_columns, interval_bounds
+from .display import FIGURE_OPTIONS, RunView, estimate_columns, interval_bounds
 from .marks import BLUE, GREY, Axis, Cells, Chart, Line, Panel, Rule
 
 __all__ = [
@@ -53,7 +53,7 @@ class OperatingDisplay:
         threshold: float,
         prevalence: float | None = None,
         notes: tuple[str, ...] = (),
-        resamples: int = 500,
+        options: BootstrapOptions = FIGURE_OPTIONS,
     ) -> OperatingDisplay:
         """Compute the matrix.
 
@@ -62,9 +62,9 @@ class OperatingDisplay:
             threshold: on the scale of the score.
             prevalence: assumed, in (0, 1); or None.
             notes: what must accompany the numbers.
-            resamples: of patients; few, since this is computed each time the slider moves.
+            options: of the intervals; few resamples, since this is computed each time the slider moves.
         """
-        point = at_threshold(outcome.truth, outcome.scores, threshold, outcome.patients, BootstrapOptions(resamples))
+        point = at_threshold(outcome.truth, outcome.scores, threshold, outcome.patients, options)
         elsewhere = None if prevalence is None else predictive_values_at_prevalence(point, prevalence)
         return cls(outcome.label, point, elsewhere, notes)
 
@@ -151,20 +151,21 @@ class NetBenefitDisplay:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, outcome: Outcome, notes: tuple[str, ...] = (), resamples: int = 500) -> NetBenefitDisplay:
+    def of(
+        cls, outcome: Outcome, notes: tuple[str, ...] = (), options: BootstrapOptions = FIGURE_OPTIONS
+    ) -> NetBenefitDisplay:
         """Compute net benefit at 40 thresholds up to four times the prevalence."""
         if outcome.probabilities is None:
             return cls(outcome.label, None, NO_PROBABILITY, notes)
         top = float(np.clip(4 * outcome.truth.mean(), 0.02, 0.95)) if len(outcome.truth) else 0.5
         thresholds = np.linspace(top / 40, top, 40)
-        options = BootstrapOptions(resamples)
         curve = decision_curve(outcome.truth, outcome.probabilities, outcome.patients, thresholds, options)
         return cls(outcome.label, curve, (curve.model[0].reason or "") if curve.model[0].value is None else "", notes)
 
     @classmethod
     def of_run(cls, run: RunView, label: str) -> NetBenefitDisplay:
         """Return the curve of a label of a run."""
-        return cls.of(run.outcomes[label], run.notes, run.resamples)
+        return cls.of(run.outcomes[label], run.notes, run.options)
 
     def table(self) -> pd.DataFrame:
         """Return one row per threshold."""

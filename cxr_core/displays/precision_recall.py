@@ -22,6 +22,7 @@ from .marks import Axis, Chart, Line, Panel, Rule
 
 __all__ = ["PrecisionRecallDisplay"]
 
+_OPTIONS = BootstrapOptions(resamples=1000)
 _MAX_POINTS = 600
 """Points drawn of a longer curve; the table has all of them."""
 
@@ -45,14 +46,14 @@ class PrecisionRecallDisplay:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, outcome: Outcome, notes: tuple[str, ...] = (), resamples: int = 1000) -> PrecisionRecallDisplay:
+    def of(
+        cls, outcome: Outcome, notes: tuple[str, ...] = (), options: BootstrapOptions = _OPTIONS
+    ) -> PrecisionRecallDisplay:
         """Compute the curve of a label."""
         return cls(
             outcome.label,
             precision_recall_curve(outcome.truth, outcome.scores),
-            average_precision_with_interval(
-                outcome.truth, outcome.scores, outcome.patients, BootstrapOptions(resamples)
-            ),
+            average_precision_with_interval(outcome.truth, outcome.scores, outcome.patients, options),
             float(outcome.truth.mean()) if len(outcome.truth) else None,
             notes,
         )

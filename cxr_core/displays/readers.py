@@ -17,6 +17,8 @@ from .marks import Axis, Cells, Chart, Panel
 
 __all__ = ["MODEL", "AgreementDisplay", "ReadersDisplay"]
 
+_OPTIONS = BootstrapOptions(resamples=1000)
+
 MODEL = "model"
 
 
@@ -46,7 +48,7 @@ class ReadersDisplay:
         patients: NDArray[np.intp],
         model: tuple[Estimate, Estimate] | None = None,
         notes: tuple[str, ...] = (),
-        resamples: int = 1000,
+        options: BootstrapOptions = _OPTIONS,
     ) -> ReadersDisplay:
         """Compute the points.
 
@@ -57,9 +59,9 @@ class ReadersDisplay:
             patients: (n,) numbers of the patients.
             model: sensitivity and specificity at the operating point, or None.
             notes: what must accompany the numbers.
-            resamples: of patients.
+            options: of the intervals.
         """
-        points = reader_points(answers, patients, BootstrapOptions(resamples))
+        points = reader_points(answers, patients, options)
         return cls(label, tuple(zip(readers.tolist(), points, strict=True)), model, notes)
 
     @classmethod
@@ -71,12 +73,10 @@ class ReadersDisplay:
         column = [*run.predictions.labels.tolist(), ANY_FINDING].index(label)
         model, threshold = None, run.thresholds.get(label)
         if threshold is not None:
-            point = at_threshold(
-                outcome.truth, outcome.scores, threshold, outcome.patients, BootstrapOptions(run.resamples)
-            )
+            point = at_threshold(outcome.truth, outcome.scores, threshold, outcome.patients, run.options)
             model = point.sensitivity, point.specificity
         names, of_label = run.predictions.readers.readers, answers[outcome.rows][:, :, column]
-        return cls.of(label, names, of_label, outcome.patients, model, run.notes, run.resamples)
+        return cls.of(label, names, of_label, outcome.patients, model, run.notes, run.options)
 
     def rows(self) -> list[tuple[str, Estimate, Estimate]]:
         """Return name, sensitivity and specificity of each reader, the model last."""
@@ -159,12 +159,12 @@ class AgreementDisplay:
         answers: NDArray[np.bool_],
         threshold: float | None,
         notes: tuple[str, ...] = (),
-        resamples: int = 1000,
+        options: BootstrapOptions = _OPTIONS,
     ) -> AgreementDisplay:
         """Compute all kappas; ``answers`` are (n, r) of the images of ``outcome``, ``threshold`` is of the score."""
         model = None if threshold is None else outcome.scores >= threshold
         names = (*readers.tolist(), *(() if model is None else (MODEL,)))
-        agreement = reader_agreement(answers, outcome.patients, model, BootstrapOptions(resamples))
+        agreement = reader_agreement(answers, outcome.patients, model, options)
         return cls(outcome.label, names, agreement, notes)
 
     def table(self) -> pd.DataFrame:

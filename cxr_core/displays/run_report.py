@@ -9,12 +9,16 @@ from ..evaluation import RunSummary
 from ..evaluation.catalogue import Entry, entries
 from ..evaluation.summary import Row
 from ..labels import NOTICE
+from ..metrics import BootstrapOptions
 from ..store import Predictions
 from .display import RunView, display_of
 from .marks import Chart, small_multiples
 from .matplotlib_charts import as_svg
 
 __all__ = ["run_report"]
+
+# of some fifty figures in one file
+_OPTIONS = BootstrapOptions(resamples=200)
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #16191d; background: #fff; max-width: 60rem; margin: 2rem auto;
@@ -46,7 +50,7 @@ def run_report(predictions: Predictions, summary: RunSummary) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="notice">{escape(NOTICE)}</p>',
         _table([], list(facts.items())),
-        *_sections(RunView.of(predictions, summary, resamples=200)),
+        *_sections(RunView.of(predictions, summary, _OPTIONS)),
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'

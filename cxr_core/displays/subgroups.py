@@ -13,7 +13,7 @@ from ..formatting import format_estimate
 from ..labels import display_name
 from ..metrics import BootstrapOptions, Estimate, SubgroupRow, age_bands, subgroups
 from ..store import Predictions
-from .display import RunView, estimate_columns, estimate_dots, hover_text
+from .display import FIGURE_OPTIONS, RunView, estimate_columns, estimate_dots, hover_text
 from .marks import BLUE, ORANGE, Axis, Chart, Panel, Rule
 
 __all__ = ["SubgroupDisplay"]
@@ -47,7 +47,7 @@ class SubgroupDisplay:
         threshold: float,
         crossings: int = 2,
         notes: tuple[str, ...] = (),
-        resamples: int = 500,
+        options: BootstrapOptions = FIGURE_OPTIONS,
     ) -> SubgroupDisplay:
         """Compute the subgroups of a label of a run."""
         groups = {
@@ -55,9 +55,7 @@ class SubgroupDisplay:
             "age": age_bands(predictions.ages[outcome.rows]),
             "view": predictions.views[outcome.rows],
         }
-        rows = subgroups(
-            outcome.truth, outcome.scores, threshold, outcome.patients, groups, crossings, BootstrapOptions(resamples)
-        )
+        rows = subgroups(outcome.truth, outcome.scores, threshold, outcome.patients, groups, crossings, options)
         return cls(outcome.label, float(threshold), tuple(rows), notes)
 
     @classmethod
@@ -76,7 +74,7 @@ class SubgroupDisplay:
                 "Threshold: the model has no operating point for this label, so the 90th percentile of the negative "
                 "images is used (false positive rate 10 %). Compare the subgroups with one another only."
             )
-        display = cls.of(outcome, run.predictions, threshold, notes=run.notes, resamples=run.resamples)
+        display = cls.of(outcome, run.predictions, threshold, notes=run.notes, options=run.options)
         return replace(display, threshold_source=source)
 
     def table(self) -> pd.DataFrame:

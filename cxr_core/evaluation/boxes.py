@@ -152,7 +152,7 @@ def average_evaluations(
     ]
 
 
-def box_numbers(localisation: Localisation, resamples: int) -> dict[str, BoxNumbers]:
+def box_numbers(localisation: Localisation, options: BootstrapOptions) -> dict[str, BoxNumbers]:
     """Return the localisation metrics of each label with boxes and, if there are several, of :data:`ALL_BOXES`.
 
     Boxes that are compared with the maps of several labels are not put together, since each would count several times.
@@ -163,7 +163,6 @@ def box_numbers(localisation: Localisation, resamples: int) -> dict[str, BoxNumb
     rows_of = {name: np.flatnonzero(localisation.labels == name) for name in names}
     if len(names) > 1 and (localisation.source not in SOURCES or SOURCES[localisation.source].same_label):
         rows_of[ALL_BOXES] = np.arange(len(localisation))
-    options = BootstrapOptions(resamples)
     results = {name: _label_localisation(localisation, rows, options) for name, rows in rows_of.items()}
     adjusted = _adjusted({name: results[name] for name in names})
     return {name: _numbers(localisation, rows_of[name], adjusted.get(name, results[name]), options) for name in results}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import WrongArguments
-from ..metrics import default_resamples
+from ..metrics import BootstrapOptions, default_resamples
 from ..model.card import ModelCard
 from ..model.localisation import LocalisationTable
 from ..store import StoredRun
@@ -48,7 +48,7 @@ def localisation_tables(card: ModelCard, runs: Sequence[StoredRun]) -> tuple[Loc
                 "such as evaluate ... --split embedded --part held-out."
             )
         source = SOURCES[rows.source]
-        numbers = box_numbers(rows, default_resamples(len(rows)))
+        numbers = box_numbers(rows, BootstrapOptions(default_resamples(len(rows))))
         tables.append(
             LocalisationTable(
                 weights_sha256=card.weights_sha256,

@@ -159,7 +159,7 @@ def summarise(
     record: RunRecord,
     predictions: Predictions,
     reference: str | None = None,
-    resamples: int | None = None,
+    options: BootstrapOptions | None = None,
     localisation: Localisation | None = None,
     report: Callable[[int, int], None] = lambda done, steps: None,
     card: ModelCard | None = None,
@@ -169,7 +169,7 @@ def summarise(
     Args:
         record, predictions: of the run.
         reference: one of the run's reference standards; the first by default.
-        resamples: patient resamples for intervals; by default :func:`.metrics.default_resamples` of the images.
+        options: of the intervals; by default :func:`.metrics.default_resamples` of the images.
         localisation: of the run, or None.
         report: called with the number of finished steps and of all steps.
         card: of the run's model, which says whether the run is in-sample; None where it is not installed.
@@ -178,10 +178,10 @@ def summarise(
         WrongArguments: the run does not have this reference standard.
     """
     reference = checked_reference(predictions, reference)
-    resamples = default_resamples(len(predictions)) if resamples is None else resamples
-    boxes = {} if localisation is None else box_numbers(localisation, resamples)
+    options = BootstrapOptions(default_resamples(len(predictions))) if options is None else options
+    boxes = {} if localisation is None else box_numbers(localisation, options)
     in_sample, held_out = is_in_sample(record, card), cross_validation(record, reference, card)
-    run = RunData(record, predictions, reference, boxes, BootstrapOptions(resamples), held_out)
+    run = RunData(record, predictions, reference, boxes, options, held_out)
     steps = sum(entry.steps(run) for entry in CATALOGUE)
     report(0, steps)
     numbers: list[Number] = []
@@ -193,7 +193,7 @@ def summarise(
             report(done, steps)
     notes = run_notes(record, in_sample)
     source = "" if localisation is None else localisation.source
-    return RunSummary(record, reference, tuple(numbers), boxes, resamples, notes, source, in_sample, held_out)
+    return RunSummary(record, reference, tuple(numbers), boxes, options.resamples, notes, source, in_sample, held_out)
 
 
 def run_notes(record: RunRecord, in_sample: bool) -> tuple[str, ...]:

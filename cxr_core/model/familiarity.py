@@ -16,14 +16,14 @@ import numpy as np
 from ..errors import ModelUnusable
 from ..files import whole_file
 
-__all__ = ["FAMILIARITY", "Reference", "fit_reference", "load_reference", "save_reference"]
+__all__ = ["FAMILIARITY", "FamiliarityReference", "fit_reference", "load_reference", "save_reference"]
 
 FAMILIARITY = "familiarity.npz"
 DIRECTIONS = 48
 
 
 @dataclass(frozen=True)
-class Reference:
+class FamiliarityReference:
     """Distribution of the training images' pooled features.
 
     Attributes:
@@ -49,7 +49,7 @@ class Reference:
         return np.sqrt(terms / (len(self.spread) + 1))
 
 
-def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
+def fit_reference(pooled: np.ndarray, weights_sha256: str) -> FamiliarityReference:
     """Return the distribution of (n, d) pooled features of training images, n > :data:`DIRECTIONS`."""
     mean = pooled.mean(axis=0, dtype=np.float64)
     centred = pooled - mean
@@ -57,7 +57,7 @@ def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
     count = min(DIRECTIONS, len(pooled) - 2)
     spread = singular[:count] / np.sqrt(len(pooled) - 1)
     remainder = float(np.sqrt((singular[count:] ** 2).sum() / (len(pooled) - 1)))
-    return Reference(
+    return FamiliarityReference(
         mean.astype(np.float32),
         directions[:count].T.astype(np.float32),
         np.maximum(spread, 1e-8).astype(np.float32),
@@ -66,17 +66,17 @@ def fit_reference(pooled: np.ndarray, weights_sha256: str) -> Reference:
     )
 
 
-def save_reference(reference: Reference, path: Path) -> None:
+def save_reference(reference: FamiliarityReference, path: Path) -> None:
     """Write ``familiarity.npz``; raises OSError."""
     with whole_file(path) as file:
         np.savez_compressed(file, **vars(reference))
 
 
-def load_reference(path: Path, weights_sha256: str) -> Reference:
+def load_reference(path: Path, weights_sha256: str) -> FamiliarityReference:
     """Read ``familiarity.npz``; raises ModelUnusable where it is broken or was made with other weights."""
     try:
         with np.load(path) as file:
-            reference = Reference(
+            reference = FamiliarityReference(
                 file["mean"],
                 file["directions"],
                 file["spread"],

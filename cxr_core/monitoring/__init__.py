@@ -5,7 +5,7 @@ from .alarms import Alarm, Contribution, Episode, Watch, watch
 from .clusters import Clusters, ClusterUnit, clustered_table, clusters_of
 from .periods import category_table, distribution_table, mix_table, period_table
 from .reads import check_reads, reads_of_run
-from .reference import Reference, reference_of, with_familiarity
+from .reference import MonitoringReference, reference_of, with_familiarity
 from .report import MonitoringReport, monitoring_report, validation_run
 from .stored import opinions_of_store, reads_of_store, times_by_group
 
@@ -16,8 +16,8 @@ __all__ = [
     "ConcordanceReport",
     "Contribution",
     "Episode",
+    "MonitoringReference",
     "MonitoringReport",
-    "Reference",
     "Watch",
     "category_table",
     "check_reads",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..metrics import ChangeOptions, detect_changes, first_of_patient
 from .reads import check_reads
-from .reference import Reference, series_of
+from .reference import MonitoringReference, series_of
 
 __all__ = ["Alarm", "Contribution", "Episode", "Watch", "factors_of", "watch"]
 
@@ -100,7 +100,7 @@ def _causes(alarm: Alarm) -> list[tuple[str, bool]]:
 
 
 def watch(
-    reads: pd.DataFrame, reference: Reference, options: ChangeOptions | None = None, period: float = 30.0
+    reads: pd.DataFrame, reference: MonitoringReference, options: ChangeOptions | None = None, period: float = 30.0
 ) -> Watch:
     """Return the statistic of a stream of reads, and its alarms.
 
@@ -131,7 +131,7 @@ def watch(
     return Watch(rows, level, tuple(alarms))
 
 
-def factors_of(reads: pd.DataFrame, reference: Reference, options: ChangeOptions) -> NDArray[np.float64]:
+def factors_of(reads: pd.DataFrame, reference: MonitoringReference, options: ChangeOptions) -> NDArray[np.float64]:
     """Return (n, 2 x series) logarithms of likelihood ratios, rise and fall of each series of the reference in turn."""
     numbers, events = series_of(reads)
     unknown = np.full(len(reads), np.nan)
@@ -146,6 +146,6 @@ def _time(time: pd.Timestamp) -> pd.Timestamp | None:
     return None if pd.isna(time) else time
 
 
-def _contributions(reference: Reference, parts: NDArray[np.float64]) -> tuple[Contribution, ...]:
+def _contributions(reference: MonitoringReference, parts: NDArray[np.float64]) -> tuple[Contribution, ...]:
     order = [int(chart) for chart in np.argsort(-parts)[:_MOST_NAMED] if parts[chart] >= _NAMED]
     return tuple(Contribution(reference.series[chart // 2], chart % 2 == 0, float(parts[chart])) for chart in order)

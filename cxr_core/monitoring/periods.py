@@ -17,7 +17,7 @@ from ..metrics import (
     stability_index,
 )
 from .reads import check_reads
-from .reference import MIN_PATIENTS, Reference, counts_of, series_of
+from .reference import MIN_PATIENTS, MonitoringReference, counts_of, series_of
 
 __all__ = ["MEAN", "MIN_PERIODS", "QUARTILES", "category_table", "distribution_table", "mix_table", "period_table"]
 
@@ -34,7 +34,9 @@ MEAN = "mean "
 """Before the name of a number, in the name of the series of its means."""
 
 
-def period_table(reads: pd.DataFrame, reference: Reference, by: Literal["day", "week"] = "week") -> pd.DataFrame:
+def period_table(
+    reads: pd.DataFrame, reference: MonitoringReference, by: Literal["day", "week"] = "week"
+) -> pd.DataFrame:
     """Return counts, proportions and means of each period with their control limits.
 
     Args:
@@ -225,7 +227,7 @@ def _read_rows(periods: pd.DatetimeIndex, counts: np.ndarray, by: str) -> list[t
     return rows
 
 
-def distribution_table(reads: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+def distribution_table(reads: pd.DataFrame, reference: MonitoringReference) -> pd.DataFrame:
     """Return each number of a period beside its distribution in the reference.
 
     Args:
@@ -248,7 +250,7 @@ def distribution_table(reads: pd.DataFrame, reference: Reference) -> pd.DataFram
     return pd.DataFrame(rows, columns=[*names, "median_of_reference"])
 
 
-def mix_table(reads: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+def mix_table(reads: pd.DataFrame, reference: MonitoringReference) -> pd.DataFrame:
     """Return views and sexes of a period beside those of the reference, by patient.
 
     Returns:

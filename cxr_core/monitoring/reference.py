@@ -17,7 +17,7 @@ from .reads import SCORE
 __all__ = [
     "MIN_PATIENTS",
     "UNFAMILIAR",
-    "Reference",
+    "MonitoringReference",
     "reference_of",
     "series_of",
     "with_familiarity",
@@ -32,7 +32,7 @@ UNFAMILIAR = "unfamiliar"
 
 
 @dataclass(frozen=True)
-class Reference:
+class MonitoringReference:
     """Distributions of all series that are watched.
 
     Attributes:
@@ -81,7 +81,7 @@ def series_of(reads: pd.DataFrame) -> tuple[dict[str, NDArray[np.float64]], dict
     return numbers, events
 
 
-def without_warnings(reference: Reference) -> Reference:
+def without_warnings(reference: MonitoringReference) -> MonitoringReference:
     """Return the reference without the proportion of warnings, where most of its images have one.
 
     Images of a public data set often have a warning that no image of a hospital has, such as that they are small.
@@ -93,7 +93,7 @@ def without_warnings(reference: Reference) -> Reference:
     return replace(reference, proportions=others)
 
 
-def with_familiarity(reference: Reference, familiarity: Familiarity | None) -> Reference:
+def with_familiarity(reference: MonitoringReference, familiarity: Familiarity | None) -> MonitoringReference:
     """Return the reference with the proportion of images unlike the training images, as the model's card has it.
 
     The card's limit is a percentile of the distances of validation images, whose patients are those of the proportion.
@@ -106,7 +106,7 @@ def with_familiarity(reference: Reference, familiarity: Familiarity | None) -> R
     return replace(reference, proportions={**reference.proportions, UNFAMILIAR: beyond})
 
 
-def reference_of(reads: pd.DataFrame, name: str) -> Reference:
+def reference_of(reads: pd.DataFrame, name: str) -> MonitoringReference:
     """Return the reference that a table of reads makes.
 
     Args:
@@ -114,7 +114,7 @@ def reference_of(reads: pd.DataFrame, name: str) -> Reference:
         name: what it is.
 
     Returns:
-        Reference. A series that is known for fewer than 30 patients is not in it, and is not watched.
+        What reads are compared with. A series that is known for fewer than 30 patients is not in it, and not watched.
     """
     patients = reads["patient"].to_numpy(dtype=np.str_)
     patients = np.where(patients == "", [f"\0{row}" for row in range(len(patients))], patients)
@@ -124,7 +124,7 @@ def reference_of(reads: pd.DataFrame, name: str) -> Reference:
 
     numbers, events = series_of(reads)
     first = reads[~pd.Series(patients, index=reads.index).duplicated()]
-    return Reference(
+    return MonitoringReference(
         name,
         len(set(patients.tolist())),
         {series: numeric_reference(values, patients) for series, values in numbers.items() if known(values)},

@@ -18,7 +18,7 @@ from .alarms import Watch, watch
 from .clusters import Clusters, clusters_of
 from .periods import category_table, distribution_table, mix_table, period_table
 from .reads import reads_of_run
-from .reference import Reference, reference_of, with_familiarity, without_warnings
+from .reference import MonitoringReference, reference_of, with_familiarity, without_warnings
 from .stored import reads_of_store
 
 __all__ = ["MonitoringReport", "monitoring_report", "validation_run"]
@@ -41,7 +41,7 @@ class MonitoringReport:
     """
 
     reads: pd.DataFrame
-    reference: Reference
+    reference: MonitoringReference
     periods: pd.DataFrame
     distributions: pd.DataFrame
     mixes: pd.DataFrame

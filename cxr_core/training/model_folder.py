@@ -17,6 +17,7 @@ from ..datasets.summary import summarise_images
 from ..datasets.table import ImageTable
 from ..files import file_sha256
 from ..imaging import Preparation
+from ..metrics import BootstrapOptions
 from ..model import ModelCard, open_model, write_card
 from ..model.card import Familiarity
 from ..model.familiarity import FAMILIARITY, fit_reference, save_reference
@@ -72,7 +73,7 @@ def write_model(
     card = calibrate_card(
         replace(card, metrics=tuple(metrics)),
         *_calibration_images(recipe, validation),
-        seed=recipe.plan.seed,
+        options=BootstrapOptions(seed=recipe.plan.seed),
         report=callbacks.scored,
     )
     write_card(card, folder / CARD)

@@ -13,6 +13,7 @@ from cxr_core.calibration.sample import CalibrationSource
 from cxr_core.datasets.batches import load_image
 from cxr_core.datasets.table import read_table
 from cxr_core.errors import TrainingRefused
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import class_maps, open_model
 from cxr_core.model.folder import CARD, FILES, SUMS, find_model
 from cxr_core.model.predictor import open_engine
@@ -65,7 +66,9 @@ def test_a_card_says_once_what_its_outputs_are_and_keeps_operating_points_of_oth
         "consecutive": "taken consecutively",
     }
     for sampling, words in texts.items():
-        card = calibrate_card(card, made_up_scores(60), CalibrationSource("images", sampling), resamples=20)
+        card = calibrate_card(
+            card, made_up_scores(60), CalibrationSource("images", sampling), options=BootstrapOptions(20)
+        )
         (limit,) = (limit for limit in card.limits if limit.startswith("Its outputs are"))
         assert words in limit
         assert card.operating_points["published"] == mine

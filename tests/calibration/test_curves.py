@@ -25,7 +25,7 @@ def sample(patients=250, labels=("Effusion",), **options):
 
 def test_the_card_keeps_the_bootstrap_interval_at_any_score():
     images = sample(400)
-    curve = fit_calibration(images, ORIGIN, "w", resamples=2000, seed=3).per_label["Effusion"]
+    curve = fit_calibration(images, ORIGIN, "w", options=BootstrapOptions(2000, 3)).per_label["Effusion"]
     slopes, intercepts = platt_replicates(
         images.positive[:, 0], images.logits[:, 0], images.patients, BootstrapOptions(2000, 3)
     )
@@ -61,7 +61,7 @@ def test_held_out_images_agree_and_calibrating_helps():
     images = sample(600)
     # a network that was trained with class weights: every score is far too high
     high = dataclasses.replace(images, logits=1.6 * images.logits + 3)
-    held = fit_calibration(high, ORIGIN, "w", resamples=300).per_label["Effusion"].held_out
+    held = fit_calibration(high, ORIGIN, "w", options=BootstrapOptions(300)).per_label["Effusion"].held_out
     assert held.slope.low < 1 < held.slope.high
     assert held.intercept.low < 0 < held.intercept.high
     assert held.in_the_large.low < 0 < held.in_the_large.high
@@ -91,7 +91,7 @@ def test_an_image_is_judged_by_a_curve_that_its_patient_had_no_part_in():
 def test_a_score_that_says_nothing_gets_no_flattery():
     images = sample(400)
     noise = dataclasses.replace(images, logits=np.random.default_rng(9).normal(size=images.logits.shape))
-    curve = fit_calibration(noise, ORIGIN, "w", resamples=100).per_label["Effusion"]
+    curve = fit_calibration(noise, ORIGIN, "w", options=BootstrapOptions(100)).per_label["Effusion"]
     if curve.method is None:
         assert "does not rise" in curve.reason
     else:
@@ -107,7 +107,7 @@ def test_the_card_keeps_the_auc_of_every_label_with_ten_patients_and_agreement_b
         sexes=np.where(images.patients < 4, "F", "M"),
         ages=np.full(len(images), 50.0),
     )
-    curve = fit_calibration(images, ORIGIN, "w", resamples=50).per_label["Effusion"]
+    curve = fit_calibration(images, ORIGIN, "w", options=BootstrapOptions(50)).per_label["Effusion"]
     assert curve.auc.value == pytest.approx(roc_auc_score(images.positive[:, 0], images.logits[:, 0]))
     assert 0.5 < curve.auc.low < curve.auc.value < curve.auc.high
     groups = curve.held_out.by_group
@@ -122,7 +122,7 @@ def test_the_card_keeps_the_auc_of_every_label_with_ten_patients_and_agreement_b
     assert groups["sex: F"].slope.reason.startswith("too few cases")
     few = images.select(images.patients < 60)
     assert few.counts(0).positive_patients < 30
-    rare = fit_calibration(few, ORIGIN, "w", resamples=50).per_label["Effusion"]
+    rare = fit_calibration(few, ORIGIN, "w", options=BootstrapOptions(50)).per_label["Effusion"]
     assert (rare.method, rare.auc.value is not None) == (None, True)
 
 
@@ -136,7 +136,7 @@ def test_a_score_that_falls_with_the_label_has_no_curve():
 def test_few_cases_and_unknown_labels_have_no_curve_and_say_why():
     scored = made_up_scores(100, labels=("Effusion", "Hernia", "Fracture"), rare=("Hernia",))
     images = CalibrationSet.of(dataclasses.replace(scored, images=scored.images.with_labels(("Effusion", "Hernia"))))
-    calibration = fit_calibration(images, ORIGIN, "weights", resamples=50)
+    calibration = fit_calibration(images, ORIGIN, "weights", options=BootstrapOptions(50))
     assert calibration.weights_sha256 == "weights"
     assert calibration.sampling == "enriched"
     assert calibration.number_of_images == 200
@@ -155,12 +155,12 @@ def test_an_isotonic_curve_needs_500_positive_patients_and_a_lower_log_loss(monk
     straight = sample(400)
     assert straight.counts(0).positive_patients > 100
     # the truth is a line: Platt is kept
-    assert fit_calibration(straight, ORIGIN, "w", resamples=20).per_label["Effusion"].method == "platt"
+    assert fit_calibration(straight, ORIGIN, "w", options=BootstrapOptions(20)).per_label["Effusion"].method == "platt"
     # the truth is a step, which no line follows
     rng = np.random.default_rng(0)
     steps = expit(np.where(straight.logits > -1, 1.5, -3.0))
     bent = dataclasses.replace(straight, positive=rng.random(straight.logits.shape) < steps)
-    curve = fit_calibration(bent, ORIGIN, "w", resamples=20).per_label["Effusion"]
+    curve = fit_calibration(bent, ORIGIN, "w", options=BootstrapOptions(20)).per_label["Effusion"]
     assert curve.method == "isotonic"
     fitted = isotonic(bent.positive[:, 0], bent.logits[:, 0])
     # no level stretch: a probability below that of the threshold is a score below the threshold
@@ -170,17 +170,19 @@ def test_an_isotonic_curve_needs_500_positive_patients_and_a_lower_log_loss(monk
         assert low <= value <= high
         assert expit(value) == pytest.approx(np.clip(fitted.predict(at), 0.5 / 800, 1 - 0.5 / 800), abs=1e-3)
     monkeypatch.undo()
-    assert fit_calibration(bent, ORIGIN, "w", resamples=20).per_label["Effusion"].method == "platt"
+    assert fit_calibration(bent, ORIGIN, "w", options=BootstrapOptions(20)).per_label["Effusion"].method == "platt"
 
 
 def test_the_same_seed_gives_the_same_card():
     images = sample(100, labels=LABELS[:2])
-    one, same, other = (fit_calibration(images, ORIGIN, "w", resamples=50, seed=s) for s in (0, 0, 1))
+    one, same, other = (fit_calibration(images, ORIGIN, "w", options=BootstrapOptions(50, s)) for s in (0, 0, 1))
     assert one == same
     assert one != other
 
 
 def test_progress_reaches_the_end():
     told = []
-    fit_calibration(sample(60), ORIGIN, "w", resamples=20, report=lambda done, labels: told.append((done, labels)))
+    fit_calibration(
+        sample(60), ORIGIN, "w", options=BootstrapOptions(20), report=lambda done, labels: told.append((done, labels))
+    )
     assert told == [(0, 1), (1, 1)]

@@ -16,7 +16,7 @@ from cxr_core.evaluation import summarise
 from cxr_core.evaluation.catalogue import CATALOGUE
 from cxr_core.evaluation.in_sample import IN_SAMPLE_NOTE
 from cxr_core.labels import display_name
-from cxr_core.metrics import age_bands, patient_folds, platt
+from cxr_core.metrics import BootstrapOptions, age_bands, patient_folds, platt
 from cxr_core.model.card import read_card
 from cxr_core.model.findings import MIN_PATIENTS, flag_rate, make_findings, usable_threshold
 from cxr_core.model.folder import find_model
@@ -245,7 +245,9 @@ def test_rates_on_the_experts_images_are_counts_of_states(card):
 def summaries(card):
     """Return the summaries of both runs against their first reference standard."""
     return {
-        run.name: summarise(record, read_predictions(run / "predictions.parquet"), resamples=50, card=card)
+        run.name: summarise(
+            record, read_predictions(run / "predictions.parquet"), options=BootstrapOptions(50), card=card
+        )
         for run in (RUN, EXPERTS)
         for record in [RunRecord(**with_current_names(json.loads((run / "run.json").read_text())))]
     }

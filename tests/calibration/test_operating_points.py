@@ -8,7 +8,7 @@ import pytest
 from cxr_core.calibration import operating_points as module
 from cxr_core.calibration.operating_points import MOST_FLAGGED, RULES, operating_points
 from cxr_core.calibration.sample import CalibrationSet
-from cxr_core.metrics import sensitivity_specificity
+from cxr_core.metrics import BootstrapOptions, sensitivity_specificity
 from tests.images import made_up_scores
 
 LABELS = ("Effusion", "Mass", "Nodule", "Edema")
@@ -22,7 +22,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def points(images):
-    return operating_points(images, "images", resamples=200)
+    return operating_points(images, "images", options=BootstrapOptions(200))
 
 
 def above_at(images, point):
@@ -61,7 +61,7 @@ def in_two_views(images):
 
 
 def test_the_default_flags_few_enough_in_each_view_and_no_fewer_than_it_must(in_two_views):
-    point = operating_points(in_two_views, "images", resamples=20)["default"]
+    point = operating_points(in_two_views, "images", options=BootstrapOptions(20))["default"]
     flagged = above_at(in_two_views, point).any(axis=1)
     rates = {
         view: flagged[in_two_views.without_findings & (in_two_views.views == view)].mean() for view in ("AP", "PA")
@@ -72,14 +72,16 @@ def test_the_default_flags_few_enough_in_each_view_and_no_fewer_than_it_must(in_
     # a view with fewer patients is not counted by itself
     few = in_two_views.select((in_two_views.views == "PA") | (in_two_views.patients < 100))
     assert len(np.unique(few.patients[few.views == "AP"])) == 20
-    pooled = above_at(few, operating_points(few, "images", resamples=20)["default"]).any(axis=1)
+    pooled = above_at(few, operating_points(few, "images", options=BootstrapOptions(20))["default"]).any(axis=1)
     assert pooled[few.without_findings].mean() > MOST_FLAGGED - 0.02
     assert pooled[few.without_findings & (few.views == "AP")].mean() > MOST_FLAGGED
 
 
 def test_every_rate_by_group_is_a_count_of_states(in_two_views):
     """Recomputed from thresholds and scores: in-sample, and with each fold judged by the thresholds of the others."""
-    for point, rule in zip(operating_points(in_two_views, "images", resamples=20).values(), RULES, strict=True):
+    for point, rule in zip(
+        operating_points(in_two_views, "images", options=BootstrapOptions(20)).values(), RULES, strict=True
+    ):
         in_sample = above_at(in_two_views, point)
         held_out = np.zeros_like(in_sample)
         fold = module.patient_folds(in_two_views.patients, module.FOLDS, 0)
@@ -107,7 +109,7 @@ def test_every_rate_by_group_is_a_count_of_states(in_two_views):
 
 def test_a_label_without_discrimination_has_no_threshold_and_does_not_count(images):
     reason = "discrimination not shown: AUC 0.52, 0.42 to 0.60"
-    points = operating_points(images, "images", not_shown={"Mass": reason}, resamples=20)
+    points = operating_points(images, "images", not_shown={"Mass": reason}, options=BootstrapOptions(20))
     for point in points.values():
         assert (point.thresholds["Mass"].value, point.thresholds["Mass"].reason) == (None, reason)
         assert point.thresholds["Mass"].counts == images.counts(1)
@@ -144,7 +146,7 @@ def test_numbers_are_of_patients_that_the_rule_was_not_set_on(images):
     for seed in range(12):
         drawn = dataclasses.replace(noise, logits=np.random.default_rng(seed).normal(size=few.logits.shape))
         columns = [c for c in range(3) if drawn.why_not_fitted(c) is None]
-        point = operating_points(drawn, "images", resamples=20, seed=seed)["youden"]
+        point = operating_points(drawn, "images", options=BootstrapOptions(20, seed))["youden"]
         for c in columns:
             threshold = point.thresholds[LABELS[c]]
             own = sensitivity_specificity(drawn.positive[:, c], drawn.scores[:, c], threshold.value, drawn.patients)
@@ -187,7 +189,7 @@ def test_sensitivity_095_needs_sixty_positive_patients(images):
         for part in [images.select(images.patients < number)]
         if part.counts(0).positive_patients == 45
     )
-    points = operating_points(some, "images", resamples=20)
+    points = operating_points(some, "images", options=BootstrapOptions(20))
     assert points["sensitivity-0.90"].thresholds["Effusion"].value is not None
     assert "sensitivity-0.95" not in points or points["sensitivity-0.95"].thresholds["Effusion"].value is None
     assert some.why_not_fitted(0, 60).endswith("; 60 positive needed)")
@@ -203,8 +205,8 @@ def test_without_a_single_label_there_is_only_an_empty_default(images):
 
 def test_where_no_image_is_without_findings_the_default_is_a_plain_specificity(images):
     nothing = dataclasses.replace(images, without_findings=np.zeros(len(images), dtype=bool))
-    point = operating_points(nothing, "images", resamples=20)["default"]
-    plain = operating_points(images, "images", resamples=20)["specificity-0.95"]
+    point = operating_points(nothing, "images", options=BootstrapOptions(20))["default"]
+    plain = operating_points(images, "images", options=BootstrapOptions(20))["specificity-0.95"]
     assert {k: t.value for k, t in point.thresholds.items()} == {k: t.value for k, t in plain.thresholds.items()}
     assert point.flagged_without_findings.reason == "no image"
 
@@ -213,7 +215,7 @@ def test_saturated_scores_have_thresholds_between_nought_and_one(images):
     far = dataclasses.replace(images, logits=images.logits * 60)
     assert (far.scores > 0).all()
     assert (far.scores < 1).all()
-    for point in operating_points(far, "images", resamples=20).values():
+    for point in operating_points(far, "images", options=BootstrapOptions(20)).values():
         assert all(t.value is None or 0 < t.value < 1 for t in point.thresholds.values())
 
 

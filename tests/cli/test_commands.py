@@ -151,7 +151,7 @@ def test_split_then_train_then_predict(tmp_path, capsys, monkeypatch, trail):
     monkeypatch.chdir(tmp_path)
     images, table = made_up_dataset(tmp_path / "data", patients=10, images=2, side=48)
     base = ["--images", str(images), "--table", str(table)]
-    assert main(["split", *base, "--out", "split.csv", "--validation-share", "0.4"]) == 0
+    assert main(["split", *base, "--out", "split.csv", "--validation-fraction", "0.4"]) == 0
     assert "validation: 4 patients, 8 images" in capsys.readouterr().out
     train = ["train", *base, "--split", "split.csv", "--out", "models/mine", "--init", "random"]
     more = ["--head-epochs", "1", "--loss", "plain", "--augment", "flip", "--checkpoint-steps", "2"]

@@ -90,3 +90,13 @@ def test_the_rates_are_written_into_the_card_and_nothing_else_is(tmp_path, capsy
     shown = capsys.readouterr().out
     assert printed.strip()[:300] in shown
     assert "rotation by 3° clockwise: a state changes on " in shown
+
+
+@pytest.mark.parametrize("command", [("models", "stability"), ("calibrate", "--model")])
+def test_a_table_without_validation_patients_is_refused(command, tmp_path, capsys):
+    images, csv_table = made_up_dataset(tmp_path / "data", patients=8, images=1)
+    split = tmp_path / "split.csv"
+    split.write_text("patient_id,part\n" + "".join(f"{patient},train\n" for patient in range(1, 9)))
+    options = ["--images", str(images), "--table", str(csv_table), "--split", str(split)]
+    assert main([*command, "second-read-mini", *options]) == 2
+    assert "no image of the table is of a validation patient" in capsys.readouterr().err

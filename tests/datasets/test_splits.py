@@ -43,7 +43,7 @@ def test_no_patient_ever_crosses(seed, patients, share):
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, patients + 1, 200)
     labels = rng.random((200, 14)) < 0.1
-    split = make_split(ids, labels, np.unique(ids)[:2], validation_share=share, seed=seed)
+    split = make_split(ids, labels, np.unique(ids)[:2], validation_fraction=share, seed=seed)
     parts = split.subset_of(ids)
     check_no_leak(ids, parts)
     assert set(parts[np.isin(ids, np.unique(ids)[:2])]) == {"test"}
@@ -55,7 +55,7 @@ def test_an_extended_split_moves_nobody_and_lists_everybody(seed, share):
     rng = np.random.default_rng(seed)
     ids, labels = rng.integers(1, 80, 200), rng.random((200, 14)) < 0.1
     old = make_split(ids[:100], labels[:100], np.unique(ids[:100])[:3], seed=seed)
-    new = extend_split(old, ids, labels, validation_share=share, seed=seed)
+    new = extend_split(old, ids, labels, validation_fraction=share, seed=seed)
     assert {patient: new.subsets[patient] for patient in old.subsets} == dict(old.subsets)
     assert set(new.subsets) == set(old.subsets) | set(ids.tolist())
     added = [part for patient, part in new.subsets.items() if patient not in old.subsets]
@@ -67,7 +67,7 @@ def test_of_new_patients_none_validates_where_the_share_is_nought():
     rng = np.random.default_rng(1)
     labels = rng.random((300, 14)) < 0.1
     old = make_split(np.arange(100), labels[:100], np.array([]))
-    new = extend_split(old, np.arange(300), labels, validation_share=0)
+    new = extend_split(old, np.arange(300), labels, validation_fraction=0)
     assert {new.subsets[patient] for patient in range(100, 300)} == {"train"}
 
 
@@ -76,7 +76,7 @@ def test_rare_labels_are_spread():
     ids = np.arange(1000)
     labels = np.zeros((1000, 14), bool)
     labels[rng.choice(1000, 20, replace=False), 3] = True
-    split = make_split(ids, labels, np.array([]), validation_share=0.3)
+    split = make_split(ids, labels, np.array([]), validation_fraction=0.3)
     validation = split.subset_of(ids) == "validation"
     assert labels[validation, 3].sum() == 6
     assert validation.mean() == pytest.approx(0.3, abs=0.01)
@@ -107,7 +107,7 @@ def test_a_broken_split_file_is_refused(tmp_path, text, kind, words):
 
 
 def test_words_and_numbers_are_kept_apart_in_a_file(tmp_path):
-    split = make_split(np.array(["007", "7", "a,b"]), np.ones((3, 2), bool), np.array(["7"]), validation_share=0.5)
+    split = make_split(np.array(["007", "7", "a,b"]), np.ones((3, 2), bool), np.array(["7"]), validation_fraction=0.5)
     (tmp_path / "s.csv").write_text(split.text())
     again = read_split(tmp_path / "s.csv")
     assert again.subsets == split.subsets
@@ -157,7 +157,7 @@ def official(patients, learns, tests, **options):
 
 
 def test_the_official_split_takes_validation_from_its_train_list():
-    split = official(OF, ["a", "b", "d", "e"], ["c", "unused"], validation_share=0.34)
+    split = official(OF, ["a", "b", "d", "e"], ["c", "unused"], validation_fraction=0.34)
     assert split.subsets[2] == "test"
     assert sorted(split.subsets.values()) == ["test", "train", "train", "validation"]
 
@@ -220,5 +220,5 @@ def test_the_embedded_split_is_made_again(shared):
     split = make_split(images.patients, images.positive, np.unique(tables[2].patients))
     for folder, share in (("nih_320", 0.2), ("nih_64", 0.0)):
         more = read_table(shared / folder / "Data_Entry_2017_subset.csv", shared / folder / "images")
-        split = extend_split(split, more.patients, more.positive, validation_share=share, seed=2026)
+        split = extend_split(split, more.patients, more.positive, validation_fraction=share, seed=2026)
     assert split.text() == EMBEDDED_SPLIT.read_text()

@@ -3,6 +3,7 @@
 import pytest
 
 from cxr_core.evaluation import summarise
+from cxr_core.metrics import BootstrapOptions
 from tests.runs import made_up, record_of
 
 
@@ -13,4 +14,4 @@ def predictions():
 
 @pytest.fixture(scope="session")
 def summary(predictions):
-    return summarise(record_of(predictions), predictions, resamples=100)
+    return summarise(record_of(predictions), predictions, options=BootstrapOptions(100))

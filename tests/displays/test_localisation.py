@@ -6,6 +6,7 @@ import pytest
 from cxr_core.displays import IntersectionOverUnionDisplay, PointingGameDisplay
 from cxr_core.displays.marks import Line
 from cxr_core.evaluation.boxes import THRESHOLDS, box_numbers
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model.localisation import CENTRE
 from cxr_core.store import Localisation
 
@@ -28,7 +29,7 @@ def boxes():
             centre_overlap=rng.random((rows, thresholds)) * 0.2,
             marked=rng.random((rows, thresholds)),
         ),
-        resamples=100,
+        options=BootstrapOptions(100),
     )
 
 

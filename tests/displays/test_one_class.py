@@ -42,7 +42,7 @@ def marks(display, kind):
 
 
 def test_precision_and_recall(outcome):
-    display = PrecisionRecallDisplay.of(outcome, resamples=50)
+    display = PrecisionRecallDisplay.of(outcome, options=BootstrapOptions(50))
     curve = precision_recall_curve(outcome.truth, outcome.scores)
     (line,) = marks(display, Line)
     np.testing.assert_array_equal(line.x, curve.recall)
@@ -51,7 +51,7 @@ def test_precision_and_recall(outcome):
 
 
 def test_calibration(outcome):
-    display = CalibrationDisplay.of(outcome, resamples=50)
+    display = CalibrationDisplay.of(outcome, options=BootstrapOptions(50))
     arrays = (outcome.truth, outcome.probabilities, outcome.patients)
     bins = calibration_curve(*arrays, options=BootstrapOptions(resamples=50))
     (dots,) = marks(display, Dots)
@@ -82,7 +82,7 @@ def test_the_score_distribution_counts_every_image_once(outcome):
 
 
 def test_net_benefit(outcome):
-    display = NetBenefitDisplay.of(outcome, resamples=50)
+    display = NetBenefitDisplay.of(outcome, options=BootstrapOptions(50))
     again = decision_curve(outcome.truth, outcome.probabilities, outcome.patients, display.curve.thresholds,
                            options=BootstrapOptions(resamples=50))  # fmt: skip
     model = marks(display, Line)[1]
@@ -91,7 +91,7 @@ def test_net_benefit(outcome):
 
 
 def test_the_operating_point(outcome):
-    display = OperatingDisplay.at(outcome, 0.3, 0.02, resamples=50)
+    display = OperatingDisplay.at(outcome, 0.3, 0.02, options=BootstrapOptions(50))
     point = at_threshold(outcome.truth, outcome.scores, 0.3, outcome.patients, BootstrapOptions(50))
     (cells,) = marks(display, Cells)
     assert cells.text[0][0].startswith(f"{point.true_positives:,}<br>")

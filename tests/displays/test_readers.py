@@ -15,6 +15,7 @@ from cxr_core.displays import (
 from cxr_core.displays.display import RunView, numbers_by_row
 from cxr_core.displays.marks import Dots
 from cxr_core.evaluation import summarise
+from cxr_core.metrics import BootstrapOptions
 from tests.runs import made_up, record_of
 
 LABELS = ("Effusion", "Mass")
@@ -24,7 +25,9 @@ LABELS = ("Effusion", "Mass")
 def run():
     predictions = made_up(240, labels=LABELS, readers=5)
     record = record_of(predictions, thresholds={"Effusion": 0.3})
-    return RunView.of(predictions, summarise(record, predictions, resamples=30), resamples=30)
+    return RunView.of(
+        predictions, summarise(record, predictions, options=BootstrapOptions(30)), options=BootstrapOptions(30)
+    )
 
 
 def dots(panel):
@@ -98,7 +101,7 @@ def test_nothing_is_drawn_of_what_a_run_does_not_have(run):
     predictions = dataclasses.replace(
         run.predictions, readers=None, references={"mined": run.predictions.references["mined"]}
     )
-    bare = RunView.of(predictions, summarise(record_of(predictions), predictions, resamples=2))
+    bare = RunView.of(predictions, summarise(record_of(predictions), predictions, options=BootstrapOptions(2)))
     assert ReaderDifferencesDisplay.of_run(bare, "Effusion") is None
     assert ReaderAnalysisDisplay.of_run(bare) is None
     assert LeaveOneOutDisplay.of_run(bare, "Effusion") is None
@@ -108,7 +111,8 @@ def test_nothing_is_drawn_of_what_a_run_does_not_have(run):
 def test_too_few_cases_are_written_in_place_of_dots():
     predictions = made_up(24, labels=("Effusion",), readers=3)
     run = RunView.of(
-        predictions, summarise(record_of(predictions, thresholds={"Effusion": 0.3}), predictions, resamples=5)
+        predictions,
+        summarise(record_of(predictions, thresholds={"Effusion": 0.3}), predictions, options=BootstrapOptions(5)),
     )
     chart = ReaderDifferencesDisplay.of_run(run, "Effusion").chart()
     assert "too few cases" in chart.panels[0].message

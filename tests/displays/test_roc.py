@@ -73,7 +73,9 @@ def test_too_few_cases_show_a_message_instead_of_a_curve(predictions):
     few[:, 2] = 0
     few[:4, 2] = 1
     run = dataclasses.replace(predictions, references={"mined": few})
-    display = RocDisplay.of([outcomes_of(run)["Effusion"]], summarise(record_of(run), run, resamples=50))
+    display = RocDisplay.of(
+        [outcomes_of(run)["Effusion"]], summarise(record_of(run), run, options=BootstrapOptions(50))
+    )
     panel = display.chart().panels[0]
     assert panel.message.startswith("too few cases (2 positive")
     assert not any(isinstance(mark, Line) for mark in panel.marks)

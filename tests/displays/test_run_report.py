@@ -13,6 +13,7 @@ from cxr_core.evaluation import summarise
 from cxr_core.evaluation.catalogue import entries
 from cxr_core.formatting import format_estimate
 from cxr_core.labels import LABELS, NOTICE, display_name
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import open_model
 from cxr_core.report.model_card import model_card_markdown
 from tests.runs import made_up, record_of
@@ -42,7 +43,7 @@ class Page(HTMLParser):
 def drawn():
     """A run of a few labels, whose panels are drawn, and its summary."""
     predictions = made_up(400, labels=LABELS[:3], readers=5)
-    return predictions, summarise(record_of(predictions), predictions, resamples=100)
+    return predictions, summarise(record_of(predictions), predictions, options=BootstrapOptions(100))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def page(report):
 def small():
     """A run of one label, whose report is fast to make, and its summary."""
     predictions = made_up(60, labels=("Effusion",))
-    return predictions, summarise(record_of(predictions), predictions, resamples=10)
+    return predictions, summarise(record_of(predictions), predictions, options=BootstrapOptions(10))
 
 
 def test_the_report_contains_every_auc_and_the_notice(page, drawn):

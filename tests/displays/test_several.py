@@ -27,7 +27,7 @@ def answers(predictions, outcome):
 def test_readers(predictions, outcome, answers):
     point = at_threshold(outcome.truth, outcome.scores, 0.3, outcome.patients, BootstrapOptions(50))
     display = ReadersDisplay.of("Effusion", predictions.readers.readers, answers, outcome.patients,
-                                (point.sensitivity, point.specificity), resamples=50)  # fmt: skip
+                                (point.sensitivity, point.specificity), options=BootstrapOptions(50))  # fmt: skip
     table = display.table()
     assert table["reader"].tolist() == [*predictions.readers.readers.tolist(), "model"]
     points = reader_points(answers, outcome.patients, BootstrapOptions(50))
@@ -38,7 +38,7 @@ def test_readers(predictions, outcome, answers):
 
 
 def test_agreement(predictions, outcome, answers):
-    display = AgreementDisplay.of(outcome, predictions.readers.readers, answers, 0.3, resamples=50)
+    display = AgreementDisplay.of(outcome, predictions.readers.readers, answers, 0.3, options=BootstrapOptions(50))
     expected = reader_agreement(answers, outcome.patients, outcome.scores >= 0.3, BootstrapOptions(50))
     (cells,) = (mark for mark in display.chart().panels[0].marks if isinstance(mark, Cells))
     assert cells.rows[-1] == "model"
@@ -50,7 +50,7 @@ def test_agreement(predictions, outcome, answers):
 
 
 def test_subgroups(predictions, outcome):
-    display = SubgroupDisplay.of(outcome, predictions, 0.3, resamples=50)
+    display = SubgroupDisplay.of(outcome, predictions, 0.3, options=BootstrapOptions(50))
     table = display.table().set_index("group")
     assert table.index[0] == "all images"
     women = predictions.sexes[outcome.rows] == "F"
@@ -64,7 +64,7 @@ def test_subgroups(predictions, outcome):
 
 
 def test_each_panel_of_the_subgroups_states_its_own_metric_as_text(predictions, outcome):
-    display = SubgroupDisplay.of(outcome, predictions, 0.3, resamples=50)
+    display = SubgroupDisplay.of(outcome, predictions, 0.3, options=BootstrapOptions(50))
     overall = display.rows[0]
     false_negative, false_positive, auc = display.chart().split()
     for panel, title, estimate, percent in (

@@ -8,7 +8,7 @@ from cxr_core.cli.main import main
 from cxr_core.errors import PathUnusable
 from cxr_core.evaluation import ANY_FINDING, gather_images, outcomes, reader_outcomes, summarise
 from cxr_core.labels import LABELS
-from cxr_core.metrics import reader_points, roc_auc
+from cxr_core.metrics import BootstrapOptions, reader_points, roc_auc
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
 from tests.runs import made_up, record_of
@@ -88,7 +88,7 @@ def test_the_summary_uses_the_column_where_it_is_known_and_else_the_labels():
     stated = predictions.any_finding["experts"]
     label = (predictions.references["experts"] == 1).any(axis=1)
     expected = np.where(stated >= 0, stated == 1, label)
-    auc = summarise(record_of(predictions), predictions, "experts", resamples=20).auc[ANY_FINDING]
+    auc = summarise(record_of(predictions), predictions, "experts", options=BootstrapOptions(20)).auc[ANY_FINDING]
     scores = outcomes(predictions)[2][:, -1]
     assert auc.value == pytest.approx(roc_auc(expected, scores).value, abs=1e-12)
     assert auc.value != pytest.approx(roc_auc(label, scores).value, abs=1e-6)

@@ -18,7 +18,7 @@ from cxr_core.evaluation import evaluate, gather_images, scoring, summary_of
 from cxr_core.evaluation.box_tables import BOX_SIDE, read_boxes
 from cxr_core.evaluation.boxes import ALL_BOXES, THRESHOLDS, box_numbers
 from cxr_core.imaging import read_radiograph
-from cxr_core.metrics import holm, paired_difference
+from cxr_core.metrics import BootstrapOptions, holm, paired_difference
 from cxr_core.model import open_model, prepare_input
 from cxr_core.model.localisation import AVERAGE, CENTRE, UNIFORM
 from cxr_core.settings import settings
@@ -164,7 +164,7 @@ def covered_by(boxes, matrix, shape):
 
 def test_numbers_of_the_baselines_equal_those_of_the_rows(tmp_path):
     rows = made_up_boxes(made_up(200, per_patient=1))
-    numbers = box_numbers(rows, 100)
+    numbers = box_numbers(rows, BootstrapOptions(100))
     for label in ("Effusion", "Cardiomegaly", "Mass", ALL_BOXES):
         chosen = rows.labels == label if label != ALL_BOXES else np.ones(len(rows), dtype=bool)
         result = numbers[label].localisation
@@ -205,7 +205,7 @@ def test_rows_of_an_earlier_version_are_read_and_have_one_baseline(tmp_path):
     metadata = {key: value for key, value in written.schema.metadata.items() if key != b"source"}
     pq.write_table(written.replace_schema_metadata(metadata), tmp_path / "old.parquet")
     assert_equal(read_localisation(tmp_path / "old.parquet"), earlier)
-    numbers = box_numbers(earlier, 100)["Effusion"]
+    numbers = box_numbers(earlier, BootstrapOptions(100))["Effusion"]
     assert list(numbers.localisation.hit_rate.baselines) == [CENTRE]
     assert (numbers.localisation.inside, numbers.average_overlap) == (None, ())
     write_localisation(rows, tmp_path / "new.parquet")
@@ -249,7 +249,7 @@ def test_metrics_equal_those_of_the_rows():
         centre_overlap=random.random(shape),
         marked=random.random(shape),
     )
-    numbers = box_numbers(rows, 100)
+    numbers = box_numbers(rows, BootstrapOptions(100))
     assert list(numbers) == ["Effusion", "Mass", ALL_BOXES]
     mass = rows.labels == "Mass"
     assert (numbers["Mass"].boxed, numbers["Mass"].localisation.blank_maps) == (40, 4)

@@ -7,6 +7,7 @@ import pytest
 from cxr_core.errors import WrongArguments
 from cxr_core.evaluation.boxes import box_numbers
 from cxr_core.evaluation.card_localisation import localisation_tables
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import open_model, read_card, write_card
 from cxr_core.store import RunStore
 from tests.runs import made_up, made_up_boxes, record_of
@@ -27,7 +28,9 @@ def test_localisation_of_runs_is_that_of_their_rows(tmp_path):
     assert (table.data, table.split, table.weights_sha256) == (("made up",), "a_split", card.weights_sha256)
     assert table.number_of_images == len(set(boxes.images.tolist()))
     assert table.number_of_patients == len(set(boxes.patients.tolist()))
-    assert table.per_label == {label: one.localisation for label, one in box_numbers(boxes, 2000).items()}
+    assert table.per_label == {
+        label: one.localisation for label, one in box_numbers(boxes, BootstrapOptions(2000)).items()
+    }
     path = tmp_path / "card.json"
     write_card(dataclasses.replace(card, localisation=(table,)), path)
     assert read_card(path).localisation == (table,)

@@ -16,6 +16,7 @@ from cxr_core.evaluation.export import export_run, summary_csv, summary_json
 from cxr_core.evaluation.in_sample import IN_SAMPLE_NOTE, cross_validation, is_in_sample, usable_thresholds
 from cxr_core.evaluation.run_record import new_record
 from cxr_core.evaluation.summary import SEEN_IN_TRAINING
+from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import open_model
 from cxr_core.report.model_card import model_card_markdown
 from cxr_core.store import RunStore
@@ -52,7 +53,7 @@ def record(card, predictions):
 
 @pytest.fixture(scope="module")
 def summary(card, record, predictions):
-    return summarise(record, predictions, resamples=20, card=card)
+    return summarise(record, predictions, options=BootstrapOptions(20), card=card)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_the_report_has_the_word_in_headings_notes_and_captions():
     predictions = made_up(60, labels=("Effusion",))
     predictions = dataclasses.replace(predictions, probabilities=predictions.scores)
     record = record_of(predictions, in_sample=True, operating_point="default", thresholds={"Effusion": 0.3})
-    report = run_report(predictions, summarise(record, predictions, resamples=5))
+    report = run_report(predictions, summarise(record, predictions, options=BootstrapOptions(5)))
     for title in ("Operating point", "Calibration", "Calibration by view and sex"):
         assert f"<h2>{title}, in-sample</h2>" in report
     # among the facts, and below each figure
@@ -137,7 +138,7 @@ def test_the_report_has_the_word_in_headings_notes_and_captions():
 
 
 def test_the_calibration_curve_of_the_card_stands_beside_the_in_sample_one(card, predictions, summary):
-    view = RunView.of(predictions, summary, resamples=10)
+    view = RunView.of(predictions, summary, options=BootstrapOptions(10))
     first, second = (d.of_run(view, "Effusion") for d in (CrossValidatedCalibrationDisplay, CalibrationDisplay))
     bins = card.calibration.per_label["Effusion"].held_out.bins
     assert [b.predicted for b in first.bins] == [b.predicted for b in bins]
@@ -155,7 +156,7 @@ def test_files_of_an_export_have_both_notes(card, record, predictions, tmp_path)
     store = RunStore(folder=tmp_path / "runs", embedded=tmp_path / "none")
     run = store.add(seen, predictions)
     store.close()
-    summary = summarise(seen, predictions, resamples=5, card=card)
+    summary = summarise(seen, predictions, options=BootstrapOptions(5), card=card)
     for path in export_run(run, [summary], tmp_path / "out"):
         text = path.read_text()
         assert SEEN_IN_TRAINING in text, path.name

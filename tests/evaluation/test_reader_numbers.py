@@ -33,7 +33,7 @@ def predictions():
 @pytest.fixture(scope="module")
 def summary(predictions):
     record = record_of(predictions, thresholds={"Effusion": 0.3, "Hernia": 0.4})
-    return summarise(record, predictions, resamples=40)
+    return summarise(record, predictions, options=BootstrapOptions(40))
 
 
 def numbers(summary, entry):
@@ -113,7 +113,7 @@ def test_the_numbers_are_in_the_terminal_and_in_every_export(summary):
 
 def test_a_run_without_readers_or_a_second_reference_says_what_is_missing(predictions):
     alone = dataclasses.replace(predictions, readers=None, references={"mined": predictions.references["mined"]})
-    found = summarise(record_of(alone), alone, resamples=2)
+    found = summarise(record_of(alone), alone, options=BootstrapOptions(2))
     assert not any(n.entry.startswith(("reader", "label_noise")) for n in found.numbers)
     text = format_summary(found)
     assert "Label noise: other reference standards against this one: the run has one reference standard" in text
@@ -123,7 +123,9 @@ def test_a_run_without_readers_or_a_second_reference_says_what_is_missing(predic
         any_finding=predictions.readers.any_finding[:, :2],
     )  # fmt: skip
     few = dataclasses.replace(predictions, readers=two)
-    assert not any(n.entry.startswith("reader") for n in summarise(record_of(few), few, resamples=2).numbers)
+    assert not any(
+        n.entry.startswith("reader") for n in summarise(record_of(few), few, options=BootstrapOptions(2)).numbers
+    )
 
 
 def test_readers_who_make_the_reference_are_named(predictions):

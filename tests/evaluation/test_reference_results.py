@@ -8,6 +8,7 @@ from cxr_core.displays.marks import Dots
 from cxr_core.evaluation import summarise
 from cxr_core.evaluation.reference_results import OFFICIAL, PUBLISHED, comparable
 from cxr_core.labels import LABELS
+from cxr_core.metrics import BootstrapOptions
 from tests.runs import made_up, record_of
 
 
@@ -29,14 +30,14 @@ def test_every_publication_has_every_label_and_a_source():
 def test_a_run_on_another_split_has_no_published_results(predictions, split, part):
     record = record_of(predictions, split=split, part=part)
     assert comparable(record) == ()
-    display = AucDisplay.of(summarise(record, predictions, resamples=50))
+    display = AucDisplay.of(summarise(record, predictions, options=BootstrapOptions(50)))
     assert not any(mark.name for mark in display.chart().panels[0].marks if isinstance(mark, Dots))
 
 
 def test_a_run_on_the_official_split_has_the_published_results_of_that_split(predictions):
     record = record_of(predictions, split=OFFICIAL, part="test")
     assert [published.name for published in comparable(record)] == ["Wang et al."]
-    display = AucDisplay.of(summarise(record, predictions, resamples=50))
+    display = AucDisplay.of(summarise(record, predictions, options=BootstrapOptions(50)))
     (dots,) = (m for m in display.chart().panels[0].marks if isinstance(m, Dots) and m.name)
     assert sorted(dots.x) == sorted(PUBLISHED[0].auc.values())
     assert display.table().set_index("label").loc["Edema", "published: Wang et al."] == 0.835

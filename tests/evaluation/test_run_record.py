@@ -6,6 +6,7 @@ from cxr_core.errors import WrongArguments
 from cxr_core.evaluation import summarise
 from cxr_core.evaluation.run_record import new_record, possibly_seen, run_id
 from cxr_core.evaluation.summary import SEEN_IN_TRAINING
+from cxr_core.metrics import BootstrapOptions
 from tests.runs import made_up
 
 
@@ -31,9 +32,9 @@ def test_data_sets_listed_in_the_card_are_possibly_seen(predictor, trained_on, e
 def test_a_run_on_training_data_has_a_note():
     predictions = made_up()
     record = new_record(predictions, name="A run, named", model_id="m", seen_in_training=True)
-    assert SEEN_IN_TRAINING in summarise(record, predictions, resamples=20).notes
+    assert SEEN_IN_TRAINING in summarise(record, predictions, options=BootstrapOptions(20)).notes
     other = new_record(predictions, name="A run, named", model_id="m")
-    assert SEEN_IN_TRAINING not in summarise(other, predictions, resamples=20).notes
+    assert SEEN_IN_TRAINING not in summarise(other, predictions, options=BootstrapOptions(20)).notes
 
 
 def test_run_id():

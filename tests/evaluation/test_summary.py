@@ -17,7 +17,7 @@ from cxr_core.evaluation.catalogue import CATALOGUE
 from cxr_core.evaluation.export import export_run, summary_csv
 from cxr_core.evaluation.summary import FOLDER, _source_version
 from cxr_core.labels import LABELS, NOTICE
-from cxr_core.metrics import age_bands
+from cxr_core.metrics import BootstrapOptions, age_bands
 from cxr_core.settings import settings
 from cxr_core.store import RunStore, StoredRun
 from tests.runs import made_up, record_of
@@ -46,7 +46,7 @@ def record(predictions):
 
 @pytest.fixture(scope="module")
 def summary(record, predictions):
-    return summarise(record, predictions, resamples=60)
+    return summarise(record, predictions, options=BootstrapOptions(60))
 
 
 def test_values_equal_those_of_scikit_learn(summary, predictions):
@@ -110,12 +110,12 @@ def test_auc_of_any_finding_by_group(summary, predictions):
     bands = [group for characteristic, group in groups if characteristic == "age"]
     assert bands == ["18 to 39", "40 to 59", "60 to 79", "80 and over", "unknown"]
     unknown = dataclasses.replace(predictions, ages=np.full(len(predictions), np.nan))
-    numbers = summarise(record_of(unknown), unknown, resamples=2).numbers
+    numbers = summarise(record_of(unknown), unknown, options=BootstrapOptions(2)).numbers
     assert {n.group.partition(":")[0] for n in numbers if n.entry == "groups"} == {"view", "sex"}
 
 
 def test_without_thresholds_there_is_no_operating_point(predictions):
-    summary = summarise(record_of(predictions), predictions, resamples=2)
+    summary = summarise(record_of(predictions), predictions, options=BootstrapOptions(2))
     assert summary.overall("flagged_without_findings") is None
     assert summary.by_label("sensitivity") == {}
     assert "Operating point: none is stored with this run." in format_summary(summary)
@@ -126,7 +126,7 @@ def test_labels_without_a_reference_standard_are_omitted(record, predictions):
     truth[:, 3] = -1
     truth[:7, 4] = -1
     partial = dataclasses.replace(predictions, references={"mined": truth})
-    auc = summarise(record, partial, resamples=2).auc
+    auc = summarise(record, partial, options=BootstrapOptions(2)).auc
     assert LABELS[3] not in auc
     assert auc[LABELS[4]].positives + auc[LABELS[4]].negatives == len(predictions) - 7
 

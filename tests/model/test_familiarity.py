@@ -22,9 +22,9 @@ def test_known_images_lie_near_one_and_others_far(cloud):
 
 def test_the_distance_by_hand():
     # two directions of spread 2 and 1 about 0, nothing across: sqrt(((4/2)^2 + (1/1)^2 + 0) / 3)
-    from cxr_core.model.familiarity import Reference
+    from cxr_core.model.familiarity import FamiliarityReference
 
-    reference = Reference(np.zeros(3), np.eye(3)[:, :2], np.array([2.0, 1.0]), 0.5, "w")
+    reference = FamiliarityReference(np.zeros(3), np.eye(3)[:, :2], np.array([2.0, 1.0]), 0.5, "w")
     assert reference.distance(np.array([[4.0, 1.0, 0.0]]))[0] == pytest.approx(np.sqrt(5 / 3))
     assert reference.distance(np.array([[0.0, 0.0, 1.5]]))[0] == pytest.approx(np.sqrt(9 / 3))
 

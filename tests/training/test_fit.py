@@ -17,7 +17,7 @@ def images(tmp_path_factory):
 
     images, table = made_up_dataset(tmp_path_factory.mktemp("images"), patients=20, images=1, side=40)
     rows = read_table(table, images)
-    parts = make_split(rows.patients, rows.positive, np.array([]), validation_share=0.4).subset_of(rows.patients)
+    parts = make_split(rows.patients, rows.positive, np.array([]), validation_fraction=0.4).subset_of(rows.patients)
     return rows.select(parts == "train"), rows.select(parts == "validation")
 
 

@@ -20,7 +20,7 @@ def recipe(tmp_path_factory):
 
     images, table = made_up_dataset(tmp_path_factory.mktemp("made-up"), patients=36, images=1)
     rows = read_table(table, images)
-    split = make_split(rows.patients, rows.positive, np.array([1, 2]), validation_share=0.6)
+    split = make_split(rows.patients, rows.positive, np.array([1, 2]), validation_fraction=0.6)
     plan = Plan(parse_stages("32x1,64x0.5"), batch_size=4, seed=1, patience=2)
     tests = {"made-up-test": rows.select(split.subset_of(rows.patients) == "test")}
     return Recipe("made-up", rows, split, plan, tests, "random", measure_test=True)
