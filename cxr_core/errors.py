@@ -12,6 +12,7 @@ __all__ = [
     "CxrError",
     "DeletionUnfinished",
     "InputRefused",
+    "LeaseLost",
     "ModelUnusable",
     "PacsRefused",
     "PacsUnavailable",
@@ -81,6 +82,10 @@ class PathUnusable(CxrError):
 
 class DeletionUnfinished(PathUnusable):
     """What was to be deleted is not shown any more, but something of it is left; it is deleted later."""
+
+
+class LeaseLost(CxrError):
+    """A worker no longer has the job that it works on: its lease has ended, or the image was deleted."""
 
 
 class StoreDamaged(PathUnusable):

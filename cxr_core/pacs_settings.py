@@ -44,3 +44,14 @@ class PacsSettings(BaseSettings):
         description="File (PEM) of the authorities that certificates of others are checked against. By default those "
         "of the system.",
     )
+    pacs_keep_days: int = Field(
+        default=14,
+        ge=1,
+        description="Days after which an image received over the DICOM network is deleted, with its jobs and results.",
+    )
+    pacs_keep_gb: float = Field(
+        default=50,
+        gt=0,
+        description="Images received over the DICOM network that may be stored, in gigabytes (10^9 bytes); further "
+        "ones are refused.",
+    )

@@ -13,7 +13,10 @@ from sqlalchemy import Connection, text
 
 __all__ = ["TABLES", "keep_no_statistics"]
 
-TABLES = ("studies", "images", "reads", "read_findings", "opinions")
+TABLES = (
+    "studies", "images", "reads", "read_findings", "opinions", "pacs_instances", "pacs_alarms", "pacs_jobs",
+    "pacs_results",
+)  # fmt: skip
 """Tables whose rows are of studies."""
 
 # a target of 0 stands for "collect none"; the default is -1, from PostgreSQL 17 on NULL

@@ -18,7 +18,8 @@ def copy_database(copy: Path, since: datetime, removed_since: datetime) -> bool:
     """Copy the database in a consistent state; return False where there is none, or it is on a server.
 
     Others may write to it meanwhile. The copy holds nothing of what is decided to be deleted, of studies whose days
-    have passed, and of images that were removed, also where that could not be deleted from the database yet.
+    have passed, and of images that were removed, also where that could not be deleted from the database yet. Nor does
+    it hold images that were received over the DICOM network, which a PACS has, and their jobs.
 
     Args:
         copy: file that is written.
@@ -57,6 +58,7 @@ def copy_database(copy: Path, since: datetime, removed_since: datetime) -> bool:
 
 _EXPIRED = "UPDATE images SET deleted = 1 WHERE study IN (SELECT id FROM studies WHERE created < ?)"
 _REMOVED = "UPDATE images SET deleted = 1 WHERE removed < ?"
+_RECEIVED = "SELECT 1 FROM pacs_instances LIMIT 1"
 _MARKED = "SELECT 1 FROM images WHERE deleted = 1 UNION ALL SELECT 1 FROM compactions"
 
 
@@ -65,12 +67,16 @@ def _finish_deletions(copy: sqlite3.Connection, since: datetime, removed_since: 
     # a database of an earlier version has none of these
     if "compactions" not in tables:
         return
+    copy.execute("PRAGMA foreign_keys = ON")
     copy.execute(_EXPIRED, (since.isoformat(timespec="milliseconds"),))
     if "removed" in {column[1] for column in copy.execute("PRAGMA table_info(images)")}:
         copy.execute(_REMOVED, (removed_since.isoformat(timespec="milliseconds"),))
-    if copy.execute(_MARKED).fetchone() is not None:
+    received = "pacs_instances" in tables and copy.execute(_RECEIVED).fetchone() is not None
+    if received:
+        copy.execute("DELETE FROM pacs_instances")
+    if received or copy.execute(_MARKED).fetchone() is not None:
         copy.executescript(
-            "PRAGMA foreign_keys = ON; DELETE FROM images WHERE deleted = 1; "
+            "DELETE FROM images WHERE deleted = 1; "
             "DELETE FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study = studies.id); "
             "DELETE FROM compactions; VACUUM;"
         )

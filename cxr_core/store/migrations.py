@@ -121,6 +121,42 @@ def removals(connection: Connection) -> None:
         )
 
 
+def dicom_network(connection: Connection) -> None:
+    """Instances that were received, alarms of other bytes under a UID, jobs, and results until they are verified."""
+    for statement in (
+        "CREATE TABLE pacs_instances (sop_instance_uid VARCHAR(64) PRIMARY KEY, study_uid VARCHAR(64) NOT NULL, "
+        "series_uid VARCHAR(64) NOT NULL, sop_class VARCHAR(64) NOT NULL, transfer_syntax VARCHAR(64) NOT NULL, "
+        "modality VARCHAR(16) NOT NULL, body_part VARCHAR(16) NOT NULL, station_name VARCHAR(64) NOT NULL, "
+        "patient_key VARCHAR(64) NOT NULL, is_result INTEGER NOT NULL, sha256 VARCHAR(64) NOT NULL, "
+        "dataset_sha256 VARCHAR(64) NOT NULL, bytes BIGINT NOT NULL, source VARCHAR(200) NOT NULL, "
+        "received VARCHAR(32) NOT NULL, planned VARCHAR(32), deleted INTEGER NOT NULL)",
+        "CREATE TABLE pacs_alarms (id VARCHAR(40) PRIMARY KEY, sop_instance_uid VARCHAR(64) NOT NULL "
+        "REFERENCES pacs_instances (sop_instance_uid) ON DELETE CASCADE, dataset_sha256 VARCHAR(64) NOT NULL, "
+        "bytes BIGINT NOT NULL, source VARCHAR(200) NOT NULL, created VARCHAR(32) NOT NULL, "
+        "last_seen VARCHAR(32) NOT NULL, times INTEGER NOT NULL, acknowledged VARCHAR(32), "
+        "UNIQUE (sop_instance_uid, dataset_sha256))",
+        "CREATE TABLE pacs_jobs (id VARCHAR(40) PRIMARY KEY, sop_instance_uid VARCHAR(64) NOT NULL "
+        "REFERENCES pacs_instances (sop_instance_uid) ON DELETE CASCADE, model_id VARCHAR(200) NOT NULL, "
+        "weights_sha256 VARCHAR(64) NOT NULL, operating_point VARCHAR(200) NOT NULL, content VARCHAR(64) NOT NULL, "
+        "plan TEXT NOT NULL, state VARCHAR(20) NOT NULL, attempts INTEGER NOT NULL, next_attempt VARCHAR(32) NOT NULL, "
+        "owner VARCHAR(200) NOT NULL, lease_until VARCHAR(32), reason VARCHAR(400) NOT NULL, "
+        "received_at VARCHAR(32) NOT NULL, read_at VARCHAR(32), built_at VARCHAR(32), sent_at VARCHAR(32), "
+        "verified_at VARCHAR(32), parked_at VARCHAR(32), "
+        "UNIQUE (sop_instance_uid, weights_sha256, operating_point, content))",
+        "CREATE TABLE pacs_results (job VARCHAR(40) NOT NULL REFERENCES pacs_jobs (id) ON DELETE CASCADE, "
+        "name VARCHAR(40) NOT NULL, destination VARCHAR(200) NOT NULL, sop_class VARCHAR(64) NOT NULL, "
+        "sop_instance_uid VARCHAR(64) NOT NULL, sha256 VARCHAR(64) NOT NULL, bytes BIGINT NOT NULL, "
+        "sent VARCHAR(32), verified VARCHAR(32), PRIMARY KEY (job, destination, name))",
+        "CREATE INDEX pacs_instances_by_time ON pacs_instances (received)",
+        "CREATE INDEX pacs_instances_by_study ON pacs_instances (study_uid)",
+        "CREATE INDEX pacs_instances_unplanned ON pacs_instances (received) WHERE planned IS NULL AND is_result = 0",
+        "CREATE INDEX pacs_jobs_open ON pacs_jobs (received_at) WHERE state IN ('received', 'read', 'built', 'sent')",
+        "CREATE INDEX pacs_jobs_by_time ON pacs_jobs (received_at)",
+    ):
+        connection.execute(text(statement))
+    keep_no_statistics(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -130,6 +166,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     reader_numbers,
     no_column_statistics,
     removals,
+    dicom_network,
 )
 """In order. A released step is never changed; later steps are appended."""
 

@@ -16,6 +16,8 @@ from .compaction import request
 from .database import transaction
 from .deletion import finish_deletions
 from .image_files import reseal_file, studies_lock
+from .pacs_files import instance_path, load_checked, pacs_lock, reseal_path, result_path
+from .pacs_header import read_instance_header
 from .sealing import reseal_text
 
 __all__ = ["rekey"]
@@ -44,7 +46,8 @@ def rekey(engine: Engine) -> dict[str, int]:
     """Encrypt everything that is stored with the key of the setting ``store_key``.
 
     Returns:
-        Number of ``images``, ``reads``, ``identities`` and ``comments`` that were not encrypted with it before.
+        Number of ``images``, ``reads``, ``identities``, ``comments``, and files ``received`` over the DICOM network or
+        built from those, that were not encrypted with it before.
 
     Raises:
         WrongArguments: no key is set.
@@ -52,7 +55,10 @@ def rekey(engine: Engine) -> dict[str, int]:
     """
     if settings().store_key is None:
         raise WrongArguments("Set SECOND_READ_STORE_KEY to the new key, SECOND_READ_STORE_KEY_PREVIOUS to the old one.")
-    counts = {texts.kind: _rekey_texts(engine, texts) for texts in _TEXTS} | {"images": _rekey_files(engine)}
+    counts = {texts.kind: _rekey_texts(engine, texts) for texts in _TEXTS} | {
+        "images": _rekey_files(engine),
+        "received": _rekey_received(engine),
+    }
     if any(counts.values()):
         # what the file of the database still holds of them is encrypted with the key before, or not at all
         with transaction(engine, writing=True) as connection:
@@ -99,4 +105,27 @@ def _rekey_files(engine: Engine) -> int:
         # for each, so that images are added and deleted meanwhile
         with studies_lock():
             count += reseal_file(study, digest)
+    return count
+
+
+def _rekey_received(engine: Engine) -> int:
+    """Replace the files of the DICOM network, and the digests of patients; return how many files were replaced."""
+    with transaction(engine) as connection:
+        instances = connection.execute(
+            text("SELECT sop_instance_uid, sha256 FROM pacs_instances WHERE deleted = 0")
+        ).fetchall()
+        results = connection.execute(text("SELECT DISTINCT job, sha256 FROM pacs_results")).fetchall()
+    count = 0
+    for uid, sha256 in instances:
+        with pacs_lock():
+            path = instance_path(sha256)
+            count += reseal_path(path)
+            if path.is_file():
+                key = read_instance_header(load_checked(path, sha256)).patient_key
+                update = text("UPDATE pacs_instances SET patient_key = :key WHERE sop_instance_uid = :uid")
+                with transaction(engine, writing=True) as connection:
+                    connection.execute(update, {"uid": uid, "key": key})
+    for job, sha256 in results:
+        with pacs_lock():
+            count += reseal_path(result_path(job, sha256))
     return count

@@ -37,12 +37,12 @@ def test_what_another_key_or_none_has_encrypted_is_encrypted_anew(store, home, u
     home(store_key=NEW, store_key_previous=KEY)
     read_all(store, images)
     opinions = [store.opinions(image.study, image.digest) for image in images]
-    assert store.rekey() == {"reads": 3, "identities": 3, "comments": 3, "images": 3}
+    assert store.rekey() == {"reads": 3, "identities": 3, "comments": 3, "images": 3, "received": 0}
     assert [store.opinions(image.study, image.digest) for image in images] == opinions
     # with the new key alone, and nothing is left that no key or the one before has written
     home(store_key_previous=OTHER)
     read_all(store, images)
-    assert store.rekey() == {"reads": 0, "identities": 0, "comments": 0, "images": 0}
+    assert store.rekey() == {"reads": 0, "identities": 0, "comments": 0, "images": 0, "received": 0}
     assert "Quendelzahn" not in everything(url)
     assert all(image_path(image.study, image.digest).read_bytes().startswith(b"second-read sealed") for image in images)
     # an opinion is still refused a change

@@ -22,14 +22,13 @@ from ... import __version__
 from ...imaging import Radiograph
 from ...model import ModelCard
 from ...model.card import card_json
+from ...store.pacs_header import MANUFACTURER
 from ..record import reading_record
 from ..report_text import ReportImage
 from .codes import coding_scheme
 from .original import CHARACTER_SET
 
 __all__ = ["MANUFACTURER", "SERIES", "ResultSource", "Series", "reference_to", "remove_creation_times"]
-
-MANUFACTURER = "Second Read"
 
 _NAMESPACE = uuid.UUID("6d0f6a5e-9a55-4f0e-8d0a-3c1f4ab1c7d2")
 

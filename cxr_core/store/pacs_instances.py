@@ -1,0 +1,207 @@
+"""Received instances: one row and one file for each SOP Instance UID, and an alarm for other bytes under the same one.
+
+A PACS keeps the first object of a UID and drops any other without a word; here the other one is kept out as well, and
+said so. Bytes are compared without the File Meta Information, which each sender writes itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, text
+
+from ..errors import InputRefused, PathUnusable, WrongArguments
+from ..files import cannot_write
+from ..settings import settings
+from .database import DATABASE, open_migrated, transaction
+from .pacs_files import arriving_file, instance_path, load_checked, name_file, pacs_lock
+from .pacs_header import dataset_sha256, read_instance_header
+from .pacs_records import Alarm, InstanceHeader, Receipt, StoredInstance
+from .stored_studies import new_id, utc_now
+
+__all__ = ["InstanceStore", "stored_instance"]
+
+_COLUMNS = (
+    "sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, body_part, station_name, "
+    "patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned"
+)
+_OF_INSTANCES = "FROM pacs_instances WHERE deleted = 0"
+_INSTANCES = f"SELECT {_COLUMNS} {_OF_INSTANCES}"
+_INSERT = (
+    "INSERT INTO pacs_instances (sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, "
+    "body_part, station_name, patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned, "
+    "deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
+    ":transfer_syntax, :modality, :body_part, :station_name, :patient_key, :is_result, :sha256, :dataset_sha256, "
+    ":bytes, :source, :received, NULL, 0)"
+)
+_REPLACED = "UPDATE pacs_instances SET sha256 = :sha256, bytes = :bytes WHERE sop_instance_uid = :sop_instance_uid"
+_CHOSEN = (
+    "(:study_uid = '' OR study_uid = :study_uid) AND (:patient_key = '' OR patient_key = :patient_key) "
+    "AND (:since = '' OR received >= :since)"
+)
+_ALARM = (
+    "INSERT INTO pacs_alarms (id, sop_instance_uid, dataset_sha256, bytes, source, created, last_seen, times) "
+    "VALUES (:id, :sop_instance_uid, :dataset_sha256, :bytes, :source, :now, :now, 1) "
+    "ON CONFLICT (sop_instance_uid, dataset_sha256) DO UPDATE SET source = :source, last_seen = :now, "
+    "times = pacs_alarms.times + 1"
+)
+_ALARMS = (
+    "SELECT pacs_alarms.id, pacs_alarms.sop_instance_uid, study_uid, pacs_alarms.dataset_sha256, pacs_alarms.bytes, "
+    "pacs_alarms.source, pacs_alarms.created, last_seen, times, acknowledged FROM pacs_alarms "
+    "JOIN pacs_instances ON pacs_instances.sop_instance_uid = pacs_alarms.sop_instance_uid AND deleted = 0 "
+    "WHERE :all = 1 OR acknowledged IS NULL ORDER BY last_seen DESC, pacs_alarms.id"
+)
+
+
+class InstanceStore:
+    """Instances of one database and folder. Safe for several threads and for several programs at once.
+
+    Args:
+        url: of the database, as SQLAlchemy accepts it; by default the setting ``database_url``.
+        runs: folder of runs, in which the database is by default.
+    """
+
+    def __init__(self, url: str | None = None, runs: Path | None = None) -> None:
+        runs = runs or settings().runs
+        self._engine: Engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+    def add_instance(self, data: bytes, source: str) -> Receipt:
+        """Store a received file; when this returns, file and row are on the disk.
+
+        Args:
+            data: the whole DICOM file.
+            source: where it came from, as in :class:`.pacs_records.StoredInstance`.
+
+        Raises:
+            InputRefused: it is no DICOM file, lacks a UID, or is larger than ``max_file_mb``.
+            PathUnusable: it cannot be written, or more than ``pacs_keep_gb`` would be stored.
+        """
+        if len(data) > settings().max_file_mb * 10**6:
+            raise InputRefused(f"A file of {len(data) / 1e6:.0f} MB: more than SECOND_READ_MAX_FILE_MB allows.")
+        header, dataset = read_instance_header(data), dataset_sha256(data)
+        known = self.instance(header.sop_instance_uid)
+        if known is None or not instance_path(known.sha256).is_file():
+            return self._stored(data, header, dataset, source)
+        return self._known(known, dataset, len(data), source)
+
+    def _stored(self, data: bytes, header: InstanceHeader, dataset: str, source: str) -> Receipt:
+        sha256 = hashlib.sha256(data).hexdigest()
+        made = StoredInstance(
+            **asdict(header), sha256=sha256, dataset_sha256=dataset, bytes=len(data), source=source, received=utc_now()
+        )
+        with (
+            arriving_file(data, sha256) as (part, path),
+            pacs_lock(),
+            transaction(self._engine, writing=True, lock="pacs_instances") as connection,
+        ):
+            # what is marked is deleted here instead, with all that is known of it
+            connection.execute(
+                text("DELETE FROM pacs_instances WHERE sop_instance_uid = :uid AND deleted = 1"),
+                {"uid": header.sop_instance_uid},
+            )
+            known = _instance(connection, header.sop_instance_uid)
+            if known is None:
+                _check_room(connection, len(data))
+                _name(part, path)
+                connection.execute(text(_INSERT), asdict(made) | {"is_result": int(made.is_result)})
+                return Receipt("stored", made)
+            if known.dataset_sha256 == dataset and not instance_path(known.sha256).is_file():
+                # its file was lost: it is the one that came now, whose File Meta Information may be another one
+                _name(part, path)
+                connection.execute(text(_REPLACED), asdict(made))
+        return self._known(known, dataset, len(data), source)
+
+    def _known(self, known: StoredInstance, dataset: str, size: int, source: str) -> Receipt:
+        """Confirm the data set that is here, or add an alarm."""
+        if dataset == known.dataset_sha256:
+            return Receipt("confirmed", known)
+        values = {
+            "id": new_id(), "sop_instance_uid": known.sop_instance_uid, "dataset_sha256": dataset, "bytes": size,
+            "source": source, "now": utc_now(),
+        }  # fmt: skip
+        with transaction(self._engine, writing=True) as connection:
+            connection.execute(text(_ALARM), values)
+        return Receipt("conflict", known)
+
+    def instance(self, sop_instance_uid: str) -> StoredInstance | None:
+        """Return an instance, or None where it is not here."""
+        with transaction(self._engine) as connection:
+            return _instance(connection, sop_instance_uid)
+
+    def instances(
+        self, *, study_uid: str = "", patient_key: str = "", since: str = "", limit: int = 1000
+    ) -> tuple[StoredInstance, ...]:
+        """Return instances, the last received first; each argument that is not empty leaves out the others.
+
+        Args:
+            study_uid: Study Instance UID.
+            patient_key: as :func:`.pacs_header.patient_key` returns it.
+            since: beginning of a time in UTC.
+            limit: largest number of instances.
+        """
+        values = {"study_uid": study_uid, "patient_key": patient_key, "since": since, "limit": limit}
+        query = text(f"{_INSTANCES} AND {_CHOSEN} ORDER BY received DESC, sop_instance_uid LIMIT :limit")
+        with transaction(self._engine) as connection:
+            return tuple(map(stored_instance, connection.execute(query, values)))
+
+    def unplanned(self, limit: int = 100) -> tuple[StoredInstance, ...]:
+        """Return instances that no rules were applied to yet, the first received first; never results of our own."""
+        query = text(
+            f"{_INSTANCES} AND planned IS NULL AND is_result = 0 ORDER BY received, sop_instance_uid LIMIT :limit"
+        )
+        with transaction(self._engine) as connection:
+            return tuple(map(stored_instance, connection.execute(query, {"limit": limit})))
+
+    def load_instance(self, sop_instance_uid: str) -> bytes:
+        """Return the file of an instance; raises PathUnusable where it is not here, was changed, or stays encrypted."""
+        known = self.instance(sop_instance_uid)
+        if known is None:
+            raise PathUnusable("The received image was deleted.")
+        return load_checked(instance_path(known.sha256), known.sha256)
+
+    def alarms(self, *, acknowledged: bool = False) -> tuple[Alarm, ...]:
+        """Return the alarms that no administrator has acknowledged, or all; the last one first."""
+        with transaction(self._engine) as connection:
+            return tuple(Alarm(*row) for row in connection.execute(text(_ALARMS), {"all": int(acknowledged)}))
+
+    def acknowledge(self, alarm: str) -> None:
+        """Note that an administrator has seen an alarm; raises WrongArguments where there is none of this id."""
+        query = text("UPDATE pacs_alarms SET acknowledged = COALESCE(acknowledged, :now) WHERE id = :id")
+        with transaction(self._engine, writing=True) as connection:
+            if connection.execute(query, {"id": alarm, "now": utc_now()}).rowcount == 0:
+                raise WrongArguments("No such alarm.")
+
+
+def stored_instance(row: Row[Any]) -> StoredInstance:
+    """Return the instance of a row with all columns of a header and of what is stored."""
+    return StoredInstance(**dict(row._mapping) | {"is_result": bool(row.is_result)})
+
+
+def _instance(connection: Connection, sop_instance_uid: str) -> StoredInstance | None:
+    query = text(f"{_INSTANCES} AND sop_instance_uid = :uid")
+    row = connection.execute(query, {"uid": sop_instance_uid}).first()
+    return None if row is None else stored_instance(row)
+
+
+def _name(part: Path, path: Path) -> None:
+    """Give a file its name before its row holds, so that no row is without one; a kill leaves a file alone."""
+    try:
+        name_file(part, path)
+    except OSError as error:
+        raise cannot_write("Received image", error) from error
+
+
+def _check_room(connection: Connection, size: int) -> None:
+    used = connection.execute(text("SELECT COALESCE(SUM(bytes), 0) FROM pacs_instances")).scalar_one()
+    if used + size > settings().pacs_keep_gb * 1e9:
+        raise PathUnusable(
+            f"More than {settings().pacs_keep_gb:g} GB of received images would be stored. Raise "
+            "SECOND_READ_PACS_KEEP_GB, or keep them for fewer days (SECOND_READ_PACS_KEEP_DAYS)."
+        )
