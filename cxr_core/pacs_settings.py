@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -26,6 +27,36 @@ class PacsSettings(BaseSettings):
         default=None,
         repr=False,
         description="For a DICOMweb service in SECOND_READ_PACS: `user:password`, or `Bearer` and a token.",
+    )
+    pacs_source: str | None = Field(
+        default=None,
+        description="PACS that studies are fetched from, in the form of SECOND_READ_PACS, which is the default.",
+    )
+    pacs_source_credentials: str | None = Field(
+        default=None,
+        repr=False,
+        description="For a DICOMweb service in SECOND_READ_PACS_SOURCE, in the form of SECOND_READ_PACS_CREDENTIALS.",
+    )
+    pacs_retrieve: Literal["get", "move"] = Field(
+        default="get",
+        description="How images are retrieved by DIMSE: `get`, by C-GET, or `move`, by C-MOVE to the receiver, which "
+        "the PACS must know as SECOND_READ_PACS_AE_TITLE. No priors are fetched by C-MOVE.",
+    )
+    pacs_changes: str | None = Field(
+        default=None,
+        description="Address of the REST API of an Orthanc, such as https://orthanc.example.org:8042, whose change "
+        "feed `pacs fetch --follow` reads. By default it finds new studies by Study Date.",
+    )
+    pacs_changes_credentials: str | None = Field(
+        default=None,
+        repr=False,
+        description="For SECOND_READ_PACS_CHANGES, in the form of SECOND_READ_PACS_CREDENTIALS.",
+    )
+    pacs_poll_seconds: float = Field(
+        default=30, ge=1, description="Seconds between two looks for new studies by `pacs fetch --follow`."
+    )
+    pacs_priors: int = Field(
+        default=1, ge=0, le=20, description="Priors that `pacs fetch` fetches for each study; 0 for none."
     )
     pacs_ae_title: str = Field(
         default="SECONDREAD",

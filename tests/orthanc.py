@@ -157,7 +157,8 @@ class Orthanc:
 
     def get(self, path: str, **parameters: object) -> object:
         """Return the JSON of an address of the REST interface."""
-        return self.rest.get(path, params=parameters).raise_for_status().json()
+        # an empty dict would remove a query from the path
+        return self.rest.get(path, params=parameters or None).raise_for_status().json()
 
     def counts(self) -> dict[str, int]:
         """Return how many patients, studies, series and instances it holds."""

@@ -19,12 +19,15 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydicom.dataset import Dataset
 
 from benchmarks.soak.server import served
 from cxr_core.cli.main import app
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
+from cxr_core.pacs.association import pynetdicom
+from cxr_core.pacs.dimse_source import FIND
 from cxr_core.store import RunStore
 from tests.application_entities import application_entity
 from tests.images import made_up_dataset
@@ -152,6 +155,7 @@ CASES = {
     "models measure": lambda p: [str(p.model), "--run", "one"],
     "models import": lambda p: [f"keras:{keras_weights(p)}", "--out", "made", "--size", "32"],
     "pacs echo": lambda p: [str(p.servers.enter_context(application_entity()))],
+    "pacs fetch": lambda p: archive_of(p),
     "reads list": lambda p: [],
     "reads concordance": lambda p: [],
     "reads monitor": lambda p: [],
@@ -200,6 +204,20 @@ def stored_read(place: Place) -> str:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=place.work, env=place.environment(), capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def archive_of(place: Place) -> list[str]:
+    """A study of an application entity that knows it and has no series of it; the settings name the entity."""
+
+    def find(request):
+        if request.identifier.QueryRetrieveLevel == "STUDY":
+            answer = Dataset()
+            answer.StudyInstanceUID = "1.2.3"
+            yield 0xFF00, answer
+
+    services = [pynetdicom().build_context(FIND)], [(pynetdicom().evt.EVT_C_FIND, find)]
+    place.settings["SECOND_READ_PACS"] = str(place.servers.enter_context(application_entity(*services)))
+    return ["1.2.3"]
 
 
 def stored_with_another_key(place: Place) -> list[str]:

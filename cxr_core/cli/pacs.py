@@ -10,20 +10,18 @@ from ..errors import WrongArguments
 from ..pacs import association, dicomweb
 from ..pacs.addresses import DimseAddress, parse_address
 from ..settings import settings
+from .pacs_fetch import fetch
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="DICOM network: verify the connection to a PACS.",
+    help="DICOM network: fetch studies from a PACS, verify the connection to it.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-
-@app.callback()
-def _commands() -> None:
-    """Typer makes no group of one command without a callback."""
+app.command("fetch")(fetch)
 
 
 @app.command()

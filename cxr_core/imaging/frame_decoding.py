@@ -18,7 +18,7 @@ from ..errors import InputRefused
 from .codestream import END, FILLER, codestream_size, is_colour_named_grey, lacks_end, only_frame
 from .raster import silenced_stderr
 
-__all__ = ["container_pixels", "is_native", "view_of_pixels"]
+__all__ = ["TRANSFER_SYNTAXES", "container_pixels", "is_native", "view_of_pixels"]
 
 _EXTENDED_PLUGIN = "second-read"
 _BROKEN = "DICOM whose pixel data ({}) do not decode: broken or truncated. Export it again."
@@ -40,6 +40,9 @@ _DECODERS: dict[str, str] = {
 """One decoder per transfer syntax, so that a file gives the same pixels on every machine."""
 
 _NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
+
+TRANSFER_SYNTAXES = (*sorted(_NATIVE), *_DECODERS)
+"""UIDs of all that are decoded."""
 
 _IN_PLACE = {ImplicitVRLittleEndian, ExplicitVRLittleEndian}
 _PIXEL_DATA, _UNDEFINED = b"\xe0\x7f\x10\x00", 0xFFFFFFFF

@@ -71,7 +71,8 @@ class StoredInstance(InstanceHeader):
         sha256: of the whole file as it lies here.
         dataset_sha256: of the data set without the File Meta Information, which each sender writes itself.
         bytes: size of the file.
-        source: where it came from: ``AE`` and the calling AE title, ``stow``, or ``fetch`` and the source's name.
+        source: where it came from: ``AE`` and the calling AE title, ``stow``, or ``fetch`` or ``prior`` and
+            the source's name.
         received: when it was on the disk.
         planned: when rules were applied to it; None while they were not.
     """

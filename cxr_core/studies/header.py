@@ -24,7 +24,7 @@ from ..imaging import read_attributes, shared_decoder, sniff, view_of_header
 
 T = TypeVar("T")
 
-__all__ = ["NO_PATIENT", "Patient", "Sex", "StudyHeader", "read_study_header"]
+__all__ = ["NO_PATIENT", "Patient", "Sex", "StudyHeader", "read_study_header", "study_header"]
 
 NO_PATIENT = "No patient data in this file"
 
@@ -190,6 +190,11 @@ def read_study_header(data: bytes, *, identity: bool = True) -> StudyHeader | No
         ds = read_attributes(data, (*_STUDY, *_IDENTITY) if identity else _STUDY, shared_decoder())
     except InputRefused:
         return None
+    return study_header(ds)
+
+
+def study_header(ds: Dataset) -> StudyHeader:
+    """Return the study attributes of a data set, such as an archive answers with; empty or None where it has none."""
     return StudyHeader(
         study_uid=_text(ds, "StudyInstanceUID"),
         sop_uid=_text(ds, "SOPInstanceUID"),

@@ -1,0 +1,121 @@
+"""``pacs fetch``: studies and priors from a PACS into the store."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import closing
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from ..errors import WrongArguments
+from ..pacs.addresses import WebAddress, parse_address
+from ..pacs.changes import ChangeFeed
+from ..pacs.fetch import PacsClient, configured_client
+from ..pacs.follow import Follower
+from ..pacs.source import RemoteStudy, is_uid
+from ..settings import settings
+from ..store.pacs_store import PacsStore
+
+__all__ = ["fetch"]
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def fetch(
+    studies: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY]...", help="Study Instance UIDs.", show_default=False)
+    ] = None,
+    accession: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER", help="Studies of an accession number.", show_default=False)
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Studies of this day and later, such as 2026-11-27.")] = "",
+    until: Annotated[str, typer.Option(metavar="DATE", help="With --since: no studies of later days.")] = "",
+    priors: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=20, help="Priors for each study; by default SECOND_READ_PACS_PRIORS."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Fetch studies as they arrive at the PACS, until stopped.")
+    ] = False,
+) -> int:
+    """Fetch studies of radiographs, and the priors of their patients, from the PACS into the store.
+
+    The PACS is SECOND_READ_PACS_SOURCE, or SECOND_READ_PACS. It is asked by DICOMweb (QIDO-RS, WADO-RS), or by C-FIND
+    and C-GET or C-MOVE. Images that are in the store are not fetched again. Exit status 3 where a study is not found,
+    or not all of its images have arrived.
+
+    With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
+    and the priors of studies that were sent to this program are fetched as well. Examples:
+
+      python -m cxr_core pacs fetch --accession 20261127-0815
+
+      python -m cxr_core pacs fetch --follow
+    """
+    count = settings().pacs_priors if priors is None else priors
+    if not (studies or accession or since or follow):
+        raise WrongArguments("Nothing to fetch: give Study Instance UIDs, --accession, --since or --follow.")
+    if until and not since:
+        raise WrongArguments("--until needs --since.")
+    for uid in studies or ():
+        if not is_uid(uid):
+            raise WrongArguments(f"{uid[:70]!r} is no Study Instance UID: numbers with points between are accepted.")
+    first, last = _day(since, "--since"), _day(until, "--until")
+    with closing(PacsStore()) as store:
+        client = configured_client(store)
+        found = [(uid, client.search({"StudyInstanceUID": uid})) for uid in studies or ()]
+        found += [(f"accession number {number}", client.of_accession(number)) for number in accession or ()]
+        if first is not None:
+            found.append((f"{since} to {until or 'today'}", client.of_days(first, last)))
+        status = max([_fetch(client, name, matches, count) for name, matches in found], default=0)
+        if follow:
+            _follow(client, count)
+    return status
+
+
+def _fetch(client: PacsClient, name: str, studies: list[RemoteStudy], priors: int) -> int:
+    """Fetch what a search has found, and return the exit status."""
+    if not studies:
+        print(f"{name}: the PACS has no such study of radiographs.", file=sys.stderr)
+        return 3
+    complete = True
+    for study in studies:
+        fetched = client.fetch(study.uid)
+        complete = complete and not fetched.missing and not fetched.conflicts
+        print(f"{study.uid}: {fetched}.", flush=True)
+        if priors and fetched.stored + fetched.present:
+            for prior in client.fetch_priors(study.header, priors):
+                print(f"  prior: {prior}.", flush=True)
+    return 0 if complete else 3
+
+
+def _follow(client: PacsClient, priors: int) -> None:
+    """Fetch what arrives until the process is asked to stop."""
+    given, feed = settings(), None
+    if given.pacs_changes is not None:
+        address = parse_address(given.pacs_changes)
+        if not isinstance(address, WebAddress):
+            raise WrongArguments("SECOND_READ_PACS_CHANGES is the address of the REST API of an Orthanc.")
+        feed = ChangeFeed(address, given.pacs_changes_credentials)
+    stop = threading.Event()
+    before = [signal.signal(number, lambda *_: stop.set()) for number in _STOPS]
+    try:
+        print(f"Following {client.name}. Stop with Ctrl-C.", flush=True)
+        Follower(client, feed, priors=priors, report=lambda line: print(line, flush=True)).run(
+            stop, given.pacs_poll_seconds
+        )
+    finally:
+        for number, handler in zip(_STOPS, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _day(text: str, option: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise WrongArguments(f"{option} {text[:20]!r}: a date such as 2026-11-27 is accepted.") from error

@@ -1,0 +1,175 @@
+"""Studies fetched from a PACS into the store, each image once; and the priors of their patients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from ..access import acting_user, audit
+from ..errors import InputRefused, WrongArguments
+from ..settings import settings
+from ..store.pacs_store import PacsStore
+from ..studies import Study, StudyHeader, prior_studies
+from .addresses import DimseAddress, parse_address
+from .dimse_source import DimseSource
+from .source import FETCHED, PRIOR, RemoteStudy, Source
+from .web_source import WebSource
+
+__all__ = ["Fetched", "PacsClient", "configured_client"]
+
+MODALITIES = ("CR", "DX")
+"""Of the studies that are looked for."""
+
+_WILDCARDS = frozenset("*?\\")
+"""Which a matching key must not have where it is meant as it is (PS3.4 C.2.2.2)."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of the images of a study.
+
+    Attributes:
+        stored: that were not here.
+        present: that were here before.
+        conflicts: of which the store has other bytes under the same UID; they are kept out, and the store has an alarm.
+        missing: that have not arrived, or that the store refuses, such as too large ones.
+    """
+
+    stored: int = 0
+    present: int = 0
+    conflicts: int = 0
+    missing: int = 0
+
+    def __str__(self) -> str:
+        counts = {
+            "fetched": self.stored,
+            "already here": self.present,
+            "kept out, since the store has other bytes under the same UID": self.conflicts,
+            "not received, or refused by the store": self.missing,
+        }
+        stated = [
+            f"{number} {'image' if number == 1 else 'images'} {what}" for what, number in counts.items() if number
+        ]
+        return "; ".join(stated) or "no radiographs"
+
+
+class PacsClient:
+    """Fetches from one PACS into one store.
+
+    Its methods raise PacsUnavailable and PacsRefused where the PACS does not do what it is asked for, PathUnusable
+    where an image cannot be stored, and WrongArguments.
+
+    Args:
+        source: the PACS.
+        name: of the PACS, such as its address; stored beside each image that comes from it.
+        store: where images are stored.
+    """
+
+    def __init__(self, source: Source, name: str, store: PacsStore) -> None:
+        self.source, self.name, self.store = source, name, store
+
+    def search(self, keys: Mapping[str, str]) -> list[RemoteStudy]:
+        """Return the studies of radiographs that match all keys; one without a match for an accession number is empty.
+
+        Args:
+            keys: matching keys by keyword. A value with a wildcard matches nothing: other patients would match it.
+        """
+        if any(_WILDCARDS.intersection(value) for value in keys.values()):
+            return []
+        found = (self.source.studies({**keys, "ModalitiesInStudy": modality}) for modality in MODALITIES)
+        return list({study.uid: study for studies in found for study in studies}.values())
+
+    def of_days(self, first: date, last: date | None = None) -> list[RemoteStudy]:
+        """Return the studies of radiographs of some days, by Study Date."""
+        until = "" if last is None else f"{last:%Y%m%d}"
+        return self.search({"StudyDate": f"{first:%Y%m%d}-{until}"})
+
+    def of_accession(self, number: str) -> list[RemoteStudy]:
+        """Return the studies of radiographs of an accession number."""
+        found = self.search({"AccessionNumber": number})
+        return [study for study in found if study.header.accession_number == number]
+
+    def fetch(self, study_uid: str, *, how: str = FETCHED) -> Fetched:
+        """Fetch the images of a study that are not here.
+
+        Args:
+            study_uid: Study Instance UID.
+            how: :data:`.source.FETCHED` or :data:`.source.PRIOR`.
+        """
+        images = self.source.images(study_uid)
+        wanted = [image for image in images if self.store.instance(image.sop_instance_uid) is None]
+        outcomes: Counter[str] = Counter()
+
+        def keep(data: bytes) -> None:
+            try:
+                outcomes[self.store.add_instance(data, f"{how}{self.name}").outcome] += 1
+            except InputRefused:
+                outcomes["refused"] += 1
+
+        if wanted:
+            try:
+                self.source.retrieve(wanted, keep)
+            finally:
+                arrived = self._note([image.sop_instance_uid for image in wanted], how)
+            if self.source.moves:
+                # the receiver, another process, has stored each before the PACS is answered
+                outcomes["stored"] = arrived
+        stored, confirmed, conflicts = (outcomes[name] for name in ("stored", "confirmed", "conflict"))
+        return Fetched(
+            stored, len(images) - len(wanted) + confirmed, conflicts, len(wanted) - stored - confirmed - conflicts
+        )
+
+    def _note(self, asked_for: list[str], how: str) -> int:
+        """Note in the audit trail which images have arrived, and return how many."""
+        instances = (self.store.instance(uid) for uid in asked_for)
+        digests = [instance.sha256 for instance in instances if instance is not None]
+        if digests:
+            audit.note(acting_user(), "retrieval", f"{how}{self.name}", images=digests)
+        return len(digests)
+
+    def fetch_priors(self, header: StudyHeader, count: int) -> list[Fetched]:
+        """Fetch the latest earlier studies of the patient of a study.
+
+        None where the patient is not certainly known by an ID, the study has no date or identity is not to be read; and
+        none from a PACS that sends images to the receiver, where they would be taken for new ones.
+
+        Args:
+            header: of the study.
+            count: largest number of priors that have images.
+        """
+        patient = header.patient
+        if settings().identity == "off" or not patient.known_id or header.study_date is None or self.source.moves:
+            return []
+        earlier = self.search({"PatientID": patient.patient_id, "StudyDate": f"-{header.study_date:%Y%m%d}"})
+        dated = {study.uid: _dated(study.header) for study in earlier if study.uid != header.study_uid}
+        priors: list[Fetched] = []
+        for prior in prior_studies(_dated(header), tuple(dated.values())):
+            if len(priors) == count:
+                break
+            uid = next(uid for uid, study in dated.items() if study is prior)
+            fetched = self.fetch(uid, how=PRIOR)
+            if fetched.stored or fetched.present:
+                priors.append(fetched)
+        return priors
+
+
+def _dated(header: StudyHeader) -> Study:
+    return Study((), header.patient, header.study_date, header.study_time)
+
+
+def configured_client(store: PacsStore) -> PacsClient:
+    """Return the client of the PACS in the settings; raises WrongArguments where none is set."""
+    given = settings()
+    text = given.pacs_source or given.pacs
+    if not text:
+        raise WrongArguments("No PACS is set that studies are fetched from: set SECOND_READ_PACS_SOURCE.")
+    address = parse_address(text)
+    if isinstance(address, DimseAddress):
+        source: Source = DimseSource(address, moves=given.pacs_retrieve == "move")
+    else:
+        # those of another address are not sent to this one
+        own = given.pacs_source is None
+        source = WebSource(address, given.pacs_credentials if own else given.pacs_source_credentials)
+    return PacsClient(source, str(address), store)

@@ -1,0 +1,134 @@
+"""A PACS that studies are fetched from: what it is asked, and which of its images are wanted."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from ..imaging.conformance import CAPTURE_CLASSES, CAPTURE_MODALITIES, RADIOGRAPH_CLASSES, RADIOGRAPH_MODALITIES
+from ..studies.header import StudyHeader, study_header
+
+__all__ = [
+    "FETCHED",
+    "PRIOR",
+    "RemoteImage",
+    "RemoteStudy",
+    "Source",
+    "images_of",
+    "is_uid",
+    "is_wanted_series",
+    "studies_of",
+    "value_of",
+]
+
+SERIES_MODALITIES = frozenset({*RADIOGRAPH_MODALITIES, *CAPTURE_MODALITIES, ""})
+IMAGE_CLASSES = frozenset({*RADIOGRAPH_CLASSES, *CAPTURE_CLASSES, ""})
+"""Of what is fetched; a PACS that does not state one is asked for the image."""
+
+FETCHED, PRIOR = "fetch ", "prior "
+"""How the source of a stored image begins that was fetched: for itself, or as a prior, which is never read unasked."""
+
+_RESULT_SERIES = re.compile(r"Second Read:")
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
+_MOST_UID = 64
+
+Keys = Mapping[str, str]
+"""Matching keys of a search by keyword, such as ``{"StudyDate": "20261126-20261127"}`` (PS3.4 C.2.2.2)."""
+
+
+@dataclass(frozen=True)
+class RemoteStudy:
+    """A study that a PACS has.
+
+    Attributes:
+        uid: Study Instance UID.
+        header: whose it is, and of when, as far as the PACS states it.
+        instances: number of its instances, or None where the PACS does not state it.
+    """
+
+    uid: str
+    header: StudyHeader
+    instances: int | None
+
+
+@dataclass(frozen=True)
+class RemoteImage:
+    """An instance that a PACS has.
+
+    Attributes:
+        study_uid, series_uid, sop_instance_uid: which it is.
+        sop_class: SOP Class UID; empty where the PACS does not state it.
+    """
+
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    sop_class: str
+
+
+class Source(Protocol):
+    """A PACS, by whatever it is asked. Its methods raise PacsUnavailable, PacsRefused and WrongArguments."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether images go to the receiver of this program, and not to who retrieves them."""
+
+    def studies(self, keys: Keys) -> list[RemoteStudy]:
+        """Return the studies that match all keys."""
+
+    def images(self, study_uid: str) -> list[RemoteImage]:
+        """Return the images of a study that could be read: neither results of this program nor other modalities."""
+
+    def retrieve(self, images: Sequence[RemoteImage], keep: Callable[[bytes], None]) -> None:
+        """Retrieve images of one study as they are stored there, and hand each file over."""
+
+
+def studies_of(answers: Iterable[Dataset]) -> list[RemoteStudy]:
+    """Return the studies that a PACS has answered with, each once; those without a valid UID are left out."""
+    studies: dict[str, RemoteStudy] = {}
+    for answer in answers:
+        uid = value_of(answer, "StudyInstanceUID")
+        if is_uid(uid):
+            number = value_of(answer, "NumberOfStudyRelatedInstances")
+            studies[uid] = RemoteStudy(uid, study_header(answer), int(number) if number.isdecimal() else None)
+    return list(studies.values())
+
+
+def is_wanted_series(answer: Dataset) -> bool:
+    """Return whether a series that a PACS has answered with may hold radiographs, and is none of our results."""
+    modality, description = value_of(answer, "Modality").upper(), value_of(answer, "SeriesDescription")
+    return modality in SERIES_MODALITIES and not _RESULT_SERIES.match(description)
+
+
+def images_of(answers: Iterable[Dataset], study_uid: str, series_uid: str) -> list[RemoteImage]:
+    """Return the images of a series that a PACS has answered with, of the SOP classes that are read."""
+    instances = ((value_of(answer, "SOPInstanceUID"), value_of(answer, "SOPClassUID")) for answer in answers)
+    return [
+        RemoteImage(study_uid, series_uid, uid, sop_class)
+        for uid, sop_class in instances
+        if is_uid(uid) and sop_class in IMAGE_CLASSES
+    ]
+
+
+def is_uid(text: str) -> bool:
+    """Return whether a text is a valid UID (PS3.5 9.1), which may be part of a request."""
+    return len(text) <= _MOST_UID and _UID.fullmatch(text) is not None
+
+
+def value_of(answer: Dataset, keyword: str) -> str:
+    """Return a value as text; empty where there is none, several, or one that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            # pydicom's would quote values
+            warnings.simplefilter("ignore")
+            value = answer.get(keyword)
+    except Exception:
+        # pydicom converts an element on access, and a broken one fails in any way
+        return ""
+    return "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")

@@ -1,0 +1,128 @@
+"""``pacs fetch``: its lines and exit statuses, against a real Orthanc."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cxr_core.cli.main import main
+from cxr_core.settings import settings
+from cxr_core.store.pacs_store import PacsStore
+from tests.conftest import PROJECT
+from tests.received import received, uid
+
+
+@pytest.fixture
+def archive(orthanc, own_folders):
+    """Orthanc, named by the settings, with a study of 2026 and its prior."""
+    own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web)
+    own_folders.setenv("SECOND_READ_PACS_CREDENTIALS", ":".join(orthanc.auth))
+    settings.cache_clear()
+    orthanc.store(received(1, PatientID="QZ-1", StudyDate="20260301", AccessionNumber="A1"))
+    orthanc.store(received(2, PatientID="QZ-1", StudyDate="20250301", AccessionNumber="A2"))
+    return orthanc
+
+
+def stored():
+    store = PacsStore()
+    try:
+        return {one.sop_instance_uid: one.source.split()[0] for one in store.instances()}
+    finally:
+        store.close()
+
+
+def test_a_study_and_its_prior_are_fetched_once(archive, capfd):
+    assert main(["pacs", "fetch", uid(1, "7")]) == 0
+    assert capfd.readouterr().out == f"{uid(1, '7')}: 1 image fetched.\n  prior: 1 image fetched.\n"
+    assert stored() == {uid(1): "fetch", uid(2): "prior"}
+    assert main(["pacs", "fetch", "--accession", "A1"]) == 0
+    assert capfd.readouterr().out == f"{uid(1, '7')}: 1 image already here.\n  prior: 1 image already here.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--since", "2026-01-01", "--priors", "0"], {uid(1): "fetch"}),
+        (["--since", "2025-01-01", "--until", "2025-12-31"], {uid(2): "fetch"}),
+        (["--accession", "A2", "--accession", "A1"], {uid(1): "fetch", uid(2): "fetch"}),
+    ],
+)
+def test_studies_are_chosen_by_day_and_accession_number(arguments, expected, archive):
+    assert main(["pacs", "fetch", *arguments]) == 0
+    assert stored() == expected
+
+
+def test_what_is_not_found_is_named_and_the_others_are_fetched(archive, capfd):
+    assert main(["pacs", "fetch", uid(9, "7"), uid(1, "7"), "--accession", "A9", "--priors", "0"]) == 3
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        f"{uid(9, '7')}: the PACS has no such study of radiographs.",
+        "accession number A9: the PACS has no such study of radiographs.",
+    ]
+    assert stored() == {uid(1): "fetch"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Nothing to fetch"),
+        (["1.2/../3"], "is no Study Instance UID"),
+        (["--since", "yesterday"], "a date such as 2026-11-27 is accepted"),
+        (["--until", "2026-11-27", "1.2"], "--until needs --since"),
+    ],
+)
+def test_wrong_arguments_are_one_line(arguments, message, archive, capfd):
+    assert main(["pacs", "fetch", *arguments]) == 2
+    errors = capfd.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+def test_without_a_pacs_or_where_it_is_down_one_line_says_so(orthanc, own_folders, capfd):
+    assert main(["pacs", "fetch", "1.2.3"]) == 2
+    assert "SECOND_READ_PACS_SOURCE" in capfd.readouterr().err
+    own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web)
+    settings.cache_clear()
+    orthanc.stop(kill=True)
+    assert main(["pacs", "fetch", "1.2.3"]) == 4
+    assert "cannot be reached" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_follows_until_it_is_stopped(number, archive, own_folders):
+    own_folders.setenv("SECOND_READ_PACS_CHANGES", archive.url)
+    own_folders.setenv("SECOND_READ_PACS_CHANGES_CREDENTIALS", ":".join(archive.auth))
+    own_folders.setenv("SECOND_READ_PACS_POLL_SECONDS", "1")
+    command = [sys.executable, "-m", "cxr_core", "pacs", "fetch", "--follow"]
+    process = subprocess.Popen(command, cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == f"Following {archive.dicom_web}. Stop with Ctrl-C.\n"
+        position = next(iter(wait_for_files(settings().home / "pacs")))
+        assert position.name.startswith("changes-")
+        archive.store(received(3, PatientID="QZ-3"))
+        # the studies that were there may be said to be complete only now
+        lines = [process.stdout.readline()]
+        end = time.monotonic() + 60
+        while uid(3) not in stored() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert stored()[uid(3)] == "fetch"
+        assert lines == ["Study: 1 image fetched\n"]
+        process.send_signal(number)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def wait_for_files(folder):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if found := list(folder.glob("changes-*.json")):
+            return found
+        time.sleep(0.05)
+    raise AssertionError("the feed was not read")

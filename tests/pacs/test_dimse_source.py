@@ -1,0 +1,134 @@
+"""C-FIND, C-GET and C-MOVE against an application entity of this process, and C-MOVE against a real Orthanc."""
+
+import pytest
+from pydicom.dataset import Dataset
+
+from cxr_core.errors import PacsRefused, PacsUnavailable
+from cxr_core.pacs.addresses import DimseAddress
+from cxr_core.pacs.association import pynetdicom
+from cxr_core.pacs.dimse_source import FIND, GET, MOVE, DimseSource
+from cxr_core.pacs.fetch import Fetched, PacsClient
+from cxr_core.pacs.source import RemoteImage
+from cxr_core.store.pacs_store import PacsStore
+from tests.application_entities import application_entity
+from tests.received import CR, received, uid
+
+IMAGE = RemoteImage(uid(1, "7"), uid(1, "8"), uid(1), CR)
+
+
+@pytest.fixture
+def store(own_folders):
+    store = PacsStore()
+    yield store
+    store.close()
+
+
+def answering(model, event, status, *answers):
+    """An application entity that answers a request with data sets, and ends with a status."""
+
+    def handle(request):
+        if model == GET:
+            yield 1
+        for answer in answers:
+            yield 0xFF00, answer
+        if status:
+            yield status, None
+
+    library = pynetdicom()
+    return application_entity([library.build_context(model)], [(getattr(library.evt, event), handle)])
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [
+        (0xA700, PacsUnavailable, "unable to process C-FIND"),
+        (0xC001, PacsUnavailable, "unable to process C-FIND"),
+        (0xFE00, PacsUnavailable, "has stopped the retrieval"),
+        (0xA900, PacsRefused, "refuses C-FIND"),
+        (0x0122, PacsRefused, "refuses C-FIND"),
+    ],
+)
+def test_the_status_of_a_query_tells_whether_to_ask_again(status, error, message):
+    with answering(FIND, "EVT_C_FIND", status) as address, pytest.raises(error, match=message):
+        DimseSource(address, moves=False).studies({"StudyInstanceUID": uid(1, "7")})
+
+
+@pytest.mark.parametrize("status", [0xA702, 0xC000])
+def test_a_retrieval_that_fails_can_be_asked_for_again(status):
+    with answering(GET, "EVT_C_GET", status) as address, pytest.raises(PacsUnavailable) as raised:
+        DimseSource(address, moves=False).retrieve([IMAGE], [].append)
+    assert str(raised.value).startswith(str(address))
+
+
+def test_an_unknown_destination_of_a_move_says_what_to_add():
+    library = pynetdicom()
+
+    def handle(request):
+        yield None, None
+
+    services = [library.build_context(MOVE)], [(library.evt.EVT_C_MOVE, handle)]
+    with (
+        application_entity(*services) as address,
+        pytest.raises(PacsUnavailable, match="AE title SECONDREAD as a dest"),
+    ):
+        DimseSource(address, moves=True).retrieve([IMAGE], [].append)
+
+
+def test_a_pacs_without_the_service_says_so():
+    with application_entity() as address, pytest.raises(PacsUnavailable, match="none of the services"):
+        DimseSource(address, moves=False).studies({})
+
+
+def test_answers_with_broken_values_are_read_as_far_as_they_can_be():
+    answer = Dataset()
+    answer.StudyInstanceUID, answer.StudyDate, answer.PatientID = uid(1, "7"), "20261399", "A\\B"
+    with answering(FIND, "EVT_C_FIND", 0, answer) as address:
+        (study,) = DimseSource(address, moves=False).studies({})
+    assert (study.uid, study.header.study_date, study.instances) == (uid(1, "7"), None, None)
+
+
+def receiver(store):
+    """An application entity that stores what it is sent, as the receiver does."""
+    library = pynetdicom()
+
+    def keep(event):
+        store.add_instance(event.encoded_dataset(), "AE ORTHANC")
+        return 0
+
+    return application_entity([library.build_context(CR)], [(library.evt.EVT_C_STORE, keep)])
+
+
+def moving(orthanc, store):
+    return PacsClient(DimseSource(DimseAddress(orthanc.aet, orthanc.host, orthanc.port), moves=True), "ARCHIVE", store)
+
+
+def test_a_move_brings_the_images_of_a_study_through_the_receiver(orthanc, store):
+    with receiver(store) as address:
+        orthanc.know("SECONDREAD", address.port)
+        for number in (1, 2):
+            orthanc.store(received(number, StudyInstanceUID=uid(1, "7")))
+        client = moving(orthanc, store)
+        assert client.fetch(uid(1, "7")) == Fetched(stored=2)
+        assert client.fetch(uid(1, "7")) == Fetched(present=2)
+    assert {one.source for one in store.instances()} == {"AE ORTHANC"}
+
+
+def test_no_prior_is_fetched_by_a_move(orthanc, store):
+    """It would arrive as a new image, which is read."""
+    with receiver(store) as address:
+        orthanc.know("SECONDREAD", address.port)
+        orthanc.store(received(1, PatientID="QZ-1", StudyDate="20260101"))
+        orthanc.store(received(2, PatientID="QZ-1", StudyDate="20250101"))
+        client = moving(orthanc, store)
+        (study,) = client.search({"StudyInstanceUID": uid(1, "7")})
+        assert client.fetch_priors(study.header, 1) == []
+
+
+def test_a_move_to_a_receiver_that_is_down_can_be_asked_for_again(orthanc, store):
+    with receiver(store) as address:
+        pass
+    orthanc.know("SECONDREAD", address.port)
+    orthanc.store(received(1))
+    with pytest.raises(PacsUnavailable):
+        moving(orthanc, store).fetch(uid(1, "7"))
+    assert store.instances() == ()
