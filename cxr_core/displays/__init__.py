@@ -17,6 +17,7 @@ from .marks import Chart
 from .matplotlib_charts import as_png, as_svg, matplotlib_figure
 from .monitoring import AlarmDisplay, ControlChartDisplay, ScoreChartsDisplay
 from .operating_point import NetBenefitDisplay, OperatingDisplay
+from .pacs import ThroughputDisplay
 from .plotly_charts import plotly_figure
 from .precision_recall import PrecisionRecallDisplay
 from .reader_agreement import LeaveOneOutDisplay
@@ -66,6 +67,7 @@ __all__ = [
     "ScoreDistributionDisplay",
     "SexAndViewDisplay",
     "SubgroupDisplay",
+    "ThroughputDisplay",
     "TrainingLogDisplay",
     "as_png",
     "as_svg",

@@ -52,6 +52,7 @@ PAGES: tuple[Screen, ...] = (
     Screen("model", "Model", ":material/description:", Role.READER),
     Screen("history", "History", ":material/history:", Role.READER, of_store=True),
     Screen("admin", "Admin", ":material/dashboard:", Role.REVIEWER),
+    Screen("pacs", "PACS", ":material/lan:", Role.ADMIN),
     Screen("evaluation", "Evaluation", ":material/monitoring:", Role.REVIEWER),
     Screen("readers", "Readers", ":material/groups:", Role.REVIEWER),
     Screen("compare", "Compare", ":material/compare_arrows:", Role.REVIEWER),

@@ -9,10 +9,12 @@ from PIL import Image
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
+from cxr_core.store.pacs_store import PacsStore
 from cxr_core.store.reads import ReadStore
 from tests.browser import browsing, free_port, open_front_page, serving, upload, wait_until_drawn
 from tests.e2e.test_sign_in import SECRETS, provider
 from tests.reads import store_reads
+from tests.received import order, received
 from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = pytest.mark.e2e
@@ -134,6 +136,30 @@ def test_no_page_of_stored_reads_has_a_barrier(chromium, tmp_path, axe, size):
             assert barriers(page, axe, least=EVERY_IMPACT) == [], name
             assert [line for line in shown if line.startswith("1 ")] == shown[:1]
             assert len(shown) == len(set(shown))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_of_the_pacs_has_no_barrier(chromium, tmp_path, axe, size):
+    with closing(PacsStore(runs=tmp_path)) as store:
+        for number in range(3):
+            instance = store.add_instance(received(number), "AE CT1").instance
+            store.plan(instance.sop_instance_uid, [order()])
+            if number:
+                store.fail(store.lease("worker-1", 60), "archive cannot be reached.", None)
+        store.add_instance(received(0, seed=1), "AE CT2")
+    # nobody listens to port 9
+    settings = {"SECOND_READ_RUNS": str(tmp_path), "SECOND_READ_PACS": "ARCHIVE@127.0.0.1:9"}
+    with serving(**settings) as address, browsing(chromium, *size) as page:
+        open_page(page, address, "pacs")
+        for text in ("Last received", "does not answer", "3 images received"):
+            page.wait_for_selector(f"text={text}")
+        wait_until_drawn(page)
+        shown = headings(page)
+        assert barriers(page, axe, least=EVERY_IMPACT) == []
+        assert [line for line in shown if line.startswith("1 ")] == shown[:1]
+        assert len(shown) == len(set(shown))
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.slow
