@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 
 PEOPLE = {
     "subject-reader": {"name": "Ann Reader", "email": "ann@example.org", "rights": {"second-read": ["reader"]}},
+    "subject-lead": {"name": "Lea Lead", "email": "lea@example.org", "rights": {"second-read": ["reviewer"]}},
     "subject-admin": {"name": "Bob Admin", "email": "bob@example.org", "email_verified": True},
     "subject-nobody": {"name": "Eve Nobody", "email": "eve@example.org", "rights": {"elsewhere": ["admin"]}},
 }
