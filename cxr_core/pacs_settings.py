@@ -58,6 +58,11 @@ class PacsSettings(BaseSettings):
     pacs_priors: int = Field(
         default=1, ge=0, le=20, description="Priors that `pacs fetch` fetches for each study; 0 for none."
     )
+    pacs_rules: Path | None = Field(
+        default=None,
+        description="File (TOML) of destinations, and of rules which images are read, how, and where their results go. "
+        "By default CR and DX are read with SECOND_READ_MODEL, and SR and SC go to SECOND_READ_PACS.",
+    )
     pacs_ae_title: str = Field(
         default="SECONDREAD",
         pattern=f"^{AE_TITLE}$",

@@ -156,6 +156,10 @@ CASES = {
     "models import": lambda p: [f"keras:{keras_weights(p)}", "--out", "made", "--size", "32"],
     "pacs echo": lambda p: [str(p.servers.enter_context(application_entity()))],
     "pacs fetch": lambda p: archive_of(p),
+    "pacs work": lambda p: with_archive(p, received_image(p)),
+    "pacs send": lambda p: with_archive(p, [stored_read(p), "--kinds", "sr"]),
+    "pacs status": lambda p: [],
+    "pacs retry": lambda p: ["--all"],
     "reads list": lambda p: [],
     "reads concordance": lambda p: [],
     "reads monitor": lambda p: [],
@@ -176,6 +180,7 @@ CASES = {
 
 LONG = {
     "backup", "bench", "calibrate", "evaluate", "models import", "models measure", "models sheet", "models stability",
+    "pacs send", "pacs work",
     "reads delete", "reads export", "reads rekey", "reads show", "restore", "runs compare", "runs export",
     "runs rebuild", "train", "train-gate",
 }  # fmt: skip
@@ -218,6 +223,37 @@ def archive_of(place: Place) -> list[str]:
     services = [pynetdicom().build_context(FIND)], [(pynetdicom().evt.EVT_C_FIND, find)]
     place.settings["SECOND_READ_PACS"] = str(place.servers.enter_context(application_entity(*services)))
     return ["1.2.3"]
+
+
+def received_image(place: Place) -> list[str]:
+    """Store the DICOM file as one that the network has brought; return how it is read."""
+    place.settings["SECOND_READ_HOME"] = str(place.work / "stored")
+    code = (
+        "import pathlib\n"
+        "from cxr_core.store.pacs_store import PacsStore\n"
+        "PacsStore().add_instance(pathlib.Path('a.dcm').read_bytes(), 'stow')"
+    )
+    done = place.run_python("-c", code)
+    assert done.returncode == 0, done.stderr
+    return ["--until-idle"]
+
+
+def with_archive(place: Place, arguments: list[str]) -> list[str]:
+    """Set an entity of this machine, which takes structured reports, as where results go."""
+    report = "1.2.840.10008.5.1.4.1.1.88.34"
+    handlers = [(pynetdicom().evt.EVT_C_STORE, lambda event: 0)]
+    contexts = [pynetdicom().build_context(report)]
+    address = place.servers.enter_context(application_entity(contexts, handlers))
+    rules = f"""
+        [destinations.archive]
+        address = "{address}"
+        read_back = "off"
+        [[rules]]
+        results = [{{to = "archive", kinds = ["sr"]}}]
+    """
+    (place.work / "rules.toml").write_text(rules)
+    place.settings["SECOND_READ_PACS_RULES"] = str(place.work / "rules.toml")
+    return arguments
 
 
 def stored_with_another_key(place: Place) -> list[str]:

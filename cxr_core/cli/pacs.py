@@ -11,17 +11,22 @@ from ..pacs import association, dicomweb
 from ..pacs.addresses import DimseAddress, parse_address
 from ..settings import settings
 from .pacs_fetch import fetch
+from .pacs_jobs import retry, send, status, work
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="DICOM network: fetch studies from a PACS, verify the connection to it.",
+    help="DICOM network: fetch and read studies, send results, show the queue, verify the connection to a PACS.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 app.command("fetch")(fetch)
+app.command("work")(work)
+app.command("status")(status)
+app.command("retry")(retry)
+app.command("send")(send)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email.message import Message
+from json import JSONDecodeError
 from uuid import uuid4
 
 import httpx
@@ -14,13 +15,16 @@ from ..errors import PacsRefused, PacsUnavailable, WrongArguments
 from .addresses import WebAddress
 from .association import ANSWER_SECONDS, CONNECT_SECONDS, tls_context
 
-__all__ = ["checked", "echo", "multipart_body", "parts_of", "web_client"]
+__all__ = ["checked", "echo", "multipart_body", "parts_of", "retrieve", "store", "web_client"]
 
 # their lines hold addresses, which a search by patient fills with the patient
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 DICOM_JSON = {"Accept": "application/dicom+json"}
+
+AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+"""A file in the transfer syntax in which it is stored: others are transcoded (PS3.18 8.7.3.5.2)."""
 
 _LATER = (401, 403, 404, 408, 425, 429)
 """Refusals that end when credentials, address or load have changed; further ones are of what was sent."""
@@ -95,6 +99,51 @@ def echo(address: WebAddress, credentials: str | None = None) -> None:
         client.stream("GET", "studies", params={"limit": 1}, headers=DICOM_JSON) as response,
     ):
         checked(response, address)
+
+
+def store(client: httpx.Client, address: WebAddress, study: str, data: bytes) -> int:
+    """Store one file in its study (STOW-RS, PS3.18 10.5) and return the status of the instance.
+
+    Args:
+        client: of :func:`web_client`.
+        address: of the service, for messages.
+        study: Study Instance UID of the file.
+        data: the DICOM file.
+
+    Returns:
+        0 for success, or the Failure Reason (PS3.3 C.14.1.1), whose values are those of C-STORE.
+
+    Raises PacsUnavailable and PacsRefused as :func:`checked`.
+    """
+    content_type, body = multipart_body([data])
+    headers = {"Content-Type": content_type} | DICOM_JSON
+    response = client.post(f"studies/{study}", content=body, headers=headers)
+    reason = _failure_reason(response)
+    # a conflict whose reason is known is told apart by it: a duplicate is none
+    if response.status_code != 409 or not reason:
+        checked(response, address)
+    return reason
+
+
+def _failure_reason(response: httpx.Response) -> int:
+    """Return the reason of the first failure in the answer to a store, 0 where it states none."""
+    try:
+        return int(response.json()["00081198"]["Value"][0]["00081197"]["Value"][0])
+    except (JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError):
+        # a page of HTML, or an answer without failures
+        return 0
+
+
+def retrieve(client: httpx.Client, address: WebAddress, study: str, series: str, instance: str) -> bytes | None:
+    """Return one instance by its UIDs as it is stored (WADO-RS, PS3.18 10.4), or None where the service has none.
+
+    Raises PacsUnavailable and PacsRefused as :func:`checked`.
+    """
+    response = client.get(f"studies/{study}/series/{series}/instances/{instance}", headers=AS_STORED)
+    if response.status_code == 404:
+        return None
+    parts = parts_of(checked(response, address))
+    return parts[0] if parts else None
 
 
 def multipart_body(files: Iterable[bytes]) -> tuple[str, bytes]:

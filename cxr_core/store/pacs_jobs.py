@@ -44,6 +44,8 @@ _INSERT = text(
     "ON CONFLICT (sop_instance_uid, weights_sha256, operating_point, content) DO NOTHING"
 )
 _HELD = "UPDATE pacs_jobs SET {} WHERE id = :id AND owner = :owner AND lease_until = :until AND lease_until > :now"
+_RELEASED = "lease_until = NULL, attempts = CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END"
+"""Without an attempt, unless there is none since the job advanced."""
 _LOST = "The lease of a job has ended, and another worker may have it."
 
 
@@ -107,7 +109,7 @@ class JobStore(InstanceStore):
         """Give a lease back, as if it had not been taken; one that has ended is passed over."""
         with transaction(self._engine, writing=True) as connection:
             values = {"id": job.id, "owner": job.owner, "until": job.lease_until, "now": clock(connection, now)}
-            connection.execute(text(_HELD.format("lease_until = NULL, attempts = attempts - 1")), values)
+            connection.execute(text(_HELD.format(_RELEASED)), values)
 
     def fail(self, job: Job, reason: str, retry_at: datetime | None, now: datetime | None = None) -> Job:
         """End a lease after a failure.

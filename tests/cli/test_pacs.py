@@ -1,10 +1,21 @@
 """Commands of the DICOM network."""
 
+import json
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from cxr_core.access import audit
 from cxr_core.cli.main import main
+from cxr_core.imaging import phantom_dicom
+from cxr_core.reading import read_image
 from cxr_core.settings import settings
+from cxr_core.store.pacs_store import PacsStore
+from cxr_core.store.read_record import ReadOptions
+from cxr_core.store.reads import ReadStore
 from tests.application_entities import application_entity
+from tests.dicom_results import PATIENT
 
 
 def test_echo_asks_the_address_and_else_the_pacs_that_is_set(own_folders, capsys):
@@ -28,3 +39,83 @@ def test_a_title_of_ours_that_is_none_is_refused(own_folders, title, capsys):
     settings.cache_clear()
     assert main(["pacs", "echo", "ARCHIVE@127.0.0.1:104"]) == 2
     assert "SECOND_READ_PACS_AE_TITLE" in capsys.readouterr().err
+
+
+@pytest.fixture
+def image(own_folders):
+    """The UID of a received image of the planted patient."""
+    with closing(PacsStore()) as store:
+        store.add_instance(phantom_dicom(256, 224, **PATIENT), "AE ROOM1")
+        return store.unplanned()[0].sop_instance_uid
+
+
+@pytest.fixture
+def unreachable(own_folders):
+    """A PACS is set that nobody answers for."""
+    with application_entity() as address:
+        pass
+    own_folders.setenv("SECOND_READ_PACS", str(address))
+    settings.cache_clear()
+
+
+def test_status_counts_jobs_and_names_what_waits(image, unreachable, capsys):
+    assert main(["pacs", "work", "--until-idle"]) == 0
+    capsys.readouterr()
+    assert main(["pacs", "status"]) == 0
+    printed = capsys.readouterr().out
+    assert "Jobs: received 0, read 0, built 1, sent 0, verified 0, parked 0" in printed
+    assert "Last 24 hours: 1 images received" in printed
+    assert "Next attempt" in printed
+    assert "cannot be reached" in printed
+    with closing(PacsStore()) as store:
+        job = store.lease("worker", 60, datetime.now(UTC) + timedelta(hours=1))
+        store.fail(job, "a reason", None)
+    assert main(["pacs", "status", "--json"]) == 0
+    printed += (text := capsys.readouterr().out)
+    (parked,) = json.loads(text)["parked"]
+    assert (parked["job"], parked["reason"]) == (job.id, "a reason")
+    assert main(["pacs", "retry", "--all"]) == 0
+    assert capsys.readouterr().out == f"Job {job.id}: built\n"
+    assert main(["pacs", "retry", job.id]) == 2
+    assert main(["pacs", "retry"]) == 2
+    assert not [value for value in PATIENT.values() if len(value) > 1 and value in printed]
+
+
+def test_nothing_that_names_a_patient_is_made_where_identity_is_off(image, unreachable, own_folders, capsys):
+    own_folders.setenv("SECOND_READ_IDENTITY", "off")
+    settings.cache_clear()
+    for command in (["work", "--until-idle"], ["send", "a"]):
+        assert main(["pacs", *command]) == 2
+        assert "SECOND_READ_IDENTITY=off" in capsys.readouterr().err
+    with closing(PacsStore()) as store:
+        assert len(store.unplanned()) == 1
+
+
+def test_work_without_a_pacs_is_one_line(own_folders, capsys):
+    assert main(["pacs", "work"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_stored_read_is_sent_once(orthanc, own_folders, predictor, capsys):
+    data = phantom_dicom(256, 224, **PATIENT)
+    with closing(ReadStore()) as store:
+        _, reading = read_image(data, predictor)
+        read = store.save_read(store.add_image("anna", data), reading, ReadOptions(), "1", revealed=True)
+    own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web)
+    own_folders.setenv("SECOND_READ_PACS_CREDENTIALS", ":".join(orthanc.auth))
+    settings.cache_clear()
+    orthanc.store(data)
+    assert main(["pacs", "send", read, "--kinds", "sr,gsps"]) == 0
+    assert capsys.readouterr().out == "sr: sent to pacs\ngsps: sent to pacs\n"
+    assert main(["pacs", "send", read, "--kinds", "sr"]) == 0
+    assert capsys.readouterr().out == "sr: pacs has it already\n"
+    assert orthanc.counts() == {"patients": 1, "studies": 1, "series": 3, "instances": 3}
+    # an opinion makes another report
+    with closing(ReadStore()) as store:
+        store.add_opinion(read, "anna", reading.findings[0].label, "present")
+    assert main(["pacs", "send", read, "--kinds", "sr"]) == 0
+    assert orthanc.counts()["instances"] == 4
+    events, _ = audit.read()
+    assert [event.detail for event in events if event.what == "export"] == ["results to pacs"] * 3
+    for wrong in (["--kinds", "mp4"], ["--to", "nowhere"]):
+        assert main(["pacs", "send", read, *wrong]) == 2

@@ -1,0 +1,165 @@
+"""Where results go: sending them by STOW or C-STORE, and reading them back to see that they are kept.
+
+A status of success does not say that a PACS keeps an object: it drops one whose UID it has already, silently. A result
+counts as kept when what the PACS returns for its UID says the same.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import pydicom
+
+from ..errors import PacsRefused, PacsUnavailable
+from . import association, dicomweb
+from .addresses import Address, DimseAddress, WebAddress
+from .comparison import same_content
+from .storage import find_files, get_files, store_files
+
+__all__ = ["Destination", "ReadBack", "ResultFile", "echo", "present", "send", "verify"]
+
+ReadBack = Literal["retrieve", "find", "off"]
+
+_DUPLICATE = 0x0111
+"""Duplicate SOP Instance: the entity has one of this UID, which is read back and compared as any other."""
+
+_WARNINGS = (0xB000, 0xB006, 0xB007)
+"""Stored, with elements that were coerced or are not understood (PS3.4 B.2.3)."""
+
+_LATER = (0x0110, 0x0124, 0x0213)
+"""Processing failure, not authorized, resource limitation (PS3.7 C)."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A PACS that results are sent to.
+
+    Attributes:
+        name: by which rules, jobs and the audit trail call it.
+        address: where it is.
+        credentials: of a DICOMweb service, as :func:`.dicomweb.web_client` takes them.
+        read_back: how a result is verified: ``retrieve``, by its content (WADO-RS, C-GET); ``find``, by its UID alone
+            (C-FIND), for an entity without C-GET; ``off``, by nothing but the status of the answer.
+    """
+
+    name: str
+    address: Address
+    credentials: str | None = field(default=None, repr=False)
+    read_back: ReadBack = "retrieve"
+
+
+@dataclass(frozen=True, eq=False)
+class ResultFile:
+    """A result, as the DICOM file that is sent.
+
+    Attributes:
+        name: kind of the result, such as ``sr`` or ``sc-1``.
+        data: content of the file.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @cached_property
+    def dataset(self) -> pydicom.FileDataset:
+        """The file, as pydicom has it."""
+        return pydicom.dcmread(io.BytesIO(self.data))
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        """UIDs of study, series and instance."""
+        file = self.dataset
+        return str(file.StudyInstanceUID), str(file.SeriesInstanceUID), str(file.SOPInstanceUID)
+
+
+def echo(destination: Destination) -> None:
+    """Verify that a destination answers; raises PacsUnavailable, PacsRefused and WrongArguments."""
+    if isinstance(destination.address, DimseAddress):
+        association.echo(destination.address)
+    else:
+        dicomweb.echo(destination.address, destination.credentials)
+
+
+def send(destination: Destination, results: Sequence[ResultFile]) -> Iterator[ResultFile]:
+    """Send results, and yield each when the destination has confirmed it.
+
+    Raises:
+        PacsUnavailable: it cannot be reached, or cannot store the next result now.
+        PacsRefused: it will not store the next result.
+    """
+    # the answers come first in each pair, so that their connection is closed after the last one
+    for status, result in zip(_statuses(destination, results), results, strict=False):
+        if status and status not in (*_WARNINGS, _DUPLICATE):
+            later = status in _LATER or 0xA700 <= status <= 0xA7FF
+            kind = PacsUnavailable if later else PacsRefused
+            raise kind(f"{destination.name} did not store result {result.name}: status {status:04X}.")
+        yield result
+
+
+def _statuses(destination: Destination, results: Sequence[ResultFile]) -> Iterator[int]:
+    address = destination.address
+    if not results:
+        return
+    if isinstance(address, DimseAddress):
+        yield from store_files(address, [result.dataset for result in results])
+        return
+    with dicomweb.web_client(address, destination.credentials) as client:
+        for result in results:
+            yield dicomweb.store(client, address, result.uids[0], result.data)
+
+
+def verify(destination: Destination, results: Sequence[ResultFile]) -> Iterator[ResultFile]:
+    """Yield each result when the destination is seen to keep it, in the way of :attr:`Destination.read_back`.
+
+    Raises:
+        PacsUnavailable: it cannot be reached, or has no object of this UID yet.
+        PacsRefused: it keeps another object under the UID, or cannot be asked in this way.
+    """
+    if destination.read_back == "off" or not results:
+        yield from results
+        return
+    address = destination.address
+    if isinstance(address, WebAddress) or destination.read_back == "retrieve":
+        for kept, result in zip(_kept(destination, results), results, strict=False):
+            if kept is None:
+                raise _absent(destination, result)
+            if not same_content(result.data, kept):
+                raise PacsRefused(f"{destination.name} keeps another object under the UID of result {result.name}.")
+            yield result
+        return
+    for found, result in zip(find_files(address, [result.dataset for result in results]), results, strict=False):
+        if not found:
+            raise _absent(destination, result)
+        yield result
+
+
+def present(destination: Destination, results: Sequence[ResultFile]) -> Iterator[bool]:
+    """Yield for each result whether the destination has an object of its UID, whatever that says.
+
+    None has where the destination is not to be asked. Errors as :func:`verify`.
+    """
+    address = destination.address
+    if destination.read_back == "off":
+        yield from (False for _ in results)
+    elif isinstance(address, DimseAddress):
+        yield from find_files(address, [result.dataset for result in results])
+    else:
+        yield from (kept is not None for kept in _kept(destination, results))
+
+
+def _absent(destination: Destination, result: ResultFile) -> PacsUnavailable:
+    return PacsUnavailable(f"{destination.name} does not return result {result.name}, which it was sent.")
+
+
+def _kept(destination: Destination, results: Sequence[ResultFile]) -> Iterator[bytes | None]:
+    address = destination.address
+    if isinstance(address, DimseAddress):
+        yield from get_files(address, [result.dataset for result in results])
+        return
+    with dicomweb.web_client(address, destination.credentials) as client:
+        for result in results:
+            yield dicomweb.retrieve(client, address, *result.uids)

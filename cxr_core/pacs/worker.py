@@ -1,0 +1,117 @@
+"""The worker: takes jobs of the store, and brings each from the received image to results that the PACS keeps.
+
+Several workers share one store. One that is killed, at any moment, leaves a job that another one continues when the
+lease ends; results have UIDs by their content, so that a PACS never has one twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from ..errors import CxrError, InputRefused, LeaseLost, ModelUnusable, PacsRefused, PathUnusable, WrongArguments
+from ..store.pacs_records import Job
+from ..store.pacs_store import PacsStore
+from .leased_job import LEASE_SECONDS, LeasedJob
+from .rules import Rules
+
+__all__ = ["READING_ATTEMPTS", "WAITS", "Worker"]
+
+WAITS = (5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+"""Seconds after a first failure, a second, and so on. A job that fails once more is parked, about a day later."""
+
+READING_ATTEMPTS = 4
+"""Attempts at reading an image and building its results: one that ends the process would end every worker."""
+
+POLL_SECONDS, STORE_SECONDS = 1, 10
+"""After which a worker without a job asks for one, and one whose store failed asks it again."""
+
+_FINAL = (PacsRefused, InputRefused, ModelUnusable, WrongArguments)
+"""Errors that would come again."""
+
+
+class Worker:
+    """Does one job after the other.
+
+    Args:
+        store: of instances and jobs.
+        rules: which images are read, and where results go.
+        owner: name of this worker, which no other one has.
+        report: is called with one line for each step, with nothing about a patient.
+    """
+
+    def __init__(
+        self, store: PacsStore, rules: Rules, owner: str, report: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self._store, self._rules, self._owner, self._report = store, rules, owner, report
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until the event is set; a store that fails is asked again."""
+        while not stop.is_set():
+            try:
+                self.work_until_idle(stop)
+                stop.wait(POLL_SECONDS)
+            except PathUnusable as error:
+                self._report(str(error))
+                stop.wait(STORE_SECONDS)
+
+    def work_until_idle(self, stop: threading.Event) -> None:
+        """Work until no job is due, or the event is set; raises PathUnusable where the store fails."""
+        while not stop.is_set():
+            self.plan()
+            job = self._store.lease(self._owner, LEASE_SECONDS)
+            if job is None:
+                return
+            self.work(job, stop)
+
+    def plan(self) -> None:
+        """Make jobs of the instances to which the rules were not applied yet."""
+        for instance in self._store.unplanned():
+            rule = self._rules.matching(instance, instance.source)
+            # one that was deleted meanwhile
+            with suppress(PathUnusable):
+                self._store.plan(instance.sop_instance_uid, [] if rule is None else [rule.order()])
+
+    def work(self, job: Job, stop: threading.Event) -> None:
+        """Bring a leased job as far as possible; what fails is noted in the store.
+
+        Where the event is set, the job is given back between two steps.
+        """
+        leased = LeasedJob(self._store, self._rules, job)
+        try:
+            if job.attempts > _limit(job):
+                self._fail(leased, PacsRefused("Workers have ended without a word while they had the job."))
+            while leased.job.state not in ("verified", "parked"):
+                if stop.is_set():
+                    leased.release()
+                    return
+                try:
+                    leased.advance()
+                except LeaseLost:
+                    raise
+                except Exception as error:
+                    self._fail(leased, error)
+                    return
+                self._say(leased.job, leased.job.state, leased.job.reason)
+        except LeaseLost:
+            self._say(job, "another worker has it")
+
+    def _fail(self, leased: LeasedJob, error: Exception) -> None:
+        # the text of an error that is none of ours may quote the image
+        reason = str(error) if isinstance(error, CxrError) else f"Unexpected error ({type(error).__name__})."
+        job, retry_at = leased.job, None
+        if not isinstance(error, _FINAL) and job.attempts < _limit(job):
+            # none yet where the lease was that of the step before
+            retry_at = datetime.now(UTC) + timedelta(seconds=WAITS[max(job.attempts, 1) - 1])
+        leased.fail(reason, retry_at)
+        self._say(job, "parked" if retry_at is None else f"{job.state}, to be tried again", leased.job.reason)
+
+    def _say(self, job: Job, state: str, reason: str = "") -> None:
+        self._report(f"Job {job.id}: {state}{': ' if reason else ''}{reason}")
+
+
+def _limit(job: Job) -> int:
+    """Return after how many attempts in its state a job is parked."""
+    return READING_ATTEMPTS if job.state in ("received", "read") else len(WAITS) + 1
