@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["Orthanc", "lacking", "orthanc_server"]
+__all__ = ["Orthanc", "held_port", "lacking", "orthanc_server"]
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 LOOPBACK = """
@@ -70,17 +70,23 @@ class Orthanc:
 
     def __init__(self, folder: Path, **options: object) -> None:
         self.folder, self.options = folder, options
-        self._held = [_held_port(), _held_port()]
+        self._held = [held_port(), held_port()]
         self.port, http_port = (held.getsockname()[1] for held in self._held)
         self.url = f"http://{self.host}:{http_port}"
         self.dicom_web = f"{self.url}/dicom-web"
         self.rest = httpx.Client(base_url=self.url, auth=self.auth, timeout=60, trust_env=False)
         self._process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "loopback.c").write_text(LOOPBACK)
-        command = ["cc", "-shared", "-fPIC", "-o", folder / "loopback.so", folder / "loopback.c", "-ldl"]
-        subprocess.run(command, check=True)
+        self._library = self.loopback_library(folder)
         (folder / "orthanc.json").write_text(json.dumps(self._configuration(http_port)))
+
+    @staticmethod
+    def loopback_library(folder: Path) -> Path:
+        """Make the library with which a program listens on 127.0.0.1 alone (``LD_PRELOAD``)."""
+        source, library = folder / "loopback.c", folder / "loopback.so"
+        source.write_text(LOOPBACK)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        return library
 
     def _configuration(self, http_port: int) -> dict[str, object]:
         return {
@@ -119,7 +125,7 @@ class Orthanc:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env={"LD_PRELOAD": str(self.folder / "loopback.so"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                env={"LD_PRELOAD": str(self._library), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
             )
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self.running:
@@ -192,7 +198,7 @@ class Orthanc:
         self.rest.delete("/changes").raise_for_status()
 
 
-def _held_port() -> socket.socket:
+def held_port() -> socket.socket:
     """Return a socket on a free port of loopback that does not listen.
 
     While it is open nobody is given this port, and Orthanc, which sets SO_REUSEADDR as well, can listen there.
