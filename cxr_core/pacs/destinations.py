@@ -24,9 +24,6 @@ __all__ = ["Destination", "ReadBack", "ResultFile", "echo", "present", "send", "
 
 ReadBack = Literal["retrieve", "find", "off"]
 
-_DUPLICATE = 0x0111
-"""Duplicate SOP Instance: the entity has one of this UID, which is read back and compared as any other."""
-
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 """Stored, with elements that were coerced or are not understood (PS3.4 B.2.3)."""
 
@@ -93,7 +90,7 @@ def send(destination: Destination, results: Sequence[ResultFile]) -> Iterator[Re
     """
     # the answers come first in each pair, so that their connection is closed after the last one
     for status, result in zip(_statuses(destination, results), results, strict=False):
-        if status and status not in (*_WARNINGS, _DUPLICATE):
+        if status and status not in (*_WARNINGS, dicomweb.DUPLICATE):
             later = status in _LATER or 0xA700 <= status <= 0xA7FF
             kind = PacsUnavailable if later else PacsRefused
             raise kind(f"{destination.name} did not store result {result.name}: status {status:04X}.")

@@ -15,7 +15,7 @@ from ..errors import PacsRefused, PacsUnavailable, WrongArguments
 from .addresses import WebAddress
 from .association import ANSWER_SECONDS, CONNECT_SECONDS, tls_context
 
-__all__ = ["checked", "echo", "multipart_body", "parts_of", "retrieve", "store", "web_client"]
+__all__ = ["DUPLICATE", "checked", "echo", "multipart_body", "parts_of", "retrieve", "store", "web_client"]
 
 # their lines hold addresses, which a search by patient fills with the patient
 for _name in ("httpx", "httpcore"):
@@ -25,6 +25,9 @@ DICOM_JSON = {"Accept": "application/dicom+json"}
 
 AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 """A file in the transfer syntax in which it is stored: others are transcoded (PS3.18 8.7.3.5.2)."""
+
+DUPLICATE = 0x0111
+"""Duplicate SOP Instance: one of this UID is there; whether it is the same is to be compared."""
 
 _LATER = (401, 403, 404, 408, 425, 429)
 """Refusals that end when credentials, address or load have changed; further ones are of what was sent."""
@@ -119,9 +122,11 @@ def store(client: httpx.Client, address: WebAddress, study: str, data: bytes) ->
     headers = {"Content-Type": content_type} | DICOM_JSON
     response = client.post(f"studies/{study}", content=body, headers=headers)
     reason = _failure_reason(response)
-    # a conflict whose reason is known is told apart by it: a duplicate is none
-    if response.status_code != 409 or not reason:
-        checked(response, address)
+    if response.status_code == 409 and reason == DUPLICATE:
+        return reason
+    if response.status_code == 409 and reason:
+        raise PacsRefused(f"{address} refuses what it was sent (HTTP status 409, failure reason {reason:04X}).")
+    checked(response, address)
     return reason
 
 

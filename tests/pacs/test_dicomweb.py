@@ -1,6 +1,7 @@
 """Requests to a DICOMweb service that this file serves; tests/orthanc.py has a real one."""
 
 import base64
+import json
 import logging
 import threading
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import pytest
 from cxr_core.errors import PacsRefused, PacsUnavailable, WrongArguments
 from cxr_core.pacs.addresses import WebAddress
 from cxr_core.pacs.association import tls_context
-from cxr_core.pacs.dicomweb import checked, echo, multipart_body, parts_of, web_client
+from cxr_core.pacs.dicomweb import checked, echo, multipart_body, parts_of, retrieve, store, web_client
 from cxr_core.settings import settings
 
 
@@ -29,6 +30,10 @@ def service(answer, tls=None):
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
 
         def log_message(self, *_):
             pass
@@ -142,3 +147,37 @@ def test_an_answer_that_is_not_multipart_is_named():
     with pytest.raises(PacsUnavailable, match="multipart") as raised:
         parts_of(response)
     assert "planted" not in str(raised.value)
+
+
+def failed(reason):
+    """The answer to a store that fails for a reason (PS3.18 I.2)."""
+    return json.dumps({"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [reason]}}]}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "comes"),
+    [
+        (200, b"{}", 0),
+        (200, b"<html>", 0),
+        (202, failed(0xA700), 0xA700),
+        (202, failed(0xC000), 0xC000),
+        (409, failed(0x0111), 0x0111),
+        (409, failed(0xA700), PacsRefused),
+        (409, b"<html>planted", PacsRefused),
+        (400, failed(0x0111), PacsRefused),
+        (503, failed(0x0111), PacsUnavailable),
+    ],
+)
+def test_the_answer_to_a_store(status, body, comes):
+    with service(lambda _: (status, {}, body)) as address, web_client(address) as client:
+        if isinstance(comes, int):
+            assert store(client, address, "1.2", b"DICM") == comes
+        else:
+            with pytest.raises(comes, match=str(status)) as raised:
+                store(client, address, "1.2", b"DICM")
+            assert "planted" not in str(raised.value)
+
+
+def test_an_instance_that_is_not_there_is_none():
+    with service(lambda _: (404, {}, b"")) as address, web_client(address) as client:
+        assert retrieve(client, address, "1.2", "1.3", "1.4") is None
