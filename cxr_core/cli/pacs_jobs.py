@@ -33,11 +33,15 @@ __all__ = ["retry", "send", "status", "work"]
 
 def work(
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when no job is due.")] = False,
+    again_since: Annotated[
+        str, typer.Option(metavar="TIME", help="Apply the rules again to images received since, such as 2026-11-24.")
+    ] = "",
 ) -> None:
     """Read received images by the rules, and send their results to the PACS, until it is stopped with Ctrl-C.
 
     Several workers may run at once, on one machine or more. One that is stopped (SIGTERM, Ctrl-C) finishes the step
-    that it is at, and gives its job back.
+    that it is at, and gives its job back. --again-since is for a change of the rules: what was read is read once more
+    where model, operating point, results or destinations are others now.
     """
     check_highdicom()
     _check_identity()
@@ -45,6 +49,8 @@ def work(
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     with closing(PacsStore()) as store, _stopped_by_signals() as stop:
         worker = Worker(store, rules, owner, lambda line: print(line, flush=True))
+        if again_since:
+            print(f"New jobs: {worker.plan_again(again_since)}", flush=True)
         if until_idle:
             worker.work_until_idle(stop)
         else:

@@ -25,8 +25,10 @@ WAITS = (5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 READING_ATTEMPTS = 4
 """Attempts at reading an image and building its results: one that ends the process would end every worker."""
 
-POLL_SECONDS, STORE_SECONDS = 1, 10
+POLL_SECONDS, STORE_SECONDS = 0.5, 10
 """After which a worker without a job asks for one, and one whose store failed asks it again."""
+
+_ALL = 10**9
 
 _FINAL = (PacsRefused, InputRefused, ModelUnusable, WrongArguments)
 """Errors that would come again."""
@@ -73,6 +75,19 @@ class Worker:
             # one that was deleted meanwhile
             with suppress(PathUnusable):
                 self._store.plan(instance.sop_instance_uid, [] if rule is None else [rule.order()])
+
+    def plan_again(self, since: str) -> int:
+        """Apply the rules, as they are now, to the images with jobs that were received since a time in UTC.
+
+        What was read in the same way is not read again. Returns the number of new jobs.
+        """
+        images = {job.sop_instance_uid for job in self._store.jobs(limit=_ALL)}
+        new = 0
+        for instance in self._store.instances(since=since, limit=_ALL):
+            rule = self._rules.matching(instance, instance.source)
+            if instance.sop_instance_uid in images and rule is not None:
+                new += self._store.enqueue(instance.sop_instance_uid, rule.order())[1]
+        return new
 
     def work(self, job: Job, stop: threading.Event) -> None:
         """Bring a leased job as far as possible; what fails is noted in the store.

@@ -108,15 +108,15 @@ def test_the_same_again_is_one_report_and_another_operating_point_two(orthanc, c
     store.add_instance(image(), "AE ROOM1")
     work(store)
     assert len(ours(orthanc)) == 1
-    # the modality sends it again, and an administrator lets the present rules be applied again
+    # the modality sends it again, and an administrator applies the rules again
     store.add_instance(image(), "AE ROOM1")
-    (rule,) = load_rules().rules
-    store.enqueue(f"{UID}.1", rule.order())
-    work(store)
-    assert (len(store.jobs()), len(ours(orthanc))) == (1, 1)
+    # a prior, which is stored without being read
+    store.add_instance(image(2), "fetch archive")
+    store.plan(f"{UID}.2", [])
+    assert Worker(store, load_rules(), "worker").plan_again("2026") == 0
     configure(RULES.replace("[[rules]]", '[[rules]]\noperating_point = "youden"'), orthanc)
-    (rule,) = load_rules().rules
-    store.enqueue(f"{UID}.1", rule.order())
+    assert Worker(store, load_rules(), "worker").plan_again("2999") == 0
+    assert Worker(store, load_rules(), "worker").plan_again("2026") == 1
     work(store)
     assert [job.state for job in store.jobs()] == ["verified"] * 2
     assert len(ours(orthanc)) == 2
