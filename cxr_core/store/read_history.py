@@ -12,10 +12,10 @@ from sqlalchemy import bindparam, text
 from ..errors import StoreDamaged
 from ..studies import StudyHeader
 from .database import DAMAGED, transaction
+from .identities import opened_identity
 from .read_record import ReadSummary
 from .reads import ReadStore
 from .sealing import open_text
-from .stored_studies import opened_identity
 
 __all__ = [
     "Choices",

@@ -27,9 +27,7 @@ __all__ = [
     "ReadSummary",
     "StoredImage",
     "StoredRead",
-    "decode_identity",
     "decode_read",
-    "encode_identity",
     "encode_read",
     "first_and_current",
     "first_opinion",
@@ -253,25 +251,6 @@ def is_same_read(one: str, other: str) -> bool:
         record["reading"].pop("under_changes")
         record["reading"].pop("distance", None)
     return bool(first == second)
-
-
-def encode_identity(name: str, path: str, header: StudyHeader | None) -> str:
-    """Return the name of a file and its study attributes as JSON."""
-    fields_of_header = None if header is None else _HEADER.dump_python(header, mode="json")
-    return json.dumps({"name": name, "path": path, "header": fields_of_header}, ensure_ascii=False)
-
-
-def decode_identity(text: str) -> tuple[str, str, StudyHeader | None]:
-    """Return name, path and study attributes; raises StoreDamaged."""
-    try:
-        record = json.loads(text)
-        header = None if record["header"] is None else _HEADER.validate_python(record["header"])
-        return record["name"], record["path"], header
-    except (ValidationError, ValueError, KeyError, TypeError) as error:
-        raise StoreDamaged(DAMAGED) from error
-
-
-_HEADER = TypeAdapter(StudyHeader)
 
 
 @lru_cache(maxsize=1)

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from ..errors import StoreDamaged
 from ..studies import StudyHeader
 from .database import DAMAGED, transaction
+from .identities import opened_identity
 from .read_record import OpinionValue, first_opinion
 from .reads import ReadStore
 from .sealing import open_text
-from .stored_studies import opened_identity
 
 __all__ = [
     "OpinionRow",

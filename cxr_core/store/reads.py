@@ -15,6 +15,7 @@ from ..errors import PathUnusable, WrongArguments
 from ..model import ModelCard, Reading
 from .card_files import save_card
 from .database import transaction
+from .identities import opened_identity
 from .read_record import (
     OPINIONS,
     Opinion,
@@ -28,7 +29,7 @@ from .read_record import (
     is_same_read,
 )
 from .sealing import open_text, seal_text
-from .stored_studies import StudyStore, new_id, opened_identity, utc_now
+from .stored_studies import StudyStore, new_id, utc_now
 
 __all__ = ["ReadStore"]
 

@@ -18,13 +18,13 @@ from ..settings import settings
 from ..studies import StudyHeader
 from .database import DATABASE, open_migrated, transaction
 from .deletion import delete_expired, delete_images, finish_deletions, is_unfinished, mark_deleted, remove_marked
+from .identities import opened_identity, sealed_identity
 from .image_files import image_path, load_file, save_file, studies_lock
-from .read_record import StoredImage, decode_identity, encode_identity
+from .read_record import StoredImage
 from .rekeying import rekey
 from .removals import delete_abandoned
-from .sealing import open_text, seal_text
 
-__all__ = ["StudyStore", "new_id", "opened_identity", "utc_now"]
+__all__ = ["StudyStore", "new_id", "utc_now"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,7 +94,6 @@ class StudyStore:
             PathUnusable: it cannot be written, or more than ``keep_gb`` would be stored.
         """
         digest = hashlib.sha256(data).hexdigest()
-        identity = encode_identity(name, path, header) if settings().identity == "store" else None
         failure = None
         if self._is_marked(reader, digest):
             # what cannot be removed at the moment hinders nobody
@@ -122,7 +121,7 @@ class StudyStore:
                             "now": utc_now(),
                             "position": position,
                             "bytes": len(data),
-                            "identity": identity and seal_text(identity, _purpose(study, digest)),
+                            "identity": sealed_identity(study, digest, name, path, header),
                         },
                     )
                 else:
@@ -229,8 +228,10 @@ class StudyStore:
 
         Raises as :func:`.deletion.delete_images`.
         """
-        images = [image for image in self.images(reader) if digests is None or image.digest in digests]
-        self._delete(who, [(image.study, image.digest) for image in images], "images of a reader")
+        # also those whose files are missing, which no worklist can list
+        present = self._present("reader = :value", reader)
+        images = [(study, digest) for study, digest in present if digests is None or digest in digests]
+        self._delete(who, images, "images of a reader")
         return len(images)
 
     def delete_study(self, who: Visitor, study: str) -> int:
@@ -238,14 +239,18 @@ class StudyStore:
 
         Raises WrongArguments where there is none, and as :func:`.deletion.delete_images`.
         """
-        with transaction(self._engine) as connection:
-            present = "SELECT digest FROM images WHERE study = :study AND deleted = 0"
-            rows = connection.execute(text(present), {"study": study})
-            images = [(study, digest) for (digest,) in rows]
+        images = self._present("images.study = :value", study)
         if not images:
             raise WrongArguments("No such study.")
         self._delete(who, images, "study")
         return len(images)
+
+    def _present(self, condition: str, value: str) -> list[tuple[str, str]]:
+        query = (
+            "SELECT images.study, digest FROM images JOIN studies ON studies.id = images.study WHERE deleted = 0 AND "
+        )
+        with transaction(self._engine) as connection:
+            return [(study, digest) for study, digest in connection.execute(text(query + condition), {"value": value})]
 
     def _delete(self, who: Visitor, images: Sequence[tuple[str, str]], detail: str) -> None:
         try:
@@ -300,17 +305,3 @@ class StudyStore:
             _LOG.warning("%s", problem)
         self.unfinished = problem
         return expired
-
-
-def opened_identity(study: str, digest: str, identity: str | None) -> tuple[str, str, StudyHeader | None]:
-    """Return name, path and study attributes of an image as they are stored.
-
-    They are empty where they are not stored, and where the setting ``identity`` is ``off`` by now.
-    """
-    if identity is None or settings().identity == "off":
-        return "", "", None
-    return decode_identity(open_text(identity, _purpose(study, digest)))
-
-
-def _purpose(study: str, digest: str) -> str:
-    return f"identity {study} {digest}"

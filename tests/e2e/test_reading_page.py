@@ -459,6 +459,19 @@ def test_a_message_of_before_the_reveal_that_comes_after_it_hides_nothing(page):
     assert current(page) == "p0.dcm"
 
 
+def test_what_is_refused_is_said_beside_the_findings(page):
+    upload(page, *eight_studies()[1:2])
+    wait_until_read(page, 1)
+    page.locator("text=Read first").click()
+    page.wait_for_selector("text=Read first: the findings are hidden")
+    # the session belongs to the browser that has its cookie
+    page.context.clear_cookies()
+    page.keyboard.press("y")
+    page.wait_for_selector(".problem >> text=Not stored: This page has lost its connection")
+    page.keyboard.press("s")
+    page.wait_for_selector(".problem >> text=Findings not shown: This page has lost its connection")
+
+
 def test_the_wheel_goes_through_the_images_that_are_listed(page):
     upload(page, *eight_studies()[:6])
     wait_until_read(page, 6)

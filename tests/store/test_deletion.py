@@ -101,6 +101,16 @@ def test_other_images_of_the_study_and_of_other_readers_stay(store):  # noqa: F8
     assert store.last_read(again) is None
 
 
+def test_a_reader_deletes_images_whose_files_are_missing_too(store, home):  # noqa: F811
+    whole, missing = stored(store), stored(store, 1)
+    image_path(missing.study, missing.digest).unlink()
+    assert store.delete(LOCAL, reader="anna", digests=[missing.digest]) == 1
+    assert [read.image for read in store.list_reads()] == [whole.digest]
+    image_path(whole.study, whole.digest).unlink()
+    assert store.delete(LOCAL, reader="anna") == 1
+    assert not store.list_reads()
+
+
 def test_studies_are_deleted_when_their_days_have_passed(store, home):  # noqa: F811
     home(keep_days="3")
     image = stored(store)

@@ -1,6 +1,5 @@
 import json
 from dataclasses import fields, replace
-from datetime import date, time
 
 import numpy as np
 import pytest
@@ -10,13 +9,10 @@ from cxr_core.imaging import phantom_dicom
 from cxr_core.reading import read_image
 from cxr_core.store.read_record import (
     ReadOptions,
-    decode_identity,
     decode_read,
-    encode_identity,
     encode_read,
     is_same_read,
 )
-from cxr_core.studies import Patient, StudyHeader
 from tests.reads import OPTIONS, made_up_reading
 
 
@@ -77,14 +73,3 @@ def test_small_changes_that_were_tried_since_make_no_other_read():
 def test_what_is_no_read_is_named_as_damage(text):
     with pytest.raises(StoreDamaged):
         decode_read(text)
-    with pytest.raises(StoreDamaged):
-        decode_identity(text)
-
-
-def test_an_identity_comes_back_as_it_was():
-    header = StudyHeader(
-        "1.2.3", "1.2.3.4", "PA", Patient("Schön, Anna", "17", "Ward", date(1950, 2, 3), "F"), date(2026, 11, 24),
-        time(8, 30, 5), "A-1", "Chest",
-    )  # fmt: skip
-    assert decode_identity(encode_identity("a.dcm", "folder/a.dcm", header)) == ("a.dcm", "folder/a.dcm", header)
-    assert decode_identity(encode_identity("a.png", "a.png", None)) == ("a.png", "a.png", None)

@@ -91,7 +91,8 @@ class Store {
     const headers = { ...options.headers, "X-Second-Read-Token": this.token };
     const response = await fetch(this.path + path, { ...options, headers, cache: "no-store", credentials: "same-origin" });
     if (response.status === 401 || response.status === 403) {
-      this.lost = await response.text();
+      // whoever asked reads the response too
+      this.lost = await response.clone().text();
       this.notify();
     }
     return response;

@@ -17,6 +17,7 @@ from ..read_store import open_read_store
 from .browser_cookie import BrowserCookie
 from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
+from .media_files import MediaFiles
 from .return_address import ReturnAddress
 from .uploads import LimitedRequests
 from .worklist_routes import reading_routes
@@ -56,5 +57,5 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 def middleware() -> list[Middleware]:
     """Return the middleware of every request, the outermost first."""
-    kinds = (SecurityHeaders, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress)
+    kinds = (SecurityHeaders, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress, MediaFiles)
     return [Middleware(kind) for kind in kinds]
