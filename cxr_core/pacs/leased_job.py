@@ -5,6 +5,7 @@ Each step is in the store before the next begins. What was built is sent as it i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -22,7 +23,8 @@ from .rules import Plan, Rules
 __all__ = ["LEASE_SECONDS", "LeasedJob"]
 
 LEASE_SECONDS = 180
-"""For which a job is leased at each step: longer than a step takes, or a destination may take to answer."""
+"""For which a job is leased. The lease is renewed within its first third, so that what is between two looks at it may
+take two minutes: reading an image, building its results, the answer of a destination."""
 
 
 class LeasedJob:
@@ -42,6 +44,7 @@ class LeasedJob:
     def __init__(self, store: PacsStore, rules: Rules, job: Job) -> None:
         self._store, self._rules, self.job = store, rules, job
         self._image: ImageReading | None = None
+        self._leased_at = time.monotonic()
 
     def advance(self) -> None:
         """Take the next step of a job that is neither verified nor parked.
@@ -62,7 +65,9 @@ class LeasedJob:
         self._store.release(self.job)
 
     def _renew(self) -> None:
-        self.job = self._store.renew(self.job, LEASE_SECONDS)
+        """Renew the lease, unless that was done lately: each time is a transaction."""
+        if time.monotonic() - self._leased_at > LEASE_SECONDS / 3:
+            self.job, self._leased_at = self._store.renew(self.job, LEASE_SECONDS), time.monotonic()
 
     def _read(self) -> None:
         self._reading()
