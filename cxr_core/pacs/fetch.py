@@ -126,7 +126,7 @@ class PacsClient:
         instances = (self.store.instance(uid) for uid in asked_for)
         digests = [instance.sha256 for instance in instances if instance is not None]
         if digests:
-            audit.note(acting_user(), "retrieval", f"{how}{self.name}", images=digests)
+            audit.note(acting_user(), "retrieval", how.strip(), images=digests)
         return len(digests)
 
     def fetch_priors(self, header: StudyHeader, count: int) -> list[Fetched]:

@@ -9,8 +9,11 @@ from cxr_core.pacs.association import pynetdicom
 from cxr_core.pacs.dimse_source import FIND, GET, MOVE, DimseSource
 from cxr_core.pacs.fetch import Fetched, PacsClient
 from cxr_core.pacs.source import RemoteImage
+from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from tests.application_entities import application_entity
+from tests.conftest import missing
+from tests.orthanc import lacking, orthanc_server
 from tests.received import CR, received, uid
 
 IMAGE = RemoteImage(uid(1, "7"), uid(1, "8"), uid(1), CR)
@@ -132,3 +135,32 @@ def test_a_move_to_a_receiver_that_is_down_can_be_asked_for_again(orthanc, store
     with pytest.raises(PacsUnavailable):
         moving(orthanc, store).fetch(uid(1, "7"))
     assert store.instances() == ()
+
+
+@pytest.mark.slow
+def test_studies_are_fetched_over_tls_from_those_whose_certificate_is_known(store, certificates, own_folders):
+    if (words := lacking()) is not None:
+        missing("orthanc", words)
+    files = {name: str(certificates / name) for name in ("certificate.pem", "key.pem", "ca.pem")}
+    options = {
+        "DicomTlsEnabled": True,
+        "DicomTlsCertificate": files["certificate.pem"],
+        "DicomTlsPrivateKey": files["key.pem"],
+        "DicomTlsTrustedCertificates": files["ca.pem"],
+    }
+    with orthanc_server(**options) as orthanc:
+        orthanc.know("SECONDREAD", 104, UseDicomTls=True)
+        orthanc.store(received(1))
+        source = DimseSource(DimseAddress(orthanc.aet, orthanc.host, orthanc.port, tls=True), moves=False)
+        client = PacsClient(source, "ARCHIVE", store)
+        # no authority that this program knows has signed the archive's certificate
+        with pytest.raises(PacsUnavailable, match="TLS"):
+            client.fetch(uid(1, "7"))
+        own_folders.setenv("SECOND_READ_PACS_TLS_CA", files["ca.pem"])
+        own_folders.setenv("SECOND_READ_PACS_TLS_CERTIFICATE", files["certificate.pem"])
+        own_folders.setenv("SECOND_READ_PACS_TLS_KEY", files["key.pem"])
+        settings.cache_clear()
+        assert client.fetch(uid(1, "7")) == Fetched(stored=1)
+        plain = DimseSource(DimseAddress(orthanc.aet, orthanc.host, orthanc.port), moves=False)
+        with pytest.raises(PacsUnavailable):
+            plain.studies({"StudyInstanceUID": uid(1, "7")})
