@@ -43,7 +43,7 @@ def test_it_answers_those_whom_it_knows(orthanc):
         assert httpx.get(orthanc.url + path, auth=orthanc.auth, trust_env=False).status_code == 200
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("kill", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_it_holds_outlives_it(orthanc, kill):
     data = phantom_dicom(256, 224)
     orthanc.store(data)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from contextlib import closing
 from datetime import date
 from typing import Annotated
@@ -19,10 +17,9 @@ from ..pacs.follow import Follower
 from ..pacs.source import RemoteStudy, is_uid
 from ..settings import settings
 from ..store.pacs_store import PacsStore
+from .stop_signals import stopped_by_signals
 
 __all__ = ["fetch"]
-
-_STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def fetch(
@@ -100,16 +97,10 @@ def _follow(client: PacsClient, priors: int) -> None:
         if not isinstance(address, WebAddress):
             raise WrongArguments("SECOND_READ_PACS_CHANGES is the address of the REST API of an Orthanc.")
         feed = ChangeFeed(address, given.pacs_changes_credentials)
-    stop = threading.Event()
-    before = [signal.signal(number, lambda *_: stop.set()) for number in _STOPS]
-    try:
+    with stopped_by_signals() as stop:
         print(f"Following {client.name}. Stop with Ctrl-C.", flush=True)
-        Follower(client, feed, priors=priors, report=lambda line: print(line, flush=True)).run(
-            stop, given.pacs_poll_seconds
-        )
-    finally:
-        for number, handler in zip(_STOPS, before, strict=True):
-            signal.signal(number, handler)
+        follower = Follower(client, feed, priors=priors, report=lambda line: print(line, flush=True))
+        follower.run(stop, given.pacs_poll_seconds)
 
 
 def _day(text: str, option: str) -> date | None:

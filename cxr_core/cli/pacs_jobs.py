@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -27,6 +24,7 @@ from ..settings import settings
 from ..store.card_files import card_of_read
 from ..store.pacs_store import PacsStore
 from ..store.reads import ReadStore
+from .stop_signals import stopped_by_signals
 
 __all__ = ["retry", "send", "status", "work"]
 
@@ -47,7 +45,7 @@ def work(
     _check_identity()
     rules = load_rules()
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    with closing(PacsStore()) as store, _stopped_by_signals() as stop:
+    with closing(PacsStore()) as store, stopped_by_signals() as stop:
         worker = Worker(store, rules, owner, lambda line: print(line, flush=True))
         if again_since:
             print(f"New jobs: {worker.plan_again(again_since)}", flush=True)
@@ -56,18 +54,6 @@ def work(
         else:
             print(f"Worker {owner} waits for images.", flush=True)
             worker.run(stop)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def status(

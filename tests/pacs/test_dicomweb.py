@@ -41,7 +41,7 @@ def service(answer, tls=None):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield WebAddress(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}/dicom-web")

@@ -63,6 +63,7 @@ def all_pages(feed):
     return [uid for page in feed.completed_studies() for uid in page]
 
 
+@pytest.mark.slow
 def test_the_feed_tells_each_complete_study_once(orthanc, feed):
     orthanc.store(received(1))
     stable(orthanc, 1)
