@@ -7,7 +7,7 @@ counts as kept when what the PACS returns for its UID says the same.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -81,7 +81,7 @@ def echo(destination: Destination) -> None:
         dicomweb.echo(destination.address, destination.credentials)
 
 
-def send(destination: Destination, results: Sequence[ResultFile]) -> Iterator[ResultFile]:
+def send(destination: Destination, results: Sequence[ResultFile]) -> Generator[ResultFile, None, None]:
     """Send results, and yield each when the destination has confirmed it.
 
     Raises:
@@ -109,7 +109,7 @@ def _statuses(destination: Destination, results: Sequence[ResultFile]) -> Iterat
             yield dicomweb.store(client, address, result.uids[0], result.data)
 
 
-def verify(destination: Destination, results: Sequence[ResultFile]) -> Iterator[ResultFile]:
+def verify(destination: Destination, results: Sequence[ResultFile]) -> Generator[ResultFile, None, None]:
     """Yield each result when the destination is seen to keep it, in the way of :attr:`Destination.read_back`.
 
     Raises:

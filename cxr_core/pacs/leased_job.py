@@ -6,7 +6,7 @@ Each step is in the store before the next begins. What was built is sent as it i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby
@@ -23,8 +23,8 @@ from .rules import Plan, Rules
 __all__ = ["LEASE_SECONDS", "LeasedJob"]
 
 LEASE_SECONDS = 180
-"""For which a job is leased. The lease is renewed within its first third, so that what is between two looks at it may
-take two minutes: reading an image, building its results, the answer of a destination."""
+"""For which a job is leased. The lease is renewed when a third of it has passed: what is between two looks at it may
+take two minutes, such as reading an image, building its results, or the answer of a destination."""
 
 
 class LeasedJob:
@@ -124,9 +124,11 @@ class LeasedJob:
     def _files(self, results: list[StoredResult]) -> list[ResultFile]:
         return [ResultFile(result.name, self._store.load_result(result)) for result in results]
 
-    def _mark(self, results: list[StoredResult], done: Iterator[ResultFile], mark: Literal["sent", "verified"]) -> None:
+    def _mark(
+        self, results: list[StoredResult], done: Generator[ResultFile, None, None], mark: Literal["sent", "verified"]
+    ) -> None:
         """Mark each result as soon as it is done."""
-        with closing(done):  # type: ignore[type-var]
+        with closing(done):
             for _, result in zip(done, results, strict=True):
                 self._renew()
                 self._store.mark_result(self.job, result, mark)

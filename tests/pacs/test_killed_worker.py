@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,8 +61,8 @@ MOMENTS = [
 """Call, moment and state; what the job's state is then, and how many results the PACS has."""
 
 
-@pytest.fixture
-def store(orthanc, own_folders, tmp_path):
+@contextmanager
+def one_image(orthanc, own_folders, tmp_path):
     """A store with one image, whose two results go to Orthanc."""
     (tmp_path / "secret").write_text(":".join(orthanc.auth))
     (tmp_path / "rules.toml").write_text(
@@ -79,6 +79,20 @@ def store(orthanc, own_folders, tmp_path):
     orthanc.store(DATA)
     with closing(PacsStore()) as store:
         store.add_instance(DATA, "AE ROOM1")
+        yield store
+
+
+@pytest.fixture
+def store(orthanc, own_folders, tmp_path):
+    with one_image(orthanc, own_folders, tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def store_of_several(orthanc, own_folders, tmp_path, url):
+    """The store on SQLite and on PostgreSQL."""
+    own_folders.setenv("SECOND_READ_DATABASE_URL", url)
+    with one_image(orthanc, own_folders, tmp_path) as store:
         yield store
 
 
@@ -110,8 +124,8 @@ def test_a_worker_that_is_killed_is_replaced(orthanc, store, method, moment, sta
 
 
 @pytest.mark.slow
-def test_two_workers_share_a_queue_and_stop_when_they_are_asked_to(orthanc, store):
-    images = 6
+def test_two_workers_share_a_queue_and_stop_when_they_are_asked_to(orthanc, store_of_several):
+    store, images = store_of_several, 6
     for number in range(1, images):
         store.add_instance(phantom_dicom(256, 224, **PATIENT | {"SOPInstanceUID": f"1.2.826.0.1.78.{number}"}), "stow")
     command = [sys.executable, "-m", "cxr_core", "pacs", "work"]
