@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from .setting_types import Names
+
 __all__ = ["AE_TITLE", "PacsSettings"]
 
 AE_TITLE = r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?"
@@ -79,6 +81,28 @@ class PacsSettings(BaseSettings):
         default=None,
         description="File (PEM) of the authorities that certificates of others are checked against. By default those "
         "of the system.",
+    )
+    pacs_listen: str | None = Field(
+        default=None,
+        description="IP address of this machine and port on which `pacs receive` listens, such as 10.1.2.9:11112.",
+    )
+    pacs_senders: Names = Field(
+        default=(),
+        description="Who may send to `pacs receive`: AE titles with IP address or network, separated by commas, such "
+        "as CT1@10.1.2.3,ARCHIVE@10.1.4.0/24.",
+    )
+    pacs_receive_tls: bool = Field(
+        default=False,
+        description="Whether `pacs receive` speaks TLS, with SECOND_READ_PACS_TLS_CERTIFICATE. Where "
+        "SECOND_READ_PACS_TLS_CA is set, a sender must show a certificate of it.",
+    )
+    pacs_associations: int = Field(default=10, ge=1, description="Associations that `pacs receive` has at once.")
+    pacs_stow_token: str | None = Field(
+        default=None,
+        min_length=32,
+        repr=False,
+        description="Token of 32 characters or more with which a sender may store DICOM files in the app by STOW-RS "
+        "(`Authorization: Bearer TOKEN`). Without one, the app has no such address.",
     )
     pacs_keep_days: int = Field(
         default=14,

@@ -11,18 +11,14 @@ What version 0.1.0 stored elsewhere is still found: runs in ``runs/`` of the che
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -30,6 +26,7 @@ from pydantic_settings import (
 
 from .errors import WrongArguments
 from .pacs_settings import PacsSettings
+from .setting_types import Folders, Names, StoreKey
 
 __all__ = ["Settings", "folder_notes", "model_roots", "program_path", "settings"]
 
@@ -37,33 +34,6 @@ _PACKAGE = Path(__file__).resolve().parent
 _EARLIER_RUNS = _PACKAGE.parent / "runs"
 _REPRODUCIBLE = {"ablations", "cache", "compiled", "growth", "summaries"}
 """Contents of a folder of runs that are computed again when they are missing."""
-
-
-def _split(separator: str) -> BeforeValidator:
-    def split(value: object) -> object:
-        return [name.strip() for name in value.split(separator) if name.strip()] if isinstance(value, str) else value
-
-    return BeforeValidator(split)
-
-
-Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
-"""Names separated by commas, or a list in the settings file."""
-
-Folders = Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)]
-"""Folders, separated as in ``PATH``, or a list in the settings file."""
-
-
-def _store_key(value: object) -> object:
-    """Return the 32 bytes of a key that is written in base64 (RFC 4648, either alphabet)."""
-    if not isinstance(value, str):
-        return value
-    try:
-        key = base64.b64decode(value.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != 32:
-        raise ValueError("must be 32 random bytes in base64, such as `openssl rand -base64 32` prints")
-    return key
 
 
 def _default_runs(values: dict[str, Any]) -> Path:
@@ -140,13 +110,13 @@ class Settings(PacsSettings):
     keep_gb: float = Field(
         default=20, gt=0, description="Images that may be stored, in gigabytes (10^9 bytes); further ones are not."
     )
-    store_key: Annotated[bytes | None, BeforeValidator(_store_key)] = Field(
+    store_key: StoreKey = Field(
         default=None,
         repr=False,
         description="Key of 32 random bytes in base64, with which images, reads, identity and comments are stored "
         "encrypted (AES-256-GCM). What is stored with a key cannot be read without it.",
     )
-    store_key_previous: Annotated[bytes | None, BeforeValidator(_store_key)] = Field(
+    store_key_previous: StoreKey = Field(
         default=None,
         repr=False,
         description="The key before SECOND_READ_STORE_KEY, while `reads rekey` replaces it: what it has encrypted is "

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from functools import cache
+from pathlib import Path
 
 from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.report.dicom.identification import MANUFACTURER, SERIES
@@ -44,3 +48,10 @@ def order(content: str = "c" * 64, operating_point: str = "default") -> JobOrder
 def built(name: str = "sr", destination: str = "archive", data: bytes = b"a report") -> BuiltResult:
     """A result object."""
     return BuiltResult(name, destination, "1.2.840.10008.5.1.4.1.1.88.34", uid(len(name), "6"), data)
+
+
+def dcmtk(name: str) -> str | None:
+    """The path of a program of DCMTK; pynetdicom installs others of the same names beside Python."""
+    beside = Path(sys.executable).parent
+    folders = [one for one in os.environ.get("PATH", "").split(os.pathsep) if one and Path(one) != beside]
+    return shutil.which(name, path=os.pathsep.join(folders))

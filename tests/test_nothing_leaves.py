@@ -160,6 +160,7 @@ CASES = {
     "pacs send": lambda p: with_archive(p, [stored_read(p), "--kinds", "sr"]),
     "pacs status": lambda p: [],
     "pacs retry": lambda p: ["--all"],
+    "pacs receive": lambda p: ["--help"],
     "reads list": lambda p: [],
     "reads concordance": lambda p: [],
     "reads monitor": lambda p: [],

@@ -28,6 +28,7 @@ __all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
     "serving", "backup", "restore", "rebuild", "deletion", "retrieval", "pacs-change",
+    "reception",
 ]  # fmt: skip
 
 _LOG = logging.getLogger(__name__)

@@ -12,16 +12,17 @@ from ..pacs.addresses import DimseAddress, parse_address
 from ..settings import settings
 from .pacs_fetch import fetch
 from .pacs_jobs import retry, send, status, work
+from .pacs_receive import receive
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="DICOM network: fetch and read studies, send results, show the queue, verify the connection to a PACS.",
+    help="DICOM network: receive, fetch and read studies, send results, show the queue, verify the connection to a PACS.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
+app.command("receive")(receive)
 app.command("fetch")(fetch)
 app.command("work")(work)
 app.command("status")(status)

@@ -10,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -37,12 +37,22 @@ def pynetdicom() -> ModuleType:
     try:
         import pynetdicom as library
         from pynetdicom import _config
+        from pynetdicom.transport import AssociationSocket
     except ImportError as error:
         raise WrongArguments("The DICOM network needs pynetdicom: pip install -r requirements-pacs.txt") from error
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
     # the functions that would format each message for a log
     _config.LOG_HANDLER_LEVEL = "none"
+    connection: Any = AssociationSocket
+    connection._shutdown_socket = _close
     return library
+
+
+def _close(connection: Any) -> None:
+    """Close the socket of an association; one that the peer has closed first, pynetdicom leaves open."""
+    with suppress(OSError):
+        connection.socket.shutdown(socket.SHUT_RDWR)
+    connection.socket.close()
 
 
 def application_entity() -> Any:

@@ -1,0 +1,59 @@
+"""``pacs receive``: receive images over the DICOM network until the command is stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from contextlib import closing
+
+from ..errors import AuditUnwritable, PathUnusable, WrongArguments
+from ..pacs.receiver import Receiver, parse_listen
+from ..pacs.senders import parse_senders
+from ..settings import settings
+from ..store.pacs_store import PacsStore
+
+__all__ = ["receive"]
+
+_LOG = logging.getLogger(__name__)
+_DELETION_SECONDS = 3600.0
+
+
+def receive() -> None:
+    """Receive images by C-STORE, and answer to C-ECHO, until stopped with Ctrl-C or SIGTERM.
+
+    SECOND_READ_PACS_LISTEN names the address, SECOND_READ_PACS_SENDERS who may send. An image is confirmed when it is
+    on the disk; `pacs work` reads it. Images are deleted after SECOND_READ_PACS_KEEP_DAYS. Example:
+
+      SECOND_READ_PACS_LISTEN=127.0.0.1:11112 SECOND_READ_PACS_SENDERS=CT1@127.0.0.1 python -m cxr_core pacs receive
+    """
+    given = settings()
+    if given.pacs_listen is None:
+        raise WrongArguments("Set SECOND_READ_PACS_LISTEN, such as 10.1.2.9:11112, to receive images.")
+    listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("cxr_core.pacs").setLevel(logging.INFO)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with closing(PacsStore()) as store:
+        receiver = Receiver(store, listen, senders)
+        host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
+        print(f"{given.pacs_ae_title} receives on {host}:{receiver.port}.", flush=True)
+        try:
+            while True:
+                _delete_due(store)
+                if stopped.wait(_DELETION_SECONDS):
+                    break
+        finally:
+            receiver.stop()
+    print("Stopped.")
+
+
+def _delete_due(store: PacsStore) -> None:
+    try:
+        if count := store.delete_due():
+            _LOG.warning("%d received images were deleted: their days have passed", count)
+    except (PathUnusable, AuditUnwritable) as error:
+        _LOG.warning("%s", error)

@@ -1,0 +1,156 @@
+"""The receiver: C-ECHO and C-STORE for known application entities (PS3.4 A and B), into the store.
+
+A file is confirmed when it is on the disk with its row. A receiver that is killed has confirmed nothing that is lost;
+what it had not confirmed is sent to it again, and stored once.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import PathUnusable, WrongArguments
+from ..imaging.frame_decoding import TRANSFER_SYNTAXES
+from ..settings import settings
+from ..store.pacs_store import PacsStore
+from .association import application_entity, pynetdicom, tls_context
+from .reception import STATUS, Named, Reception
+from .senders import Sender, is_known, is_known_address
+
+__all__ = ["Receiver", "parse_listen"]
+
+_LOG = logging.getLogger(__name__)
+
+VERIFICATION = "1.2.840.10008.1.1"
+_PDU_BYTES = 131_072
+_ADDRESS = re.compile(r"(?P<host>[0-9.]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_NOT_RECOGNISED = (0x01, 0x01, 0x03)
+"""Rejected permanently, by the service user: calling AE title not recognised (PS3.8 9.3.4)."""
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return address and port to listen on; raises WrongArguments."""
+    match = _ADDRESS.fullmatch(text.strip())
+    if match is None or int(match["port"]) > 65535:
+        raise WrongArguments(
+            "SECOND_READ_PACS_LISTEN: IP address of this machine and port, such as 127.0.0.1:11112, are accepted."
+        )
+    return match["host"].strip("[]"), int(match["port"])
+
+
+class Receiver:
+    """Listens for associations until it is stopped.
+
+    Attributes:
+        port: on which it listens.
+
+    Args:
+        store: to which instances are added.
+        listen: IP address of this machine and port; 0 for a free one.
+        senders: who may send.
+
+    Raises:
+        WrongArguments: pynetdicom is not installed, or TLS is set and cannot be used.
+        PathUnusable: the address cannot be listened on.
+    """
+
+    def __init__(self, store: PacsStore, listen: tuple[str, int], senders: Sequence[Sender]) -> None:
+        library, given = pynetdicom(), settings()
+        from .acceptor import LimitedHandler, server_class
+
+        self._store, self._senders = store, tuple(senders)
+        self._storing = 0
+        self._receptions: dict[Any, Reception] = {}
+        self._changed = threading.Condition()
+        self._entity = application_entity()
+        self._entity.require_called_aet = True
+        self._entity.maximum_associations = given.pacs_associations
+        self._entity.maximum_pdu_size = _PDU_BYTES
+        contexts = [library.build_context(VERIFICATION)]
+        for context in library.AllStoragePresentationContexts:
+            contexts.append(library.build_context(context.abstract_syntax, list(TRANSFER_SYNTAXES)))
+        events = library.evt
+        handlers = [
+            (events.EVT_REQUESTED, self._requested),
+            (events.EVT_C_STORE, self._store_one),
+            *((event, self._ended) for event in (events.EVT_RELEASED, events.EVT_ABORTED, events.EVT_CONN_CLOSE)),
+        ]
+        host, port = listen
+        try:
+            self._server = self._entity.make_server(
+                (host, port, 0, 0) if ":" in host else (host, port),
+                contexts=contexts,
+                evt_handlers=handlers,
+                ssl_context=tls_context(server=True) if given.pacs_receive_tls else None,
+                server_class=server_class(lambda address: is_known_address(self._senders, address)),
+                request_handler=LimitedHandler,
+            )
+        except (OSError, OverflowError) as error:
+            raise PathUnusable(
+                "The address of SECOND_READ_PACS_LISTEN cannot be listened on: it is in use, not of this machine, or "
+                "the port needs more rights."
+            ) from error
+        self._entity._servers.append(self._server)
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Accept no further association, finish the files that are being stored, and end the others.
+
+        Args:
+            seconds: for which files that are being stored are waited for.
+        """
+        self._server.shutdown()
+        end = time.monotonic() + seconds
+        with self._changed:
+            while self._storing and (remaining := end - time.monotonic()) > 0:
+                self._changed.wait(remaining)
+        self._entity.shutdown()
+        self._thread.join()
+        for association in list(self._receptions):
+            self._close(association)
+
+    def _requested(self, event: Any) -> None:
+        """Reject an association of an unknown entity; one of an unknown address does not get as far."""
+        association = event.assoc
+        title, address = association.requestor.primitive.calling_ae_title, association.requestor.address
+        if not is_known(self._senders, title, address):
+            _LOG.warning("Rejected: an AE title that may not send from %s", address)
+            association.acse.send_reject(*_NOT_RECOGNISED)
+            association.kill()
+
+    def _store_one(self, event: Any) -> int:
+        request, association = event.request, event.assoc
+        with self._changed:
+            self._storing += 1
+            if (reception := self._receptions.get(association)) is None:
+                reception = Reception(self._store, f"AE {association.requestor.ae_title.strip()}")
+                self._receptions[association] = reception
+        try:
+            named = Named(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
+            verdict, _ = reception.add(event.encoded_dataset(), named)
+            return STATUS[verdict]
+        except Exception as error:
+            # its message may be of a patient
+            _LOG.error("A file could not be stored: %s", type(error).__name__)
+            return STATUS["unstorable"]
+        finally:
+            with self._changed:
+                self._storing -= 1
+                self._changed.notify_all()
+            if not association.is_established:
+                # it ended meanwhile
+                self._close(association)
+
+    def _ended(self, event: Any) -> None:
+        self._close(event.assoc)
+
+    def _close(self, association: Any) -> None:
+        reception = self._receptions.pop(association, None)
+        if reception is not None:
+            reception.close()

@@ -1,0 +1,91 @@
+"""What becomes of a DICOM file that is received, whichever service it came by.
+
+It is on the disk, with its row, before its sender is told so. A line of the log says from where, what became of it and
+its digest; the audit trail has the digests of what was stored. Neither has anything of its content.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+from ..access import SERVER, audit
+from ..errors import InputRefused, PathUnusable
+from ..store.pacs_header import read_instance_header
+from ..store.pacs_records import StoredInstance
+from ..store.pacs_store import PacsStore
+
+__all__ = ["STATUS", "Named", "Reception", "Verdict"]
+
+_LOG = logging.getLogger(__name__)
+
+Verdict = Literal["stored", "confirmed", "conflict", "mismatch", "invalid", "unstorable"]
+
+STATUS: dict[Verdict, int] = {
+    "stored": 0x0000,
+    "confirmed": 0x0000,
+    "conflict": 0x0111,
+    "mismatch": 0xA900,
+    "invalid": 0xC000,
+    "unstorable": 0xA700,
+}
+"""Status of C-STORE (PS3.4 B.2.3, PS3.7 C.5), and reason of a failure of STOW-RS (PS3.18 I.2.2)."""
+
+_NOTED_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Named:
+    """SOP class and instance that a sender names beside a file."""
+
+    sop_class: str
+    sop_instance_uid: str
+
+
+class Reception:
+    """Files of one association or one request.
+
+    Args:
+        store: to which they are added.
+        source: as in :class:`.pacs_records.StoredInstance`; it is logged.
+    """
+
+    def __init__(self, store: PacsStore, source: str) -> None:
+        self._store, self._source = store, source
+        self._stored: list[str] = []
+
+    def add(self, data: bytes, named: Named | None = None) -> tuple[Verdict, StoredInstance | None]:
+        """Store a file; return what became of it, and the instance that is here under its UID.
+
+        Args:
+            data: the whole file.
+            named: what the sender says that it is, where the service has the sender say so.
+        """
+        try:
+            if named is not None:
+                header = read_instance_header(data)
+                if named != Named(header.sop_class, header.sop_instance_uid):
+                    return self._logged("mismatch"), None
+            receipt = self._store.add_instance(data, self._source)
+        except InputRefused as error:
+            return self._logged("invalid", str(error)), None
+        except PathUnusable as error:
+            return self._logged("unstorable", str(error)), None
+        instance = receipt.instance
+        if receipt.outcome == "stored":
+            self._stored.append(instance.sha256)
+            if len(self._stored) == _NOTED_AT_ONCE:
+                self.close()
+        return self._logged(receipt.outcome, instance.sha256), instance
+
+    def close(self) -> None:
+        """Note in the audit trail what was stored since this was called last."""
+        if self._stored:
+            audit.note(SERVER, "reception", self._source, images=self._stored)
+            self._stored = []
+
+    def _logged(self, verdict: Verdict, detail: str = "") -> Verdict:
+        level = logging.INFO if STATUS[verdict] == 0 else logging.WARNING
+        _LOG.log(level, "%s: %s (0x%04X) %s", self._source, verdict, STATUS[verdict], detail)
+        return verdict
