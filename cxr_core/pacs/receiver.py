@@ -135,10 +135,6 @@ class Receiver:
             named = Named(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
             verdict, _ = reception.add(event.encoded_dataset(), named)
             return STATUS[verdict]
-        except Exception as error:
-            # its message may be of a patient
-            _LOG.error("A file could not be stored: %s", type(error).__name__)
-            return STATUS["unstorable"]
         finally:
             with self._changed:
                 self._storing -= 1

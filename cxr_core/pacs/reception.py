@@ -7,13 +7,13 @@ its digest; the audit trail has the digests of what was stored. Neither has anyt
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from ..access import SERVER, audit
 from ..errors import InputRefused, PathUnusable
 from ..store.pacs_header import read_instance_header
-from ..store.pacs_records import StoredInstance
+from ..store.pacs_records import InstanceHeader
 from ..store.pacs_store import PacsStore
 
 __all__ = ["STATUS", "Named", "Reception", "Verdict"]
@@ -37,10 +37,18 @@ _NOTED_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Named:
-    """SOP class and instance that a sender names beside a file."""
+    """What a sender says of a file beside it; empty where the service does not have the sender say so."""
 
-    sop_class: str
-    sop_instance_uid: str
+    sop_class: str = ""
+    sop_instance_uid: str = ""
+    study_uid: str = ""
+
+    def fits(self, header: InstanceHeader) -> bool:
+        """Return whether a file is what its sender says."""
+        return all(not value or value == getattr(header, name) for name, value in asdict(self).items())
+
+
+UNNAMED = Named()
 
 
 class Reception:
@@ -55,29 +63,32 @@ class Reception:
         self._store, self._source = store, source
         self._stored: list[str] = []
 
-    def add(self, data: bytes, named: Named | None = None) -> tuple[Verdict, StoredInstance | None]:
-        """Store a file; return what became of it, and the instance that is here under its UID.
+    def add(self, data: bytes, named: Named = UNNAMED) -> tuple[Verdict, InstanceHeader | None]:
+        """Store a file; return what became of it, and its UIDs where they could be read.
 
         Args:
             data: the whole file.
-            named: what the sender says that it is, where the service has the sender say so.
+            named: what the sender says that it is.
         """
+        header = None
         try:
-            if named is not None:
-                header = read_instance_header(data)
-                if named != Named(header.sop_class, header.sop_instance_uid):
-                    return self._logged("mismatch"), None
+            header = read_instance_header(data)
+            if not named.fits(header):
+                return self._logged("mismatch"), header
             receipt = self._store.add_instance(data, self._source)
         except InputRefused as error:
-            return self._logged("invalid", str(error)), None
+            return self._logged("invalid", str(error)), header
         except PathUnusable as error:
-            return self._logged("unstorable", str(error)), None
+            return self._logged("unstorable", str(error)), header
+        except Exception as error:
+            # its message may be of a patient
+            return self._logged("unstorable", type(error).__name__), header
         instance = receipt.instance
         if receipt.outcome == "stored":
             self._stored.append(instance.sha256)
             if len(self._stored) == _NOTED_AT_ONCE:
                 self.close()
-        return self._logged(receipt.outcome, instance.sha256), instance
+        return self._logged(receipt.outcome, instance.sha256), header
 
     def close(self) -> None:
         """Note in the audit trail what was stored since this was called last."""

@@ -19,10 +19,11 @@ from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
 from .media_files import MediaFiles
 from .return_address import ReturnAddress
+from .stow_route import stow_routes
 from .uploads import LimitedRequests
 from .worklist_routes import reading_routes
 
-__all__ = ["lifespan", "middleware", "prepare", "reading_routes"]
+__all__ = ["lifespan", "middleware", "prepare", "reading_routes", "stow_routes"]
 
 _LOG = logging.getLogger(__name__)
 _MAX_SENT_BYTES = 200 * 10**6

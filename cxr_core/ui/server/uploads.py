@@ -28,6 +28,7 @@ from ...settings import settings
 from ..visitor import visitor_of_request
 from .connections import Refused, client_address, refusal_response
 from .page_sessions import belongs_to, page_session, worklist_path
+from .stow_route import check_sender, is_stow
 
 __all__ = ["OTHER_BYTES", "STALLED_SECONDS", "UPLOADS_AT_ONCE", "UPLOADS_PER_ADDRESS", "LimitedRequests"]
 
@@ -71,6 +72,9 @@ class LimitedRequests:
                 await self._upload(scope, receive, send_and_record)
             elif scope["path"] == f"{worklist_path()}/images" and scope["method"] == "POST":
                 await self._add_to_worklist(scope, receive, send_and_record)
+            elif is_stow(scope):
+                check_sender(scope)
+                await self._stow(scope, receive, send_and_record)
             elif scope["path"].endswith(_METRICS) and not _is_local_scrape(scope):
                 raise Refused(404, "Metrics are available on this machine only.")
             else:
@@ -100,6 +104,12 @@ class LimitedRequests:
     async def _add_to_worklist(self, scope: Scope, receive: Receive, send: Send) -> None:
         tab = page_session(HTTPConnection(scope))
         await self._receive(scope, receive, send, tab.session, _max_upload(), tab.images.used_bytes())
+
+    async def _stow(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # one file of the body is in memory at a time
+        length = _length(scope, settings().uploads_mb * 10**6) or settings().uploads_mb * 10**6
+        async with self._slots.acquire(client_address(scope)):
+            await self._app(scope, _Body(receive, length, settings().upload_seconds), send)
 
     async def _receive(
         self, scope: Scope, receive: Receive, send: Send, session: str, limit: int, in_worklist: int
