@@ -35,7 +35,8 @@ def test_the_standard_library_takes_it_apart_likewise():
 
 
 def test_preamble_epilogue_and_parts_without_a_type_are_read():
-    body = b"preamble\r\n--b\r\n\r\none\r\n--b\r\ncontent-type: application/DICOM; transfer-syntax=*\r\n\r\ntwo\r\n--b--\r\nend"
+    second = b"content-type: application/DICOM; transfer-syntax=*\r\n\r\ntwo"
+    body = b"preamble\r\n--b\r\n\r\none\r\n--b\r\n" + second + b"\r\n--b--\r\nend"
     assert parsed(body, b"b", 3) == [b"one", b"two"]
 
 
