@@ -27,7 +27,7 @@ help:
 	@echo "make sbom   write build/sbom.cdx.json, the packages as CycloneDX"
 	@echo "make audit  ask whether a vulnerability of a locked package is known"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; continues where it was interrupted"
-	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals"
+	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals; a receiver that is killed"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -67,6 +67,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m benchmarks.soak.archive
 	$(RUN) -m benchmarks.soak.readers
 	$(RUN) -m benchmarks.soak.coverage
+	$(RUN) -m benchmarks.soak.receiver
 	$(RUN) -m benchmarks.drift
 
 # UPGRADE=--upgrade, or UPGRADE="--upgrade-package NAME", also moves what the packages of pyproject.toml bring with them

@@ -11,6 +11,7 @@ from contextlib import closing
 from ..errors import AuditUnwritable, PathUnusable, WrongArguments
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
+from ..process_resources import few_heaps
 from ..settings import settings
 from ..store.pacs_store import PacsStore
 
@@ -37,6 +38,7 @@ def receive() -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    few_heaps()
     with closing(PacsStore()) as store:
         receiver = Receiver(store, listen, senders)
         host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]

@@ -1,7 +1,7 @@
 """What becomes of a DICOM file that is received, whichever service it came by.
 
-It is on the disk, with its row, before its sender gets a confirmation. A line of the log says from where, what became of it and
-its digest; the audit trail has the digests of what was stored. Neither has anything of its content.
+It is on the disk, with its row, before its sender gets a confirmation. A line of the log says from where, what became
+of it and its digest; the audit trail has the digests of what was stored. Neither has anything of its content.
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ from sqlalchemy import Engine, bindparam, text
 
 from ..access import SERVER, Visitor, audit
 from ..errors import DeletionUnfinished, PathUnusable, StoreDamaged
+from ..settings import settings
 from .compaction import compact, request
 from .database import transaction
 from .pacs_files import pacs_lock, remove_instance_file, remove_orphans, remove_results
 
-__all__ = ["delete_expired", "delete_instances", "finish"]
+__all__ = ["delete_due", "delete_instances", "finish"]
 
 UNFINISHED = "What is to be deleted is not shown any more; the rest of it is deleted later."
 _AT_ONCE = 500
@@ -68,6 +69,18 @@ def delete_expired(engine: Engine, days: int, now: datetime | None = None) -> in
     with transaction(engine) as connection:
         uids = connection.execute(query, {"limit": limit.isoformat(timespec="milliseconds")}).scalars().all()
     return delete_instances(engine, SERVER, uids, "received images, expired")
+
+
+def delete_due(engine: Engine, now: datetime | None = None) -> int:
+    """Delete the instances whose days have passed, and what is marked; return how many have expired.
+
+    Raises as :func:`delete_instances`.
+    """
+    with transaction(engine) as connection:
+        marked = connection.execute(text("SELECT 1 FROM pacs_instances WHERE deleted = 1 LIMIT 1")).first()
+    if marked is not None:
+        finish(engine)
+    return delete_expired(engine, settings().pacs_keep_days, now)
 
 
 def finish(engine: Engine) -> None:

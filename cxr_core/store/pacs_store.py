@@ -13,9 +13,8 @@ from typing import Literal
 from sqlalchemy import text
 
 from ..access import Visitor
-from ..settings import settings
 from .database import transaction
-from .pacs_deletion import delete_expired, delete_instances, finish
+from .pacs_deletion import delete_due, delete_instances, finish
 from .pacs_files import load_checked, remove_results, result_path, save_result
 from .pacs_jobs import JobStore, clock, one_line
 from .pacs_records import JOB_STATES, BuiltResult, Job, JobState, StoredResult
@@ -122,9 +121,9 @@ class PacsStore(JobStore):
         return delete_instances(self._engine, who, sop_instance_uids, "received images")
 
     def delete_due(self, now: datetime | None = None) -> int:
-        """Delete the instances whose days have passed, finish what is unfinished, and return the number that expired.
+        """Delete what is to be deleted by now, and files that killed programs left; return the number that expired.
 
         Raises as :func:`.pacs_deletion.delete_instances`.
         """
         finish(self._engine)
-        return delete_expired(self._engine, settings().pacs_keep_days, now)
+        return delete_due(self._engine, now)

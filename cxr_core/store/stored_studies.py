@@ -16,6 +16,7 @@ from ..access import Visitor
 from ..errors import AuditUnwritable, DeletionUnfinished, PathUnusable, StoreDamaged, WrongArguments
 from ..settings import settings
 from ..studies import StudyHeader
+from . import pacs_deletion
 from .database import DATABASE, open_migrated, transaction
 from .deletion import delete_expired, delete_images, finish_deletions, is_unfinished, mark_deleted, remove_marked
 from .identities import opened_identity, sealed_identity
@@ -297,6 +298,7 @@ class StudyStore:
         try:
             self.delete_abandoned()
             expired = self.delete_expired()
+            pacs_deletion.delete_due(self._engine)
         except StoreDamaged:
             raise
         except (PathUnusable, AuditUnwritable) as error:

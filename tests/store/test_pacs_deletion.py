@@ -68,6 +68,19 @@ def test_instances_are_deleted_when_their_days_have_passed(store, home):  # noqa
     assert [instance.sop_instance_uid for instance in store.unplanned()] == [uid(0)]
 
 
+def test_the_app_deletes_them_too_when_it_opens_the_store(store, home, url, tmp_path, monkeypatch):  # noqa: F811
+    home(pacs_keep_days="3")
+    filled(store, 2)
+    with transaction(store._engine, writing=True) as connection:
+        long_ago = (datetime.now(UTC) - timedelta(days=3.1)).isoformat(timespec="milliseconds")
+        one = {"long_ago": long_ago, "uid": uid(0)}
+        connection.execute(text("UPDATE pacs_instances SET received = :long_ago WHERE sop_instance_uid = :uid"), one)
+    with closing(ReadStore(url, tmp_path / "runs")) as reads:
+        assert reads.unfinished == ""
+    assert [instance.sop_instance_uid for instance in store.instances()] == [uid(1)]
+    assert not holding(pacs_folder(), "QZ-0")
+
+
 def test_without_its_line_in_the_audit_trail_nothing_is_deleted(store, home, tmp_path):  # noqa: F811
     filled(store, 1)
     home(audit=str(tmp_path))
