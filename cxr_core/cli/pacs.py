@@ -17,7 +17,7 @@ from .pacs_receive import receive
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="DICOM network: receive, fetch and read studies, send results, show the queue, verify the connection to a PACS.",
+    help="DICOM network: receive, fetch and read studies, send results, show the queue, verify that a PACS answers.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
