@@ -149,8 +149,9 @@ def _route(address: DimseAddress) -> tuple[str, tuple[str, int]]:
 
 
 def _why_not(association: Any, address: DimseAddress) -> str:
-    if association.is_rejected:
-        answer = association.acceptor.primitive
+    # a rejection that came before pynetdicom looked whether it is connected: it takes that for no connection
+    answer = association.acceptor.primitive if association.is_rejected else association.dul.peek_next_pdu()
+    if getattr(answer, "result", 0):
         known = _REJECTIONS.get((answer.result_source, answer.diagnostic), "rejects associations with this program")
         return f"{address} {known.format(calling=settings().pacs_ae_title)}."
     if association.rejected_contexts:

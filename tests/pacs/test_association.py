@@ -4,8 +4,11 @@ import logging
 import shutil
 import ssl
 import subprocess
+import threading
+from types import SimpleNamespace
 
 import pytest
+from pynetdicom.transport import AssociationSocket
 
 from cxr_core.errors import PacsUnavailable, WrongArguments
 from cxr_core.pacs.addresses import DimseAddress
@@ -23,6 +26,23 @@ def test_an_entity_answers():
 def test_a_wrong_title_is_named():
     with application_entity(require_called_aet=True) as address, pytest.raises(PacsUnavailable, match="Check the addr"):
         echo(DimseAddress("OTHER", address.host, address.port))
+
+
+def test_a_rejection_that_comes_at_once_is_no_lost_connection(monkeypatch):
+    make = AssociationSocket.__init__
+
+    def late(connection, *arguments, **named):
+        """Have the thread that associates look only when the peer has answered, as on a machine that is busy."""
+        make(connection, *arguments, **named)
+        ready, closed = connection._ready, threading.Event()
+        shut_down = connection._shutdown_socket
+        connection._shutdown_socket = lambda: (shut_down(), setattr(connection, "_is_connected", False), closed.set())
+        connection._ready = SimpleNamespace(set=ready.set, wait=lambda: (ready.wait(60), closed.wait(60)))
+
+    with application_entity(require_called_aet=True) as address:
+        monkeypatch.setattr(AssociationSocket, "__init__", late)
+        with pytest.raises(PacsUnavailable, match="Check the addr"):
+            echo(DimseAddress("OTHER", address.host, address.port))
 
 
 def test_a_title_of_ours_that_is_not_known_is_named(own_folders):
