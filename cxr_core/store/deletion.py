@@ -7,7 +7,7 @@ rows (:mod:`.compaction`). The audit trail alone says what was deleted, by diges
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
@@ -109,15 +109,22 @@ def is_unfinished(engine: Engine) -> bool:
         return marked is not None or is_due(connection)
 
 
-def finish_deletions(engine: Engine) -> None:
+def finish_deletions(
+    engine: Engine, remove: Callable[[Engine], None] | None = None, unfinished: str = UNFINISHED
+) -> None:
     """Finish the deletions that were decided, and remove what killed programs left.
+
+    Args:
+        engine: of the store.
+        remove: deletes what is marked; by default :func:`remove_marked`.
+        unfinished: what the error says of what is left.
 
     Raises:
         DeletionUnfinished: something is left; it is tried again, and everything else is deleted.
         StoreDamaged: the database is damaged.
     """
     problems = []
-    for step in (remove_marked, compact):
+    for step in (remove or remove_marked, compact):
         try:
             step(engine)
         except StoreDamaged:
@@ -125,7 +132,7 @@ def finish_deletions(engine: Engine) -> None:
         except PathUnusable as error:
             problems.append(error)
     if problems:
-        raise DeletionUnfinished(f"{problems[0]} {UNFINISHED}") from problems[0]
+        raise DeletionUnfinished(f"{problems[0]} {unfinished}") from problems[0]
 
 
 def remove_marked(engine: Engine) -> None:

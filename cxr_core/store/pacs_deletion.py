@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, bindparam, text
 
 from ..access import SERVER, Visitor, audit
-from ..errors import DeletionUnfinished, PathUnusable, StoreDamaged
 from ..settings import settings
-from .compaction import compact, request
+from .compaction import request
 from .database import transaction
+from .deletion import finish_deletions
 from .pacs_files import pacs_lock, remove_instance_file, remove_orphans, remove_results
 
 __all__ = ["delete_due", "delete_instances", "finish"]
@@ -86,20 +86,9 @@ def delete_due(engine: Engine, now: datetime | None = None) -> int:
 def finish(engine: Engine) -> None:
     """Finish the deletions that were decided, and remove what killed programs left.
 
-    Raises:
-        DeletionUnfinished: something is left; everything else is deleted.
-        StoreDamaged: the database is damaged.
+    Raises as :func:`.deletion.finish_deletions`.
     """
-    problems = []
-    for step in (_remove_marked, compact):
-        try:
-            step(engine)
-        except StoreDamaged:
-            raise
-        except PathUnusable as error:
-            problems.append(error)
-    if problems:
-        raise DeletionUnfinished(f"{problems[0]} {UNFINISHED}") from problems[0]
+    finish_deletions(engine, _remove_marked, UNFINISHED)
 
 
 def _remove_marked(engine: Engine) -> None:
