@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
 from contextlib import closing
 
 from ..errors import AuditUnwritable, PathUnusable, WrongArguments
@@ -14,6 +12,7 @@ from ..pacs.senders import parse_senders
 from ..process_resources import few_heaps
 from ..settings import settings
 from ..store.pacs_store import PacsStore
+from .stop_signals import stopped_by_signals
 
 __all__ = ["receive"]
 
@@ -35,11 +34,8 @@ def receive() -> None:
     listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("cxr_core.pacs").setLevel(logging.INFO)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     few_heaps()
-    with closing(PacsStore()) as store:
+    with stopped_by_signals() as stopped, closing(PacsStore()) as store:
         receiver = Receiver(store, listen, senders)
         host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
         print(f"{given.pacs_ae_title} receives on {host}:{receiver.port}.", flush=True)
