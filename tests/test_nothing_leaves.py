@@ -26,12 +26,15 @@ from cxr_core.cli.main import app
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import find_model
+from cxr_core.pacs.addresses import DimseAddress
 from cxr_core.pacs.association import pynetdicom
 from cxr_core.pacs.dimse_source import FIND
 from cxr_core.store import RunStore
 from tests.application_entities import application_entity
 from tests.images import made_up_dataset
+from tests.pacs.test_receiver import send
 from tests.protocol import Reader
+from tests.received import received
 from tests.runs import made_up, record_of
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -337,6 +340,27 @@ def test_a_long_command_asks_nobody_and_writes_where_it_may(place, command):
     done = place.run(*command.split(), *CASES[command](place))
     assert "Traceback" not in done.stderr
     assert done.returncode == (4 if command in REFUSED else 0), done.stderr
+    place.check()
+
+
+@pytest.mark.slow
+def test_the_receiver_asks_nobody_while_it_receives(place):
+    place.settings |= {
+        "SECOND_READ_HOME": str(place.work / "stored"),
+        "SECOND_READ_PACS_LISTEN": "127.0.0.1:0",
+        "SECOND_READ_PACS_SENDERS": "SECONDREAD@127.0.0.1",
+    }
+    command = [sys.executable, "-m", "cxr_core", "pacs", "receive"]
+    with subprocess.Popen(
+        command, cwd=place.work, env=place.environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            port = int(process.stdout.readline().rpartition(":")[2].strip(".\n"))
+            assert send(DimseAddress("SECONDREAD", "127.0.0.1", port), received(1)) == [0x0000]
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     place.check()
 
 

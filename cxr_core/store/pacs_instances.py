@@ -99,7 +99,8 @@ class InstanceStore:
         with (
             arriving_file(data, sha256) as (part, path),
             pacs_lock(),
-            transaction(self._engine, writing=True, lock="pacs_instances") as connection,
+            # in the order of who plans jobs: with a row that is marked, its jobs are deleted
+            transaction(self._engine, writing=True, lock="pacs_jobs, pacs_instances") as connection,
         ):
             # what is marked is deleted here instead, with all that is known of it
             connection.execute(

@@ -14,6 +14,7 @@ from cxr_core.pacs.dicomweb import multipart_body
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from cxr_core.ui.server import middleware, stow_routes, uploads
+from tests.browser import serving
 from tests.received import received, result_of_ours, uid
 
 TOKEN = "0123456789abcdef" * 2
@@ -146,6 +147,18 @@ def test_nothing_of_a_patient_is_in_a_log_or_a_response(app, caplog):
     assert "stow: stored" in caplog.text
     for text in (response.text, caplog.text, audit.path().read_text()):
         assert PATIENT not in text
+
+
+@pytest.mark.slow
+def test_the_app_itself_has_the_address(own_folders):
+    own_folders.setenv("SECOND_READ_PACS_STOW_TOKEN", TOKEN)
+    settings.cache_clear()
+    kind, body = multipart_body([received(1)])
+    with serving() as address:
+        for headers, status in (({}, 401), (AUTHORISED, 200)):
+            asked = {"Content-Type": kind} | headers
+            assert httpx.post(f"{address}{STUDIES}", content=body, headers=asked, timeout=60).status_code == status
+    assert stored() == {uid(1): received(1)}
 
 
 def test_a_stalled_body_is_given_up(app, monkeypatch):
