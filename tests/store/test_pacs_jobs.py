@@ -1,12 +1,15 @@
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cxr_core.errors import LeaseLost, PathUnusable, WrongArguments
+from cxr_core.access import LOCAL
+from cxr_core.errors import DeletionUnfinished, LeaseLost, PathUnusable, WrongArguments
 from cxr_core.store.pacs_files import pacs_folder, result_path
 from cxr_core.store.pacs_records import JOB_STATES
 from cxr_core.store.pacs_store import PacsStore
@@ -256,3 +259,62 @@ def test_throughput_counts_what_was_done_by_hour(store):  # noqa: F811
     assert [(each.hour[-2:], each.verified) for each in store.throughput("2126")] == [("12", 2), ("13", 1)]
     assert store.throughput("2126")[0].received == 0
     assert store.throughput("2127") == ()
+
+
+@pytest.mark.slow
+def test_receiving_planning_working_and_deleting_at_once_end_in_one_result_each(store, url, tmp_path):  # noqa: F811
+    numbers, senders, done, failures = range(24), 3, threading.Event(), []
+
+    def in_a_thread(act):
+        def run():
+            own = PacsStore(url, tmp_path / "runs")
+            try:
+                act(own)
+            except Exception as error:
+                failures.append(error)
+            finally:
+                own.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def receive(own):
+        for number in numbers:
+            assert own.add_instance(received(number), "stow").outcome in ("stored", "confirmed")
+
+    def work(own):
+        while not done.is_set():
+            for instance in own.unplanned():
+                with contextlib.suppress(PathUnusable):
+                    own.plan(instance.sop_instance_uid, [order()])
+            job = own.lease(threading.current_thread().name, 600)
+            if job is None:
+                continue
+            with contextlib.suppress(LeaseLost):
+                job = own.advance(job, "built", results=[built()])
+                own.mark_result(job, own.results(job.id)[0], "verified")
+                own.advance(job, "verified")
+
+    def delete(own):
+        while not done.is_set():
+            with contextlib.suppress(DeletionUnfinished):
+                own.delete_instances(LOCAL, [uid(number) for number in numbers[::8]])
+
+    receiving = [in_a_thread(receive) for _ in range(senders)]
+    others = [in_a_thread(act) for act in (work, work, delete)]
+    for thread in receiving:
+        thread.join(120)
+    kept = {uid(number) for number in numbers if number % 8}
+    end = time.monotonic() + 120
+    while not failures and not kept <= {job.sop_instance_uid for job in store.jobs(["verified"])}:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    done.set()
+    for thread in others:
+        thread.join(120)
+    assert failures == []
+    jobs = [job for job in store.jobs() if job.sop_instance_uid in kept]
+    assert sorted(job.sop_instance_uid for job in jobs) == sorted(kept)
+    assert {job.state for job in jobs} == {"verified"}
+    assert all(len(store.results(job.id)) == 1 for job in jobs)
