@@ -13,13 +13,10 @@ from pydicom.dataset import Dataset
 from ..errors import InputRefused, PacsUnavailable
 from ..settings import settings
 from .addresses import WebAddress
-from .dicomweb import DICOM_JSON, checked, parts_of, web_client
+from .dicomweb import AS_STORED, DICOM_JSON, checked, parts_of, web_client
 from .source import Keys, RemoteImage, RemoteStudy, images_of, is_uid, is_wanted_series, studies_of, value_of
 
 __all__ = ["WebSource"]
-
-AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-"""Without the last parameter a PACS answers in Explicit VR Little Endian (PS3.18 8.7.3.5.2): other bytes."""
 
 # a parameter each: Orthanc 1.10 ignores a list with commas, which PS3.18 8.3.4.3 allows as well
 _STUDY_FIELDS = ("IssuerOfPatientID", "NumberOfStudyRelatedInstances", "PatientBirthDate", "PatientSex")
@@ -97,7 +94,7 @@ class WebSource:
     def _file(self, client: httpx.Client, image: RemoteImage) -> bytes:
         path = f"studies/{image.study_uid}/series/{image.series_uid}/instances/{image.sop_instance_uid}"
         limit = settings().max_file_mb * 10**6 + _ENVELOPE
-        headers, content = {"Accept": AS_STORED, "Accept-Encoding": "identity"}, bytearray()
+        headers, content = AS_STORED | {"Accept-Encoding": "identity"}, bytearray()
         with client.stream("GET", path, headers=headers) as response:
             checked(response, self._address)
             for chunk in response.iter_raw():

@@ -6,11 +6,11 @@ import pytest
 from pydicom.datadict import dictionary_description
 from pydicom.uid import UID
 
+from cxr_core.pacs import destinations, dicomweb
 from cxr_core.pacs.association import application_entity, pynetdicom
 from cxr_core.pacs.dimse_source import _REFUSALS, _RETURNED, FIND, GET, MOVE
 from cxr_core.pacs.receiver import _PDU_BYTES, VERIFICATION
 from cxr_core.pacs.reception import STATUS
-from cxr_core.pacs.web_source import AS_STORED
 from tests.conftest import PROJECT
 
 TEXT = (PROJECT / "docs" / "conformance.md").read_text()
@@ -82,5 +82,13 @@ def test_the_worker_sends_the_classes_that_are_listed():
     assert listed == set(classes.values())
 
 
+def test_the_statuses_after_which_the_worker_goes_on_or_waits_are_listed():
+    text = section("### 4.3 WORKER").replace("JPEG 2000", "")
+    known = {f"{code:04X}" for code in (0, *destinations._WARNINGS, *destinations._LATER, dicomweb.DUPLICATE)}
+    assert set(re.findall(r"\b[0-9A-F]{4}\b", text)) == known
+    web = " ".join(section("### 4.4 DICOMweb").split())
+    assert f"Status {', '.join(map(str, dicomweb._LATER))} and 5xx are repeated later" in web
+
+
 def test_instances_are_asked_for_as_the_statement_says():
-    assert f"`, `Accept: {AS_STORED}`" in section("### 4.4 DICOMweb")
+    assert f"`, `Accept: {dicomweb.AS_STORED['Accept']}`" in section("### 4.4 DICOMweb")
