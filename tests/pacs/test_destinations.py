@@ -41,7 +41,7 @@ def destination(orthanc, request):
     return Destination("archive", DimseAddress(orthanc.aet, orthanc.host, orthanc.port))
 
 
-@pytest.mark.parametrize("destination", WAYS, indirect=True)
+@pytest.mark.parametrize("destination", ["web", pytest.param("dimse", marks=pytest.mark.slow)], indirect=True)
 def test_every_result_is_kept_in_the_study_of_the_image(orthanc, destination, original, files):
     echo(destination)
     orthanc.store(original)
@@ -105,6 +105,15 @@ def test_a_stranger_and_a_wrong_password_send_nothing(orthanc, files):
     assert orthanc.counts()["instances"] == 0
 
 
+@pytest.fixture(scope="module")
+def answering(files):
+    """An entity, and a list of which it answers with the last status."""
+    library, answers = pynetdicom(), []
+    contexts = [library.build_context(files[0].dataset.SOPClassUID)]
+    with application_entity(contexts, [(library.evt.EVT_C_STORE, lambda event: answers[-1])]) as address:
+        yield address, answers
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -119,18 +128,16 @@ def test_a_stranger_and_a_wrong_password_send_nothing(orthanc, files):
         (0xB000, None),
     ],
 )
-def test_a_status_decides_whether_it_is_sent_again(files, status, error):
-    sr = files[0]
-    library = pynetdicom()
-    contexts = [library.build_context(sr.dataset.SOPClassUID)]
-    with application_entity(contexts, [(library.evt.EVT_C_STORE, lambda event: status)]) as address:
-        destination = Destination("archive", address, read_back="off")
-        if error is None:
-            assert list(send(destination, [sr])) == [sr]
-            assert list(verify(destination, [sr])) == [sr]
-        else:
-            with pytest.raises(error, match=f"{status:04X}"):
-                list(send(destination, [sr]))
+def test_a_status_decides_whether_it_is_sent_again(files, answering, status, error):
+    sr, (address, answers) = files[0], answering
+    answers.append(status)
+    destination = Destination("archive", address, read_back="off")
+    if error is None:
+        assert list(send(destination, [sr])) == [sr]
+        assert list(verify(destination, [sr])) == [sr]
+    else:
+        with pytest.raises(error, match=f"{status:04X}"):
+            list(send(destination, [sr]))
 
 
 def test_a_class_that_is_not_accepted_is_named(files):

@@ -157,6 +157,7 @@ def test_two_workers_share_a_queue_and_stop_when_they_are_asked_to(orthanc, stor
     assert not [value for value in PATIENT.values() if len(value) > 1 and value in said]
 
 
+@pytest.mark.slow
 def test_the_command_is_stopped_before_it_has_begun(own_folders):
     """A signal between two jobs ends it at once, with status 0."""
     own_folders.setenv("SECOND_READ_PACS", "ARCHIVE@127.0.0.1:9")

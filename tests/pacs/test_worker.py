@@ -103,6 +103,7 @@ def test_an_image_is_read_and_its_results_are_in_its_study(orthanc, configure, s
     )
 
 
+@pytest.mark.slow
 def test_the_same_again_is_one_report_and_another_operating_point_two(orthanc, configure, store):
     configure(RULES, orthanc)
     store.add_instance(image(), "AE ROOM1")
