@@ -8,6 +8,7 @@ import streamlit as st  # noqa: E402
 
 from cxr_core.errors import CxrError  # noqa: E402
 from cxr_core.ui.chrome import html, stop_with  # noqa: E402
+from cxr_core.ui.pacs_store import is_pacs_set_up  # noqa: E402
 from cxr_core.ui.reading_progress import read_chosen, read_waiting  # noqa: E402
 from cxr_core.ui.second_opinion import actions_panel, findings_panel, image_panel  # noqa: E402
 from cxr_core.ui.serving_model import serving_predictor  # noqa: E402
@@ -50,3 +51,6 @@ if images.images:
 else:
     with introduction.container():
         upload_panel(images, model)
+        if is_pacs_set_up():
+            with st.container(key="received"):
+                worklist_strip(images)

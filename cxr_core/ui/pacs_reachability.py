@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from html import escape
 
 import streamlit as st
 
 from ..errors import CxrError
-from ..pacs import association, dicomweb
 from ..pacs.addresses import DimseAddress, parse_address
+from ..pacs.destinations import Destination, echo
+from ..pacs.rules import load_rules
 from ..settings import settings
 from .chrome import heading, refusal, small, table
 from .history_scope import format_time
 
-__all__ = ["Answer", "Peer", "ask", "peers", "reachability"]
+__all__ = ["Answer", "ask", "called", "reachability"]
 
 _ANSWERS = "pacs-answers"
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A PACS of the settings.
-
-    Attributes:
-        name: of the destination in the rules, or what it is there for.
-        address: as it is written.
-        service: how it is asked.
-        echo: asks it; raises CxrError.
-    """
-
-    name: str
-    address: str
-    service: str
-    echo: Callable[[], None] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,35 +39,27 @@ class Answer:
     asked: str
 
 
-def peers() -> tuple[Peer, ...]:
+def called() -> tuple[Destination, ...]:
     """Return each PACS that results are sent to or studies are fetched from; raises WrongArguments."""
     given = settings()
-    configured = (
-        ("pacs", given.pacs, given.pacs_credentials),
-        ("source", given.pacs_source, given.pacs_source_credentials),
-    )
-    return tuple(_peer(name, text, credentials) for name, text, credentials in configured if text)
+    destinations = tuple(load_rules().destinations.values()) if given.pacs or given.pacs_rules else ()
+    if not given.pacs_source:
+        return destinations
+    return *destinations, Destination("source", parse_address(given.pacs_source), given.pacs_source_credentials)
 
 
-def _peer(name: str, text: str, credentials: str | None) -> Peer:
-    address = parse_address(text)
-    if isinstance(address, DimseAddress):
-        return Peer(name, str(address), "C-ECHO, TLS" if address.tls else "C-ECHO", partial(association.echo, address))
-    return Peer(name, str(address), "DICOMweb", partial(dicomweb.echo, address, credentials))
-
-
-def ask(asked: Sequence[Peer]) -> dict[Peer, Answer]:
+def ask(destinations: Sequence[Destination]) -> dict[Destination, Answer]:
     """Ask each PACS at the same time, and return what it answered."""
-    if not asked:
+    if not destinations:
         return {}
-    with ThreadPoolExecutor(len(asked)) as threads:
-        return dict(zip(asked, threads.map(_answer, asked), strict=True))
+    with ThreadPoolExecutor(len(destinations)) as threads:
+        return dict(zip(destinations, threads.map(_answer, destinations), strict=True))
 
 
-def _answer(peer: Peer) -> Answer:
+def _answer(destination: Destination) -> Answer:
     when, start, problem = datetime.now(UTC).isoformat(), time.monotonic(), ""
     try:
-        peer.echo()
+        echo(destination)
     except CxrError as error:
         problem = str(error)
     return Answer(1000 * (time.monotonic() - start), problem, when)
@@ -96,19 +71,19 @@ def reachability() -> None:
         heading("Reachability")
         st.button("Check again", icon=":material/refresh:", type="tertiary", key="pacs-check", on_click=_forget)
     try:
-        known = peers()
+        known = called()
     except CxrError as error:
         refusal("The settings cannot be used", (str(error),))
         return
     if not known:
-        small("No PACS is called: neither SECOND_READ_PACS nor SECOND_READ_PACS_SOURCE is set.")
+        small("No PACS is called: results go nowhere, and nothing is fetched.")
         return
-    answers: dict[Peer, Answer] = st.session_state.get(_ANSWERS, {})
+    answers: dict[Destination, Answer] = st.session_state.get(_ANSWERS, {})
     if answers.keys() != set(known):
         with st.spinner("Waiting for an answer"):
             answers = ask(known)
         st.session_state[_ANSWERS] = answers
-    table(("PACS", "address", "state"), [_row(peer, answers[peer]) for peer in known])
+    table(("PACS", "address", "state"), [_row(one, answers[one]) for one in known])
     small(f"Asked {format_time(next(iter(answers.values())).asked)}.")
 
 
@@ -117,9 +92,13 @@ def _forget() -> None:
     st.session_state.pop(_ANSWERS, None)
 
 
-def _row(peer: Peer, answer: Answer) -> tuple[str, ...]:
+def _row(destination: Destination, answer: Answer) -> tuple[str, ...]:
+    address = destination.address
+    service = "DICOMweb"
+    if isinstance(address, DimseAddress):
+        service = "C-ECHO, TLS" if address.tls else "C-ECHO"
     if answer.problem:
         state = f'<span class="sr-bad">does not answer</span><br>{escape(answer.problem)}'
     else:
-        state = f'<span class="sr-good">answers</span> {escape(peer.service)}, {answer.milliseconds:,.0f} ms'
-    return escape(peer.name), f"<code>{escape(peer.address)}</code>", state
+        state = f'<span class="sr-good">answers</span> {service}, {answer.milliseconds:,.0f} ms'
+    return escape(destination.name), f"<code>{escape(str(address))}</code>", state

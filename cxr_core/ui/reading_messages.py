@@ -19,6 +19,7 @@ from ..studies import Study
 from .findings import findings_message
 from .opinions import asked_findings, opinions_message
 from .reading_jobs import format_wait
+from .received_studies import describe_origin
 from .study_header import study_message
 from .worklist import FILES_KEPT, Worklist
 from .worklist_image import WorklistImage
@@ -167,6 +168,7 @@ def _version(image: WorklistImage, images: Worklist, study: Study | None, of_pat
         # without its images, because a drop of many files adds them one by one to one study
         None if study is None else hash(replace(study, images=())),
         of_patient.get(_patient_key(study)),
+        describe_origin(image.digest, hidden=images.is_hidden(image)),
         None if reading is None else (reading.operating_point, reading.prevalence, len(reading.under_changes)),
     )
     return f"{hashlib.blake2b(repr(state).encode(), digest_size=8).hexdigest()}.{len(image.opinions)}"

@@ -12,6 +12,7 @@ import streamlit as st
 from ..settings import settings
 from ..studies import NO_PATIENT, Patient, Study, prior_studies
 from .chrome import asset
+from .received_studies import describe_origin
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["describe_patient", "study_header", "study_message"]
@@ -35,7 +36,8 @@ def study_message(image: WorklistImage, images: Worklist) -> dict[str, object] |
 
     Returns:
         ``name``, ``patient`` and ``visit`` (lines; empty where ``SECOND_READ_IDENTITY`` is ``off``), ``view``, ``file``
-        and ``digest`` of the image, ``alarms`` (what contradicts itself in the headers), and ``priors``: the earlier
+        and ``digest`` of the image, ``origin`` (where it came from over the DICOM network, and where its results are),
+        ``alarms`` (what contradicts itself in the headers), and ``priors``: the earlier
         studies of the same patient, the latest first, each with ``id`` of its first image and ``date``.
     """
     studies = images.studies()
@@ -50,6 +52,7 @@ def study_message(image: WorklistImage, images: Worklist) -> dict[str, object] |
         "view": image.header.view if image.header else "",
         "file": image.name,
         "digest": image.digest[:12],
+        "origin": describe_origin(image.digest, hidden=images.is_hidden(image)),
         "alarms": list(study.alarms),
         "priors": [
             {"id": prior.images[0].digest, "date": prior.study_date.isoformat()}

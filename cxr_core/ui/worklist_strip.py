@@ -1,4 +1,4 @@
-"""The worklist strip: the images by study with the state of each, and what was refused in a list of its own.
+"""The worklist strip: the images by study with the state of each, what was refused, and what came from the PACS.
 
 The browser filters, sorts and searches; nothing of that is sent. Where "Read first" is on, the message holds neither
 the number of findings above their threshold nor of warnings for an image that is not revealed, so that the order of
@@ -11,10 +11,13 @@ from collections.abc import Set
 
 import streamlit as st
 
+from ..access import Role
 from ..settings import settings
 from ..studies import Study
-from .chrome import asset
+from .chrome import asset, banner
+from .received_studies import describe_origin, open_received, received_studies
 from .study_header import describe_patient
+from .visitor import may, visitor
 from .worklist import Worklist, WorklistImage
 
 __all__ = ["set_removed", "worklist_message", "worklist_strip"]
@@ -37,7 +40,14 @@ def worklist_strip(images: Worklist) -> None:
         if isinstance(asked, dict) and all(isinstance(asked.get(name), list) for name in ("ids", "undone")):
             set_removed(images, *({str(digest) for digest in asked[name]} for name in ("ids", "undone")))
 
-    _STRIP(key=key, data=worklist_message(images), on_removed_change=on_removed)
+    def on_opened() -> None:
+        # a callback runs without the check of the page
+        if may(Role.READER) and isinstance(asked := st.session_state[key].opened, str):
+            st.session_state["received-problem"] = open_received(images, asked, visitor())
+
+    _STRIP(key=key, data=worklist_message(images), on_removed_change=on_removed, on_opened_change=on_opened)
+    if problem := st.session_state.pop("received-problem", ""):
+        banner("Not opened as a whole.", problem)
 
 
 def set_removed(images: Worklist, digests: Set[str], undone: Set[str]) -> None:
@@ -55,7 +65,10 @@ def set_removed(images: Worklist, digests: Set[str], undone: Set[str]) -> None:
 
 
 def worklist_message(images: Worklist) -> dict[str, object]:
-    """Return what the strip shows: studies with their images, refused files, and the ids of what Undo restores."""
+    """Return what the strip shows: studies with their images, refused files, and the ids of what Undo restores.
+
+    ``received`` has the studies that came over the DICOM network and are not in the worklist; None without a network.
+    """
     with images.unchanged():
         return _message(images)
 
@@ -67,8 +80,10 @@ def _message(images: Worklist) -> dict[str, object]:
         members = [listed[one.digest] for one in study.images if one.digest in listed]
         if members:
             entries = [_entry(image, hidden=images.read_first and not image.revealed) for image in members]
-            studies.append(_study(study, number) | {"id": members[0].digest, "images": entries})
+            origin = describe_origin(members[0].digest, hidden=images.is_hidden(members[0]))
+            studies.append(_study(study, number) | {"id": members[0].digest, "images": entries, "origin": origin})
     return {
+        "received": _received(images),
         "studies": studies,
         "rejected": [
             {"id": image.digest, "path": image.path or image.name, "status": image.status, "reason": reasons[0]}
@@ -98,6 +113,23 @@ def _study(study: Study, number: int) -> dict[str, object]:
         "description": study.description,
         "accession": study.accession_number,
     }
+
+
+def _received(images: Worklist) -> list[dict[str, object]] | None:
+    received = received_studies()
+    if received is None:
+        return None
+    return [
+        _study(study, number)
+        | {
+            "id": study.images[0].digest,
+            "count": len(study.images),
+            "received": received.received(study),
+            "origin": received.describe(study.images[0].digest, hidden=images.read_first),
+        }
+        for number, study in enumerate(received.studies, start=1)
+        if not all(image.digest in images.images for image in study.images)
+    ]
 
 
 def _entry(image: WorklistImage, *, hidden: bool) -> dict[str, object]:

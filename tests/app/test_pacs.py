@@ -2,17 +2,21 @@
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cxr_core.access import audit
+from cxr_core.access import LOCAL, audit
 from cxr_core.errors import PacsUnavailable
+from cxr_core.pacs.destinations import Destination
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
-from cxr_core.ui import pacs, pacs_reachability
+from cxr_core.ui import pacs, pacs_reachability, received_studies
 from cxr_core.ui.pacs_store import pacs_store
 from tests.app.conftest import person
+from tests.app.test_pages import component_data, content
+from tests.application_entities import application_entity
 from tests.received import built, order, received
 
 PATIENT = {"PatientName": "Quendelzahn^Xaver", "PatientID": "QZ-4711", "AccessionNumber": "QZACC9"}
@@ -25,7 +29,7 @@ def opened(app_of, own_folders, monkeypatch):
     own_folders.setenv("SECOND_READ_PACS", "ARCHIVE@127.0.0.1:104")
     settings.cache_clear()
     pacs_store.cache_clear()
-    monkeypatch.setattr(pacs_reachability.association, "echo", lambda address: None)
+    monkeypatch.setattr(pacs_reachability, "echo", lambda destination: None)
     yield lambda who="admin": app_of(who, page="pacs").run()
     pacs_store.cache_clear()
 
@@ -195,12 +199,12 @@ def test_a_callback_of_a_person_who_lost_the_role_changes_nothing(opened, store)
 def test_each_pacs_is_asked_when_the_page_is_opened_and_when_it_is_asked_again(opened, monkeypatch):
     asked = []
 
-    def echo(address):
-        asked.append(str(address))
+    def echo(destination):
+        asked.append(str(destination.address))
         if len(asked) == 2:
             raise PacsUnavailable("ARCHIVE@127.0.0.1:104 cannot be reached. <check>")
 
-    monkeypatch.setattr(pacs_reachability.association, "echo", echo)
+    monkeypatch.setattr(pacs_reachability, "echo", echo)
     app = opened()
     assert re.search(r"answers</span> C-ECHO, \d+ ms", text_of(app))
     app.run()
@@ -213,16 +217,30 @@ def test_each_pacs_is_asked_when_the_page_is_opened_and_when_it_is_asked_again(o
 
 def test_the_source_is_asked_with_its_own_credentials(opened, own_folders, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        pacs_reachability.dicomweb, "echo", lambda address, credentials: asked.append((str(address), credentials))
-    )
+    monkeypatch.setattr(pacs_reachability, "echo", lambda one: asked.append((str(one.address), one.credentials)))
     own_folders.setenv("SECOND_READ_PACS_SOURCE", "https://source.example.org/dicom-web/")
     own_folders.setenv("SECOND_READ_PACS_SOURCE_CREDENTIALS", "user:hunter2")
     settings.cache_clear()
     app = opened()
-    assert asked == [("https://source.example.org/dicom-web", "user:hunter2")]
+    assert sorted(asked) == [
+        ("ARCHIVE@127.0.0.1:104", None), ("https://source.example.org/dicom-web", "user:hunter2"),
+    ]  # fmt: skip
     assert text_of(app).count(">answers</span>") == 2
     assert "hunter2" not in repr(app.main) + text_of(app)
+
+
+def test_the_destinations_of_the_rules_are_asked(opened, own_folders, tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[destinations.archive]\naddress = "LTA@127.0.0.1:11112"\n[[rules]]\nresults = [{to = "archive"}]\n'
+    )
+    own_folders.setenv("SECOND_READ_PACS_RULES", str(rules))
+    settings.cache_clear()
+    text = text_of(opened())
+    assert "LTA@127.0.0.1:11112" in text
+    assert text.count(">answers</span>") == 2
+    rules.write_text('[[rules]]\nresults = [{to = "nowhere"}]\n')
+    assert "The rules name the destination &#x27;nowhere&#x27;" in text_of(opened())
 
 
 def test_a_setting_that_cannot_be_used_is_said(opened, own_folders):
@@ -243,3 +261,30 @@ def test_the_page_has_nothing_about_a_patient(opened, store):
     assert "AE CT1" in everything
     for secret in ("Quendelzahn", "QZ-4711", "QZACC9"):
         assert secret not in everything
+
+
+def test_a_pacs_is_asked_over_the_network():
+    with application_entity() as address:
+        here, gone = Destination("here", address), Destination("gone", replace(address, port=9))
+        answers = pacs_reachability.ask([here, gone])
+    assert answers[here].problem == ""
+    assert answers[here].milliseconds > 0
+    assert "cannot be reached" in answers[gone].problem
+
+
+def test_received_studies_are_on_the_reading_page_before_any_image_is_added(opened, store, app_of, monkeypatch):
+    keeper = received_studies._Received()
+    monkeypatch.setattr(keeper, "ask", lambda: keeper.current)
+    monkeypatch.setattr(received_studies, "_RECEIVED", keeper)
+    add(store, 1, to="verified")
+    keeper.refresh(store)
+    app = app_of("reader").run()
+    assert not app.exception
+    (entry,) = component_data(app, "second_read_worklist")["received"]
+    assert entry["name"] == "Quendelzahn, Xaver"
+    assert entry["origin"] == "from CT1; results at archive: sc-1, sr verified"
+    assert received_studies.open_received(app.session_state["worklist"], entry["id"], LOCAL) == ""
+    app.run()
+    assert not app.exception
+    assert component_data(app, "second_read_worklist")["received"] == []
+    assert content(app)["study"]["origin"] == entry["origin"]

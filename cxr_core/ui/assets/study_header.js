@@ -23,6 +23,7 @@ class StudyHeader {
     for (const text of [study?.patient, study?.visit]) if (text) parts.push(make("span", "", text));
     if (study?.name) parts.push(make("span", "file", file));
     parts.push(make("span", "digest", `image ${image.id.slice(0, 12)}`));
+    if (study?.origin) parts.push(make("span", "origin", study.origin));
     const [prior, ...earlier] = study?.priors ?? [];
     if (prior) {
       const button = make("button", "prior", `Show prior of ${prior.date}${earlier.length ? ` (${earlier.length + 1} prior studies)` : ""}`);
@@ -51,7 +52,7 @@ function listedImage(id) {
     if (!image) continue;
     const visit = [study.date && `Study of ${study.date}`, study.description, study.accession && `accession ${study.accession}`];
     const patient = study.patientId && `ID ${study.patientId}`;
-    return { id, name: image.name, study: { ...study, patient, visit: visit.filter(Boolean).join(" · "), view: image.view, priors: [], alarms: [study.alarm].filter(Boolean) } };
+    return { id, name: image.name, study: { ...study, patient, visit: visit.filter(Boolean).join(" · "), view: image.view, origin: "", priors: [], alarms: [study.alarm].filter(Boolean) } };
   }
   return null;
 }

@@ -1,5 +1,5 @@
-// The worklist: studies with the state of each image, and what was refused with its reason. It draws from the store; a
-// choice goes to the store, removals go to the server.
+// The worklist: studies with the state of each image, what was refused with its reason, and what came from the PACS. It
+// draws from the store; a choice goes to the store, removals and what is opened go to the server.
 
 class WorklistStrip {
   constructor(root) {
@@ -41,6 +41,8 @@ class WorklistStrip {
 
   show(data, send) {
     this.send = send;
+    // the script has run since: what could not be opened may be tried again
+    this.opening = null;
     // until the browser has fetched it
     store.worklist ??= data;
     this.draw();
@@ -60,10 +62,13 @@ class WorklistStrip {
     const shown = listed({
       studies: worklist.studies.map((study) => ({ ...study, images: study.images.filter(kept) })),
       rejected: worklist.rejected.filter(kept),
+      received: worklist.received,
     }, this.order);
+    this.selects[0].querySelector('[value="pacs"]').hidden = !worklist.received;
+    if (!worklist.received?.some(({ id }) => id === this.opening)) this.opening = null;
     store.listed = [...shown.studies.flatMap((study) => study.images), ...shown.rejected].map((image) => image.id);
     const offered = store.removals.offered().length;
-    const key = JSON.stringify([shown, store.current, offered, this.asking]);
+    const key = JSON.stringify([shown, store.current, offered, this.asking, this.opening]);
     if (key === this.drawn) return;
     this.drawn = key;
     const { worklistFocus } = store;
@@ -93,15 +98,17 @@ class WorklistStrip {
   }
 
   drawList(shown) {
-    const act = { choose: (id) => this.choose(id), remove: (ids) => this.remove(ids) };
+    const act = { choose: (id) => this.choose(id), remove: (ids) => this.remove(ids), open: (id) => this.openReceived(id) };
     const groups = shown.studies.map((study) => studyEntries(study, act));
     if (shown.rejected.length) groups.push(rejectedEntries(shown.rejected, act));
+    if (shown.received.length) groups.push(receivedEntries(shown.received, this.opening, act));
     if (!groups.length) groups.push(make("p", "none", shown.total ? "No image matches." : "No images."));
     this.list.replaceChildren(...groups);
     // one stop for the Tab key: the chosen image, else the first
     const entries = this.nodes("entry");
     const stop = entries.find((node) => node.dataset.id === store.current) ?? entries[0];
     for (const node of entries) node.tabIndex = node === stop ? 0 : -1;
+    for (const [at, node] of this.nodes("received").entries()) node.tabIndex = at === 0 ? 0 : -1;
   }
 
   drawFoot({ images, total }, offered) {
@@ -109,7 +116,7 @@ class WorklistStrip {
     if (offered) this.undo.append(make("span", "", `Removed ${count(offered, "image")}. `), this.button("Undo", () => this.restore()));
     const counts = make("span", "counts", images === total ? count(total, "image") : `${images} of ${count(total, "image")}`);
     if (!this.asking) {
-      this.foot.replaceChildren(counts, this.button("Clear worklist", () => this.ask(true)));
+      this.foot.replaceChildren(...(total ? [counts, this.button("Clear worklist", () => this.ask(true))] : []));
       return;
     }
     const all = this.button("Remove", () => { this.ask(false); this.remove(null); });
@@ -142,6 +149,15 @@ class WorklistStrip {
   choose(id) {
     this.open(false);
     store.show(id);
+  }
+
+  // Open a study that came from the PACS: the server adds it to the worklist and shows its first image.
+  openReceived(id) {
+    if (this.opening) return;
+    this.opening = id;
+    this.open(false);
+    this.draw();
+    this.send("opened", id);
   }
 
   // Remove images by id, or all of them (null); the next image in the list is shown.
@@ -189,7 +205,21 @@ class WorklistStrip {
     entries[at < 0 ? 0 : at + by]?.click();
   }
 
+  // Among the studies that came from the PACS the arrow keys move the focus; Enter opens one.
+  stepReceived(event, from) {
+    const entries = this.nodes("received");
+    const by = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    entries[Math.min(entries.length - 1, Math.max(0, entries.indexOf(from) + by))].focus();
+  }
+
   onKey(event) {
+    const received = event.target.closest('[data-kind="received"]');
+    if (received) {
+      this.stepReceived(event, received);
+      return;
+    }
     const entry = event.target.closest('[data-kind="entry"]');
     if (!entry || event.ctrlKey || event.altKey || event.metaKey) return;
     const act = {

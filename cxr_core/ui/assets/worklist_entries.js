@@ -1,5 +1,5 @@
 // The studies of the strip: one line for each image, with its state, and what was refused with its reason.
-// `act` is what the reader does: {choose(id), remove(ids)}.
+// `act` is what the reader does: {choose(id), remove(ids), open(id)}.
 
 function studyEntries(study, act) {
   const node = make("section", study.alarm ? "study alarm" : "study");
@@ -9,8 +9,9 @@ function studyEntries(study, act) {
   title.append(make("h3", "name", study.name));
   const details = [study.patientId, study.date, study.description].filter(Boolean).join(" · ");
   if (details) title.append(make("div", "details", details));
+  if (study.origin) title.append(make("div", "details origin", study.origin));
   const accession = study.accession && `accession ${study.accession}`;
-  title.title = [study.name, study.patient, study.when, study.description, accession, study.alarm].filter(Boolean).join("\n");
+  title.title = [study.name, study.patient, study.when, study.description, accession, study.origin, study.alarm].filter(Boolean).join("\n");
   head.append(title, removeButton(study.images.map((image) => image.id), `Remove study of ${study.name}`, act));
   node.append(head);
   if (study.alarm) node.append(make("div", "check", "Check the patient"));
@@ -34,6 +35,40 @@ function imageEntry(image, act) {
   }
   row.append(entry, removeButton([image.id], `Remove ${image.name}`, act));
   return row;
+}
+
+// Studies that came over the network and are not in the worklist: one button each, which opens the study.
+function receivedEntries(studies, opening, act) {
+  const node = make("section", "study received");
+  node.setAttribute("aria-label", "From the PACS");
+  const head = make("div", "head");
+  head.append(make("h3", "name", `From the PACS (${studies.length})`));
+  const list = make("div", "images");
+  node.append(head, list);
+  for (const study of studies) {
+    const entry = make("button", "entry");
+    entry.type = "button";
+    Object.assign(entry.dataset, { id: study.id, kind: "received" });
+    const accession = study.accession && `accession ${study.accession}`;
+    const arrived = `received ${localTime(study.received)}`;
+    entry.title = [study.name, study.patient, study.when, study.description, accession, study.origin, arrived, study.alarm].filter(Boolean).join("\n");
+    const details = [study.patientId, study.date, study.description, count(study.count, "image")].filter(Boolean).join(" · ");
+    const state = study.id === opening ? "opening" : localTime(study.received);
+    entry.append(make("span", "name", study.name), make("span", "state", state), make("span", "details", details), make("span", "details origin", study.origin));
+    if (study.alarm) entry.append(make("span", "check", "Check the patient"));
+    entry.onclick = () => act.open(study.id);
+    const row = make("div", "row");
+    row.append(entry);
+    list.append(row);
+  }
+  return node;
+}
+
+// 14:05 of today, else 26 Nov.
+function localTime(iso) {
+  const time = new Date(iso);
+  const today = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString("en-GB", today ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" });
 }
 
 function rejectedEntries(entries, act) {

@@ -6,6 +6,7 @@ const FILTERS = {
   warnings: (image) => image.warnings > 0,
   refused: (image) => image.status === "refused" || image.status === "unreadable",
   waiting: (image) => image.status === "waiting",
+  pacs: (image) => Boolean(image.origin),
 };
 
 // Findings that are hidden have no number, so the order says nothing of them.
@@ -20,7 +21,8 @@ function mostAbove(study) {
   return Math.max(0, ...study.images.map((image) => image.above ?? 0));
 }
 
-// The worklist as it is listed: {studies, rejected, images, total}; what was refused is not among the images of a study.
+// The worklist as it is listed: {studies, rejected, received, images, total}; what was refused is not among the images of
+// a study. What was received and not opened has no state that a filter could ask for.
 function listed(worklist, { filter, sort, search }) {
   const rejectedIds = new Set(worklist.rejected.map((entry) => entry.id));
   const wanted = search.trim().toLowerCase();
@@ -31,7 +33,7 @@ function listed(worklist, { filter, sort, search }) {
     const readable = study.images.filter((image) => !rejectedIds.has(image.id));
     total += readable.length;
     const named = has(study.name, study.patientId, study.accession, study.description);
-    const images = readable.filter((image) => FILTERS[filter](image) && (named || has(image.name)));
+    const images = readable.filter((image) => FILTERS[filter]({ ...image, origin: study.origin }) && (named || has(image.name)));
     // images of one upload without study data are one study, however many patients they are of
     if (sort === "flagged") images.sort((one, other) => (other.above ?? 0) - (one.above ?? 0));
     if (images.length) studies.push({ ...study, images });
@@ -41,8 +43,10 @@ function listed(worklist, { filter, sort, search }) {
   const rejected = worklist.rejected
     .map((entry) => ({ ...entry, patient: owner.get(entry.id)?.name ?? "" }))
     .filter((entry) => FILTERS[filter]({ ...entry, above: null, warnings: null }) && has(entry.path, entry.reason, entry.patient));
+  const received = (worklist.received ?? [])
+    .filter((study) => (filter === "all" || filter === "pacs") && has(study.name, study.patientId, study.accession, study.description, study.origin));
   const images = studies.reduce((count, study) => count + study.images.length, 0) + rejected.length;
-  return { studies, rejected, images, total };
+  return { studies, rejected, received, images, total };
 }
 
 const FOLLOW_MS = 30_000; // an image whose removal has not reached the server by then is listed again
