@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 VERIFICATION = "1.2.840.10008.1.1"
 _PDU_BYTES = 131_072
+_POLL_SECONDS = 0.1
 _ADDRESS = re.compile(r"(?P<host>[0-9.]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _NOT_RECOGNISED = (0x01, 0x01, 0x03)
 """Rejected permanently, by the service user: calling AE title not recognised (PS3.8 9.3.4)."""
@@ -63,7 +64,8 @@ class Receiver:
         from .acceptor import LimitedHandler, server_class
 
         self._store, self._senders = store, tuple(senders)
-        self._storing = 0
+        self._storing: set[Any] = set()
+        self._answering: set[Any] = set()
         self._receptions: dict[Any, Reception] = {}
         self._changed = threading.Condition()
         self._entity = application_entity()
@@ -77,6 +79,7 @@ class Receiver:
         handlers = [
             (events.EVT_REQUESTED, self._requested),
             (events.EVT_C_STORE, self._store_one),
+            (events.EVT_PDU_SENT, self._sent),
             *((event, self._ended) for event in (events.EVT_RELEASED, events.EVT_ABORTED, events.EVT_CONN_CLOSE)),
         ]
         host, port = listen
@@ -100,20 +103,23 @@ class Receiver:
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Accept no further association, finish the files that are being stored, and end the others.
+        """Accept no further association, store and confirm the files that have come, and end all associations.
 
         Args:
-            seconds: for which files that are being stored are waited for.
+            seconds: for which that is waited for.
         """
         self._server.shutdown()
         end = time.monotonic() + seconds
         with self._changed:
-            while self._storing and (remaining := end - time.monotonic()) > 0:
-                self._changed.wait(remaining)
+            while self._is_busy() and time.monotonic() < end:
+                self._changed.wait(_POLL_SECONDS)
         self._entity.shutdown()
         self._thread.join()
         for association in list(self._receptions):
             self._close(association)
+
+    def _is_busy(self) -> bool:
+        return bool(self._storing) or any(association.is_established for association in self._answering)
 
     def _requested(self, event: Any) -> None:
         """Reject an association of an unknown entity; one of an unknown address does not get as far."""
@@ -127,7 +133,8 @@ class Receiver:
     def _store_one(self, event: Any) -> int:
         request, association = event.request, event.assoc
         with self._changed:
-            self._storing += 1
+            self._storing.add(association)
+            self._answering.add(association)
             if (reception := self._receptions.get(association)) is None:
                 reception = Reception(self._store, f"AE {association.requestor.ae_title.strip()}")
                 self._receptions[association] = reception
@@ -137,16 +144,25 @@ class Receiver:
             return STATUS[verdict]
         finally:
             with self._changed:
-                self._storing -= 1
+                self._storing.discard(association)
                 self._changed.notify_all()
             if not association.is_established:
                 # it ended meanwhile
                 self._close(association)
 
+    def _sent(self, event: Any) -> None:
+        """Note that a response, the only data that is sent, has left."""
+        if type(event.pdu).__name__ == "P_DATA_TF":
+            with self._changed:
+                self._answering.discard(event.assoc)
+                self._changed.notify_all()
+
     def _ended(self, event: Any) -> None:
         self._close(event.assoc)
 
     def _close(self, association: Any) -> None:
+        with self._changed:
+            self._answering.discard(association)
         reception = self._receptions.pop(association, None)
         if reception is not None:
             reception.close()

@@ -254,6 +254,7 @@ def test_stopping_finishes_what_is_being_stored(store, monkeypatch):
     stopping.join(120)
     sending.join(120)
     assert not stopping.is_alive()
+    assert statuses == [0x0000]
     assert len(store.instances()) == 1
     with pytest.raises(PacsUnavailable):
         echo(address)
