@@ -11,7 +11,7 @@ from cxr_core.errors import WrongArguments
 from cxr_core.estimate import Counts, Estimate
 from cxr_core.evaluation import summarise
 from cxr_core.labels import NOTICE
-from cxr_core.metrics import auc_half_width, proportion_half_width
+from cxr_core.metrics import BootstrapOptions, auc_half_width, proportion_half_width
 from cxr_core.model.card import MetricTable
 from cxr_core.model.folder import open_model
 from cxr_core.model.training_record import TrainingRecord
@@ -62,7 +62,7 @@ def run(card):
         predictions, data=("Elsewhere",), model_sha256=card.weights_sha256, operating_point="default",
         thresholds={"Effusion": 0.5, "Mass": 0.4},
     )  # fmt: skip
-    return summarise(record, predictions, "mined", 200, made_up_boxes(predictions))
+    return summarise(record, predictions, "mined", BootstrapOptions(200), made_up_boxes(predictions))
 
 
 def item(sheet, guideline, number):
