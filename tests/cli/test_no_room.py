@@ -12,6 +12,8 @@ import pytest
 from cxr_core.cli.main import MIN_ADDRESS_SPACE, _is_out_of_memory, main
 from cxr_core.errors import PathUnusable
 from cxr_core.imaging import phantom_dicom
+from cxr_core.store import RunStore
+from cxr_core.store.database import DATABASE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -90,7 +92,14 @@ def test_a_full_stderr_changes_no_status(tmp_path):
 
 
 LIMIT = "ulimit -f 1;"  # 1024 bytes
-ROOM_FOR_THE_DATABASE = "ulimit -f 128;"
+
+
+@pytest.fixture(scope="module")
+def room_for_the_database(tmp_path_factory):
+    """A limit under which an empty database can be made, and no card or export be written."""
+    folder = tmp_path_factory.mktemp("database")
+    RunStore(folder=folder).close()
+    return f"ulimit -f {(folder / DATABASE).stat().st_size // 1024 + 8};"
 
 
 @pytest.mark.parametrize(
@@ -106,11 +115,11 @@ ROOM_FOR_THE_DATABASE = "ulimit -f 128;"
         ("runs export experts-on-nih-expert {out}", "run"),
     ],
 )
-def test_a_file_that_may_not_be_so_large_is_not_there_at_all(words, out, image, table, tmp_path):
+def test_a_file_that_may_not_be_so_large_is_not_there_at_all(words, out, image, table, tmp_path, room_for_the_database):
     if "split" in words and "none" not in words:
         table.write_text(table.read_text() + "".join(f"{n}.png,Mass,0,{n},40,F,PA\n" for n in range(100, 300)))
     place = tmp_path / "out" / out
-    limit = ROOM_FOR_THE_DATABASE if words.startswith("runs") else LIMIT
+    limit = room_for_the_database if words.startswith("runs") else LIMIT
     # the graph that was compiled, and the trail, may not be written either: that is said in the log, and is no error
     status, lines = run(words.format(image=image, table=table, out=place), tmp_path, before=limit)
     assert status == 4, lines
@@ -127,11 +136,11 @@ def test_what_was_there_stays_where_there_is_no_room_for_the_new(image, tmp_path
     assert out.read_text() == "old\n"
 
 
-def test_a_card_and_its_sums_change_together(tmp_path):
+def test_a_card_and_its_sums_change_together(tmp_path, room_for_the_database):
     home = tmp_path / "home"
     shutil.copytree(PROJECT / "model_weights" / "second-read-mini", home / "second-read-mini")
     before = {path: path.read_bytes() for path in (home / "second-read-mini").rglob("*") if path.is_file()}
-    limited = f"export SECOND_READ_HOME={home}; {ROOM_FOR_THE_DATABASE}"
+    limited = f"export SECOND_READ_HOME={home}; {room_for_the_database}"
     one_line(
         run("models measure second-read-mini --run experts-on-nih-expert", tmp_path, before=limited), "Model folder"
     )
