@@ -14,7 +14,7 @@ from ..store.pacs_store import PacsStore
 from ..studies import Study, StudyHeader, prior_studies
 from .addresses import DimseAddress, parse_address
 from .dimse_source import DimseSource
-from .source import FETCHED, PRIOR, RemoteStudy, Source
+from .source import RemoteStudy, Source
 from .web_source import WebSource
 
 __all__ = ["Fetched", "PacsClient", "configured_client"]
@@ -91,20 +91,22 @@ class PacsClient:
         found = self.search({"AccessionNumber": number})
         return [study for study in found if study.header.accession_number == number]
 
-    def fetch(self, study_uid: str, *, how: str = FETCHED) -> Fetched:
-        """Fetch the images of a study that are not here.
+    def fetch(self, study_uid: str, *, as_prior: bool = False) -> Fetched:
+        """Fetch the images of a study that are not here, or whose files are damaged.
 
         Args:
             study_uid: Study Instance UID.
-            how: :data:`.source.FETCHED` or :data:`.source.PRIOR`.
+            as_prior: whether it is a prior of another study; if not, images that are here as priors are so no more.
         """
-        images = self.source.images(study_uid)
-        wanted = [image for image in images if self.store.instance(image.sop_instance_uid) is None]
+        images, source = self.source.images(study_uid), f"fetch {self.name}"
+        wanted = [
+            image for image in images if not self.store.confirm(image.sop_instance_uid, source, is_prior=as_prior)
+        ]
         outcomes: Counter[str] = Counter()
 
         def keep(data: bytes) -> None:
             try:
-                outcomes[self.store.add_instance(data, f"{how}{self.name}").outcome] += 1
+                outcomes[self.store.add_instance(data, source, is_prior=as_prior).outcome] += 1
             except InputRefused:
                 outcomes["refused"] += 1
 
@@ -112,7 +114,7 @@ class PacsClient:
             try:
                 self.source.retrieve(wanted, keep)
             finally:
-                arrived = self._note([image.sop_instance_uid for image in wanted], how)
+                arrived = self._note([image.sop_instance_uid for image in wanted], "prior" if as_prior else "fetch")
             if self.source.moves:
                 # the receiver, another process, has stored each before the PACS is answered
                 outcomes["stored"] = arrived
@@ -126,7 +128,7 @@ class PacsClient:
         instances = (self.store.instance(uid) for uid in asked_for)
         digests = [instance.sha256 for instance in instances if instance is not None]
         if digests:
-            audit.note(acting_user(), "retrieval", how.strip(), images=digests)
+            audit.note(acting_user(), "retrieval", how, images=digests)
         return len(digests)
 
     def fetch_priors(self, header: StudyHeader, count: int) -> list[Fetched]:
@@ -149,7 +151,7 @@ class PacsClient:
             if len(priors) == count:
                 break
             uid = next(uid for uid, study in dated.items() if study is prior)
-            fetched = self.fetch(uid, how=PRIOR)
+            fetched = self.fetch(uid, as_prior=True)
             if fetched.stored or fetched.present:
                 priors.append(fetched)
         return priors

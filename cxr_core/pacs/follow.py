@@ -13,7 +13,6 @@ from ..store.pacs_records import StoredInstance
 from ..studies import read_study_header
 from .changes import ChangeFeed
 from .fetch import Fetched, PacsClient
-from .source import PRIOR
 
 __all__ = ["Follower"]
 
@@ -95,9 +94,7 @@ class Follower:
     def _fetch_priors(self) -> None:
         arrived = self._client.store.instances(since=self._since, limit=_MOST)
         firsts = {
-            instance.study_uid: instance
-            for instance in arrived
-            if not instance.source.startswith(PRIOR) and not instance.is_result
+            instance.study_uid: instance for instance in arrived if not instance.is_prior and not instance.is_result
         }
         waiting = [instance for uid, instance in firsts.items() if uid not in self._with_priors]
         self._attempt_all("Prior", {one.study_uid: partial(self._priors_of, one) for one in waiting})

@@ -26,7 +26,6 @@ from ..settings import settings
 from ..store.pacs_records import InstanceHeader, JobOrder
 from .addresses import WebAddress, parse_address
 from .destinations import Destination, ReadBack
-from .source import PRIOR
 
 __all__ = ["Delivery", "Kind", "Plan", "Rule", "Rules", "load_rules"]
 
@@ -99,12 +98,7 @@ class Rule(Plan):
     operating_point: str = "default"
 
     def matches(self, image: InstanceHeader, source: str) -> bool:
-        """Return whether the rule holds for an image from a source, as :class:`.StoredInstance` states it.
-
-        None holds for a prior: nobody asks for results in an old study.
-        """
-        if source.startswith(PRIOR):
-            return False
+        """Return whether the rule holds for an image from a source, as :class:`.StoredInstance` states it."""
         calling = source.removeprefix(_AE) if source.startswith(_AE) else None
         return image.sop_class in READABLE and all(
             not values or (value is not None and value.casefold() in map(str.casefold, values))

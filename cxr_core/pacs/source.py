@@ -15,8 +15,6 @@ from ..imaging.conformance import CAPTURE_CLASSES, CAPTURE_MODALITIES, RADIOGRAP
 from ..studies.header import StudyHeader, study_header
 
 __all__ = [
-    "FETCHED",
-    "PRIOR",
     "RemoteImage",
     "RemoteStudy",
     "Source",
@@ -30,9 +28,6 @@ __all__ = [
 SERIES_MODALITIES = frozenset({*RADIOGRAPH_MODALITIES, *CAPTURE_MODALITIES, ""})
 IMAGE_CLASSES = frozenset({*RADIOGRAPH_CLASSES, *CAPTURE_CLASSES, ""})
 """Of what is fetched; a PACS that does not state one is asked for the image."""
-
-FETCHED, PRIOR = "fetch ", "prior "
-"""How the source of a stored image begins that was fetched: for itself, or as a prior, which is never read unasked."""
 
 _RESULT_SERIES = re.compile(r"Second Read:")
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")

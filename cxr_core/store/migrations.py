@@ -129,7 +129,7 @@ def dicom_network(connection: Connection) -> None:
         "modality VARCHAR(16) NOT NULL, body_part VARCHAR(16) NOT NULL, station_name VARCHAR(64) NOT NULL, "
         "patient_key VARCHAR(64) NOT NULL, is_result INTEGER NOT NULL, sha256 VARCHAR(64) NOT NULL, "
         "dataset_sha256 VARCHAR(64) NOT NULL, bytes BIGINT NOT NULL, source VARCHAR(200) NOT NULL, "
-        "received VARCHAR(32) NOT NULL, planned VARCHAR(32), deleted INTEGER NOT NULL)",
+        "is_prior INTEGER NOT NULL, received VARCHAR(32) NOT NULL, planned VARCHAR(32), deleted INTEGER NOT NULL)",
         "CREATE TABLE pacs_alarms (id VARCHAR(40) PRIMARY KEY, sop_instance_uid VARCHAR(64) NOT NULL "
         "REFERENCES pacs_instances (sop_instance_uid) ON DELETE CASCADE, dataset_sha256 VARCHAR(64) NOT NULL, "
         "bytes BIGINT NOT NULL, source VARCHAR(200) NOT NULL, created VARCHAR(32) NOT NULL, "
@@ -149,7 +149,8 @@ def dicom_network(connection: Connection) -> None:
         "sent VARCHAR(32), verified VARCHAR(32), PRIMARY KEY (job, destination, name))",
         "CREATE INDEX pacs_instances_by_time ON pacs_instances (received)",
         "CREATE INDEX pacs_instances_by_study ON pacs_instances (study_uid)",
-        "CREATE INDEX pacs_instances_unplanned ON pacs_instances (received) WHERE planned IS NULL AND is_result = 0",
+        "CREATE INDEX pacs_instances_unplanned ON pacs_instances (received) "
+        "WHERE planned IS NULL AND is_result = 0 AND is_prior = 0",
         "CREATE INDEX pacs_jobs_open ON pacs_jobs (received_at) WHERE state IN ('received', 'read', 'built', 'sent')",
         "CREATE INDEX pacs_jobs_by_time ON pacs_jobs (received_at)",
     ):

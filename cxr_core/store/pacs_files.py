@@ -24,6 +24,7 @@ from .sealing import open_bytes, reseal_bytes, seal_bytes
 __all__ = [
     "arriving_file",
     "instance_path",
+    "is_whole",
     "load_checked",
     "name_file",
     "pacs_folder",
@@ -128,6 +129,15 @@ def load_checked(path: Path, sha256: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise PathUnusable("A file of the DICOM network was changed since it was stored.")
     return data
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Return whether :func:`load_checked` returns the content of a file, all of which is read for that."""
+    try:
+        load_checked(path, sha256)
+    except PathUnusable:
+        return False
+    return True
 
 
 def reseal_path(path: Path) -> bool:

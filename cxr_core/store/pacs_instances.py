@@ -1,7 +1,8 @@
 """Received instances: one row and one file for each SOP Instance UID, and an alarm for other bytes under the same one.
 
 A PACS keeps the first object of a UID and drops any other without a word; here the other one is kept out as well, and
-said so. Bytes are compared without the File Meta Information, which each sender writes itself.
+said so. Bytes are compared without the File Meta Information, which each sender writes itself. Before an instance is
+confirmed that is here already, its file is read and its digest compared: a damaged or missing one is replaced.
 """
 
 from __future__ import annotations
@@ -17,27 +18,31 @@ from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..files import cannot_write
 from ..settings import settings
 from .database import DATABASE, open_migrated, transaction
-from .pacs_files import arriving_file, instance_path, load_checked, name_file, pacs_lock
+from .pacs_files import arriving_file, instance_path, is_whole, load_checked, name_file, pacs_lock
 from .pacs_header import dataset_sha256, read_instance_header
-from .pacs_records import Alarm, InstanceHeader, Receipt, StoredInstance
+from .pacs_records import Alarm, Receipt, StoredInstance
 from .stored_studies import new_id, utc_now
 
 __all__ = ["InstanceStore", "stored_instance"]
 
 _COLUMNS = (
     "sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, body_part, station_name, "
-    "patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned"
+    "patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned, is_prior"
 )
 _OF_INSTANCES = "FROM pacs_instances WHERE deleted = 0"
 _INSTANCES = f"SELECT {_COLUMNS} {_OF_INSTANCES}"
 _INSERT = (
     "INSERT INTO pacs_instances (sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, "
     "body_part, station_name, patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned, "
-    "deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
+    "is_prior, deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
     ":transfer_syntax, :modality, :body_part, :station_name, :patient_key, :is_result, :sha256, :dataset_sha256, "
-    ":bytes, :source, :received, NULL, 0)"
+    ":bytes, :source, :received, NULL, :is_prior, 0)"
 )
 _REPLACED = "UPDATE pacs_instances SET sha256 = :sha256, bytes = :bytes WHERE sop_instance_uid = :sop_instance_uid"
+_MADE_CURRENT = (
+    "UPDATE pacs_instances SET is_prior = 0, source = :source, received = :now WHERE sop_instance_uid = :uid "
+    "AND is_prior = 1 AND deleted = 0"
+)
 _CHOSEN = (
     "(:study_uid = '' OR study_uid = :study_uid) AND (:patient_key = '' OR patient_key = :patient_key) "
     "AND (:since = '' OR received >= :since)"
@@ -72,12 +77,14 @@ class InstanceStore:
         """Close its connections."""
         self._engine.dispose()
 
-    def add_instance(self, data: bytes, source: str) -> Receipt:
+    def add_instance(self, data: bytes, source: str, *, is_prior: bool = False) -> Receipt:
         """Store a received file; when this returns, file and row are on the disk.
 
         Args:
             data: the whole DICOM file.
             source: where it came from, as in :class:`.pacs_records.StoredInstance`.
+            is_prior: whether it came as a prior alone. One that comes for itself later is a prior no more, and rules
+                are applied to it; one that came for itself first never becomes a prior.
 
         Raises:
             InputRefused: it is no DICOM file, lacks a UID, or is larger than ``max_file_mb``.
@@ -87,17 +94,37 @@ class InstanceStore:
             raise InputRefused(f"A file of {len(data) / 1e6:.0f} MB: more than SECOND_READ_MAX_FILE_MB allows.")
         header, dataset = read_instance_header(data), dataset_sha256(data)
         known = self.instance(header.sop_instance_uid)
-        if known is None or not instance_path(known.sha256).is_file():
-            return self._stored(data, header, dataset, source)
-        return self._known(known, dataset, len(data), source)
-
-    def _stored(self, data: bytes, header: InstanceHeader, dataset: str, source: str) -> Receipt:
-        sha256 = hashlib.sha256(data).hexdigest()
+        if known is not None and known.dataset_sha256 != dataset:
+            return self._conflict(known, dataset, len(data), source)
+        confirmed = None if known is None else self._confirmed(known, source, is_prior)
+        if confirmed is not None:
+            return Receipt("confirmed", confirmed)
         made = StoredInstance(
-            **asdict(header), sha256=sha256, dataset_sha256=dataset, bytes=len(data), source=source, received=utc_now()
-        )
+            **asdict(header), sha256=hashlib.sha256(data).hexdigest(), dataset_sha256=dataset, bytes=len(data),
+            source=source, received=utc_now(), is_prior=is_prior,
+        )  # fmt: skip
+        return self._stored(data, made)
+
+    def confirm(self, sop_instance_uid: str, source: str, *, is_prior: bool = False) -> bool:
+        """Return whether an instance is here with its whole file, so that it need not be sent.
+
+        If so, it is as if it had been sent: see :meth:`add_instance`.
+        """
+        known = self.instance(sop_instance_uid)
+        return known is not None and self._confirmed(known, source, is_prior) is not None
+
+    def _confirmed(self, known: StoredInstance, source: str, is_prior: bool) -> StoredInstance | None:
+        """Return an instance that came again; None where its file is missing or damaged, or it was deleted."""
+        if not is_whole(instance_path(known.sha256), known.sha256):
+            return None
+        if is_prior or not known.is_prior:
+            return known
+        with transaction(self._engine, writing=True) as connection:
+            return _made_current(connection, known.sop_instance_uid, source)
+
+    def _stored(self, data: bytes, made: StoredInstance) -> Receipt:
         with (
-            arriving_file(data, sha256) as (part, path),
+            arriving_file(data, made.sha256) as (part, path),
             pacs_lock(),
             # in the order of who plans jobs: with a row that is marked, its jobs are deleted
             transaction(self._engine, writing=True, lock="pacs_jobs, pacs_instances") as connection,
@@ -105,24 +132,27 @@ class InstanceStore:
             # what is marked is deleted here instead, with all that is known of it
             connection.execute(
                 text("DELETE FROM pacs_instances WHERE sop_instance_uid = :uid AND deleted = 1"),
-                {"uid": header.sop_instance_uid},
+                {"uid": made.sop_instance_uid},
             )
-            known = _instance(connection, header.sop_instance_uid)
+            known = _instance(connection, made.sop_instance_uid)
             if known is None:
                 _check_room(connection, len(data))
                 _name(part, path)
-                connection.execute(text(_INSERT), asdict(made) | {"is_result": int(made.is_result)})
+                flags = {"is_result": int(made.is_result), "is_prior": int(made.is_prior)}
+                connection.execute(text(_INSERT), asdict(made) | flags)
                 return Receipt("stored", made)
-            if known.dataset_sha256 == dataset and not instance_path(known.sha256).is_file():
-                # its file was lost: it is the one that came now, whose File Meta Information may be another one
-                _name(part, path)
-                connection.execute(text(_REPLACED), asdict(made))
-        return self._known(known, dataset, len(data), source)
+            if known.dataset_sha256 == made.dataset_sha256:
+                if not is_whole(instance_path(known.sha256), known.sha256):
+                    # its file is the one that came now, whose File Meta Information may be another one
+                    _name(part, path)
+                    connection.execute(text(_REPLACED), asdict(made))
+                if not made.is_prior:
+                    _made_current(connection, made.sop_instance_uid, made.source)
+                return Receipt("confirmed", _instance(connection, made.sop_instance_uid) or known)
+        return self._conflict(known, made.dataset_sha256, len(data), made.source)
 
-    def _known(self, known: StoredInstance, dataset: str, size: int, source: str) -> Receipt:
-        """Confirm the data set that is here, or add an alarm."""
-        if dataset == known.dataset_sha256:
-            return Receipt("confirmed", known)
+    def _conflict(self, known: StoredInstance, dataset: str, size: int, source: str) -> Receipt:
+        """Add an alarm."""
         values = {
             "id": new_id(), "sop_instance_uid": known.sop_instance_uid, "dataset_sha256": dataset, "bytes": size,
             "source": source, "now": utc_now(),
@@ -153,9 +183,10 @@ class InstanceStore:
             return tuple(map(stored_instance, connection.execute(query, values)))
 
     def unplanned(self, limit: int = 100) -> tuple[StoredInstance, ...]:
-        """Return instances that no rules were applied to yet, the first received first; never results of our own."""
+        """Return instances that rules are to be applied to, the first received first; no results of ours, no priors."""
         query = text(
-            f"{_INSTANCES} AND planned IS NULL AND is_result = 0 ORDER BY received, sop_instance_uid LIMIT :limit"
+            f"{_INSTANCES} AND planned IS NULL AND is_result = 0 AND is_prior = 0 "
+            "ORDER BY received, sop_instance_uid LIMIT :limit"
         )
         with transaction(self._engine) as connection:
             return tuple(map(stored_instance, connection.execute(query, {"limit": limit})))
@@ -182,13 +213,20 @@ class InstanceStore:
 
 def stored_instance(row: Row[Any]) -> StoredInstance:
     """Return the instance of a row with all columns of a header and of what is stored."""
-    return StoredInstance(**dict(row._mapping) | {"is_result": bool(row.is_result)})
+    flags = {"is_result": bool(row.is_result), "is_prior": bool(row.is_prior)}
+    return StoredInstance(**dict(row._mapping) | flags)
 
 
 def _instance(connection: Connection, sop_instance_uid: str) -> StoredInstance | None:
     query = text(f"{_INSTANCES} AND sop_instance_uid = :uid")
     row = connection.execute(query, {"uid": sop_instance_uid}).first()
     return None if row is None else stored_instance(row)
+
+
+def _made_current(connection: Connection, uid: str, source: str) -> StoredInstance | None:
+    """Have an instance that may be a prior be one no more, and return it; None where it was deleted."""
+    connection.execute(text(_MADE_CURRENT), {"uid": uid, "source": source, "now": utc_now()})
+    return _instance(connection, uid)
 
 
 def _name(part: Path, path: Path) -> None:

@@ -71,10 +71,10 @@ class StoredInstance(InstanceHeader):
         sha256: of the whole file as it lies here.
         dataset_sha256: of the data set without the File Meta Information, which each sender writes itself.
         bytes: size of the file.
-        source: where it came from: ``AE`` and the calling AE title, ``stow``, or ``fetch`` or ``prior`` and
-            the source's name.
-        received: when it was on the disk.
+        source: where it came from: ``AE`` and the calling AE title, ``stow``, or ``fetch`` and the source's name.
+        received: when it was on the disk; that of a prior which has come for itself since, when it did.
         planned: when rules were applied to it; None while they were not.
+        is_prior: whether it is here only to be compared with later studies: no rules are applied to it.
     """
 
     sha256: str
@@ -83,6 +83,7 @@ class StoredInstance(InstanceHeader):
     source: str
     received: str
     planned: str | None = None
+    is_prior: bool = False
 
 
 @dataclass(frozen=True)

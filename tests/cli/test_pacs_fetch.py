@@ -29,7 +29,7 @@ def archive(orthanc, own_folders):
 def stored():
     store = PacsStore()
     try:
-        return {one.sop_instance_uid: one.source.split()[0] for one in store.instances()}
+        return {one.sop_instance_uid: "prior" if one.is_prior else one.source.split()[0] for one in store.instances()}
     finally:
         store.close()
 

@@ -15,9 +15,10 @@ from cxr_core.imaging.conformance import CAPTURE_CLASSES, RADIOGRAPH_CLASSES
 from cxr_core.pacs.addresses import DimseAddress, WebAddress
 from cxr_core.pacs.dimse_source import DimseSource
 from cxr_core.pacs.fetch import Fetched, PacsClient, configured_client
-from cxr_core.pacs.source import PRIOR, studies_of
+from cxr_core.pacs.source import studies_of
 from cxr_core.pacs.web_source import WebSource
 from cxr_core.settings import settings
+from cxr_core.store.pacs_files import instance_path
 from cxr_core.store.pacs_header import dataset_sha256
 from cxr_core.store.pacs_store import PacsStore
 from tests.imaging.test_conformance import SYNTAXES, in_syntax
@@ -140,9 +141,33 @@ def test_the_latest_earlier_study_of_the_patient_is_the_prior(client, orthanc):
         orthanc.store(of_patient(number, "QZ-1", date, StudyTime="0815" if number == 1 else "0915"))
     orthanc.store(of_patient(6, "QZ-2", "20260101"))
     assert client.fetch_priors(header_of(client, 1), 1) == [Fetched(stored=1)]
-    assert [(one.sop_instance_uid, one.source) for one in client.store.instances()] == [(uid(3), "prior ARCHIVE")]
+    (prior,) = client.store.instances()
+    assert (prior.sop_instance_uid, prior.source, prior.is_prior) == (uid(3), "fetch ARCHIVE", True)
     assert client.fetch_priors(header_of(client, 1), 3) == [Fetched(present=1), Fetched(stored=1)]
     assert client.fetch_priors(header_of(client, 2), 3) == []
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+def test_which_images_are_priors_depends_on_no_order(client, orthanc, numbers):
+    for number in (0, *numbers):
+        orthanc.store(of_patient(number, "QZ-1", f"2026112{number}"))
+    for number in numbers:
+        client.fetch(uid(number, "7"))
+        client.fetch_priors(header_of(client, number), 1)
+    assert {one.sop_instance_uid: one.is_prior for one in client.store.instances()} == {
+        uid(0): True, uid(1): False, uid(2): False, uid(3): False,
+    }  # fmt: skip
+    assert client.fetch(uid(0, "7")) == Fetched(present=1)
+    assert not client.store.instance(uid(0)).is_prior
+
+
+def test_a_damaged_file_is_fetched_again(client, orthanc):
+    orthanc.store(received(1))
+    client.fetch(uid(1, "7"))
+    path = instance_path(client.store.instance(uid(1)).sha256)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert client.fetch(uid(1, "7")) == Fetched(present=1)
+    assert dataset_sha256(client.store.load_instance(uid(1))) == dataset_sha256(orthanc.file(uid(1)))
 
 
 @pytest.mark.parametrize(
@@ -224,8 +249,8 @@ def test_nothing_is_fetched_that_cannot_be_stored(client, orthanc, own_folders):
 
 def test_what_is_fetched_is_in_the_audit_trail_by_its_digest(client, orthanc):
     orthanc.store(of_patient(1, "QZ-1", "20260301", PatientName="QZFAMILY^Zoe"))
-    client.fetch(uid(1, "7"), how=PRIOR)
-    client.fetch(uid(1, "7"), how=PRIOR)
+    client.fetch(uid(1, "7"), as_prior=True)
+    client.fetch(uid(1, "7"), as_prior=True)
     (event,) = (event for event in audit.read()[0] if event.what == "retrieval")
     assert event.detail == "prior"
     assert event.images == (client.store.instances()[0].sha256,)

@@ -175,7 +175,8 @@ def test_the_prior_of_a_study_that_was_sent_here_is_fetched_once(orthanc, client
     follower = Follower(client, None, priors=1, report=lines.append)
     for _ in range(3):
         follower.look()
-    assert sources(store) == {uid(4): "AE MODALITY", uid(1): "prior ARCHIVE"}
+    assert sources(store) == {uid(4): "AE MODALITY", uid(1): "fetch ARCHIVE"}
+    assert store.instance(uid(1)).is_prior
     assert lines == ["Prior: 1 image fetched"]
     # a prior has none of its own, and a study is looked up once
     assert len([keys for keys in searched if "PatientID" in keys]) == 1

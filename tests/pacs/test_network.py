@@ -242,10 +242,15 @@ def test_a_prior_that_is_fetched_is_not_read(network, own_folders):
     network.verified(1)
     network.start("fetch", "--follow", sign="Following")
     wait(lambda: store.instance(uid(9)) is not None, network.written())
-    assert store.instance(uid(9)).source == f"prior {orthanc.dicom_web}"
-    # the worker has applied the rules to it, and made no job
-    wait(lambda: store.instance(uid(9)).planned is not None, network.written())
-    assert sum(store.counts().values()) == 1
+    assert (store.instance(uid(9)).source, store.instance(uid(9)).is_prior) == (f"fetch {orthanc.dicom_web}", True)
+    # the worker has applied the rules to all that came before another image, and made no job of it
+    network.send(orthanc.store(image(2)))
+    network.verified(2)
+    assert store.jobs(sop_instance_uid=uid(9)) == ()
+    # until it is sent for itself
+    network.send(orthanc.store(image(9, **prior)))
+    network.verified(3)
+    assert len(store.jobs(sop_instance_uid=uid(9))) == 1
     assert not PLANTED.search(network.written()), network.written()
 
 

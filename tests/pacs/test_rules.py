@@ -55,12 +55,6 @@ def test_without_a_file_radiographs_are_read_and_results_go_to_the_pacs(rules):
         assert loaded.matching(replace(IMAGE, **other), "stow") is None
 
 
-def test_a_prior_is_not_read(rules):
-    loaded = rules(pacs="https://pacs.example.org/dicom-web")
-    assert loaded.matching(IMAGE, "fetch https://pacs.example.org/dicom-web") is not None
-    assert loaded.matching(IMAGE, "prior https://pacs.example.org/dicom-web") is None
-
-
 def test_without_any_setting_one_line_says_what_to_set(rules):
     with pytest.raises(WrongArguments, match="SECOND_READ_PACS_RULES"):
         rules()

@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -108,15 +109,32 @@ def test_stored_encrypted_it_is_read_with_the_key_alone(store, home):  # noqa: F
 
 
 @pytest.mark.parametrize("sender", ["the same", "another"])
-def test_a_lost_file_is_replaced_by_what_is_sent_again(store, sender):
-    first = store.add_instance(received(1), "AE ROOM3").instance
-    instance_path(first.sha256).unlink()
-    with pytest.raises(PathUnusable, match="missing"):
+@pytest.mark.parametrize("store_key", [None, KEY])
+@pytest.mark.parametrize("damage", ["lost", "cut off", "changed", "of another image"])
+def test_a_lost_or_damaged_file_is_replaced_by_what_is_sent_again(store, home, sender, store_key, damage):  # noqa: F811
+    home(**{"store_key": store_key} if store_key else {})
+    path = instance_path(store.add_instance(received(1), "AE ROOM3").instance.sha256)
+    whole = path.read_bytes()
+    contents = {
+        "lost": None, "cut off": whole[:-100], "changed": whole[:-100] + bytes(100), "of another image": received(2),
+    }  # fmt: skip
+    if contents[damage] is None:
+        path.unlink()
+    else:
+        path.write_bytes(contents[damage])
+    with pytest.raises(PathUnusable):
         store.load_instance(uid(1))
+    assert not store.confirm(uid(1), "fetch ARCHIVE")
     assert store.add_instance(received(1, seed=1), "AE ROOM3").outcome == "conflict"
     data = received(1) if sender == "the same" else rewritten(received(1), ImplementationVersionName="ANOTHER")
-    assert store.add_instance(data, "AE ROOM3").outcome == "confirmed"
+    receipt = store.add_instance(data, "AE ROOM3")
+    assert (receipt.outcome, receipt.instance) == ("confirmed", store.instance(uid(1)))
     assert store.load_instance(uid(1)) == data
+    assert store.confirm(uid(1), "fetch ARCHIVE")
+    assert len(store.instances()) == 1
+    # what is left of the damaged one, under another digest, goes with the next deletion
+    store.delete_due()
+    assert [left.name for left in path.parent.iterdir()] == [receipt.instance.sha256]
 
 
 def test_a_changed_file_is_refused(store):
@@ -171,6 +189,62 @@ def test_an_instance_that_many_send_at_once_has_one_row(store, url, tmp_path):
         thread.join()
     assert sorted(outcomes) == ["confirmed"] * 3 + ["stored"]
     assert len(store.instances()) == 1
+    for own in stores:
+        own.close()
+
+
+@pytest.mark.parametrize("sent", ["as it was", "by another sender", "confirmed", "damaged"])
+def test_a_prior_that_comes_for_itself_is_a_prior_no_more(store, sent):
+    prior = store.add_instance(received(1), "fetch ARCHIVE", is_prior=True).instance
+    assert (prior.is_prior, store.unplanned()) == (True, ())
+    # as a prior once more
+    assert store.add_instance(received(1), "fetch OTHER", is_prior=True).instance == prior
+    assert store.confirm(uid(1), "fetch OTHER", is_prior=True)
+    assert store.instances() == (prior,)
+    if sent == "confirmed":
+        assert store.confirm(uid(1), "AE ROOM3")
+    else:
+        if sent == "damaged":
+            instance_path(prior.sha256).write_bytes(b"")
+        data = rewritten(received(1), ImplementationVersionName="X") if sent == "by another sender" else received(1)
+        receipt = store.add_instance(data, "AE ROOM3")
+        assert (receipt.outcome, receipt.instance) == ("confirmed", store.instance(uid(1)))
+    (current,) = store.instances()
+    assert current == replace(prior, is_prior=False, source="AE ROOM3", received=current.received)
+    assert current.received >= prior.received
+    assert store.unplanned() == (current,)
+    # and no prior again
+    assert store.confirm(uid(1), "fetch ARCHIVE", is_prior=True)
+    assert store.add_instance(received(1), "fetch ARCHIVE", is_prior=True).instance == current
+    assert store.unplanned() == (current,)
+
+
+def test_other_bytes_do_not_make_a_prior_a_current_image(store):
+    prior = store.add_instance(received(1), "fetch ARCHIVE", is_prior=True).instance
+    assert store.add_instance(received(1, seed=1), "AE ROOM3").outcome == "conflict"
+    assert store.instances() == (prior,)
+
+
+def test_what_comes_as_a_prior_and_for_itself_at_once_is_no_prior(store, url, tmp_path):
+    stores = [PacsStore(url, tmp_path / "runs") for _ in range(4)]
+    together, failures = threading.Barrier(len(stores), timeout=60), []
+
+    def send(place, own):
+        for number in range(5):
+            together.wait()
+            try:
+                own.add_instance(received(number), "fetch ARCHIVE", is_prior=place != number % len(stores))
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=send, args=each) for each in enumerate(stores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert [instance.is_prior for instance in store.instances()] == [False] * 5
+    assert len(store.unplanned()) == 5
     for own in stores:
         own.close()
 

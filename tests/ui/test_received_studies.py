@@ -101,7 +101,6 @@ def test_two_patients_under_one_study_uid_are_two_studies(store, listed):
         ("AE CT1", "CT1"),
         ("stow", "DICOMweb"),
         ("fetch ORTHANC", "ORTHANC"),
-        ("prior ORTHANC", "ORTHANC"),
         ("AE CT 1", "CT 1"),
     ],
 )
