@@ -2,7 +2,8 @@
 
 Nothing of it names a patient. A text that is no valid value of its kind is left out: names stand in wrong fields.
 
-Source: PS3.10 7.1 (File Meta Information), PS3.5 6.2 (value representations CS, SH, UI) and 9.1 (UIDs).
+Source: PS3.10 7.1 (File Meta Information), PS3.5 6.2 (value representations CS, SH, UI), 7.1.2 (lengths of 32 bits)
+and 9.1 (UIDs).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _CODED = re.compile(r"[A-Z0-9 _]{1,16}")
 _MOST_UID, _MOST_STATION = 64, 16
 
 _PREAMBLE = 132
-_LONG_LENGTHS = (b"OB", b"OW", b"OF", b"SQ", b"UN", b"UT")
+_LONG_LENGTHS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _TRANSFER_SYNTAX = 0x0010
 _NO_FILE = "Not a DICOM file with File Meta Information (PS3.10). Send it as DICOM."
 

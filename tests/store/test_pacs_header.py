@@ -1,4 +1,5 @@
 import io
+import struct
 
 import pydicom
 import pytest
@@ -62,6 +63,30 @@ def test_the_file_meta_information_is_no_part_of_the_data_set():
     assert sent != data
     assert dataset_sha256(sent) == dataset_sha256(data)
     assert dataset_sha256(received(1, seed=1)) != dataset_sha256(data)
+
+
+def with_file_meta(data: bytes, vr: str, length_format: str) -> bytes:
+    """A file with one more value in its File Meta Information, of 24 bytes."""
+    element = b"\x02\x00\x26\x00" + vr.encode() + struct.pack(length_format, 24) + bytes(24)
+    (length,) = struct.unpack_from("<I", data, 140)
+    end = 144 + length
+    return data[:140] + struct.pack("<I", length + len(element)) + data[144:end] + element + data[end:]
+
+
+@pytest.mark.parametrize(
+    ("vrs", "length_format"),
+    [
+        ("OB OD OF OL OV OW SQ SV UC UN UR UT UV", "<xxI"),
+        ("AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US", "<H"),
+    ],
+)
+def test_values_of_no_representation_hide_where_the_data_set_begins(vrs, length_format):
+    """PS3.5 7.1.2; the Presentation Addresses (0002,0026) to (0002,0028) are UR."""
+    data = received(1)
+    for vr in vrs.split():
+        sent = with_file_meta(data, vr, length_format)
+        assert dataset_sha256(sent) == dataset_sha256(data), vr
+        assert read_instance_header(sent) == read_instance_header(data), vr
 
 
 def test_a_patient_is_a_keyed_digest_or_nothing(key):  # noqa: F811
