@@ -8,11 +8,12 @@ confirmed that is here already, its file is read and its digest compared: a dama
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, Row, bindparam, text
 
 from ..errors import InputRefused, PathUnusable, WrongArguments
 from ..files import cannot_write
@@ -45,7 +46,8 @@ _MADE_CURRENT = (
 )
 _CHOSEN = (
     "(:study_uid = '' OR study_uid = :study_uid) AND (:patient_key = '' OR patient_key = :patient_key) "
-    "AND (:since = '' OR received >= :since)"
+    "AND (:since = '' OR received >= :since) AND (:any_class = 1 OR sop_class IN :sop_classes) "
+    "AND (:results = 1 OR is_result = 0)"
 )
 _ALARM = (
     "INSERT INTO pacs_alarms (id, sop_instance_uid, dataset_sha256, bytes, source, created, last_seen, times) "
@@ -167,7 +169,14 @@ class InstanceStore:
             return _instance(connection, sop_instance_uid)
 
     def instances(
-        self, *, study_uid: str = "", patient_key: str = "", since: str = "", limit: int = 1000
+        self,
+        *,
+        study_uid: str = "",
+        patient_key: str = "",
+        since: str = "",
+        sop_classes: Collection[str] = (),
+        results: bool = True,
+        limit: int = 1000,
     ) -> tuple[StoredInstance, ...]:
         """Return instances, the last received first; each argument that is not empty leaves out the others.
 
@@ -175,10 +184,17 @@ class InstanceStore:
             study_uid: Study Instance UID.
             patient_key: as :func:`.pacs_header.patient_key` returns it.
             since: beginning of a time in UTC.
+            sop_classes: SOP Class UIDs.
+            results: whether results of our own are returned, too.
             limit: largest number of instances.
         """
-        values = {"study_uid": study_uid, "patient_key": patient_key, "since": since, "limit": limit}
-        query = text(f"{_INSTANCES} AND {_CHOSEN} ORDER BY received DESC, sop_instance_uid LIMIT :limit")
+        values = {
+            "study_uid": study_uid, "patient_key": patient_key, "since": since, "limit": limit, "results": int(results),
+            "any_class": int(not sop_classes), "sop_classes": list(sop_classes) or [""],
+        }  # fmt: skip
+        query = text(f"{_INSTANCES} AND {_CHOSEN} ORDER BY received DESC, sop_instance_uid LIMIT :limit").bindparams(
+            bindparam("sop_classes", expanding=True)
+        )
         with transaction(self._engine) as connection:
             return tuple(map(stored_instance, connection.execute(query, values)))
 

@@ -37,7 +37,7 @@ FORGET_SECONDS = 60.0
 _RETRY_SECONDS = 60.0
 
 _MOST_IMAGES = 400
-"""Of the last ones that were received; the files of all of them are looked at once."""
+"""That can be read, of the last ones that were received; the files of all of them are looked at once."""
 
 _AT_ONCE = 20
 """Files after which what is known so far is shown."""
@@ -151,8 +151,7 @@ class _Received:
 
     def refresh(self, store: PacsStore) -> None:
         """Look at the store; raises CxrError."""
-        every = store.instances(limit=_MOST_IMAGES)
-        instances = [one for one in every if not one.is_result and one.sop_class in _READABLE]
+        instances = store.instances(sop_classes=_READABLE, results=False, limit=_MOST_IMAGES)
         jobs: dict[str, list[Job]] = {}
         for job in store.jobs(limit=2 * _MOST_IMAGES):
             jobs.setdefault(job.sop_instance_uid, []).append(job)

@@ -11,7 +11,7 @@ from cxr_core.imaging import phantom_dicom
 from cxr_core.store import pacs_instances
 from cxr_core.store.pacs_files import instance_path, pacs_folder
 from cxr_core.store.pacs_store import PacsStore
-from tests.received import received, result_of_ours, uid
+from tests.received import CR, SECONDARY_CAPTURE, received, result_of_ours, uid
 from tests.store.test_pacs_header import rewritten
 from tests.store.test_reads import home  # noqa: F401 - fixture
 from tests.store.test_sealing import KEY
@@ -94,6 +94,16 @@ def test_instances_are_found_by_study_patient_and_time(store, home):  # noqa: F8
     assert store.instances(patient_key=everything[0].patient_key) == (everything[0], everything[2])
     assert store.instances(since=everything[0].received, limit=1) == everything[:1]
     assert store.instances(since="2999") == ()
+
+
+def test_instances_are_found_by_what_they_are_however_many_others_came_later(store):
+    radiograph = store.add_instance(received(1), "AE ROOM3").instance
+    result = store.add_instance(result_of_ours(2), "AE ARCHIVE").instance
+    ct = store.add_instance(received(3, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT"), "AE CT1").instance
+    assert store.instances(sop_classes=[CR], limit=1) == (radiograph,)
+    assert store.instances(sop_classes={CR, SECONDARY_CAPTURE}) == (result, radiograph)
+    assert store.instances(results=False) == (ct, radiograph)
+    assert store.instances(sop_classes=[CR, SECONDARY_CAPTURE], results=False, limit=1) == (radiograph,)
 
 
 def test_stored_encrypted_it_is_read_with_the_key_alone(store, home):  # noqa: F811

@@ -87,6 +87,15 @@ def test_images_are_listed_by_study_and_nothing_else_is(store, listed):
     assert [study.patient.name for study in studies] == ["Roe, Richard", "Quendelzahn, Jane"]
 
 
+def test_other_objects_that_came_later_hide_no_image(store, listed, monkeypatch):
+    monkeypatch.setattr(received_studies, "_MOST_IMAGES", 3)
+    digests = [add(store, number, **study_of(number, "20261126")) for number in (1, 2, 3, 4)]
+    for number in range(5, 9):
+        add(store, number, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT", StudyInstanceUID=uid(5, "7"))
+        store.add_instance(result_of_ours(number + 10), "AE ARCHIVE")
+    assert [study.images[0].digest for study in listed().studies] == digests[:0:-1]
+
+
 def test_two_patients_under_one_study_uid_are_two_studies(store, listed):
     add(store, 1, **study_of(1, "20261126"))
     add(store, 2, **study_of(1, "20261126", PatientName="Roe^Richard", PatientID="8"))
