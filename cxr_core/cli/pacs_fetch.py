@@ -17,6 +17,7 @@ from ..pacs.follow import Follower
 from ..pacs.source import RemoteStudy, is_uid
 from ..settings import settings
 from ..store.pacs_store import PacsStore
+from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["fetch"]
@@ -46,7 +47,8 @@ def fetch(
     or not all of its images have arrived.
 
     With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
-    and the priors of studies that were sent to this program are fetched as well. Examples:
+    and the priors of studies that were sent to this program are fetched as well. Images are deleted after
+    SECOND_READ_PACS_KEEP_DAYS. Examples:
 
       python -m cxr_core pacs fetch --accession 20261127-0815
 
@@ -61,7 +63,7 @@ def fetch(
         if not is_uid(uid):
             raise WrongArguments(f"{uid[:70]!r} is no Study Instance UID: numbers with points between are accepted.")
     first, last = _day(since, "--since"), _day(until, "--until")
-    with closing(PacsStore()) as store:
+    with closing(PacsStore()) as store, expiring(store):
         client = configured_client(store)
         found = [(uid, client.search({"StudyInstanceUID": uid})) for uid in studies or ()]
         found += [(f"accession number {number}", client.of_accession(number)) for number in accession or ()]

@@ -24,6 +24,7 @@ from ..settings import settings
 from ..store.card_files import card_of_read
 from ..store.pacs_store import PacsStore
 from ..store.reads import ReadStore
+from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["retry", "send", "status", "work"]
@@ -39,13 +40,14 @@ def work(
 
     Several workers may run at once, on one machine or more. One that is stopped (SIGTERM, Ctrl-C) finishes the step
     that it is at, and gives its job back. --again-since is for a change of the rules: what was read is read once more
-    where model, operating point, results or destinations are others now.
+    where model, operating point, results or destinations are others now. Images are deleted after
+    SECOND_READ_PACS_KEEP_DAYS.
     """
     check_highdicom()
     _check_identity()
     rules = load_rules()
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    with closing(PacsStore()) as store, stopped_by_signals() as stop:
+    with closing(PacsStore()) as store, stopped_by_signals() as stop, expiring(store):
         worker = Worker(store, rules, owner, lambda line: print(line, flush=True))
         if again_since:
             print(f"New jobs: {worker.plan_again(again_since)}", flush=True)

@@ -6,18 +6,16 @@ import logging
 import sys
 from contextlib import closing
 
-from ..errors import AuditUnwritable, PathUnusable, WrongArguments
+from ..errors import WrongArguments
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
 from ..process_resources import few_heaps
 from ..settings import settings
 from ..store.pacs_store import PacsStore
+from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["receive"]
-
-_LOG = logging.getLogger(__name__)
-_DELETION_SECONDS = 3600.0
 
 
 def receive() -> None:
@@ -40,18 +38,8 @@ def receive() -> None:
         host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
         print(f"{given.pacs_ae_title} receives on {host}:{receiver.port}.", flush=True)
         try:
-            while True:
-                _delete_due(store)
-                if stopped.wait(_DELETION_SECONDS):
-                    break
+            with expiring(store):
+                stopped.wait()
         finally:
             receiver.stop()
     print("Stopped.")
-
-
-def _delete_due(store: PacsStore) -> None:
-    try:
-        if count := store.delete_due():
-            _LOG.warning("%d received images were deleted: their days have passed", count)
-    except (PathUnusable, AuditUnwritable) as error:
-        _LOG.warning("%s", error)

@@ -16,8 +16,10 @@ from functools import lru_cache
 from ..errors import PathUnusable
 from ..settings import settings
 from ..store.image_files import studies_folder
+from ..store.pacs_files import pacs_folder
 from ..store.read_record import Opinion, OpinionValue
 from ..store.reads import ReadStore
+from .pacs_store import is_pacs_set_up
 from .stored_choice import StoredChoice
 from .worklist import Worklist
 from .worklist_image import WorklistImage
@@ -67,11 +69,11 @@ def _opened() -> ReadStore:
 
 
 def open_read_store() -> None:
-    """Open the store, in a thread, where studies are stored or some of before still are: as the server starts.
+    """Open the store, in a thread, as the server starts: where images are stored or received, or some of before are.
 
-    So studies are deleted when their days have passed, whether somebody opens a page or not.
+    So they are deleted when their days have passed, whether somebody opens a page or not.
     """
-    if settings().keep == "store" or studies_folder().is_dir():
+    if settings().keep == "store" or is_pacs_set_up() or studies_folder().is_dir() or pacs_folder().is_dir():
         threading.Thread(target=_open, name="second-read-store", daemon=True).start()
 
 

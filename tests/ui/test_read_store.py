@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,8 +16,11 @@ from cxr_core.cli.main import main
 from cxr_core.errors import PathUnusable
 from cxr_core.settings import settings
 from cxr_core.store.image_files import studies_folder
+from cxr_core.store.pacs_files import instance_path
+from cxr_core.store.pacs_store import PacsStore
 from cxr_core.store.reads import ReadStore
 from cxr_core.ui import read_store, server
+from tests.received import received, uid
 
 DIGEST = hashlib.sha256(b"old").hexdigest()
 
@@ -63,6 +67,48 @@ def test_a_server_deletes_what_has_expired_before_anybody_opens_a_page(expired, 
     assert stored() == [b"new"]
     assert [event.images for event in audit.read()[0]] == [(DIGEST,)]
     read_store.read_store().close()
+
+
+@pytest.mark.parametrize("token", ["t" * 40, None], ids=["stow", "no longer"])
+def test_a_server_that_stores_no_studies_deletes_received_images(own_folders, token):
+    own_folders.setenv("SECOND_READ_KEEP", "session")
+    if token is not None:
+        own_folders.setenv("SECOND_READ_PACS_STOW_TOKEN", token)
+    settings.cache_clear()
+    read_store._opened.cache_clear()
+    with closing(PacsStore()) as store:
+        old, _ = (store.add_instance(received(number), "stow").instance for number in (1, 2))
+        ago = (datetime.now(UTC) - timedelta(days=15)).isoformat(timespec="milliseconds")
+        with store._engine.begin() as connection:
+            values = {"ago": ago, "uid": uid(1)}
+            connection.execute(text("UPDATE pacs_instances SET received = :ago WHERE sop_instance_uid = :uid"), values)
+
+        def rows():
+            with store._engine.begin() as connection:
+                return connection.execute(text("SELECT sop_instance_uid FROM pacs_instances")).scalars().all()
+
+        async def run():
+            async with server.lifespan(None):
+                end = time.monotonic() + 60
+                while len(rows()) == 2 and time.monotonic() < end:
+                    await asyncio.sleep(0.05)
+
+        asyncio.run(run())
+        assert rows() == [uid(2)]
+    assert not instance_path(old.sha256).exists()
+    assert [event.images for event in audit.read()[0] if event.what == "deletion"] == [(old.sha256,)]
+    read_store.read_store().close()
+    read_store._opened.cache_clear()
+
+
+def test_a_server_that_may_receive_images_opens_the_store(own_folders):
+    own_folders.setenv("SECOND_READ_KEEP", "session")
+    own_folders.setenv("SECOND_READ_PACS_STOW_TOKEN", "t" * 40)
+    settings.cache_clear()
+    opened = threading.Event()
+    own_folders.setattr(read_store, "_open", opened.set)
+    read_store.open_read_store()
+    assert opened.wait(60)
 
 
 def test_a_server_without_stored_studies_opens_no_store(tmp_path, monkeypatch):
