@@ -15,7 +15,7 @@ from sqlalchemy import text
 from ..access import Visitor
 from .database import transaction
 from .pacs_deletion import delete_due, delete_instances, finish
-from .pacs_files import load_checked, remove_results, result_path, save_result
+from .pacs_files import load_checked, pacs_folder, remove_results, result_path, save_result
 from .pacs_jobs import JobStore, clock, one_line
 from .pacs_records import JOB_STATES, BuiltResult, Job, JobState, StoredResult
 
@@ -125,5 +125,7 @@ class PacsStore(JobStore):
 
         Raises as :func:`.pacs_deletion.delete_instances`.
         """
-        finish(self._engine)
+        # what is marked is deleted with or without the folder, which is not made for nothing
+        if pacs_folder().is_dir():
+            finish(self._engine)
         return delete_due(self._engine, now)

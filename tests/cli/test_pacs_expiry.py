@@ -14,7 +14,7 @@ from cxr_core.cli.main import main
 from cxr_core.cli.pacs_expiry import expiring
 from cxr_core.errors import PathUnusable
 from cxr_core.settings import settings
-from cxr_core.store.pacs_files import instance_path
+from cxr_core.store.pacs_files import instance_path, pacs_folder
 from cxr_core.store.pacs_store import PacsStore
 from tests.application_entities import application_entity
 from tests.received import received, uid
@@ -54,6 +54,11 @@ def test_a_command_deletes_what_has_expired(store, own_folders, command, status)
     assert [one.sop_instance_uid for one in store.instances()] == [uid(2)]
     assert not instance_path(digest).exists()
     assert [event.images for event in audit.read()[0] if event.what == "deletion"] == [(digest,)]
+
+
+def test_where_nothing_was_received_no_folder_is_made(store):
+    with expiring(store):
+        assert not pacs_folder().exists()
 
 
 def test_what_expires_while_a_command_runs_is_deleted(store, monkeypatch, caplog):
