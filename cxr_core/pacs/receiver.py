@@ -19,7 +19,7 @@ from ..settings import settings
 from ..store.pacs_store import PacsStore
 from .association import application_entity, pynetdicom, tls_context
 from .reception import STATUS, Named, Reception
-from .senders import Sender, is_known, is_known_address
+from .senders import Sender
 
 __all__ = ["Receiver", "parse_listen"]
 
@@ -29,8 +29,6 @@ VERIFICATION = "1.2.840.10008.1.1"
 _PDU_BYTES = 131_072
 _POLL_SECONDS = 0.1
 _ADDRESS = re.compile(r"(?P<host>[0-9.]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
-_NOT_RECOGNISED = (0x01, 0x01, 0x03)
-"""Rejected permanently, by the service user: calling AE title not recognised (PS3.8 9.3.4)."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -63,7 +61,7 @@ class Receiver:
         library, given = pynetdicom(), settings()
         from .acceptor import LimitedHandler, server_class
 
-        self._store, self._senders = store, tuple(senders)
+        self._store = store
         self._storing: set[Any] = set()
         self._answering: set[Any] = set()
         self._receptions: dict[Any, Reception] = {}
@@ -77,7 +75,6 @@ class Receiver:
             contexts.append(library.build_context(context.abstract_syntax, list(TRANSFER_SYNTAXES)))
         events = library.evt
         handlers = [
-            (events.EVT_REQUESTED, self._requested),
             (events.EVT_C_STORE, self._store_one),
             (events.EVT_PDU_SENT, self._sent),
             *((event, self._ended) for event in (events.EVT_RELEASED, events.EVT_ABORTED, events.EVT_CONN_CLOSE)),
@@ -89,7 +86,7 @@ class Receiver:
                 contexts=contexts,
                 evt_handlers=handlers,
                 ssl_context=tls_context(server=True) if given.pacs_receive_tls else None,
-                server_class=server_class(lambda address: is_known_address(self._senders, address)),
+                server_class=server_class(tuple(senders)),
                 request_handler=LimitedHandler,
             )
         except (OSError, OverflowError) as error:
@@ -120,15 +117,6 @@ class Receiver:
 
     def _is_busy(self) -> bool:
         return bool(self._storing) or any(association.is_established for association in self._answering)
-
-    def _requested(self, event: Any) -> None:
-        """Reject an association of an unknown entity; one of an unknown address does not get as far."""
-        association = event.assoc
-        title, address = association.requestor.primitive.calling_ae_title, association.requestor.address
-        if not is_known(self._senders, title, address):
-            _LOG.warning("Rejected: an AE title that may not send from %s", address)
-            association.acse.send_reject(*_NOT_RECOGNISED)
-            association.kill()
 
     def _store_one(self, event: Any) -> int:
         request, association = event.request, event.assoc

@@ -7,6 +7,7 @@ from pydicom.datadict import dictionary_description
 from pydicom.uid import UID
 
 from cxr_core.pacs import destinations, dicomweb
+from cxr_core.pacs.acceptor import MOST_WAITING, REQUEST_SECONDS
 from cxr_core.pacs.association import application_entity, pynetdicom
 from cxr_core.pacs.dimse_source import _REFUSALS, _RETURNED, FIND, GET, MOVE
 from cxr_core.pacs.receiver import _PDU_BYTES, VERIFICATION
@@ -39,6 +40,8 @@ def test_the_association_policies_are_those_of_the_receiver():
     assert policies["implementation class UID"] == pynetdicom().PYNETDICOM_IMPLEMENTATION_UID
     assert policies["implementation version name"] == pynetdicom().PYNETDICOM_IMPLEMENTATION_VERSION
     assert policies["time limits"].startswith(f"{application_entity().dimse_timeout:.0f} s")
+    assert f"; {REQUEST_SECONDS} s for TLS and A-ASSOCIATE-RQ" in policies["time limits"]
+    assert policies["connections at once without an association"].startswith(f"{MOST_WAITING};")
     assert rows("#### 4.1.1 SOP classes")[0][1] == VERIFICATION
 
 

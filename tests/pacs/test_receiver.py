@@ -15,7 +15,7 @@ from pydicom.filebase import DicomBytesIO
 from cxr_core.access import audit
 from cxr_core.errors import PacsUnavailable, PathUnusable, WrongArguments
 from cxr_core.imaging.frame_decoding import TRANSFER_SYNTAXES
-from cxr_core.pacs import acceptor, association
+from cxr_core.pacs import acceptor
 from cxr_core.pacs.addresses import DimseAddress
 from cxr_core.pacs.association import associate, echo, pynetdicom
 from cxr_core.pacs.receiver import Receiver
@@ -199,15 +199,6 @@ def test_a_pdu_beyond_the_limit_ends_its_connection(store):
             sender.sendall(struct.pack(">BBL", 1, 0, acceptor.MOST_PDU_BYTES + 1))
             assert sender.recv(1) == b""
         echo(address)
-
-
-def test_a_peer_that_falls_silent_is_not_waited_for(store, monkeypatch):
-    for module in (acceptor, association):
-        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.5)
-    with receiving(store) as address, connected(address) as silent, connected(address) as half:
-        half.sendall(struct.pack(">BBL", 1, 0, 1000) + b"\0" * 10)
-        for sender in (silent, half):
-            assert sender.recv(1) == b""
 
 
 def test_a_file_beyond_the_limit_ends_its_association(store, own_folders):
