@@ -1,6 +1,5 @@
 """The Orthanc of the tests is what they rely on: on loopback alone, closed to strangers, and empty for each test."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from cxr_core.imaging import phantom_dicom
 from tests.conftest import missing
 from tests.orthanc import orthanc_server
+from tests.received import dcmtk
 
 
 def listening_addresses(ports):
@@ -23,7 +23,7 @@ def listening_addresses(ports):
 
 def echo(orthanc, aet, called="ORTHANC"):
     """The exit status of DCMTK's echoscu."""
-    program = shutil.which("echoscu") or missing("dcmtk", "DCMTK's echoscu is not installed")
+    program = dcmtk("echoscu") or missing("dcmtk", "DCMTK's echoscu is not installed")
     command = [program, "-aet", aet, "-aec", called, orthanc.host, str(orthanc.port)]
     return subprocess.run(command, capture_output=True, timeout=60).returncode
 

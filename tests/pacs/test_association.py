@@ -1,7 +1,6 @@
 """Associations with application entities of pynetdicom, and with DCMTK's as a second witness."""
 
 import logging
-import shutil
 import ssl
 import subprocess
 import threading
@@ -16,6 +15,7 @@ from cxr_core.pacs.association import associate, echo, pynetdicom, tls_context
 from cxr_core.settings import settings
 from tests.application_entities import application_entity
 from tests.conftest import missing
+from tests.received import dcmtk
 
 
 def test_an_entity_answers():
@@ -114,7 +114,7 @@ def test_files_that_are_no_certificates_are_one_line(own_folders, tmp_path):
 
 def test_dcmtk_finds_our_entity(own_folders):
     """The entity of the tests is one for others too."""
-    program = shutil.which("echoscu")
+    program = dcmtk("echoscu")
     if program is None:
         missing("dcmtk", "DCMTK's echoscu is not installed")
     with application_entity() as address:
