@@ -19,6 +19,8 @@ __all__ = ["Follower"]
 _LONGEST_WAIT = 600
 """Seconds."""
 
+_DAY = timedelta(days=1)
+
 _RECENT = timedelta(days=1)
 """Before the start, in which studies may have arrived whose priors were not fetched."""
 
@@ -33,7 +35,8 @@ class Follower:
 
     Args:
         client: of the PACS.
-        feed: its change feed; without one, studies of yesterday and today are looked for by Study Date.
+        feed: its change feed; without one, studies are looked for by Study Date: those of yesterday, today and tomorrow
+            by the clock of this program. In any time zone it is one of these days where that clock has UTC.
         priors: number of priors for each study, 0 for none.
         report: is given lines without patient data.
     """
@@ -78,7 +81,7 @@ class Follower:
 
     def _look_by_date(self) -> None:
         today = date.today()
-        found = self._client.of_days(today - timedelta(days=1), today)
+        found = self._client.of_days(today - _DAY, today + _DAY)
         # one whose number of instances is as before has nothing new
         self._fetch(
             [study.uid for study in found if study.instances is None or study.instances != self._sizes.get(study.uid)]

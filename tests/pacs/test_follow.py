@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from cxr_core.errors import PacsUnavailable
+from cxr_core.pacs import follow
 from cxr_core.pacs.addresses import WebAddress
 from cxr_core.pacs.changes import ChangeFeed
 from cxr_core.pacs.fetch import PacsClient
@@ -162,6 +163,21 @@ def test_a_study_that_is_looked_at_by_date_is_asked_for_again_only_when_it_grows
     for _ in range(3):
         follower.look()
     assert asked == [uid(1, "7")]
+
+
+@pytest.mark.parametrize("day", ["20261126", "20261127", "20261128"])
+def test_by_date_no_time_zone_is_missed(day, orthanc, client, lines, store, monkeypatch):
+    """It is tomorrow in Tokyo, and yesterday in Honolulu, for hours in which a program in UTC has today."""
+
+    class Clock(date):
+        @classmethod
+        def today(cls):
+            return date(2026, 11, 27)
+
+    monkeypatch.setattr(follow, "date", Clock)
+    orthanc.store(received(1, StudyDate=day))
+    Follower(client, None, priors=0, report=lines.append).look()
+    assert set(sources(store)) == {uid(1)}
 
 
 def test_the_prior_of_a_study_that_was_sent_here_is_fetched_once(orthanc, client, lines, store, monkeypatch):
