@@ -60,6 +60,11 @@ class PacsSettings(BaseSettings):
     pacs_priors: int = Field(
         default=1, ge=0, le=20, description="Priors that `pacs fetch` fetches for each study; 0 for none."
     )
+    pacs_patient_id_in_url: bool = Field(
+        default=False,
+        description="Whether a DICOMweb service is searched for priors. The address of such a search has the Patient "
+        "ID of the study, and a proxy or web server may log it. By C-FIND they are searched without an address.",
+    )
     pacs_rules: Path | None = Field(
         default=None,
         description="File (TOML) of destinations, and of rules which images are read, how, and where their results go. "

@@ -46,6 +46,9 @@ def fetch(
     and C-GET or C-MOVE. Images that are in the store are not fetched again. Exit status 3 where a study is not found,
     or not all of its images have arrived.
 
+    By DICOMweb, priors are fetched where SECOND_READ_PACS_PATIENT_ID_IN_URL is set: the address of the search has the
+    Patient ID, and a proxy may log it.
+
     With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
     and the priors of studies that were sent to this program are fetched as well. Images are deleted after
     SECOND_READ_PACS_KEEP_DAYS. Examples:
@@ -65,6 +68,9 @@ def fetch(
     first, last = _day(since, "--since"), _day(until, "--until")
     with closing(PacsStore()) as store, expiring(store):
         client = configured_client(store)
+        if count and (reason := client.source.no_priors):
+            print(f"No priors are fetched. {reason}", file=sys.stderr)
+            count = 0
         found = [(uid, client.search({"StudyInstanceUID": uid})) for uid in studies or ()]
         found += [(f"accession number {number}", client.of_accession(number)) for number in accession or ()]
         if first is not None:

@@ -135,14 +135,14 @@ class PacsClient:
         """Fetch the latest earlier studies of the patient of a study.
 
         None where the patient is not certainly known by an ID, the study has no date or identity is not to be read; and
-        none from a PACS that sends images to the receiver, where they would be taken for new ones.
+        none from a PACS of which none are to be fetched (:attr:`.source.Source.no_priors`).
 
         Args:
             header: of the study.
             count: largest number of priors that have images.
         """
         patient = header.patient
-        if settings().identity == "off" or not patient.known_id or header.study_date is None or self.source.moves:
+        if settings().identity == "off" or not patient.known_id or header.study_date is None or self.source.no_priors:
             return []
         earlier = self.search({"PatientID": patient.patient_id, "StudyDate": f"-{header.study_date:%Y%m%d}"})
         dated = {study.uid: _dated(study.header) for study in earlier if study.uid != header.study_uid}

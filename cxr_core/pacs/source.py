@@ -74,6 +74,10 @@ class Source(Protocol):
     def moves(self) -> bool:
         """Whether images go to the receiver of this program, and not to who retrieves them."""
 
+    @property
+    def no_priors(self) -> str:
+        """Why no priors are to be fetched from it; empty where they are."""
+
     def studies(self, keys: Keys) -> list[RemoteStudy]:
         """Return the studies that match all keys."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from pydicom.dataset import Dataset
 
-from ..errors import InputRefused, PacsUnavailable
+from ..errors import InputRefused, PacsUnavailable, WrongArguments
 from ..settings import settings
 from .addresses import WebAddress
 from .dicomweb import AS_STORED, DICOM_JSON, checked, parts_of, web_client
@@ -20,6 +20,10 @@ __all__ = ["WebSource"]
 
 # a parameter each: Orthanc 1.10 ignores a list with commas, which PS3.18 8.3.4.3 allows as well
 _STUDY_FIELDS = ("IssuerOfPatientID", "NumberOfStudyRelatedInstances", "PatientBirthDate", "PatientSex")
+_NO_PATIENT_ID = (
+    "By DICOMweb, the address of the search has the Patient ID. Set SECOND_READ_PACS_PATIENT_ID_IN_URL=true where no "
+    "proxy or web server logs it, or SECOND_READ_PACS_SOURCE to an AE, which is searched by C-FIND."
+)
 _ENVELOPE = 10**5
 """Bytes of a response beside the file in it."""
 
@@ -37,8 +41,15 @@ class WebSource:
     def __init__(self, address: WebAddress, credentials: str | None) -> None:
         self._address, self._credentials = address, credentials
 
+    @property
+    def no_priors(self) -> str:
+        """Why no priors are to be fetched from it: the address of the search has the Patient ID."""
+        return "" if settings().pacs_patient_id_in_url else _NO_PATIENT_ID
+
     def studies(self, keys: Keys) -> list[RemoteStudy]:
-        """Return the studies that match all keys."""
+        """Return the studies that match all keys; raises WrongArguments for a Patient ID that no address may have."""
+        if "PatientID" in keys and self.no_priors:
+            raise WrongArguments(self.no_priors)
         with web_client(self._address, self._credentials) as client:
             return studies_of(self._search(client, "studies", {**keys, "includefield": _STUDY_FIELDS}))
 

@@ -34,12 +34,24 @@ def stored():
         store.close()
 
 
-def test_a_study_and_its_prior_are_fetched_once(archive, capfd):
+def test_a_study_and_its_prior_are_fetched_once(archive, capfd, own_folders):
+    own_folders.setenv("SECOND_READ_PACS_PATIENT_ID_IN_URL", "true")
+    settings.cache_clear()
     assert main(["pacs", "fetch", uid(1, "7")]) == 0
     assert capfd.readouterr().out == f"{uid(1, '7')}: 1 image fetched.\n  prior: 1 image fetched.\n"
     assert stored() == {uid(1): "fetch", uid(2): "prior"}
     assert main(["pacs", "fetch", "--accession", "A1"]) == 0
     assert capfd.readouterr().out == f"{uid(1, '7')}: 1 image already here.\n  prior: 1 image already here.\n"
+
+
+def test_that_no_priors_are_fetched_is_said_once(archive, capfd):
+    assert main(["pacs", "fetch", uid(1, "7"), "--accession", "A1"]) == 0
+    written = capfd.readouterr()
+    assert written.out == f"{uid(1, '7')}: 1 image fetched.\n{uid(1, '7')}: 1 image already here.\n"
+    (line,) = written.err.splitlines()
+    assert line.startswith("No priors are fetched.")
+    assert "SECOND_READ_PACS_PATIENT_ID_IN_URL=true" in line
+    assert stored() == {uid(1): "fetch"}
 
 
 @pytest.mark.parametrize(

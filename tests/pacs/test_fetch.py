@@ -21,7 +21,9 @@ from cxr_core.settings import settings
 from cxr_core.store.pacs_files import instance_path
 from cxr_core.store.pacs_header import dataset_sha256
 from cxr_core.store.pacs_store import PacsStore
+from cxr_core.studies.header import study_header
 from tests.imaging.test_conformance import SYNTAXES, in_syntax
+from tests.pacs.test_dicomweb import service
 from tests.received import received, uid
 
 NOBODY = 104
@@ -42,8 +44,10 @@ def source_of(orthanc, how):
 
 
 @pytest.fixture(params=["dicomweb", pytest.param("c-get", marks=pytest.mark.slow)])
-def client(request, orthanc, store):
+def client(request, orthanc, store, own_folders):
     orthanc.know("SECONDREAD", NOBODY)
+    own_folders.setenv("SECOND_READ_PACS_PATIENT_ID_IN_URL", "true")
+    settings.cache_clear()
     return PacsClient(source_of(orthanc, request.param), "ARCHIVE", store)
 
 
@@ -194,6 +198,24 @@ def test_no_study_of_another_patient_is_a_prior(patient, other, client, orthanc)
     fetched = client.fetch_priors(header, 1)
     assert fetched == []
     assert client.store.instances() == ()
+
+
+def test_no_patient_id_is_in_an_address_unless_the_settings_allow_it(orthanc, store):
+    header = study_header(pydicom.dcmread(io.BytesIO(of_patient(1, "QZ-1", "20260301"))))
+    addresses = []
+
+    def answer(request):
+        addresses.append(request.path)
+        return 200, {"Content-Type": "application/dicom+json"}, b"[]"
+
+    with service(answer) as address:
+        client = PacsClient(WebSource(address, None), "ARCHIVE", store)
+        assert client.fetch_priors(header, 1) == []
+        with pytest.raises(WrongArguments, match="SECOND_READ_PACS_PATIENT_ID_IN_URL"):
+            client.search({"PatientID": "QZ-1"})
+        assert client.search({"StudyInstanceUID": uid(1, "7")}) == []
+    assert addresses
+    assert not [one for one in addresses if "QZ" in one or "PatientID=" in one]
 
 
 def test_where_identity_is_not_to_be_read_there_is_no_prior(client, orthanc, own_folders):

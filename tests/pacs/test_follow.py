@@ -13,6 +13,7 @@ from cxr_core.pacs.changes import ChangeFeed
 from cxr_core.pacs.fetch import PacsClient
 from cxr_core.pacs.follow import Follower
 from cxr_core.pacs.web_source import WebSource
+from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from tests.received import received, uid
 
@@ -180,7 +181,11 @@ def test_by_date_no_time_zone_is_missed(day, orthanc, client, lines, store, monk
     assert set(sources(store)) == {uid(1)}
 
 
-def test_the_prior_of_a_study_that_was_sent_here_is_fetched_once(orthanc, client, lines, store, monkeypatch):
+def test_the_prior_of_a_study_that_was_sent_here_is_fetched_once(
+    orthanc, client, lines, store, own_folders, monkeypatch
+):
+    own_folders.setenv("SECOND_READ_PACS_PATIENT_ID_IN_URL", "true")
+    settings.cache_clear()
     for number, day in ((1, "20250101"), (2, "20240101")):
         orthanc.store(received(number, PatientID="QZ-1", StudyDate=day))
     orthanc.store(received(3, PatientID="QZ-2", StudyDate="20250101"))

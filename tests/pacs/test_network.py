@@ -234,6 +234,7 @@ def test_another_operating_point_gives_a_second_report_and_the_same_one_none(net
 def test_a_prior_that_is_fetched_is_not_read(network, own_folders):
     orthanc, store = network.orthanc, network.store
     own_folders.setenv("SECOND_READ_PACS_POLL_SECONDS", "1")
+    own_folders.setenv("SECOND_READ_PACS_PATIENT_ID_IN_URL", "true")
     prior = {"StudyInstanceUID": "1.2.826.0.1.78", "SeriesInstanceUID": "1.2.826.0.1.78.1", "StudyDate": "20180301"}
     orthanc.store(image(9, **prior))
     network.receive()
