@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.model import Finding
@@ -86,6 +89,17 @@ def _above(finding: Finding) -> Finding:
 def objects(image, card, data, kinds=tuple(KINDS), *, when=WHEN, identity=True):
     """Bytes of each result by its name."""
     return dict(result_objects(image, card, data, when, kinds, identity=identity))
+
+
+def with_stored(data, values):
+    """A file with the bytes of some values replaced, whatever they are."""
+    file = parsed(data)
+    for keyword, value in values.items():
+        tag, representation = tag_for_keyword(keyword), dictionary_VR(keyword)
+        file[tag] = RawDataElement(Tag(tag), representation, len(value), value, 0, False, True)
+    stream = io.BytesIO()
+    file.save_as(stream)
+    return stream.getvalue()
 
 
 def parsed(data):

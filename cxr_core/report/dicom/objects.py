@@ -15,7 +15,7 @@ from ...model import ModelCard
 from ..report_text import ReportImage
 from .encapsulated_pdf import encapsulated_pdf
 from .identification import ResultSource, remove_creation_times
-from .original import read_original
+from .original import identifying_elements, read_original
 from .presentation_state import presentation_states
 from .secondary_capture import secondary_captures
 from .segmentation import segmentations
@@ -57,17 +57,26 @@ def result_objects(
     if not image.reading.findings:
         raise ValueError("the image was refused: there are no findings to report")
     source = ResultSource(image, card, read_original(data), when, identity)
+    identifying = identifying_elements(data)
     for kind in kinds:
         # warnings of pydicom and highdicom quote the original; values of the original are as they are
         with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")
-            files = [_as_file(result) for result in KINDS[kind](source)]
+            files = [_as_file(result, identifying) for result in KINDS[kind](source)]
         for number, content in enumerate(files, 1):
             yield f"{kind}-{number}" if kind == "sc" else kind, content
 
 
-def _as_file(result: Dataset) -> bytes:
+def _as_file(result: Dataset, identifying: Dataset) -> bytes:
     remove_creation_times(result)
+    # elements of a file that was read are written as they are, and those of one that was made are not: pydicom would
+    # strip, split or refuse values
+    file = pydicom.dcmread(io.BytesIO(_written(result)))
+    file.update({tag: identifying.get_item(tag) for tag in list(identifying.keys())})
+    return _written(file)
+
+
+def _written(result: Dataset) -> bytes:
     stream = io.BytesIO()
     result.save_as(stream, enforce_file_format=True)
     return stream.getvalue()

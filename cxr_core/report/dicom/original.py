@@ -1,8 +1,8 @@
 """The DICOM file that was read, as the source of a result's identity and geometry.
 
-A PACS files a result with its study by Patient ID and Study Instance UID: they are copied as they are, whatever they
-look like. Other attributes are copied where their value is valid, so that no result is invalid for a mistake of the
-original.
+A PACS files a result by the attributes that identify patient and study, and compares them letter by letter: a Patient
+ID without the space that it begins with is another patient. They are copied as they are stored, whatever they look
+like. Others are copied where their value is valid, so that no result is invalid for a mistake of the original.
 
 Source: PS3.3 C.7.1.1 (Patient), C.7.2.1 (General Study), C.7.2.2 (Patient Study), C.12.1 (SOP Common).
 """
@@ -14,10 +14,13 @@ import warnings
 from collections.abc import Iterable
 
 import pydicom
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
-from pydicom.valuerep import DSfloat, validate_value
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, PN_DELIMS, TEXT_VR_DELIMS, DSfloat, validate_value
 
 from ...errors import InputRefused
 from ...imaging import Lut, read_attributes, shared_decoder, sniff
@@ -25,7 +28,7 @@ from ...imaging.elements import decimal_numbers
 from ...imaging.grayscale_pipeline import DX_CLASSES
 from ...imaging.lookup_tables import is_little_endian, read_lut
 
-__all__ = ["CHARACTER_SET", "NO_ORIGINAL", "read_original"]
+__all__ = ["CHARACTER_SET", "NO_ORIGINAL", "identifying_elements", "read_original"]
 
 CHARACTER_SET = "ISO_IR 192"
 """UTF-8: of all results, whatever that of the original is."""
@@ -35,6 +38,9 @@ NO_ORIGINAL = "DICOM results need a DICOM image, whose study they belong to."
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 _AS_THEY_ARE = ("PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID")
+
+_IDENTIFYING = (*_AS_THEY_ARE, "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime")
+"""Decide to which patient and study a PACS files an object."""
 
 _WHERE_VALID = (
     "PatientBirthDate",
@@ -120,6 +126,47 @@ def read_original(data: bytes) -> Dataset:
         _copy_modality_lut(stated, original)
         original.SpecificCharacterSet = CHARACTER_SET
     return original
+
+
+def identifying_elements(data: bytes) -> Dataset:
+    """Return the elements that identify patient and study, as they are written to a result.
+
+    Their values are bytes: those of the file, spaces and padding included, or where its character set is another one
+    than :data:`CHARACTER_SET`, the same letters in this one. Elements that the file lacks are not there.
+
+    Args:
+        data: content of the file, which :func:`read_original` accepts.
+
+    Raises:
+        InputRefused: a value is not written in the character set that the file declares, so that nobody knows whose
+            image it is.
+    """
+    elements = Dataset()
+    with warnings.catch_warnings():
+        # pydicom's would quote values
+        warnings.simplefilter("ignore")
+        stated = read_attributes(data, _IDENTIFYING, shared_decoder())
+        declared = stated.get("SpecificCharacterSet")
+        for keyword in _IDENTIFYING:
+            element = stated.get_item(keyword) if keyword in stated else None
+            if isinstance(element, RawDataElement):
+                representation = dictionary_VR(keyword)
+                value = _encoded(element.value or b"", declared, representation)
+                elements[element.tag] = RawDataElement(element.tag, representation, len(value), value, 0, False, True)
+    return elements
+
+
+def _encoded(value: bytes, declared: str | MultiValue[str] | None, representation: str) -> bytes:
+    """Return a value in UTF-8, of even length."""
+    is_plain = value.isascii() and b"\x1b" not in value
+    if declared != CHARACTER_SET and representation in CUSTOMIZABLE_CHARSET_VR and not is_plain:
+        # of several values at once: in some character sets, a byte of a letter is that of the backslash
+        delimiters = {ord("\\"), *TEXT_VR_DELIMS, *(PN_DELIMS if representation == "PN" else ())}
+        letters = decode_bytes(value, convert_encodings(declared), delimiters)
+        if "\N{REPLACEMENT CHARACTER}" in letters:
+            raise InputRefused("Patient or study are not written in the character set of the file: export it again.")
+        value = letters.encode()
+    return value + (b"\0" if representation == "UI" else b" ") * (len(value) % 2)
 
 
 def _copy(stated: Dataset, original: Dataset, keywords: Iterable[str]) -> None:
