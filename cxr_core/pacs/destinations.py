@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import monotonic
 from typing import Literal
 
 import pydicom
@@ -20,7 +22,7 @@ from .addresses import Address, DimseAddress, WebAddress
 from .comparison import same_content
 from .storage import find_files, get_files, store_files
 
-__all__ = ["Destination", "ReadBack", "ResultFile", "echo", "present", "send", "verify"]
+__all__ = ["Destination", "Pauses", "ReadBack", "ResultFile", "echo", "present", "send", "verify"]
 
 ReadBack = Literal["retrieve", "find", "off"]
 
@@ -29,6 +31,10 @@ _WARNINGS = (0xB000, 0xB006, 0xB007)
 
 _LATER = (0x0110, 0x0124, 0x0213)
 """Processing failure, not authorized, resource limitation (PS3.7 C)."""
+
+
+LONGEST_PAUSE = 300.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,47 @@ class ResultFile:
         """UIDs of study, series and instance."""
         file = self.dataset
         return str(file.StudyInstanceUID), str(file.SeriesInstanceUID), str(file.SOPInstanceUID)
+
+
+class Pauses:
+    """Leaves a destination alone for a while after it has failed, so that other jobs need not wait for its time limit.
+
+    A pause is as long as the failure took, and twice as long after each further one, but at most :data:`LONGEST_PAUSE`.
+    One that refuses connections at once is thus asked again at once, and one that hangs is not.
+    """
+
+    def __init__(self) -> None:
+        self._failures: dict[str, _Failure] = {}
+
+    @contextmanager
+    def attempt(self, destination: Destination) -> Iterator[None]:
+        """Ask a destination in the block; raises PacsUnavailable with the last reason where it is left alone."""
+        last, start = self._failures.get(destination.name), monotonic()
+        if last is not None and start < last.until:
+            raise PacsUnavailable(last.reason)
+        self._failures.pop(destination.name, None)
+        try:
+            yield
+        except PacsUnavailable as error:
+            end = monotonic()
+            pause = min(max(end - start, 0.0 if last is None else 2 * last.pause), LONGEST_PAUSE)
+            self._failures[destination.name] = _Failure(str(error), pause, end + pause)
+            raise
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """The last failure of a destination.
+
+    Attributes:
+        reason: its message.
+        pause: seconds for which the destination is left alone.
+        until: by the clock of this process.
+    """
+
+    reason: str
+    pause: float
+    until: float
 
 
 def echo(destination: Destination) -> None:

@@ -6,17 +6,17 @@ Each step is in the store before the next begins. What was built is sent as it i
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
 from ..access import acting_user, audit
-from ..errors import WrongArguments
+from ..errors import PacsUnavailable, WrongArguments
 from ..store.pacs_records import Job, StoredResult
 from ..store.pacs_store import PacsStore
-from .destinations import Destination, ResultFile, send, verify
+from .destinations import Destination, Pauses, ResultFile, send, verify
 from .results import ImageReading, build_results, read_received
 from .rules import Plan, Rules
 
@@ -36,13 +36,14 @@ class LeasedJob:
         store: of instances and jobs.
         rules: with the destinations that results go to.
         job: as it was leased.
+        pauses: of the destinations that have failed, which jobs share.
 
     Attributes:
         job: as it is now.
     """
 
-    def __init__(self, store: PacsStore, rules: Rules, job: Job) -> None:
-        self._store, self._rules, self.job = store, rules, job
+    def __init__(self, store: PacsStore, rules: Rules, job: Job, pauses: Pauses) -> None:
+        self._store, self._rules, self.job, self._pauses = store, rules, job, pauses
         self._image: ImageReading | None = None
         self._leased_at = time.monotonic()
 
@@ -56,9 +57,9 @@ class LeasedJob:
         steps = {"received": self._read, "read": self._build, "built": self._send, "sent": self._verify}
         steps[self.job.state]()
 
-    def fail(self, reason: str, retry_at: datetime | None) -> None:
+    def fail(self, reason: str, wait: float | None) -> None:
         """End the lease after a failure, as :meth:`.PacsStore.fail`."""
-        self.job = self._store.fail(self.job, reason, retry_at)
+        self.job = self._store.fail(self.job, reason, wait)
 
     def release(self) -> None:
         """Give the lease back."""
@@ -97,9 +98,23 @@ class LeasedJob:
         return datetime.fromisoformat(min(times)).astimezone()
 
     def _send(self) -> None:
-        for destination, results in self._without("sent"):
-            self._send_to(destination, results)
+        self._with_each("sent", self._send_to)
         self._pass_on("sent")
+
+    def _with_each(
+        self, mark: Literal["sent", "verified"], act: Callable[[Destination, list[StoredResult]], None]
+    ) -> None:
+        """Act on the results that lack a mark, of every destination, also where one before it is unavailable."""
+        unavailable: PacsUnavailable | None = None
+        for destination, results in self._without(mark):
+            try:
+                with self._pauses.attempt(destination):
+                    act(destination, results)
+            except PacsUnavailable as error:
+                unavailable = unavailable or error
+            self._renew()
+        if unavailable is not None:
+            raise unavailable
 
     def _send_to(self, destination: Destination, results: list[StoredResult]) -> None:
         image = self._store.instance(self.job.sop_instance_uid)
@@ -114,12 +129,14 @@ class LeasedJob:
         self._mark(results, send(destination, self._files(results)), "sent")
 
     def _verify(self) -> None:
-        for destination, results in self._without("verified"):
-            if self.job.attempts > 1:
-                # they were not there the last time
-                self._send_to(destination, results)
-            self._mark(results, verify(destination, self._files(results)), "verified")
+        self._with_each("verified", self._verify_at)
         self._pass_on("verified")
+
+    def _verify_at(self, destination: Destination, results: list[StoredResult]) -> None:
+        if self.job.attempts > 1:
+            # they were not there the last time
+            self._send_to(destination, results)
+        self._mark(results, verify(destination, self._files(results)), "verified")
 
     def _files(self, results: list[StoredResult]) -> list[ResultFile]:
         return [ResultFile(result.name, self._store.load_result(result)) for result in results]

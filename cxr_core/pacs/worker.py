@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 
 from ..errors import CxrError, InputRefused, LeaseLost, ModelUnusable, PacsRefused, PathUnusable, WrongArguments
 from ..store.pacs_records import Job
 from ..store.pacs_store import PacsStore
+from .destinations import Pauses
 from .leased_job import LEASE_SECONDS, LeasedJob
 from .rules import Rules
 
@@ -48,6 +48,7 @@ class Worker:
         self, store: PacsStore, rules: Rules, owner: str, report: Callable[[str], None] = lambda line: None
     ) -> None:
         self._store, self._rules, self._owner, self._report = store, rules, owner, report
+        self._pauses = Pauses()
 
     def run(self, stop: threading.Event) -> None:
         """Work until the event is set; a store that fails is asked again."""
@@ -94,7 +95,7 @@ class Worker:
 
         Where the event is set, the job is given back between two steps.
         """
-        leased = LeasedJob(self._store, self._rules, job)
+        leased = LeasedJob(self._store, self._rules, job, self._pauses)
         try:
             if job.attempts > _limit(job):
                 self._fail(leased, PacsRefused("Workers have ended without a word while they had the job."))
@@ -116,12 +117,12 @@ class Worker:
     def _fail(self, leased: LeasedJob, error: Exception) -> None:
         # the text of an error that is none of ours may quote the image
         reason = str(error) if isinstance(error, CxrError) else f"Unexpected error ({type(error).__name__})."
-        job, retry_at = leased.job, None
+        job, wait = leased.job, None
         if not isinstance(error, _FINAL) and job.attempts < _limit(job):
             # none yet where the lease was that of the step before
-            retry_at = datetime.now(UTC) + timedelta(seconds=WAITS[max(job.attempts, 1) - 1])
-        leased.fail(reason, retry_at)
-        self._say(job, "parked" if retry_at is None else f"{job.state}, to be tried again", leased.job.reason)
+            wait = WAITS[max(job.attempts, 1) - 1]
+        leased.fail(reason, wait)
+        self._say(job, "parked" if wait is None else f"{job.state}, to be tried again", leased.job.reason)
 
     def _say(self, job: Job, state: str, reason: str = "") -> None:
         self._report(f"Job {job.id}: {state}{': ' if reason else ''}{reason}")

@@ -35,8 +35,9 @@ _JOBS = f"SELECT {_COLUMNS} {_OF_JOBS} WHERE deleted = 0"
 _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
 _DUE = (
     f"{_JOBS} AND state IN ({_OPEN}) AND next_attempt <= :now AND (lease_until IS NULL OR lease_until <= :now) "
-    "ORDER BY received_at, pacs_jobs.id LIMIT 1"
+    "ORDER BY next_attempt, received_at, pacs_jobs.id LIMIT 1"
 )
+"""A job that has failed goes behind those that were due before it is tried again."""
 _INSERT = text(
     "INSERT INTO pacs_jobs (id, sop_instance_uid, model_id, weights_sha256, operating_point, content, plan, state, "
     "attempts, next_attempt, owner, reason, received_at) VALUES (:id, :uid, :model_id, :weights_sha256, "
@@ -111,13 +112,13 @@ class JobStore(InstanceStore):
             values = {"id": job.id, "owner": job.owner, "until": job.lease_until, "now": clock(connection, now)}
             connection.execute(text(_HELD.format(_RELEASED)), values)
 
-    def fail(self, job: Job, reason: str, retry_at: datetime | None, now: datetime | None = None) -> Job:
+    def fail(self, job: Job, reason: str, wait: float | None, now: datetime | None = None) -> Job:
         """End a lease after a failure.
 
         Args:
             job: that is leased.
             reason: one line for the administrator, with nothing about a patient.
-            retry_at: when it is tried again; None parks the job.
+            wait: seconds after which it is tried again, by the clock of leases; None parks the job.
             now: for tests.
 
         Raises LeaseLost.
@@ -125,13 +126,12 @@ class JobStore(InstanceStore):
         with transaction(self._engine, writing=True) as connection:
             time = clock(connection, now)
             change = "lease_until = NULL, reason = :reason"
-            if retry_at is None:
+            if wait is None:
                 return self._changed(
                     connection, job, f"{change}, state = 'parked', parked_at = :now", time, reason=one_line(reason)
                 )
-            return self._changed(
-                connection, job, f"{change}, next_attempt = :next", time, reason=one_line(reason), next=_text(retry_at)
-            )
+            change += ", next_attempt = :next"
+            return self._changed(connection, job, change, time, reason=one_line(reason), next=_later(time, wait))
 
     def retry(self, job: str, now: datetime | None = None) -> Job:
         """Return a parked job to the state that it had, due now; raises WrongArguments where no such job is parked."""

@@ -99,7 +99,7 @@ def test_the_queue_is_counted_by_what_is_done_next(opened, store):
         add(store, number)
     job = add(store, 4, to="leased")
     add(store, 5)
-    store.fail(store.lease("worker-2", 60), "archive cannot be reached.", datetime.now(UTC) + timedelta(hours=1))
+    store.fail(store.lease("worker-2", 60), "archive cannot be reached.", 3600)
     app = opened()
     assert tile(app, "Images without a job yet") == ("1", "a worker applies the rules")
     number, beside = tile(app, "Jobs in the queue")

@@ -151,7 +151,7 @@ def test_a_lease_that_is_given_back_was_no_attempt(store):  # noqa: F811
 
 def test_after_a_failure_it_waits_and_is_parked_at_last(store):  # noqa: F811
     waiting(store, 1)
-    job = store.fail(store.lease("one", 60, NOON), "The archive\n does not answer.", after(30), after(1))
+    job = store.fail(store.lease("one", 60, NOON), "The archive\n does not answer.", 29, after(1))
     assert (job.state, job.reason, job.lease_until) == ("received", "The archive does not answer.", None)
     assert store.lease("one", 60, after(29)) is None
     job = store.advance(store.lease("one", 60, after(30)), "built", results=[built()], now=after(31))
@@ -175,6 +175,16 @@ def test_a_reading_that_was_parked_is_made_again(store):  # noqa: F811
     job = store.advance(store.lease("one", 60, NOON), "read", now=after(1))
     store.fail(job, "no", None, after(2))
     assert store.retry(job.id).state == "received"
+
+
+def test_a_job_that_has_failed_goes_behind_those_that_are_due(store):  # noqa: F811
+    first, second = waiting(store, 1, 2)
+    failed = store.lease("one", 60, NOON)
+    assert failed.id == min((first, second), key=lambda job: (job.times["received"], job.id)).id
+    store.fail(failed, "The archive does not answer.", 5, after(1))
+    (other,) = {first.id, second.id} - {failed.id}
+    assert store.lease("one", 60, after(100)).id == other
+    assert store.lease("one", 60, after(100)).id == failed.id
 
 
 def test_jobs_are_leased_in_the_order_in_which_they_came(store):  # noqa: F811
