@@ -12,10 +12,14 @@ import io
 import warnings
 
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-__all__ = ["same_content"]
+from ..studies.header import study_header
+from .source import comparable_id
+
+__all__ = ["different_elements", "same_content", "same_patient"]
 
 _PATIENT_GROUP = 0x0010
 
@@ -50,8 +54,16 @@ def same_content(sent: bytes, kept: bytes) -> bool:
         sent: the file that was sent.
         kept: the one that was read back; bytes that are no DICOM file are not the same.
     """
+    return not different_elements(sent, kept)
+
+
+def different_elements(sent: bytes, kept: bytes) -> tuple[str, ...]:
+    """Return the keywords of the elements in which a DICOM file differs from one that was sent, in their order.
+
+    As :func:`same_content`; bytes that are no DICOM file differ in ``all``.
+    """
     if sent == kept:
-        return True
+        return ()
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         # they quote values
         warnings.simplefilter("ignore")
@@ -60,10 +72,25 @@ def same_content(sent: bytes, kept: bytes) -> bool:
             left_out = set(_OF_THE_STUDY)
             if _compression(ours) != _compression(theirs):
                 left_out |= _OF_THE_ENCODING
-            return _holds(theirs, ours, left_out)
+            return tuple(element.keyword or str(element.tag) for element in ours if not _has(theirs, element, left_out))
         except Exception:
             # pydicom converts an element on access, and one that is broken fails in any way
+            return ("all",)
+
+
+def same_patient(sent: bytes, kept: bytes) -> bool:
+    """Return whether a DICOM file that was read back is of the patient of one that was sent.
+
+    The Patient ID is compared, and as far as both state them, its issuer, date of birth, sex and name, which a PACS may
+    spell in another way (:meth:`.Patient.differs_from`).
+    """
+    with warnings.catch_warnings():
+        # they quote values
+        warnings.simplefilter("ignore")
+        ours, theirs = (pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True) for data in (sent, kept))
+        if comparable_id(ours) != comparable_id(theirs):
             return False
+        return not study_header(ours).patient.differs_from(study_header(theirs).patient)
 
 
 def _compression(file: pydicom.FileDataset) -> str:
@@ -73,25 +100,21 @@ def _compression(file: pydicom.FileDataset) -> str:
 
 def _holds(theirs: Dataset, ours: Dataset, left_out: set[pydicom.tag.BaseTag]) -> bool:
     """Return whether each element of ours, at any depth, is in theirs with the same value."""
-    for element in ours:
-        tag = element.tag
-        if tag in left_out or tag.group == _PATIENT_GROUP or tag.element == 0:
-            continue
-        if tag not in theirs:
-            # an element without a value says no more than none
-            if element.is_empty:
-                continue
-            return False
-        other = theirs[tag]
-        if element.VR == "SQ":
-            items, others = element.value, other.value
-            if len(items) != len(others):
-                return False
-            if not all(_holds(b, a, left_out) for a, b in zip(items, others, strict=True)):
-                return False
-        elif not _same_value(element.value, other.value):
-            return False
-    return True
+    return all(_has(theirs, element, left_out) for element in ours)
+
+
+def _has(theirs: Dataset, element: DataElement, left_out: set[pydicom.tag.BaseTag]) -> bool:
+    tag = element.tag
+    if tag in left_out or tag.group == _PATIENT_GROUP or tag.element == 0:
+        return True
+    if tag not in theirs:
+        # an element without a value says no more than none
+        return bool(element.is_empty)
+    other = theirs[tag]
+    if element.VR != "SQ":
+        return _same_value(element.value, other.value)
+    items, others = element.value, other.value
+    return len(items) == len(others) and all(_holds(b, a, left_out) for a, b in zip(items, others, strict=True))
 
 
 def _same_value(ours: object, theirs: object) -> bool:

@@ -19,8 +19,11 @@ import pydicom
 from ..errors import PacsRefused, PacsUnavailable
 from . import association, dicomweb
 from .addresses import Address, DimseAddress, WebAddress
-from .comparison import same_content
+from .comparison import different_elements, same_patient
+from .dimse_source import DimseSource
+from .source import comparable_id, is_uid
 from .storage import find_files, get_files, store_files
+from .web_source import WebSource
 
 __all__ = ["Destination", "Pauses", "ReadBack", "ResultFile", "echo", "present", "send", "verify"]
 
@@ -129,12 +132,13 @@ def echo(destination: Destination) -> None:
 
 
 def send(destination: Destination, results: Sequence[ResultFile]) -> Generator[ResultFile, None, None]:
-    """Send results, and yield each when the destination has confirmed it.
+    """Send results of one image, and yield each when the destination has confirmed it.
 
     Raises:
         PacsUnavailable: it cannot be reached, or cannot store the next result now.
-        PacsRefused: it will not store the next result.
+        PacsRefused: it will not store the next result, or has the study under another patient; then nothing is sent.
     """
+    _check_patient(destination, results)
     # the answers come first in each pair, so that their connection is closed after the last one
     for status, result in zip(_statuses(destination, results), results, strict=False):
         if status and status not in (*_WARNINGS, dicomweb.DUPLICATE):
@@ -142,6 +146,27 @@ def send(destination: Destination, results: Sequence[ResultFile]) -> Generator[R
             kind = PacsUnavailable if later else PacsRefused
             raise kind(f"{destination.name} did not store result {result.name}: status {status:04X}.")
         yield result
+
+
+def _check_patient(destination: Destination, results: Sequence[ResultFile]) -> None:
+    """Raise PacsRefused where a destination that can be asked has the study of results under another Patient ID.
+
+    A patient may have been corrected there after the image was sent here: results under the old one would be a second
+    study of it. Nothing but the Study Instance UID is asked for, so that no address holds a patient.
+    """
+    if destination.read_back == "off" or not results or not is_uid(results[0].uids[0]):
+        return
+    address = destination.address
+    source = (
+        WebSource(address, destination.credentials)
+        if isinstance(address, WebAddress)
+        else DimseSource(address, moves=False)
+    )
+    if source.has_other_patient(results[0].uids[0], comparable_id(results[0].dataset)):
+        raise PacsRefused(
+            f"{destination.name} has this study under another patient than the image here. If it is wrong there, "
+            "correct it there and retry."
+        )
 
 
 def _statuses(destination: Destination, results: Sequence[ResultFile]) -> Iterator[int]:
@@ -161,7 +186,8 @@ def verify(destination: Destination, results: Sequence[ResultFile]) -> Generator
 
     Raises:
         PacsUnavailable: it cannot be reached, or has no object of this UID yet.
-        PacsRefused: it keeps another object under the UID, or cannot be asked in this way.
+        PacsRefused: it keeps another object under the UID, keeps it under another patient, or cannot be asked in this
+            way.
     """
     if destination.read_back == "off" or not results:
         yield from results
@@ -171,10 +197,18 @@ def verify(destination: Destination, results: Sequence[ResultFile]) -> Generator
         for kept, result in zip(_kept(destination, results), results, strict=False):
             if kept is None:
                 raise _absent(destination, result)
-            if not same_content(result.data, kept):
-                raise PacsRefused(f"{destination.name} keeps another object under the UID of result {result.name}.")
+            if different := different_elements(result.data, kept):
+                raise PacsRefused(
+                    f"{destination.name} keeps another object under the UID of result {result.name}: two different "
+                    f"data sets have it, which differ in {', '.join(different)}."
+                )
+            if not same_patient(result.data, kept):
+                raise PacsRefused(
+                    f"{destination.name} keeps result {result.name} under another patient than that of the image here."
+                )
             yield result
         return
+    _check_patient(destination, results)
     for found, result in zip(find_files(address, [result.dataset for result in results]), results, strict=False):
         if not found:
             raise _absent(destination, result)

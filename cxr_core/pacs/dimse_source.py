@@ -14,12 +14,24 @@ from ..imaging.frame_decoding import TRANSFER_SYNTAXES
 from ..settings import settings
 from .addresses import DimseAddress
 from .association import associate, pynetdicom
-from .source import Keys, RemoteImage, RemoteStudy, images_of, is_uid, is_wanted_series, studies_of, value_of
+from .source import (
+    Keys,
+    RemoteImage,
+    RemoteStudy,
+    has_other_patient,
+    images_of,
+    is_uid,
+    is_wanted_series,
+    studies_of,
+    value_of,
+)
 
 __all__ = ["DimseSource"]
 
 FIND, MOVE, GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" for number in (1, 2, 3))
 """Study Root Query/Retrieve Information Model: FIND, MOVE and GET."""
+
+VERIFICATION = "1.2.840.10008.1.1"
 
 _RETURNED = {
     "STUDY": (
@@ -69,6 +81,22 @@ class DimseSource:
         """Return the studies that match all keys."""
         with self._associated(FIND) as association:
             return studies_of(self._find(association, "STUDY", keys))
+
+    def has_other_patient(self, study_uid: str, patient_id: str) -> bool:
+        """Return whether the entity has a study under another patient; False where it offers no C-FIND.
+
+        As :func:`.source.has_other_patient`.
+        """
+        # with a service that each entity offers, so that one without C-FIND does not reject the association
+        contexts = [pynetdicom().build_context(service) for service in (FIND, VERIFICATION)]
+        with associate(self._address, contexts) as association:
+            if FIND not in {context.abstract_syntax for context in association.accepted_contexts}:
+                return False
+            try:
+                answers = self._find(association, "STUDY", {"StudyInstanceUID": study_uid})
+            except PacsRefused:
+                return False
+            return has_other_patient(answers, study_uid, patient_id)
 
     def images(self, study_uid: str) -> list[RemoteImage]:
         """Return the images of a study that could be read."""

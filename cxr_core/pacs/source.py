@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -18,6 +19,8 @@ __all__ = [
     "RemoteImage",
     "RemoteStudy",
     "Source",
+    "comparable_id",
+    "has_other_patient",
     "images_of",
     "is_uid",
     "is_wanted_series",
@@ -97,6 +100,39 @@ def studies_of(answers: Iterable[Dataset]) -> list[RemoteStudy]:
             number = value_of(answer, "NumberOfStudyRelatedInstances")
             studies[uid] = RemoteStudy(uid, study_header(answer), int(number) if number.isdecimal() else None)
     return list(studies.values())
+
+
+def has_other_patient(answers: Iterable[Dataset], study_uid: str, patient_id: str) -> bool:
+    """Return whether a PACS has answered to have a study under another patient.
+
+    Args:
+        answers: to a search for the study.
+        study_uid: Study Instance UID.
+        patient_id: as :func:`comparable_id` returns it. Letters that are not in the character set of an answer are not
+            compared: Orthanc 1.10 answers in Latin-1, and leaves out others.
+    """
+    return any(
+        comparable_id(answer) not in (patient_id, _in_character_set(patient_id, answer))
+        for answer in answers
+        if value_of(answer, "StudyInstanceUID") == study_uid
+    )
+
+
+def _in_character_set(text: str, answer: Dataset) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        codecs = convert_encodings(answer.get("SpecificCharacterSet"))
+    return "".join(letter for letter in text if any(letter.encode(codec, "ignore") for codec in codecs)).strip(" ")
+
+
+def comparable_id(data_set: Dataset) -> str:
+    """Return a Patient ID without the spaces at its ends, which have no meaning (PS3.5 6.2) and which PACS drop."""
+    with warnings.catch_warnings():
+        # pydicom's would quote values
+        warnings.simplefilter("ignore")
+        value = data_set.get("PatientID")
+    values = value if isinstance(value, MultiValue) else [value]
+    return "\\".join("" if one is None else str(one).strip(" \0") for one in values)
 
 
 def is_wanted_series(answer: Dataset) -> bool:

@@ -14,7 +14,17 @@ from ..errors import InputRefused, PacsUnavailable, WrongArguments
 from ..settings import settings
 from .addresses import WebAddress
 from .dicomweb import AS_STORED, DICOM_JSON, checked, parts_of, web_client
-from .source import Keys, RemoteImage, RemoteStudy, images_of, is_uid, is_wanted_series, studies_of, value_of
+from .source import (
+    Keys,
+    RemoteImage,
+    RemoteStudy,
+    has_other_patient,
+    images_of,
+    is_uid,
+    is_wanted_series,
+    studies_of,
+    value_of,
+)
 
 __all__ = ["WebSource"]
 
@@ -52,6 +62,15 @@ class WebSource:
             raise WrongArguments(self.no_priors)
         with web_client(self._address, self._credentials) as client:
             return studies_of(self._search(client, "studies", {**keys, "includefield": _STUDY_FIELDS}))
+
+    def has_other_patient(self, study_uid: str, patient_id: str) -> bool:
+        """Return whether the service has a study under another patient, as :func:`.source.has_other_patient`.
+
+        Nothing but the Study Instance UID is in the address of the request.
+        """
+        with web_client(self._address, self._credentials) as client:
+            answers = self._search(client, "studies", {"StudyInstanceUID": study_uid})
+            return has_other_patient(answers, study_uid, patient_id)
 
     def images(self, study_uid: str) -> list[RemoteImage]:
         """Return the images of a study that could be read."""

@@ -7,7 +7,7 @@ import pytest
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
 from cxr_core.imaging import phantom_dicom
-from cxr_core.pacs.comparison import same_content
+from cxr_core.pacs.comparison import different_elements, same_content, same_patient
 from tests.dicom_results import PATIENT, objects, report_image
 
 DATA = phantom_dicom(256, 224, **PATIENT)
@@ -39,6 +39,14 @@ def with_more(file):
     file.add_new(0x00091010, "LO", "of the PACS")
     file.StationName = "PACS"
     file.OperatorsName = ""
+
+
+def stating(values):
+    def change(file):
+        for keyword, value in values.items():
+            setattr(file, keyword, value)
+
+    return change
 
 
 def measured_otherwise(file):
@@ -82,3 +90,32 @@ def test_pixels_are_compared_unless_they_are_compressed_otherwise():
     assert not same_content(DATA, changed(DATA, inverted))
     assert same_content(DATA, changed(DATA, compressed))
     assert not same_content(DATA, changed(DATA, lambda file: (compressed(file), setattr(file, "Rows", 1))))
+
+
+def test_what_differs_is_named_without_its_value(report):
+    assert different_elements(report, report) == ()
+    assert different_elements(report, changed(report, corrected)) == ()
+    assert different_elements(report, changed(report, measured_otherwise)) == ("ContentSequence",)
+    later = changed(report, stating({"ContentDate": "20270101", "ContentTime": "120000"}))
+    assert different_elements(report, later) == ("ContentDate", "ContentTime")
+    assert different_elements(report, b"planted") == ("all",)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"PatientID": f" {PATIENT['PatientID']} "}, True),
+        # a PACS spells names in its way, and adds an issuer
+        ({"PatientName": PATIENT["PatientName"].upper(), "IssuerOfPatientID": "HOSPITAL"}, True),
+        ({"PatientSex": ""}, True),
+        ({"PatientID": "77"}, False),
+        ({"PatientID": ""}, False),
+        ({"PatientID": PATIENT["PatientID"].lower()}, False),
+        ({"PatientBirthDate": "19020315"}, False),
+        ({"PatientSex": "M"}, False),
+        ({"PatientName": "QZOTHER^Anna", "PatientBirthDate": ""}, False),
+    ],
+)
+def test_what_was_read_back_is_of_the_same_patient(report, change, same):
+    assert same_patient(report, changed(report, stating(change))) == same

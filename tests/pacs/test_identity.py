@@ -1,9 +1,30 @@
 """Results are filed under the patient and the study of their image, whatever identifies these."""
 
+import io
+import threading
+
+import pydicom
 import pytest
 
-from tests.dicom_results import with_stored
-from tests.pacs.test_worker import RULES, UID, configure, image, store, work  # noqa: F401 - fixtures
+from cxr_core.access import audit
+from cxr_core.imaging import phantom_dicom
+from cxr_core.pacs.addresses import DimseAddress, WebAddress
+from cxr_core.pacs.dimse_source import DimseSource
+from cxr_core.pacs.rules import load_rules
+from cxr_core.pacs.web_source import WebSource
+from cxr_core.pacs.worker import Worker
+from tests.application_entities import application_entity
+from tests.dicom_results import PATIENT, with_stored
+from tests.pacs.test_worker import RULES, configure, image, store, work  # noqa: F401 - fixtures
+
+DIMSE = """
+[destinations.archive]
+address = "ORTHANC@127.0.0.1:{port}"
+read_back = "{read_back}"
+
+[[rules]]
+results = [{{{{to = "archive", kinds = ["sr"]}}}}]
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,3 +47,113 @@ def test_a_pacs_has_one_patient_and_one_study(orthanc, configure, store, stored,
     assert [job.state for job in store.jobs()] == ["verified"]
     counts = orthanc.counts()
     assert (counts["patients"], counts["studies"], counts["instances"]) == (1, 1, 2)
+
+
+def rules(orthanc, way):
+    """Rules that send to Orthanc in a way."""
+    if way == "web":
+        return RULES
+    orthanc.know("SECONDREAD", 11112)
+    return DIMSE.format(port=orthanc.port, read_back=way)
+
+
+@pytest.mark.parametrize("way", ["web", "retrieve", "find"])
+def test_nothing_is_sent_to_a_study_that_has_another_patient(orthanc, configure, store, way):  # noqa: F811
+    """A patient was corrected in the PACS after the image was sent here."""
+    configure(rules(orthanc, way), orthanc)
+    study = str(pydicom.dcmread(io.BytesIO(image())).StudyInstanceUID)
+    store.add_instance(image(), "AE ROOM1")
+    corrected = {"PatientID": "QZ-CORRECTED", "PatientName": "QZOTHER^Jane"}
+    orthanc.store(image(**corrected))
+    lines = []
+    work(store, lines)
+    (job,) = store.jobs()
+    assert job.state == "parked"
+    assert job.reason == (
+        "archive has this study under another patient than the image here. If it is wrong there, correct it there and "
+        "retry."
+    )
+    assert (orthanc.counts()["patients"], orthanc.counts()["instances"]) == (1, 1)
+    said = "\n".join([*lines, repr(store.jobs()), audit.path().read_text(), study])
+    assert not [value for value in (*corrected.values(), *PATIENT.values()) if len(value) > 1 and value in said]
+    # the study is corrected there
+    orthanc.empty()
+    rules(orthanc, way)
+    orthanc.store(image())
+    store.retry(job.id)
+    work(store)
+    assert store.job(job.id).state == "verified"
+    assert orthanc.counts()["studies"] == 1
+
+
+@pytest.mark.parametrize("way", ["web", "retrieve", "find"])
+def test_a_patient_that_is_corrected_before_the_read_back_is_seen(orthanc, configure, store, way):  # noqa: F811
+    configure(rules(orthanc, way), orthanc)
+    orthanc.store(image())
+    store.add_instance(image(), "AE ROOM1")
+    stop = threading.Event()
+
+    def stop_once_sent(line):
+        if line.endswith("sent"):
+            stop.set()
+
+    Worker(store, load_rules(), "worker", stop_once_sent).work_until_idle(stop)
+    assert store.counts()["sent"] == 1
+    files = [with_stored(orthanc.file(uid), {"PatientID": b"QZ-CORRECTED"}) for uid in orthanc.uids()]
+    orthanc.empty()
+    rules(orthanc, way)
+    for file in files:
+        orthanc.store(file)
+    assert orthanc.counts()["patients"] == 1
+    work(store)
+    (job,) = store.jobs()
+    assert job.state == "parked"
+    assert "under another patient" in job.reason
+
+
+@pytest.fixture(params=["web", "find"])
+def source(orthanc, request):
+    orthanc.know("SECONDREAD", 11112)
+    if request.param == "web":
+        return WebSource(WebAddress(orthanc.dicom_web), ":".join(orthanc.auth))
+    return DimseSource(DimseAddress(orthanc.aet, orthanc.host, orthanc.port), moves=False)
+
+
+STUDY = "1.2.826.0.1.99"
+
+
+@pytest.mark.parametrize(
+    ("stored", "character_set", "same", "other"),
+    [
+        (b"A ", "ISO_IR 100", "A", "a"),
+        (b" B C", "ISO_IR 100", "B C", "BC"),
+        (b"D\\E ", "ISO_IR 100", "D\\E", "D"),
+        (b"", "ISO_IR 100", "", "A"),
+        ("Müller".encode("latin-1"), "ISO_IR 100", "Müller", "Muller"),
+        ("77 山田".encode("gb18030"), "GB18030", "77 山田", "78 山田"),
+        ("Люкceмбypг".encode("iso8859-5"), "ISO_IR 144", "Люкceмбypг", "Люкceмбyг"),
+    ],
+)
+def test_a_study_of_another_patient_is_found_by_its_uid(orthanc, source, stored, character_set, same, other):
+    assert not source.has_other_patient(STUDY, same)
+    for number, study in enumerate((STUDY, f"{STUDY}.1")):
+        data = phantom_dicom(
+            64, 56, StudyInstanceUID=study, SOPInstanceUID=f"{study}.9", SpecificCharacterSet=character_set
+        )
+        orthanc.store(with_stored(data, {"PatientID": b"OTHER "} if number else {"PatientID": stored}))
+    assert not source.has_other_patient(STUDY, same)
+    assert source.has_other_patient(STUDY, other)
+
+
+def test_a_study_under_two_patients_has_another(orthanc, source):
+    for number in (1, 2):
+        orthanc.store(
+            phantom_dicom(64, 56, StudyInstanceUID=STUDY, SOPInstanceUID=f"{STUDY}.{number}", PatientID=f"P{number}")
+        )
+    assert source.has_other_patient(STUDY, "P1")
+    assert source.has_other_patient(STUDY, "P2")
+
+
+def test_an_entity_without_c_find_cannot_be_asked():
+    with application_entity() as address:
+        assert not DimseSource(address, moves=False).has_other_patient(STUDY, "P1")
