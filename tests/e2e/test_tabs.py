@@ -118,6 +118,8 @@ def test_tabs_show_one_worklist_and_another_browser_has_its_own(chromium):
         # what one removes is gone in the other, which goes on to the next image and offers the undo
         one.locator(ENTRY).nth(2).click()
         shown(one, digests[2])
+        # the key goes to what has the focus
+        one.wait_for_selector(f'{ENTRY}[data-id="{digests[2]}"]:focus')
         one.keyboard.press("Delete")
         assert listed(two, 2) == digests[:2]
         shown(two, digests[1])
