@@ -7,8 +7,6 @@ the number of findings above their threshold nor of warnings for an image that i
 
 from __future__ import annotations
 
-from collections.abc import Set
-
 import streamlit as st
 
 from ..access import Role
@@ -20,7 +18,7 @@ from .study_header import describe_patient
 from .visitor import may, visitor
 from .worklist import Worklist, WorklistImage
 
-__all__ = ["set_removed", "worklist_message", "worklist_strip"]
+__all__ = ["worklist_message", "worklist_strip"]
 
 # registered at import: registering the name again would replace the component under a mounted strip
 _STRIP = st.components.v2.component(
@@ -32,36 +30,17 @@ _STRIP = st.components.v2.component(
 
 
 def worklist_strip(images: Worklist) -> None:
-    """Show all images by study with their states; the reader removes some, or undoes a removal."""
+    """Show all images by study with their states; what the reader removes goes to :mod:`.server.worklist_changes`."""
     key = "worklist-strip"
-
-    def on_removed() -> None:
-        asked = st.session_state[key].removed
-        if isinstance(asked, dict) and all(isinstance(asked.get(name), list) for name in ("ids", "undone")):
-            set_removed(images, *({str(digest) for digest in asked[name]} for name in ("ids", "undone")))
 
     def on_opened() -> None:
         # a callback runs without the check of the page
         if may(Role.READER) and isinstance(asked := st.session_state[key].opened, str):
             st.session_state["received-problem"] = open_received(images, asked, visitor())
 
-    _STRIP(key=key, data=worklist_message(images), on_removed_change=on_removed, on_opened_change=on_opened)
+    _STRIP(key=key, data=worklist_message(images), on_opened_change=on_opened)
     if problem := st.session_state.pop("received-problem", ""):
         banner("Not opened as a whole.", problem)
-
-
-def set_removed(images: Worklist, digests: Set[str], undone: Set[str]) -> None:
-    """Have these images removed, and those that are undone put back, as one removal that can be undone.
-
-    What the browser sends states all that this tab knows of, because Streamlit drops a message that the next one
-    overtakes. What another tab has removed in the meantime, of which this one does not know yet, stays removed.
-    """
-    with images.unchanged():
-        last = set() if images.removal is None else {image.digest for image in images.removal.entries()}
-        added_again = last & images.images.keys()
-        if last & undone or added_again:
-            images.undo_removal()
-        images.remove(*((digests | (last - added_again)) - undone))
 
 
 def worklist_message(images: Worklist) -> dict[str, object]:

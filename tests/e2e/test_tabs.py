@@ -97,6 +97,44 @@ def test_a_tab_says_that_the_reading_page_is_in_sight_while_it_is(chromium):
             page.get_by_role("link", name="Second opinion", exact=True).first.click()
 
 
+def test_a_removal_reaches_the_server_whatever_the_reader_does_meanwhile_and_after_a_failure(chromium):
+    files = [(f"{number}.dcm", phantom_dicom(256, 224 + number)) for number in range(4)]
+    with serving() as address, tabs_of(chromium, 2) as (one, two):
+        open_front_page(one, address)
+        open_front_page(two, address)
+        upload(one, *files)
+        first, second, third, fourth = listed(one, 4)
+        assert listed(two, 4) == [first, second, third, fourth]
+        # the first two requests fail
+        failures = 2
+        held = []
+
+        def hold(route) -> None:
+            nonlocal failures
+            held.append(route)
+            if failures:
+                failures -= 1
+                route.abort()
+            else:
+                route.continue_()
+
+        one.route("**/worklist/removals", hold)
+        one.locator(f'{ENTRY}[data-id="{fourth}"]').focus()
+        one.keyboard.press("Delete")
+        one.locator(f'{ENTRY}[data-id="{fourth}"]').wait_for(state="detached")
+        # meanwhile other images are chosen, of which Streamlit is told, and another is removed
+        for digest in (second, third, first):
+            one.locator(f'{ENTRY}[data-id="{digest}"]').click()
+            shown(one, digest)
+        one.wait_for_selector(f'{ENTRY}[data-id="{first}"]:focus')
+        one.keyboard.press("Delete")
+        assert listed(two, 2) == [second, third]
+        assert listed(one, 2) == [second, third]
+        assert len(held) >= 3
+        one.get_by_role("button", name="Undo").click()
+        assert listed(two, 4) == listed(one, 4)
+
+
 def test_tabs_show_one_worklist_and_another_browser_has_its_own(chromium):
     files = [(f"{number}.dcm", phantom_dicom(256, 224 + number)) for number in range(3)]
     with serving() as address, tabs_of(chromium, 2) as (one, two):

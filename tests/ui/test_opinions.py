@@ -14,7 +14,7 @@ from cxr_core.settings import settings
 from cxr_core.ui import second_opinion
 from cxr_core.ui.opinions import COMMENT_LENGTH, add_opinion, asked_findings, opinions_message, reveal, set_read_first
 from cxr_core.ui.server.page_sessions import HISTORY
-from cxr_core.ui.server.worklist_routes import OPINION_BYTES
+from cxr_core.ui.server.worklist_changes import OPINION_BYTES
 from cxr_core.ui.stored_worklist import StoredWorklist
 from tests.ui.test_stored_worklist import add as add_read
 from tests.ui.test_stored_worklist import phantom, store, tab, written  # noqa: F401 - fixtures

@@ -1,17 +1,13 @@
 """What the worklist strip and the panel show: studies, states, refusals with their paths, and nothing hidden."""
 
-import threading
-import time
-
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
-from cxr_core.ui.reading_jobs import WorklistReader
 from cxr_core.ui.reading_messages import HIDDEN, image_message
 from cxr_core.ui.worklist import Worklist
-from cxr_core.ui.worklist_strip import set_removed, worklist_message
+from cxr_core.ui.worklist_strip import worklist_message
 
 VISIT = {"StudyDate": "20261120", "StudyTime": "101500", "StudyDescription": "QZ thorax"}
 JANE = {
@@ -124,60 +120,3 @@ def test_a_removed_study_comes_back_with_its_readings(predictor, everything):
     images.remove(*taken)
     images.shared.take_all()
     assert images.removal is None
-
-
-def test_the_browser_states_a_whole_removal_so_that_the_last_message_is_enough(predictor):
-    images = filled(predictor)
-    one, two, three, *_ = before = list(images.images)
-    # the message with the first alone was overtaken
-    set_removed(images, {one, two}, set())
-    assert worklist_message(images)["removed"] == [one, two]
-    # the first was undone, and the third removed, in one message
-    set_removed(images, {two, three}, {one})
-    assert worklist_message(images)["removed"] == [two, three]
-    assert list(images.images) == [digest for digest in before if digest not in (two, three)]
-    # one that was added again is not to be removed again
-    images.add([(images.removal.entries()[0].name, images.removal.entries()[0].data)], max_images=9)
-    assert worklist_message(images)["removed"] == [three]
-    set_removed(images, set(), {three})
-    assert worklist_message(images)["removed"] == []
-    assert set(images.images) == set(before)
-
-
-def test_what_another_tab_removed_a_moment_ago_stays_removed_until_it_is_undone(predictor):
-    images = filled(predictor)
-    one, two, *others = images.images
-    set_removed(images, {one}, set())
-    # this tab has no message yet in which the first is removed
-    set_removed(images, {two}, set())
-    assert list(images.images) == others
-    assert worklist_message(images)["removed"] == [one, two]
-    set_removed(images, set(), {one})
-    assert list(images.images) == [one, *others]
-    assert worklist_message(images)["removed"] == [two]
-
-
-def test_a_removal_while_an_image_is_read_waits_for_nobody(predictor):
-    images = Worklist()
-    images.add([(f"{number}.png", phantom_png(96 + number, 84)) for number in range(6)], max_images=9)
-    reader = WorklistReader(images, predictor)
-    first, chosen, *others = images.images.values()
-    # the decoder is there from now on
-    assert reader.wait(first, 60)
-    images.choose(chosen.digest)
-
-    def remove() -> None:
-        with images.unchanged():
-            for image in (chosen, *others):
-                reader.request(image)
-            # meanwhile the chosen one is decoded, and is to be stored
-            time.sleep(1)
-            set_removed(images, {image.digest for image in others}, set())
-        reader.wait(chosen, 60)
-
-    # a daemon: where the locks were taken in two orders, it would wait for ever
-    removing = threading.Thread(target=remove, daemon=True)
-    removing.start()
-    removing.join(60)
-    assert not removing.is_alive()
-    assert [image.status for image in images.images.values()] == ["read", "read"]

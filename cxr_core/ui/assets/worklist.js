@@ -168,7 +168,7 @@ class WorklistStrip {
     const at = entries.findIndex((id) => taken.has(id));
     const next = [...entries.slice(at), ...entries.slice(0, at).reverse()].find((id) => !taken.has(id));
     store.removals.add(taken);
-    this.tell();
+    store.removals.send();
     if (taken.has(store.current) && next) store.show(next);
     this.draw();
     this.nodes("entry").find((node) => node.dataset.id === next)?.focus({ preventScroll: true });
@@ -176,13 +176,8 @@ class WorklistStrip {
 
   restore() {
     store.removals.undo();
-    this.tell();
+    store.removals.send();
     this.draw();
-  }
-
-  // Messages may overtake each other: each one says all that is to be removed, and so the last one is enough.
-  tell() {
-    this.send("removed", { ids: store.removals.offered(), undone: [...store.removals.undone] });
   }
 
   step(by, from) {

@@ -49,21 +49,23 @@ function listed(worklist, { filter, sort, search }) {
   return { studies, rejected, received, images, total };
 }
 
-const FOLLOW_MS = 30_000; // an image whose removal has not reached the server by then is listed again
+const KEEPALIVE_BYTES = 60_000; // of the 64 KiB that browsers allow
+const RETRY_MS = 1000;
 
 // Removals, of which the server keeps those that can be undone (`removed` of the worklist). They are of the store, not of
 // the strip, which Streamlit may mount again at any time.
 class Removals {
   constructor() {
-    this.pending = new Map(); // id -> when it was removed here; the server still lists it
+    this.pending = new Set(); // ids of what was removed here and the server may still list
     this.undone = new Set(); // ids that the server still says are removed
+    this.sending = this.unsent = false;
   }
 
   // Compare with what the server lists now.
   follow(worklist) {
     const present = new Set([...worklist.studies.flatMap((study) => study.images), ...worklist.rejected].map((image) => image.id));
     const removed = new Set(worklist.removed);
-    for (const [id, since] of this.pending) if (!present.has(id) || Date.now() - since > FOLLOW_MS) this.pending.delete(id);
+    for (const id of this.pending) if (!present.has(id)) this.pending.delete(id);
     for (const id of this.undone) if (!removed.has(id)) this.undone.delete(id);
   }
 
@@ -71,7 +73,7 @@ class Removals {
 
   add(ids) {
     for (const id of ids) {
-      this.pending.set(id, Date.now());
+      this.pending.add(id);
       this.undone.delete(id);
     }
   }
@@ -81,10 +83,43 @@ class Removals {
     this.pending.clear();
   }
 
+  // Send what is removed and undone until the server has it; what it refuses is listed again. One request at a time, because each says all that is known
+  // here: what the reader does meanwhile goes with the next.
+  async send() {
+    this.unsent = true;
+    if (this.sending) return;
+    this.sending = true;
+    const sent = new Set();
+    while (this.unsent && !store.lost) {
+      this.unsent = false;
+      const [ids, undone] = [this.offered(), [...this.undone]];
+      const body = JSON.stringify({ ids, undone });
+      const headers = { "Content-Type": "application/json" };
+      // what is small enough is sent even while the page is closed
+      const options = { method: "POST", headers, body, keepalive: body.length < KEEPALIVE_BYTES };
+      const response = await store.request("/removals", options).catch(() => null);
+      if (response?.ok) for (const id of ids) sent.add(id);
+      else if (response && response.status !== 503) {
+        this.pending.clear();
+        this.undone.clear();
+      } else {
+        this.unsent = true;
+        await new Promise((wake) => setTimeout(wake, RETRY_MS));
+      }
+    }
+    this.sending = false;
+    // from now on the server's list says what is removed
+    await store.refresh();
+    for (const id of sent) this.pending.delete(id);
+    store.notify();
+    // Streamlit draws what follows from it
+    store.send?.("shown", store.current ?? "");
+  }
+
   // Ids of all images that Undo restores. The server is sent these, and those that were undone: what neither has was
   // removed in another tab a moment ago, and stays so.
   offered() {
-    return [...new Set([...(store.worklist?.removed ?? []), ...this.pending.keys()])].filter((id) => !this.undone.has(id));
+    return [...new Set([...(store.worklist?.removed ?? []), ...this.pending])].filter((id) => !this.undone.has(id));
   }
 }
 

@@ -1,20 +1,18 @@
-"""Our own HTTP routes of the reading page: files, opinions and reveals in, readings and pixels out.
+"""Our own HTTP routes of the reading page: files in, readings and pixels out; changes are in :mod:`.worklist_changes`.
 
 They answer as soon as there is something, while a run of Streamlit's script takes its time. Every request is checked by
-:func:`.page_sessions.page_session`; addresses hold nothing but digests of files. Responses are never stored by a
-browser or a proxy.
+:func:`.checked_routes.checked`; addresses hold nothing but digests of files. Responses are never stored by a browser or
+a proxy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,16 +21,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from ...errors import Busy, CxrError, InputRefused, WrongArguments
+from ...errors import Busy
 from ...imaging import Radiograph
 from ...settings import settings
 from ..file_intake import add_files
-from ..opinions import add_opinion, opinions_message, reveal
-from ..reading_messages import image_content, image_version, worklist_body
+from ..reading_messages import image_content, worklist_body
 from ..viewer import alt_text, image_chunks
 from ..worklist import WorklistImage
+from .checked_routes import NO_STORE, checked, find_image
 from .connections import Refused
-from .page_sessions import READING, PageSession, page_session, worklist_path
+from .page_sessions import PageSession, worklist_path
+from .worklist_changes import change_routes
 
 __all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "VISIBLE_HEADER", "reading_routes"]
 
@@ -57,17 +56,9 @@ IMAGE_SECONDS, WORKLIST_SECONDS = 1.0, 10.0
 PIXELS_AT_ONCE, PIXELS_PER_TAB = 32, 4
 """Images that are sent at the same time, to all tabs and to one."""
 
-OPINION_BYTES = 16_384
-"""Largest body of an opinion: its comment is short."""
-
-_NO_STORE = {"Cache-Control": "no-store"}
 _NAME_LENGTH = 4096
 _UPLOAD = re.compile(r"([0-9a-z-]{1,64})/(\d{1,6})/(\d{1,6})")
 _POLL_SECONDS = 0.5  # for what changes without a notice
-
-_LOG = logging.getLogger(__name__)
-
-Handler = Callable[[Request, PageSession], Awaitable[Response]]
 
 
 def reading_routes() -> list[BaseRoute]:
@@ -76,12 +67,11 @@ def reading_routes() -> list[BaseRoute]:
     front = f"{path.removesuffix('/worklist')}/{FRONT_PAGE}"
     pixels = _Pixels()
     return [
-        Route(path, _checked(_worklist), methods=["GET"]),
-        Route(f"{path}/images", _checked(_add, upload=True), methods=["POST"]),
-        Route(image, _checked(_image), methods=["GET"]),
-        Route(f"{image}/pixels", _checked(pixels.send), methods=["GET"]),
-        Route(f"{image}/opinions", _checked(_opinion), methods=["POST"]),
-        Route(f"{image}/reveal", _checked(_reveal), methods=["POST"]),
+        Route(path, checked(_worklist), methods=["GET"]),
+        Route(f"{path}/images", checked(_add, upload=True), methods=["POST"]),
+        Route(image, checked(_image), methods=["GET"]),
+        Route(f"{image}/pixels", checked(pixels.send), methods=["GET"]),
+        *change_routes(path, image),
         Route(front, _to_front_page, methods=["GET"]),
     ]
 
@@ -90,32 +80,7 @@ async def _to_front_page(request: Request) -> Response:
     """Send a browser that asks for the front page by its name to the address where Streamlit has it."""
     # relative, so that it holds behind a proxy that takes a part of the path away
     address = "./" + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(address, status_code=307, headers=_NO_STORE)
-
-
-def _checked(handler: Handler, *, upload: bool = False) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that checks who asks, bounds the requests of a tab, and logs no message of an error."""
-
-    async def endpoint(request: Request) -> Response:
-        session = page_session(request)
-        if request.method not in ("GET", "POST"):
-            # Starlette has HEAD answered by what answers GET, which would decode an image for nobody
-            raise Refused(405, "This address answers GET or POST only.")
-        if request.method == "POST" and session.key != READING:
-            raise Refused(403, "A stored read is changed in the worklist only.")
-        try:
-            if upload:
-                return await handler(request, session)
-            with session.request():
-                return await handler(request, session)
-        except Refused:
-            raise
-        except Exception as error:
-            # its message, and the values in its traceback, may be of a patient
-            _LOG.error("A request of the reading page failed: %s", type(error).__name__)
-            raise Refused(500, f"The server could not do this ({type(error).__name__}). Please report it.") from None
-
-    return endpoint
+    return RedirectResponse(address, status_code=307, headers=NO_STORE)
 
 
 async def _add(request: Request, session: PageSession) -> Response:
@@ -140,7 +105,7 @@ async def _add(request: Request, session: PageSession) -> Response:
             "shown": result.shown,
         }
 
-    return JSONResponse(await run_in_threadpool(add), headers=_NO_STORE)
+    return JSONResponse(await run_in_threadpool(add), headers=NO_STORE)
 
 
 async def _worklist(request: Request, session: PageSession) -> Response:
@@ -155,21 +120,21 @@ async def _worklist(request: Request, session: PageSession) -> Response:
                 images.keeper.shown(images, None if ended else images.chosen)
             if ended:
                 # nobody receives it
-                return Response(status_code=204, headers=_NO_STORE)
+                return Response(status_code=204, headers=NO_STORE)
             if images.keeper is not None:
                 await run_in_threadpool(images.keeper.follow)
             body, tag = await run_in_threadpool(worklist_body, images)
             if tag != known:
-                return Response(body, media_type="application/json", headers={**_NO_STORE, "ETag": tag})
+                return Response(body, media_type="application/json", headers={**NO_STORE, "ETag": tag})
             if time.monotonic() >= end:
-                return Response(status_code=304, headers={**_NO_STORE, "ETag": tag})
+                return Response(status_code=304, headers={**NO_STORE, "ETag": tag})
             await run_in_threadpool(session.reader.begin)
             await _next(changed, min(_POLL_SECONDS, end - time.monotonic()))
 
 
 async def _image(request: Request, session: PageSession) -> Response:
     """Return what is shown of an image; one that waits is read next, and after a second its place in the queue."""
-    image = _find(request, session)
+    image = find_image(request, session)
     await _until_read(image, session, IMAGE_SECONDS, decoded=False)
 
     def message() -> bytes:
@@ -177,64 +142,7 @@ async def _image(request: Request, session: PageSession) -> Response:
         content["wait"] = session.reader.status_text(image) if image.status == "waiting" else ""
         return json.dumps(content).encode()
 
-    return Response(await run_in_threadpool(message), media_type="application/json", headers=_NO_STORE)
-
-
-async def _opinion(request: Request, session: PageSession) -> Response:
-    """Add the reader's opinion of a finding, and answer once it is stored.
-
-    The body is ``{"label", "opinion", "comment"}`` as JSON; the answer has all opinions on the image, and its version.
-    """
-    image, body = _find(request, session), bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > OPINION_BYTES:
-            raise Refused(413, f"An opinion has at most {OPINION_BYTES:,} bytes.")
-    label, opinion, comment = _opinion_fields(bytes(body))
-
-    def add() -> dict[str, Any]:
-        with _refusals("The opinion was not stored."):
-            add_opinion(session.images, image, label, opinion, comment)
-        return {"version": image_version(image, session.images), "opinions": opinions_message(image)}
-
-    return JSONResponse(await run_in_threadpool(add), headers=_NO_STORE)
-
-
-async def _reveal(request: Request, session: PageSession) -> Response:
-    """Show the findings that "Read first" hides; the answer is ``{"changed"}``: whether they were hidden."""
-    image = _find(request, session)
-
-    def show() -> dict[str, bool]:
-        with _refusals("That they are shown cannot be stored."):
-            return {"changed": reveal(session.images, image)}
-
-    return JSONResponse(await run_in_threadpool(show), headers=_NO_STORE)
-
-
-@contextmanager
-def _refusals(failure: str) -> Iterator[None]:
-    """Refuse what the reader asks for in one line, which begins with ``failure`` where the server is the cause."""
-    try:
-        yield
-    except InputRefused as error:
-        raise Refused(409, str(error)) from None
-    except WrongArguments as error:
-        raise Refused(400, str(error)) from None
-    except CxrError as error:
-        raise Refused(503, f"{failure} {error}") from None
-
-
-def _opinion_fields(body: bytes) -> tuple[str, str, str]:
-    """Return label, opinion and comment of a body; raises Refused where it is something else."""
-    try:
-        given = json.loads(body)
-    except ValueError:
-        given = None
-    if isinstance(given, dict) and given.keys() == {"label", "opinion", "comment"}:
-        label, opinion, comment = given["label"], given["opinion"], given["comment"]
-        if isinstance(label, str) and isinstance(opinion, str) and isinstance(comment, str):
-            return label, opinion, comment
-    raise Refused(400, "An opinion is a JSON object of three strings: label, opinion and comment.")
+    return Response(await run_in_threadpool(message), media_type="application/json", headers=NO_STORE)
 
 
 async def _until_read(image: WorklistImage, session: PageSession, seconds: float, *, decoded: bool) -> None:
@@ -270,12 +178,12 @@ class _Pixels:
 
         202 while the image waits to be decoded; 204 where it is no longer in memory.
         """
-        image = _find(request, session)
+        image = find_image(request, session)
         await _until_read(image, session, IMAGE_SECONDS, decoded=True)
         radiograph = image.radiograph
         if radiograph is None:
             waits = image.status == "waiting" or image.has_file
-            return Response(status_code=202 if waits else 204, headers=_NO_STORE)
+            return Response(status_code=202 if waits else 204, headers=NO_STORE)
         reduced = "reduced" in request.query_params and max(radiograph.rows, radiograph.columns) > REDUCED_FROM
         name = session.session
         if self._sent[name] >= PIXELS_PER_TAB or self._sent.total() >= PIXELS_AT_ONCE:
@@ -299,7 +207,7 @@ class _BoundedStream(StreamingResponse):
 
     def __init__(self, chunks: Iterator[bytes], ended: Callable[[], None]) -> None:
         # compressing it would take longer than sending it
-        headers = {**_NO_STORE, "Content-Encoding": "identity"}
+        headers = {**NO_STORE, "Content-Encoding": "identity"}
         super().__init__(chunks, media_type="application/octet-stream", headers=headers)
         self._ended = ended
 
@@ -311,10 +219,3 @@ class _BoundedStream(StreamingResponse):
             raise Refused(408, "The image was taken too slowly.") from error
         finally:
             self._ended()
-
-
-def _find(request: Request, session: PageSession) -> WorklistImage:
-    image = session.images.images.get(request.path_params["digest"])
-    if image is None:
-        raise Refused(404, "This image is not in the worklist.")
-    return image
