@@ -14,13 +14,14 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from .errors import Busy
 from .settings import settings
 
-__all__ = ["AT_ONCE", "FairQueue", "Job", "shared_queue"]
+__all__ = ["AT_ONCE", "FairQueue", "Job", "QueueState", "shared_queue"]
 
 AT_ONCE = 2
 """Jobs that run at the same time, of all readers.
@@ -43,11 +44,32 @@ _Turns = OrderedDict[str, "deque[Job[Any]]"]
 """Jobs that wait, by reader, in the order of the readers' turns."""
 
 
-class Job(Generic[T]):
-    """One job of a reader, waiting, running or done. Made by :meth:`FairQueue.ask`."""
+@dataclass(frozen=True)
+class QueueState:
+    """What waits in a queue, at one moment.
 
-    def __init__(self, queue: FairQueue, reader: str, work: Callable[[], T], background: bool = False) -> None:
-        self.reader, self.background = reader, background
+    Attributes:
+        waiting: jobs that wait.
+        at_work: jobs that have begun and not ended.
+        background: background jobs that wait.
+        oldest_seconds: for how long the job that was asked for first has waited; 0 where none waits.
+        still_seconds: for how long no job has begun or ended while one waited; 0 where none waits.
+    """
+
+    waiting: int
+    at_work: int
+    background: int
+    oldest_seconds: float
+    still_seconds: float
+
+
+class Job(Generic[T]):
+    """One job of a reader, waiting, running or done. Made by :meth:`FairQueue.ask`, at the time ``asked``."""
+
+    def __init__(
+        self, queue: FairQueue, reader: str, work: Callable[[], T], background: bool = False, asked: float = 0.0
+    ) -> None:
+        self.reader, self.background, self.asked = reader, background, asked
         self._queue = queue
         self._work: Callable[[], T] | None = work
         self._answer: Future[T] = Future()
@@ -121,7 +143,9 @@ class FairQueue:
         self._background: _Turns = OrderedDict()
         self._background_at_work = False
         self._changed = threading.Condition()
+        self._closed = False
         self._mean = _FIRST_GUESS
+        self._moved = clock()
         self._at_work: Counter[str] = Counter()
         self._slow: OrderedDict[str, None] = OrderedDict()
         for number in range(at_once):
@@ -136,14 +160,14 @@ class FairQueue:
             background: whether the job gives way to all that are not.
 
         Raises:
-            Busy: as many jobs wait as may, of those with this ``background``.
+            Busy: as many jobs wait as may, of those with this ``background``; or the queue is closed.
         """
         with self._changed:
             turns = self._background if background else self._turns
             waiting = sum(map(len, turns.values()))
-            if waiting >= self._most:
+            if waiting >= self._most or self._closed:
                 raise Busy(waiting, self.seconds(waiting))
-            job = Job(self, reader, work, background)
+            job = Job(self, reader, work, background, self._clock())
             turns.setdefault(reader, deque()).append(job)
             self._changed.notify()
         return job
@@ -163,6 +187,29 @@ class FairQueue:
                     # readers in front have one turn more than those behind
                     count += min(len(waiting), place if passed else place + 1)
             return count
+
+    def close(self, seconds: float) -> bool:
+        """Accept no further job, and wait at most so many seconds for those that it has; return whether all are done.
+
+        Background jobs are not waited for, and begin no more.
+        """
+        with self._changed:
+            self._closed = True
+            self._background.clear()
+            return self._changed.wait_for(lambda: not self._turns and not self._at_work, seconds)
+
+    def state(self) -> QueueState:
+        """Return what waits now."""
+        with self._changed:
+            now, asked = self._clock(), [job.asked for jobs in self._turns.values() for job in jobs]
+            return QueueState(
+                waiting=len(asked),
+                at_work=self._at_work.total() + self._background_at_work,
+                background=sum(map(len, self._background.values())),
+                oldest_seconds=now - min(asked, default=now),
+                # nothing has to move while nothing waits
+                still_seconds=now - max(self._moved, min(asked)) if asked else 0.0,
+            )
 
     def seconds(self, position: int) -> float:
         """Return the estimated seconds until a job is done, with ``position`` jobs before it."""
@@ -205,6 +252,7 @@ class FairQueue:
         """Take the job in turn out of the queue; None where none may begin."""
         reader = self._reader_in_turn()
         if reader is not None:
+            self._moved = self._clock()
             self._at_work[reader] += 1
             return _take(self._turns, reader)
         if self._turns or self._background_at_work or not self._background:
@@ -222,6 +270,7 @@ class FairQueue:
 
     def _done(self, reader: str, seconds: float) -> None:
         self._mean += _WEIGHT * (seconds - self._mean)
+        self._moved = self._clock()
         self._at_work[reader] -= 1
         if not self._at_work[reader]:
             del self._at_work[reader]

@@ -29,6 +29,7 @@ SUBJECTS = {
     "metrics": "numbers with intervals",
     "model": "radiograph to reading",
     "monitoring": "reads over time",
+    "operations": "probes, doctor, metrics",
     "pacs": "DICOM network",
     "pretrained": "published weights",
     "reading": "bytes to reading",

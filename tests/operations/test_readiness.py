@@ -1,0 +1,187 @@
+"""What makes the app unready: the model, the database, the folders and the reading queue, each broken on purpose."""
+
+import os
+import shutil
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from cxr_core.errors import ModelUnusable, PathUnusable, StoreDamaged
+from cxr_core.model import folder as model_folder
+from cxr_core.model.folder import find_model
+from cxr_core.operations import readiness
+from cxr_core.operations.readiness import (
+    SUMMARIES,
+    VERIFIED_SECONDS,
+    ModelCheck,
+    Stuck,
+    check_folders,
+    check_queue,
+    check_store,
+    readiness_checks,
+    stuck_seconds,
+)
+from cxr_core.reading_queue import FairQueue
+from cxr_core.settings import settings
+from cxr_core.store import RunStore
+from cxr_core.store.backup_members import database_url
+from cxr_core.store.database import open_database, sqlite_file
+
+
+@pytest.fixture
+def model(own_folders, tmp_path):
+    """The folder of a copy of the embedded model, which serves."""
+    copy = tmp_path / "home" / "models" / "served"
+    shutil.copytree(find_model("second-read-mini"), copy)
+    own_folders.setenv("SECOND_READ_MODEL", "served")
+    settings.cache_clear()
+    return copy
+
+
+def test_every_check_has_a_summary_without_a_path():
+    assert list(readiness_checks()) == list(SUMMARIES)
+    assert not any("/" in summary for summary in SUMMARIES.values())
+
+
+def test_a_model_that_does_not_exist_is_found(own_folders):
+    own_folders.setenv("SECOND_READ_MODEL", "no-such-model")
+    settings.cache_clear()
+    with pytest.raises(ModelUnusable, match="no-such-model"):
+        ModelCheck()()
+
+
+def test_a_changed_model_is_found_after_it_was_verified_and_again_once_it_is_restored(model):
+    check = ModelCheck()
+    check()
+    graph = model / "openvino" / "model.bin"
+    data = graph.read_bytes()
+    graph.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    for _ in range(2):
+        with pytest.raises(ModelUnusable, match=r"model\.bin was changed"):
+            check()
+    graph.write_bytes(data)
+    check()
+    graph.unlink()
+    with pytest.raises(ModelUnusable, match=r"model\.bin is missing"):
+        check()
+
+
+def test_files_are_hashed_once_and_again_when_the_time_has_passed(model, monkeypatch):
+    hashed, now = [], [0.0]
+    digest = model_folder.file_sha256
+    monkeypatch.setattr(model_folder, "file_sha256", lambda path: hashed.append(path) or digest(path))
+    check = ModelCheck(lambda: now[0])
+    check()
+    once = len(hashed)
+    assert once >= 4
+    check()
+    assert len(hashed) == once
+    # the same bytes with another time are hashed: whether they are the same is not known before
+    os.utime(model / "card.json")
+    check()
+    assert len(hashed) == 2 * once
+    now[0] = VERIFIED_SECONDS
+    check()
+    assert len(hashed) == 3 * once
+
+
+def test_a_database_that_is_not_there_yet_is_not_made(own_folders, tmp_path):
+    check_store()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_database_of_an_earlier_version_is_migrated_and_one_of_a_later_version_refused(own_folders, tmp_path):
+    RunStore().close()
+    check_store()
+    engine = open_database(database_url())
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO migrations (name) VALUES ('of_tomorrow')"))
+    engine.dispose()
+    with pytest.raises(PathUnusable, match=r"newer than this program.*of_tomorrow"):
+        check_store()
+
+
+def test_a_damaged_and_an_unreachable_database_are_found(own_folders, tmp_path):
+    RunStore().close()
+    sqlite_file(database_url()).write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreDamaged):
+        check_store()
+    own_folders.setenv("SECOND_READ_DATABASE_URL", f"sqlite:///{tmp_path / 'none' / 'x.sqlite'}")
+    settings.cache_clear()
+    # its folder is missing: whatever needs it will say so
+    check_store()
+    own_folders.setenv("SECOND_READ_DATABASE_URL", "postgresql://reader:secret@127.0.0.1:1/none")
+    settings.cache_clear()
+    with pytest.raises(PathUnusable) as error:
+        check_store()
+    assert "secret" not in str(error.value)
+
+
+def test_a_home_that_is_a_file_is_found(own_folders, tmp_path):
+    check_folders()
+    (tmp_path / "home").write_text("")
+    with pytest.raises(PathUnusable, match="SECOND_READ_HOME"):
+        check_folders()
+
+
+def test_a_queue_that_does_not_move_is_found_and_one_that_moves_is_not():
+    now, gate, begun = [0.0], threading.Event(), threading.Event()
+    queue = FairQueue(10, at_once=1, clock=lambda: now[0])
+
+    def hold():
+        begun.set()
+        assert gate.wait(60)
+
+    first = queue.ask("a", hold)
+    assert begun.wait(60)
+    now[0] = 10 * stuck_seconds()
+    # nothing waits: a single job may take as long as its decoder lets it
+    check_queue(queue)
+    second = queue.ask("b", lambda: None)
+    now[0] += stuck_seconds()
+    check_queue(queue)
+    now[0] += 1
+    state = queue.state()
+    assert (state.waiting, state.at_work, state.background) == (1, 1, 0)
+    assert state.oldest_seconds == state.still_seconds == stuck_seconds() + 1
+    with pytest.raises(Stuck, match="1 images wait"):
+        check_queue(queue)
+    gate.set()
+    first.result()
+    second.result()
+    check_queue(queue)
+    assert queue.state().waiting == 0
+
+
+def test_a_queue_with_long_waits_that_moves_is_not_stuck():
+    now = [0.0]
+    gates = [threading.Event() for _ in range(3)]
+    begun = [threading.Event() for _ in range(3)]
+    queue = FairQueue(10, at_once=1, clock=lambda: now[0])
+
+    def hold(number):
+        begun[number].set()
+        assert gates[number].wait(60)
+
+    jobs = [queue.ask("a", lambda n=n: hold(n)) for n in range(3)]
+    try:
+        for number in range(3):
+            assert begun[number].wait(60)
+            now[0] += stuck_seconds()
+            check_queue(queue)
+            gates[number].set()
+            jobs[number].result()
+    finally:
+        for gate in gates:
+            gate.set()
+    assert now[0] > 2 * stuck_seconds()
+
+
+def test_the_model_is_the_one_of_the_settings_at_the_time_of_the_check(model, own_folders):
+    check = readiness._model_check()
+    check()
+    own_folders.setenv("SECOND_READ_MODEL", "no-such-model")
+    settings.cache_clear()
+    with pytest.raises(ModelUnusable):
+        check()
