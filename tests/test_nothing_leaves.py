@@ -146,6 +146,7 @@ CASES = {
     "split": lambda p: [*data(p), "--out", "split.csv"],
     "app": lambda p: ["--help"],
     "audit": lambda p: [],
+    "doctor": lambda p: [],
     "backup": lambda p: ["all.zip"],
     "restore": lambda p: [backup_of(p), "--overwrite"],
     "bench": lambda p: ["--runs", "3", "--no-tensorflow"],

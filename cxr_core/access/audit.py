@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from ..settings import settings
 from .audit_chain import append, trail_key, trail_lock
 from .visitor import LOCAL, OPERATING_SYSTEM, Visitor, system_user
 
-__all__ = ["Event", "What", "note", "path", "problem", "read", "record"]
+__all__ = ["Event", "What", "newest_first", "note", "path", "problem", "read", "record"]
 
 What = Literal[
     "sign-in", "refusal", "sign-out", "override", "export", "evaluation", "training", "model-import", "model-change",
@@ -122,26 +122,59 @@ def read(since: str = "") -> tuple[list[Event], int]:
 
     Raises AuditUnwritable where the file is there and cannot be read.
     """
-    events, broken, names = [], 0, [field.name for field in fields(Event)]
+    events, broken = [], 0
     try:
         # lines end where the chain's lines do: a carriage return within one makes no line of its own
         with suppress(FileNotFoundError), path().open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in filter(str.strip, lines):
-                try:
-                    entry = json.loads(line)
-                    if "films" in entry:  # the name of images in version 0.1.0
-                        entry["images"] = entry.pop("films")
-                    event = Event(**{name: entry[name] for name in names} | {"images": tuple(entry["images"])})
-                    later = event.when >= since
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                event = _event_of(line)
+                if event is None:
                     broken += 1
-                else:
-                    events += [event] if later else []
+                elif event.when >= since:
+                    events.append(event)
     except OSError as error:
-        raise AuditUnwritable(
-            "The audit trail cannot be read. Check SECOND_READ_AUDIT and the file's owner."
-        ) from error
+        raise _unreadable() from error
     return events, broken
+
+
+def newest_first() -> Iterator[Event]:
+    """Yield the events from the newest on, as they are asked for; lines that could not be read are left out.
+
+    Only so much of the file is read as the events take that are asked for. What is appended meanwhile is left out.
+
+    Raises AuditUnwritable where the file is there and cannot be read.
+    """
+    try:
+        with suppress(FileNotFoundError), path().open("rb") as file:
+            end, rest = file.seek(0, os.SEEK_END), b""
+            while end:
+                start = max(0, end - _BLOCK)
+                file.seek(start)
+                first, *lines = (file.read(end - start) + rest).split(b"\n")
+                yield from filter(None, (_event_of(line.decode(errors="replace")) for line in reversed(lines)))
+                end, rest = start, first
+            yield from filter(None, [_event_of(rest.decode(errors="replace"))])
+    except OSError as error:
+        raise _unreadable() from error
+
+
+_BLOCK = 1 << 16
+
+
+def _event_of(line: str) -> Event | None:
+    """Return the event of a line of the trail, or None where it cannot be read."""
+    try:
+        entry = json.loads(line)
+        if "films" in entry:  # the name of images in version 0.1.0
+            entry["images"] = entry.pop("films")
+        event = Event(**{field.name: entry[field.name] for field in fields(Event)} | {"images": tuple(entry["images"])})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return event if isinstance(event.when, str) else None
+
+
+def _unreadable() -> AuditUnwritable:
+    return AuditUnwritable("The audit trail cannot be read. Check SECOND_READ_AUDIT and the file's owner.")
 
 
 def _unwritable(error: Exception) -> AuditUnwritable:

@@ -49,6 +49,7 @@ COMMANDS = {
     "describe": ("datasets", "describe"), "split": ("datasets", "split"), "audit": ("administration", "audit"),
     "reads": ("reads", "app"), "pacs": ("pacs", "app"),
     "backup": ("administration", "backup"), "restore": ("administration", "restore"), "bench": ("bench", "bench"),
+    "doctor": ("doctor", "doctor"),
 }  # fmt: skip
 """Name of each command, with its module in this package and its name there."""
 

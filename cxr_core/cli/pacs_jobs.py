@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import socket
 from contextlib import closing
@@ -14,6 +15,7 @@ import typer
 
 from ..access import acting_user, audit
 from ..errors import WrongArguments
+from ..operations.configuration import configuration_notes
 from ..pacs import destinations
 from ..pacs.destinations import Destination, ResultFile
 from ..pacs.results import check_highdicom
@@ -28,6 +30,8 @@ from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["retry", "send", "status", "work"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def work(
@@ -46,6 +50,8 @@ def work(
     check_highdicom()
     _check_identity()
     rules = load_rules()
+    for sentence in configuration_notes():
+        _LOG.warning("%s", sentence)
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     with closing(PacsStore()) as store, stopped_by_signals() as stop, expiring(store):
         worker = Worker(store, rules, owner, lambda line: print(line, flush=True))

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 
 from ..errors import WrongArguments
+from ..operations.configuration import configuration_notes
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
 from ..process_resources import few_heaps
@@ -16,6 +17,8 @@ from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["receive"]
+
+_LOG = logging.getLogger(__name__)
 
 
 def receive() -> None:
@@ -33,6 +36,8 @@ def receive() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("cxr_core.pacs").setLevel(logging.INFO)
     few_heaps()
+    for sentence in configuration_notes():
+        _LOG.warning("%s", sentence)
     with stopped_by_signals() as stopped, closing(PacsStore()) as store:
         receiver = Receiver(store, listen, senders)
         host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from ..errors import PathUnusable
 from .column_statistics import keep_no_statistics
 
-__all__ = ["MIGRATIONS", "migrate"]
+__all__ = ["MIGRATIONS", "migrate", "pending"]
 
 
 def runs_table(connection: Connection) -> None:
@@ -184,7 +184,7 @@ def migrate(engine: Engine) -> tuple[str, ...]:
     """
     with engine.connect() as connection:
         # a store that is only read must not be written to for that
-        if not _todo(connection):
+        if not pending(connection):
             return ()
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
@@ -192,7 +192,7 @@ def migrate(engine: Engine) -> tuple[str, ...]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK})
-        todo = _todo(connection)
+        todo = pending(connection)
         if not inspect(connection).has_table("migrations"):
             connection.execute(text("CREATE TABLE migrations (name VARCHAR(80) PRIMARY KEY)"))
         for step in todo:
@@ -201,7 +201,8 @@ def migrate(engine: Engine) -> tuple[str, ...]:
         return tuple(step.__name__ for step in todo)
 
 
-def _todo(connection: Connection) -> list[Callable[[Connection], None]]:
+def pending(connection: Connection) -> list[Callable[[Connection], None]]:
+    """Return the steps that a database still needs; raises PathUnusable where it is newer than this program."""
     if not inspect(connection).has_table("migrations"):
         return list(MIGRATIONS)
     done = {name for (name,) in connection.execute(text("SELECT name FROM migrations"))}

@@ -31,6 +31,7 @@ __all__ = [
     "providers",
     "redirect_uri",
     "sign_in_is_set_up",
+    "sign_in_problem",
     "visitor",
     "visitor_of_request",
 ]
@@ -38,6 +39,7 @@ __all__ = [
 _SECRET_LENGTH = 32
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")
 _SEE = "see docs/security.md"
+_UNREADABLE = f"The secrets file cannot be read, so nobody can sign in. Correct .streamlit/secrets.toml; {_SEE}."
 
 _SIGN_IN_SEEN = threading.Event()
 """Set once this process had sign-in: if the secrets file is deleted, the app stays closed."""
@@ -65,6 +67,15 @@ def sign_in_is_set_up() -> bool:
         return True
 
 
+def sign_in_problem() -> str:
+    """Return what is wrong with the settings of sign-in, one line; empty if nothing is, or it is not set up."""
+    try:
+        auth = _auth_section()
+    except (OSError, UnicodeDecodeError, StreamlitSecretNotFoundError):
+        return _UNREADABLE
+    return "" if auth is None else _auth_problem(auth)
+
+
 def redirect_uri() -> str:
     """Return the address to which the provider redirects after sign-in; empty without sign-in."""
     try:
@@ -78,9 +89,7 @@ def _visitor(claims_of: Callable[[], Mapping[str, Any]], headers_of: Callable[[]
     try:
         auth = _auth_section()
     except (OSError, UnicodeDecodeError, StreamlitSecretNotFoundError):
-        return closed(
-            f"The secrets file cannot be read, so nobody can sign in. Correct .streamlit/secrets.toml; {_SEE}."
-        )
+        return closed(_UNREADABLE)
     if auth is not None:
         _SIGN_IN_SEEN.set()
         problem = _auth_problem(auth)

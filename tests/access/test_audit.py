@@ -186,3 +186,17 @@ def test_a_user_without_a_name_is_a_number(trail, monkeypatch):
     finally:
         monkeypatch.undo()
         actors.system_user.cache_clear()
+
+
+def test_the_newest_events_come_first_and_only_as_many_as_are_asked_for(trail, monkeypatch):
+    monkeypatch.setattr(audit, "_BLOCK", 100)
+    for number in range(30):
+        audit.record(LOCAL, "export", f"file {number} é", images=["0" * 64] * (number % 3))
+    with audit.path().open("a") as file:
+        file.write("no event\n")
+    events, broken = audit.read()
+    assert broken == 1
+    assert list(audit.newest_first()) == events[::-1]
+    assert next(audit.newest_first()) == events[-1]
+    audit.path().unlink()
+    assert list(audit.newest_first()) == []

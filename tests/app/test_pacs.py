@@ -9,10 +9,11 @@ import pytest
 
 from cxr_core.access import LOCAL, audit
 from cxr_core.errors import PacsUnavailable
+from cxr_core.pacs import reachability
 from cxr_core.pacs.destinations import Destination
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
-from cxr_core.ui import pacs, pacs_reachability, received_studies
+from cxr_core.ui import pacs, received_studies
 from cxr_core.ui.pacs_store import pacs_store
 from tests.app.conftest import person
 from tests.app.test_pages import component_data, content
@@ -29,7 +30,7 @@ def opened(app_of, own_folders, monkeypatch):
     own_folders.setenv("SECOND_READ_PACS", "ARCHIVE@127.0.0.1:104")
     settings.cache_clear()
     pacs_store.cache_clear()
-    monkeypatch.setattr(pacs_reachability, "echo", lambda destination: None)
+    monkeypatch.setattr(reachability, "echo", lambda destination: None)
     yield lambda who="admin": app_of(who, page="pacs").run()
     pacs_store.cache_clear()
 
@@ -204,7 +205,7 @@ def test_each_pacs_is_asked_when_the_page_is_opened_and_when_it_is_asked_again(o
         if len(asked) == 2:
             raise PacsUnavailable("ARCHIVE@127.0.0.1:104 cannot be reached. <check>")
 
-    monkeypatch.setattr(pacs_reachability, "echo", echo)
+    monkeypatch.setattr(reachability, "echo", echo)
     app = opened()
     assert re.search(r"answers</span> C-ECHO, \d+ ms", text_of(app))
     app.run()
@@ -217,7 +218,7 @@ def test_each_pacs_is_asked_when_the_page_is_opened_and_when_it_is_asked_again(o
 
 def test_the_source_is_asked_with_its_own_credentials(opened, own_folders, monkeypatch):
     asked = []
-    monkeypatch.setattr(pacs_reachability, "echo", lambda one: asked.append((str(one.address), one.credentials)))
+    monkeypatch.setattr(reachability, "echo", lambda one: asked.append((str(one.address), one.credentials)))
     own_folders.setenv("SECOND_READ_PACS_SOURCE", "https://source.example.org/dicom-web/")
     own_folders.setenv("SECOND_READ_PACS_SOURCE_CREDENTIALS", "user:hunter2")
     settings.cache_clear()
@@ -266,7 +267,7 @@ def test_the_page_has_nothing_about_a_patient(opened, store):
 def test_a_pacs_is_asked_over_the_network():
     with application_entity() as address:
         here, gone = Destination("here", address), Destination("gone", replace(address, port=9))
-        answers = pacs_reachability.ask([here, gone])
+        answers = reachability.ask([here, gone])
     assert answers[here].problem == ""
     assert answers[here].milliseconds > 0
     assert "cannot be reached" in answers[gone].problem

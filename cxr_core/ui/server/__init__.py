@@ -10,14 +10,15 @@ from starlette.middleware import Middleware
 from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
+from ...operations.configuration import configuration_notes
 from ...process_resources import few_heaps
-from ...settings import folder_notes
 from .. import session_cleanup
 from ..read_store import open_read_store
 from .browser_cookie import BrowserCookie
 from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
 from .media_files import MediaFiles
+from .probes import Probes
 from .return_address import ReturnAddress
 from .stow_route import stow_routes
 from .uploads import LimitedRequests
@@ -43,7 +44,7 @@ def prepare() -> None:
     net_util.get_external_ip = net_util.get_internal_ip = lambda: None
     few_heaps()
     raise_file_limit()
-    for sentence in folder_notes():
+    for sentence in configuration_notes():
         _LOG.warning(sentence)
     limit_connections()
 
@@ -58,5 +59,5 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 def middleware() -> list[Middleware]:
     """Return the middleware of every request, the outermost first."""
-    kinds = (SecurityHeaders, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress, MediaFiles)
+    kinds = (SecurityHeaders, Probes, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress, MediaFiles)
     return [Middleware(kind) for kind in kinds]

@@ -1,0 +1,80 @@
+"""The command ``doctor``: table, JSON and exit status."""
+
+import json
+import os
+
+import pytest
+
+from cxr_core.cli import doctor as module
+from cxr_core.cli.doctor import check_sign_in
+from cxr_core.cli.main import main
+from cxr_core.operations.doctor import CheckResult, diagnose
+from cxr_core.settings import settings
+from cxr_core.ui import visitor
+
+SECRET = "qz-planted-secret-of-32-characters"
+
+
+def only(check) -> CheckResult:
+    ((_, result),) = diagnose({"area": check})
+    return result
+
+
+def test_a_program_that_is_well_has_status_0_and_every_area(own_folders, capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for text in (*module.AREAS, "Python", "JPEG 2000", "SECOND_READ_HOME", "all files verified", "PACS", "0 failed"):
+        assert text in out
+    assert "\x1b" not in out
+
+
+def test_a_model_that_does_not_exist_is_status_4_and_the_same_in_json(own_folders, capsys, monkeypatch):
+    monkeypatch.setitem(module.AREAS, "Decoders", ())
+    own_folders.setenv("SECOND_READ_MODEL", "none-such")
+    own_folders.setenv("SECOND_READ_PACS_STOW_TOKEN", SECRET)
+    settings.cache_clear()
+    assert main(["doctor"]) == 4
+    out = capsys.readouterr().out
+    assert "none-such" in out
+    assert main(["doctor", "--json"]) == 4
+    text = capsys.readouterr().out
+    shown = json.loads(text)
+    assert (shown["schema"], shown["state"]) == (1, "failed")
+    failed = [check for check in shown["checks"] if check["state"] == "failed"]
+    assert {check["area"] for check in failed} == {"Models"}
+    assert all(check["action"] for check in failed)
+    assert SECRET not in out + text
+
+
+def test_a_setting_that_cannot_be_used_is_status_2(own_folders, capsys):
+    own_folders.setenv("SECOND_READ_KEEP", "for ever")
+    settings.cache_clear()
+    assert main(["doctor"]) == 2
+    assert "SECOND_READ_KEEP" in capsys.readouterr().err
+
+
+def test_control_characters_of_a_setting_do_not_reach_the_terminal(own_folders, capsys, monkeypatch):
+    for area in ("Decoders", "Models", "Installation", "Network"):
+        monkeypatch.setitem(module.AREAS, area, ())
+    own_folders.setenv("SECOND_READ_IMAGES", os.fsdecode(b"/a\x1b[31mb"))
+    settings.cache_clear()
+    assert main(["doctor"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("answers", "state"), [(True, "ok"), (False, "failed")])
+def test_the_metadata_of_each_sign_in_provider_is_asked_for(monkeypatch, answers, state):
+    auth = {
+        "redirect_uri": "http://127.0.0.1:8501/oauth2callback", "cookie_secret": SECRET, "client_id": "a",
+        "client_secret": SECRET, "server_metadata_url": "http://127.0.0.1:1/metadata",
+    }  # fmt: skip
+    asked = []
+    monkeypatch.setattr(visitor, "_auth_section", lambda: auth)
+    monkeypatch.setattr(module, "provider_responds", lambda url: asked.append(url) or answers)
+    result = only(check_sign_in)
+    assert (result.state, asked) == (state, ["http://127.0.0.1:1/metadata"])
+    monkeypatch.setattr(visitor, "_auth_section", lambda: auth | {"cookie_secret": "short"})
+    result = only(check_sign_in)
+    assert result.state == "failed"
+    assert "cookie_secret" in result.text + result.action
+    assert SECRET not in repr(result)
