@@ -8,13 +8,15 @@ RUN := $(VENV)/bin/python
 PEERS := .venv-bench
 # what writes and checks the locks, so that none of it is beside the app either
 SUPPLY := .venv-supply
+# what builds the site of docs
+SITE := .venv-docs
 INSTALL = -m pip install --quiet --disable-pip-version-check --require-hashes
 # a wheel is unpacked, a source package runs code of its own and asks for packages that no lock names
 WHEELS := --only-binary :all:
 LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --python-version 3.11 \
   --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: app test test-slow check bench growth soak lock sbom audit clean
+.PHONY: app test test-slow check docs bench growth soak lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +24,7 @@ help:
 	@echo "make test   run the everyday tests"
 	@echo "make test-slow  those that train, import or kill a whole network, start a Ray cluster, or attack the server or a command"
 	@echo "make check  lint, format, types, and which room imports which"
+	@echo "make docs   build the site of docs, build/docs/index.html; a warning, a broken link or a page in no menu is an error"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
 	@echo "make lock   write requirements*.txt anew from pyproject.toml: every package, with its hashes"
 	@echo "make sbom   write build/sbom.cdx.json, the packages as CycloneDX"
@@ -43,6 +46,12 @@ check: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
+
+# whole each time: a page that is not read again gives no warning
+docs: $(SITE)/.docs
+	rm -rf build/docs
+	$(SITE)/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/docs
+	$(SITE)/bin/python docs/check_site.py build/docs
 
 bench: $(VENV)/.dev $(PEERS)/.bench
 	$(PEERS)/bin/python -m benchmarks.peers
@@ -79,6 +88,7 @@ lock: $(SUPPLY)/.supply
 	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --extra pacs --group dev -o requirements-dev.txt
 	$(LOCK) pyproject.toml -c requirements.txt --group bench -o requirements-bench.txt
 	$(LOCK) --group supply -o requirements-supply.txt
+	$(LOCK) --group docs -o requirements-docs.txt
 
 sbom: $(SUPPLY)/.supply
 	@mkdir -p build
@@ -90,9 +100,9 @@ audit: $(SUPPLY)/.supply
 	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt requirements-pacs.txt
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(SUPPLY) build
+	rm -rf $(VENV) $(PEERS) $(SUPPLY) $(SITE) build
 
-$(VENV)/bin/python $(PEERS)/bin/python $(SUPPLY)/bin/python:
+$(VENV)/bin/python $(PEERS)/bin/python $(SUPPLY)/bin/python $(SITE)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
@@ -108,6 +118,10 @@ $(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
 
 $(SUPPLY)/.supply: requirements-supply.txt | $(SUPPLY)/bin/python
 	$(SUPPLY)/bin/python $(INSTALL) $(WHEELS) -r requirements-supply.txt
+	@touch $@
+
+$(SITE)/.docs: requirements-docs.txt | $(SITE)/bin/python
+	$(SITE)/bin/python $(INSTALL) $(WHEELS) -r requirements-docs.txt
 	@touch $@
 
 # a machine on which the peers cannot be had measures ours all the same; grad-cam comes as source only

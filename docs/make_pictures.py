@@ -1,14 +1,12 @@
-"""Draw the pictures of docs/pixels.md and of the reading page, from the phantom: ``python docs/make_pictures.py``.
+"""Draw the pictures of docs/pixels.md from the phantom: ``python docs/make_pictures.py``.
 
 What is drawn goes through the reader itself wherever a file can show it; the steps between are the reader's
-own functions. The reading page needs Chromium and Playwright.
+own functions. ``docs/make_screens.py`` makes the pictures of screens.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -21,7 +19,6 @@ from matplotlib import pyplot
 
 from cxr_core.imaging import Voi, phantom, phantom_dicom, read_radiograph
 from cxr_core.imaging.windowing import apply_window
-from tests.browser import browsing, open_front_page, serving, upload
 
 FOLDER = Path(__file__).resolve().parent
 ROWS, COLUMNS, MARGIN = 512, 448, 44
@@ -35,7 +32,6 @@ def main() -> int:
     chain()
     polarity()
     windows()
-    reading_page()
     return 0
 
 
@@ -105,26 +101,6 @@ def windows() -> None:
         image = read_radiograph(phantom_dicom(ROWS, COLUMNS, WindowCenter=center, WindowWidth=width))
         panels.append((f"C {center}  W {width}", image.display, 0, 1, words))
     draw("pixels-windows.png", tuple(panels))
-
-
-def reading_page() -> None:
-    """Photograph the page "Second opinion" with the first finding of the phantom chosen, after its small changes."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("second-opinion.png was not made: Chromium is not installed.")
-    with (
-        tempfile.TemporaryDirectory() as home,
-        serving(SECOND_READ_HOME=home) as address,
-        browsing(chromium) as page,
-    ):
-        open_front_page(page, address)
-        upload(page, ("phantom.dcm", phantom_dicom(1024, 896)))
-        page.locator(".findings .row").first.click()
-        page.wait_for_selector('canvas.radiograph[data-map="on"]')
-        page.wait_for_selector("text=small changes")
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(3000)
-        page.screenshot(path=FOLDER / "second-opinion.png")
 
 
 def draw(name: str, panels: tuple[tuple[str, np.ndarray, float, float, str], ...]) -> None:

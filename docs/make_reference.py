@@ -1,40 +1,48 @@
-"""Write the tables of commands and settings in docs/command-line.md from the program.
+"""Write the tables of commands, settings, outputs and the model card in docs/ from the program.
 
-Run ``python docs/make_reference.py`` after a change of either; a test compares the page with what this would write.
+Run ``python docs/make_reference.py`` after a change of any of them; a test compares the pages with what this would
+write.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import typer
 from pydantic_core import PydanticUndefined
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from reference_tables import CARD_TABLES, OUTPUT_TABLES
 
 from cxr_core.cli.main import app
 from cxr_core.settings import Settings
 
-PAGE = Path(__file__).resolve().parent / "command-line.md"
+FOLDER = Path(__file__).resolve().parent
 
 
 def main() -> int:
-    """Write the page anew."""
-    PAGE.write_text(reference(PAGE.read_text()))
+    """Write the pages anew."""
+    for name in PAGES:
+        (FOLDER / name).write_text(reference(name))
     return 0
 
 
-def reference(text: str) -> str:
-    """Return the page with its tables as the program has them now."""
-    for name, table in (("commands", command_table()), ("settings", setting_table())):
-        mark = f"<!-- {name}: made by python docs/make_reference.py -->"
-        pattern = re.compile(f"{re.escape(mark)}.*?<!-- end of {name} -->", re.DOTALL)
-        text, number = pattern.subn(lambda _, new=f"{mark}\n\n{table}\n\n<!-- end of {name} -->": new, text)
+def reference(name: str) -> str:
+    """Return a page with its tables as the program has them now; SystemExit where the page has no place for one."""
+    text = (FOLDER / name).read_text()
+    for table, make in PAGES[name].items():
+        made = make()
+        mark = f"<!-- {table}: made by python docs/make_reference.py -->"
+        end = f"<!-- end of {table} -->"
+        pattern = re.compile(f"{re.escape(mark)}.*?{re.escape(end)}", re.DOTALL)
+        text, number = pattern.subn(lambda _, new=f"{mark}\n\n{made}\n\n{end}": new, text)
         if number != 1:
-            raise SystemExit(f"{PAGE.name}: the marks of the {name} are missing.")
+            raise SystemExit(f"{name}: the marks of the table {table} are missing.")
     return text
 
 
@@ -71,6 +79,14 @@ def setting_table() -> str:
         rows.append(f"| `SECOND_READ_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows])
 
+
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "command-line.md": {"commands": command_table},
+    "settings.md": {"settings": setting_table},
+    "output.md": OUTPUT_TABLES,
+    "card.md": CARD_TABLES,
+}
+"""Each page with its tables, by the names in their marks."""
 
 if __name__ == "__main__":
     sys.exit(main())

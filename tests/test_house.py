@@ -37,7 +37,7 @@ def test_the_readme_names_both_commands_and_the_notice():
     from cxr_core.labels import NOTICE
 
     text = (PROJECT / "README.md").read_text()
-    for words in ("make app", "make test", NOTICE, "docs/second-opinion.png"):
+    for words in ("make app", "make test", NOTICE, "docs/second-opinion.webp"):
         assert words in text
 
 
@@ -73,12 +73,29 @@ def test_every_file_that_a_document_names_is_there(path):
         assert place.exists() or any(place.parent.glob(f"{place.name}.*")), place
 
 
+def menus():
+    """Return the entries of the menus of the site of docs, in docs/index.md."""
+    blocks = re.findall(r"^```\{toctree\}\n(.*?)^```", (PROJECT / "docs" / "index.md").read_text(), re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines() if line and not line.startswith(":")]
+    return [re.sub(r".*<(.+)>$", r"\1", line) for line in lines]
+
+
+def test_every_page_of_the_docs_is_in_one_menu_of_the_site():
+    """A new page gets its line in docs/index.md."""
+    pages, entries = {path.stem for path in (PROJECT / "docs").glob("*.md")} - {"index"}, menus()
+    assert sorted(entries) == sorted(pages | {"deployment", "operations"})
+    assert len(pages) > 20
+
+
 def test_the_documented_commands_and_settings_are_those_of_the_program(reference):
     """After a change: python docs/make_reference.py."""
-    text = (PROJECT / "docs" / "command-line.md").read_text()
-    assert reference.reference(text) == text
-    assert "| `SECOND_READ_QUEUE_IMAGES` | `100` |" in text
-    assert "| `models import` |" in text
+    pages = {name: (PROJECT / "docs" / name).read_text() for name in reference.PAGES}
+    for name, text in pages.items():
+        assert reference.reference(name) == text, name
+    assert "| `SECOND_READ_QUEUE_IMAGES` | `100` |" in pages["settings.md"]
+    assert "| `models import` |" in pages["command-line.md"]
+    assert "| `findings[].threshold` | number or null |" in pages["output.md"]
+    assert "| `weights_sha256` | text | required |" in pages["card.md"]
 
 
 def test_every_command_has_its_section_and_every_option_is_named_there(reference):

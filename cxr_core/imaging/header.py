@@ -30,6 +30,7 @@ from .elements import decimal_numbers
 __all__ = ["SpacingSource", "allowed_header", "describe_spacing", "patient_age", "spacing_mm", "view_of_header"]
 
 SpacingSource = Literal["ImagerPixelSpacing", "PixelSpacing", ""]
+"""The attribute that states the distance of the pixels; empty where none does."""
 
 _ORIENTATION = re.compile(r"[ALRPHF]{1,3}(\\[ALRPHF]{1,3})?")
 

@@ -109,6 +109,7 @@ InputExposure = Literal["none", "stretched"]
 """How the grey of the input is changed; see :class:`Preparation`."""
 
 EXPOSURES: tuple[InputExposure, ...] = ("none", "stretched")
+"""All values of :data:`InputExposure`."""
 
 MIDDLE_ROWS, MIDDLE_COLUMNS = (0.10, 0.90), (0.15, 0.85)
 """The part of an image whose grey range is measured: it lies in the chest, and side markers, burned-in text and most

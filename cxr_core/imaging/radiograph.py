@@ -20,6 +20,7 @@ from .windowing import Lut, Voi, apply_voi, grey8, look_up
 __all__ = ["Digest", "Kind", "Pixels", "Radiograph", "render8"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff", "webp"]
+"""The format of a file, recognised by its content."""
 
 _SYNCHRONOUS = 1 << 20
 

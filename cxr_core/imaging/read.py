@@ -26,6 +26,7 @@ __all__ = [
 
 
 ACCEPTED = "DICOM (CR, DX), PNG, JPEG, TIFF and WEBP"
+"""The formats that are read, as messages and panels name them."""
 
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),

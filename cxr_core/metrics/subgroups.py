@@ -25,6 +25,7 @@ from .proportions import Proportion, patient_proportions
 __all__ = ["UNKNOWN", "SubgroupRow", "age_bands", "subgroups"]
 
 UNKNOWN = "unknown"
+"""The group of images whose view, sex or age is not known."""
 
 
 @dataclass(frozen=True)

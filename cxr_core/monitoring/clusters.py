@@ -19,6 +19,7 @@ from ..studies import StudyHeader
 __all__ = ["ClusterUnit", "Clusters", "clustered_table", "clusters_of", "in_units"]
 
 ClusterUnit = Literal["patients", "studies", "patients or studies"]
+"""What is drawn by resampling, as tables and figures name it."""
 
 _ONE: dict[ClusterUnit, str] = {
     "patients": "patient",

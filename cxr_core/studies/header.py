@@ -27,6 +27,7 @@ T = TypeVar("T")
 __all__ = ["NO_PATIENT", "Patient", "Sex", "StudyHeader", "read_study_header", "study_header"]
 
 NO_PATIENT = "No patient data in this file"
+"""What is shown in place of a patient."""
 
 Sex = Literal["F", "M", "O", ""]
 

@@ -32,6 +32,7 @@ from .view_classifier import ViewClass, classify
 __all__ = ["SIDE", "Quality", "Status", "assess", "block_means"]
 
 Status = Literal["ok", "warning", "refused"]
+"""The verdict of the gate on an image."""
 
 ADULT_YEARS = 18
 SMALL_SIDE = 224
