@@ -43,7 +43,7 @@ PUBLIC = {
 _UNREAD = ("access", "archive", "bundled", "calibration", "cli", "displays", "pacs", "pretrained", "training", "ui")
 """Rooms from which no public package exports anything."""
 
-TO_COME = ("deployment", "operations")
+TO_COME = ("deployment",)
 """Pages that may be missing."""
 
 # the API is read from the source: nothing of the package is imported, so its libraries are not needed here
