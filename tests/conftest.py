@@ -1,8 +1,8 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
 ``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``, ``dciodvfy``,
-``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails; another
-skips, and says so.
+``nncf``, ``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails;
+another skips, and says so.
 """
 
 import functools
@@ -192,6 +192,28 @@ def ray() -> None:
     """Ray is installed; not imported here, where warnings are errors and a cluster would be one for all tests."""
     if importlib.util.find_spec("ray") is None:
         missing("ray", "Ray is not installed (requirements-ray.txt)")
+
+
+@pytest.fixture(scope="session")
+def nncf() -> None:
+    """NNCF is installed, which makes INT8 graphs."""
+    if importlib.util.find_spec("nncf") is None:
+        missing("nncf", "NNCF is not installed (requirements-int8.txt)")
+
+
+@pytest.fixture(scope="module")
+def any_processor_of_module():
+    """INT8 is accepted whatever the processor: without its instructions it is slower, with nearly the same numbers."""
+    from cxr_core.model import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "int8_instructions", lambda: ("accepted for this test",))
+        yield
+
+
+@pytest.fixture
+def any_processor(any_processor_of_module):
+    """As ``any_processor_of_module``, for one test."""
 
 
 @pytest.fixture(scope="session")

@@ -168,11 +168,10 @@ def _check_no_overlap(paths: Sequence[Path], folder: Path) -> None:
 
 
 def _plan(predictor: Predictor, paths: Sequence[Path], options: ReadingOptions) -> dict[str, str]:
-    card = (predictor.folder.path / "card.json").read_bytes()
     return {
         "inputs": json.dumps([as_text(path) for path in paths]),
         "model": predictor.card.weights_sha256,
-        "card": hashlib.sha256(card).hexdigest(),
+        "card": predictor.folder.card_digest,
         "engine": predictor.engine.name,
         "operating point": options.operating_point,
         "prevalence": json.dumps(options.prevalence, sort_keys=True),

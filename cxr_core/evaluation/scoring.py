@@ -111,7 +111,7 @@ def evaluate(
         shutil.rmtree(work / TABLE, ignore_errors=True)
     plan = {
         "model": predictor.card.weights_sha256,
-        "card": hashlib.sha256((predictor.folder.path / "card.json").read_bytes()).hexdigest(),
+        "card": predictor.folder.card_digest,
         "engine": predictor.engine.name,
         "images": hashlib.sha256("\n".join(images.table.names.tolist()).encode()).hexdigest(),
         "boxes": hashlib.sha256(repr(boxes).encode()).hexdigest(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +18,21 @@ from .familiarity import FAMILIARITY
 __all__ = [
     "CARD",
     "GRAPH",
+    "GRAPH_WEIGHTS",
+    "INT8_GRAPH",
+    "INT8_WEIGHTS",
     "SUMS",
     "WEIGHTS",
     "ModelFolder",
     "card_of",
+    "check_files",
+    "checked_sums",
     "find_model",
     "keep_card",
     "list_models",
     "making",
     "open_model",
+    "sums_file",
     "write_sums",
 ]
 
@@ -35,15 +41,23 @@ WEIGHTS = "model.keras"
 GRAPH = "openvino/model.xml"
 GRAPH_WEIGHTS = "openvino/model.bin"
 SUMS = "SHA256SUMS"
+INT8_GRAPH, INT8_WEIGHTS = "model.xml", "model.bin"
+"""Of the folder of an INT8 graph, which has a card and a SHA256SUMS of its own."""
+
 FILES = (CARD, WEIGHTS, GRAPH, GRAPH_WEIGHTS)
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder whose files were all checked against ``SHA256SUMS`` and the card."""
+    """A folder whose files were all checked against ``SHA256SUMS`` and the card.
+
+    ``int8`` is the folder of the INT8 graph, where the model is read at INT8: the card is then that graph's own
+    (:mod:`.precision`).
+    """
 
     path: Path
     card: ModelCard
+    int8: Path | None = None
 
     @property
     def weights(self) -> Path:
@@ -53,13 +67,24 @@ class ModelFolder:
     @property
     def graph(self) -> Path:
         """The OpenVINO graph; its constants lie beside it."""
-        return self.path / GRAPH
+        return self.path / GRAPH if self.int8 is None else self.int8 / INT8_GRAPH
+
+    @property
+    def graph_digests(self) -> tuple[str, str]:
+        """SHA-256 of the OpenVINO graph, and of its constants."""
+        graph, constants = (GRAPH, GRAPH_WEIGHTS) if self.int8 is None else (INT8_GRAPH, INT8_WEIGHTS)
+        return self.card.files[graph], self.card.files[constants]
+
+    @property
+    def card_digest(self) -> str:
+        """SHA-256 of ``card.json``, which holds thresholds and curves."""
+        return file_sha256((self.path if self.int8 is None else self.int8) / CARD)
 
 
 def write_sums(folder: Path) -> None:
     """Write ``SHA256SUMS`` in the format of ``sha256sum``."""
     present = [name for name in (*FILES, FAMILIARITY) if name in FILES or (folder / name).is_file()]
-    write_whole(folder / SUMS, _sums({name: file_sha256(folder / name) for name in present}))
+    write_whole(folder / SUMS, sums_file({name: file_sha256(folder / name) for name in present}))
 
 
 def keep_card(folder: ModelFolder, card: ModelCard) -> None:
@@ -69,9 +94,9 @@ def keep_card(folder: ModelFolder, card: ModelCard) -> None:
         PathUnusable: the folder cannot be written.
     """
     content = card_json(card)
-    sums = _read_sums(folder.path) | {CARD: hashlib.sha256(content).hexdigest()}
+    sums = _read_sums(folder.path, f"Model {folder.path.name}") | {CARD: hashlib.sha256(content).hexdigest()}
     try:
-        write_all({folder.path / CARD: content, folder.path / SUMS: _sums(sums)})
+        write_all({folder.path / CARD: content, folder.path / SUMS: sums_file(sums)})
     except OSError as error:
         raise cannot_write(f"Model folder {folder.path.name}", error) from error
 
@@ -110,7 +135,8 @@ def _move(new: Path, folder: Path) -> None:
         (new / path).replace(folder / path)
 
 
-def _sums(sums: Mapping[str, str]) -> bytes:
+def sums_file(sums: Mapping[str, str]) -> bytes:
+    """Return the content of ``SHA256SUMS``."""
     return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode()
 
 
@@ -160,23 +186,12 @@ def open_model(model: str) -> ModelFolder:
     ``SHA256SUMS``, or where the card was made for other weights.
     """
     path = find_model(model)
-    sums = _read_sums(path)
-    for name in dict.fromkeys((*FILES, *sums)):
-        if name not in sums:
-            raise ModelUnusable(f"Model {path.name}: {SUMS} does not list {name}.")
-        if not (path / name).is_file():
-            raise ModelUnusable(f"Model {path.name}: the file {name} is missing.")
-        if file_sha256(path / name) != sums[name]:
-            raise ModelUnusable(
-                f"Model {path.name}: {name} was changed since the model was made (its SHA-256 differs from "
-                f"{SUMS}). Restore the folder; it is not used."
-            )
+    what = f"Model {path.name}"
+    sums = checked_sums(path, FILES, what)
     card = read_card(path / CARD)
     if card.familiarity is not None and FAMILIARITY not in card.files:
-        raise ModelUnusable(f"Model {path.name}: the card does not list its {FAMILIARITY}.")
-    for name, sha256 in card.files.items():
-        if sums.get(name) != sha256:
-            raise ModelUnusable(f"Model {path.name}: the card was made for another {name}.")
+        raise ModelUnusable(f"{what}: the card does not list its {FAMILIARITY}.")
+    check_files(card, sums, what)
     if sums[WEIGHTS] != card.weights_sha256:
         raise ModelUnusable(
             f"Model {path.name}: calibration, operating points and map anchors of the card were made with other "
@@ -192,15 +207,47 @@ def open_model(model: str) -> ModelFolder:
     return ModelFolder(path, card)
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def checked_sums(path: Path, files: Iterable[str], what: str) -> dict[str, str]:
+    """Return the SHA-256 of each file of a folder by name, all of them checked.
+
+    Args:
+        path: of the folder.
+        files: that it must have, beside those that its SHA256SUMS lists.
+        what: begins a message, such as ``Model second-read-mini``.
+
+    Raises:
+        ModelUnusable: a file is missing, is not listed, or differs; it is named.
+    """
+    sums = _read_sums(path, what)
+    for name in dict.fromkeys((*files, *sums)):
+        if name not in sums:
+            raise ModelUnusable(f"{what}: {SUMS} does not list {name}.")
+        if not (path / name).is_file():
+            raise ModelUnusable(f"{what}: the file {name} is missing.")
+        if file_sha256(path / name) != sums[name]:
+            raise ModelUnusable(
+                f"{what}: {name} was changed since the model was made (its SHA-256 differs from "
+                f"{SUMS}). Restore the folder; it is not used."
+            )
+    return sums
+
+
+def check_files(card: ModelCard, sums: Mapping[str, str], what: str) -> None:
+    """Raise ModelUnusable where a card was made for another file than the folder has."""
+    for name, sha256 in card.files.items():
+        if sums.get(name) != sha256:
+            raise ModelUnusable(f"{what}: the card was made for another {name}.")
+
+
+def _read_sums(path: Path, what: str) -> dict[str, str]:
     try:
         lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelUnusable(f"Model {path.name}: {SUMS} is missing or cannot be read.") from error
+        raise ModelUnusable(f"{what}: {SUMS} is missing or cannot be read.") from error
     sums = {}
     for line in lines:
         digest, gap, name = line.partition("  ")
         if len(digest) != 64 or not gap:
-            raise ModelUnusable(f"Model {path.name}: {SUMS} is not in the format of sha256sum.")
+            raise ModelUnusable(f"{what}: {SUMS} is not in the format of sha256sum.")
         sums[name] = digest
     return sums

@@ -21,7 +21,8 @@ from ..errors import ModelUnusable
 from ..files import private_folder, write_whole
 from ..settings import settings
 from .engines import Head, Inference
-from .folder import GRAPH, GRAPH_WEIGHTS, ModelFolder
+from .folder import ModelFolder
+from .precision import INT8_ENGINE
 
 __all__ = ["OpenVinoEngine", "compile_once", "threads"]
 
@@ -51,7 +52,7 @@ def compile_once(
 
 def _path(core: openvino.Core, folder: ModelFolder, options: dict[str, object]) -> Path:
     sources = {
-        "graph": [folder.card.files[name] for name in (GRAPH, GRAPH_WEIGHTS)],
+        "graph": folder.graph_digests,
         "openvino": openvino.get_version(),
         "processor": [
             str(core.get_property("CPU", name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
@@ -84,17 +85,19 @@ REQUESTS = 2
 class OpenVinoEngine:
     """Runs the graph; ``infer`` waits for one of a few requests.
 
-    Images are given one by one: in a batch each takes as long, with the same bits.
+    Images are given one by one: in a batch each takes as long, with the same bits. The graph is that of
+    the folder's precision.
     """
 
-    name = "openvino"
-
     def __init__(self, folder: ModelFolder, *, throughput: bool = False) -> None:
+        self.name = "openvino" if folder.int8 is None else INT8_ENGINE
         core = openvino.Core()
+        if folder.int8 is not None and "INT8" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise ModelUnusable("INT8: OpenVINO does not compute with 8-bit integers on this processor.")
         try:
             graph = core.read_model(folder.graph)
             self.head = _head(graph, len(folder.card.labels))
-            # some processors default to less than float32, which would change states
+            # some processors default to less than float32, which would change states; integers of an INT8 graph stay
             options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads()}
             if throughput:
                 options["PERFORMANCE_HINT"] = "THROUGHPUT"

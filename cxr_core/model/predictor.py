@@ -21,6 +21,7 @@ from .findings import ChangedFindings, Finding, Reading, flag_rate, make_finding
 from .folder import ModelFolder, open_model
 from .formatting import STATE_NAMES
 from .model_input import ChangedInput, ModelInput
+from .precision import INT8_ENGINE, at_int8
 
 __all__ = ["Predictor", "names_findings", "open_engine", "shared_predictor"]
 
@@ -31,11 +32,13 @@ NO_MAPS = np.zeros((0, 0, 0), dtype=np.float32)
 def open_engine(folder: ModelFolder, name: str, *, throughput: bool = False) -> Engine:
     """Return an engine for a checked model folder; its library is imported only here.
 
+    ``openvino-int8`` takes a folder at INT8 (:func:`.precision.at_int8`), ``openvino`` one at float32.
+
     With ``throughput`` each core works on an image of its own instead of all on one: each image takes longer and many
     take less, most of all where other programs use part of a core. The output has the same bits.
     """
     products_on_one_thread()
-    if name == "openvino":
+    if name == ("openvino" if folder.int8 is None else INT8_ENGINE):
         from .openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(folder, throughput=throughput)
@@ -189,4 +192,6 @@ def shared_predictor(model: str | None = None, engine: str | None = None, *, thr
 @lru_cache(maxsize=2)
 def _load(model: str, engine: str, throughput: bool) -> Predictor:
     folder = open_model(model)
+    if engine == INT8_ENGINE:
+        folder = at_int8(folder)
     return Predictor(folder, open_engine(folder, engine, throughput=throughput))
