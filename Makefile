@@ -55,6 +55,7 @@ docs: $(SITE)/.docs
 
 bench: $(VENV)/.dev $(PEERS)/.bench
 	$(PEERS)/bin/python -m benchmarks.peers
+	$(RUN) -m benchmarks.int8
 	$(RUN) -m benchmarks.page
 	$(RUN) -m benchmarks.frames
 	$(RUN) -m benchmarks.training
@@ -85,7 +86,8 @@ lock: $(SUPPLY)/.supply
 	$(LOCK) pyproject.toml -c requirements.txt --extra ray -o requirements-ray.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra postgres -o requirements-postgres.txt
 	$(LOCK) pyproject.toml -c requirements.txt --extra pacs -o requirements-pacs.txt
-	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --extra pacs --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml -c requirements.txt --extra int8 -o requirements-int8.txt
+	$(LOCK) pyproject.toml -c requirements-ray.txt --extra ray --extra postgres --extra pacs --extra int8 --group dev -o requirements-dev.txt
 	$(LOCK) pyproject.toml -c requirements.txt --group bench -o requirements-bench.txt
 	$(LOCK) --group supply -o requirements-supply.txt
 	$(LOCK) --group docs -o requirements-docs.txt
@@ -97,7 +99,7 @@ sbom: $(SUPPLY)/.supply
 	@echo "build/sbom.cdx.json: CycloneDX, every package of requirements.txt with its hashes"
 
 audit: $(SUPPLY)/.supply
-	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt requirements-pacs.txt
+	$(SUPPLY)/bin/python .ci/audit.py requirements.txt requirements-ray.txt requirements-postgres.txt requirements-pacs.txt requirements-int8.txt
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(SUPPLY) $(SITE) build

@@ -40,7 +40,19 @@ PUBLIC = {
 }
 """Modules and packages of the Python API, each with what it exports."""
 
-_UNREAD = ("access", "archive", "bundled", "calibration", "cli", "displays", "pacs", "pretrained", "training", "ui")
+_UNREAD = (
+    "access",
+    "archive",
+    "bundled",
+    "calibration",
+    "cli",
+    "displays",
+    "pacs",
+    "pretrained",
+    "quantisation",
+    "training",
+    "ui",
+)
 """Rooms from which no public package exports anything."""
 
 TO_COME = ("deployment",)

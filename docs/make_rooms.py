@@ -32,6 +32,7 @@ SUBJECTS = {
     "operations": "probes, doctor, metrics",
     "pacs": "DICOM network",
     "pretrained": "published weights",
+    "quantisation": "float32 to INT8",
     "reading": "bytes to reading",
     "reading_queue": "whose image is next",
     "report": "readings to files",

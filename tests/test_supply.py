@@ -15,14 +15,17 @@ from packaging.utils import canonicalize_name
 PROJECT = Path(__file__).resolve().parent.parent
 NAMED = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 APP = NAMED["project"]["dependencies"]
-RAY, POSTGRES, PACS = (NAMED["project"]["optional-dependencies"][extra] for extra in ("ray", "postgres", "pacs"))
+RAY, POSTGRES, PACS, INT8 = (
+    NAMED["project"]["optional-dependencies"][extra] for extra in ("ray", "postgres", "pacs", "int8")
+)
 DEV, BENCH, TOOLS, DOCS = (NAMED["dependency-groups"][group] for group in ("dev", "bench", "supply", "docs"))
 LOCKS = {
     "requirements.txt": APP,
     "requirements-ray.txt": APP + RAY,
     "requirements-postgres.txt": APP + POSTGRES,
     "requirements-pacs.txt": APP + PACS,
-    "requirements-dev.txt": APP + RAY + POSTGRES + PACS + DEV,
+    "requirements-int8.txt": APP + INT8,
+    "requirements-dev.txt": APP + RAY + POSTGRES + PACS + INT8 + DEV,
     "requirements-bench.txt": APP + BENCH,
     "requirements-supply.txt": TOOLS,
     "requirements-docs.txt": DOCS,

@@ -31,9 +31,11 @@ from .sample import CalibrationSet, CalibrationSource, ScoredImages
 __all__ = [
     "ANCHOR_RULE",
     "MIN_PATIENTS_FOR_AUC",
+    "RESAMPLES",
     "Recalibrated",
     "auc_table",
     "calibrate_card",
+    "check_unseen",
     "map_anchors",
     "mean_auc_metric",
     "recalibrate",
@@ -215,7 +217,7 @@ def recalibrate(
         PathUnusable: the folder cannot be written.
     """
     folder = open_model(model)
-    _check_unseen(folder.card, images, source)
+    check_unseen(folder.card, images, source)
     scored = score_with_engine(folder, open_engine(folder, "openvino"), images, report=report)
     if not len(scored.images):
         raise TrainingRefused("No image of the table could be read: nothing to calibrate on.")
@@ -262,8 +264,12 @@ def score_with_engine(
     )
 
 
-def _check_unseen(card: ModelCard, images: ImageTable, source: CalibrationSource) -> None:
-    """Refuse images of the model's training data sets, unless its own split says which it was not trained on."""
+def check_unseen(card: ModelCard, images: ImageTable, source: CalibrationSource) -> None:
+    """Refuse images of the model's training data sets, unless its own split says which it was not trained on.
+
+    Raises:
+        TrainingRefused: they may have trained the model.
+    """
     shared = sorted(set(images.sources.tolist()) & set(card.training.datasets))
     if shared and source.split_sha256 != card.training.split_sha256:
         trained_with = (card.training.split_sha256 or "")[:12]

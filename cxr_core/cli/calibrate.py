@@ -18,7 +18,15 @@ from ..model.rate_formatting import describe_operating_point
 from .progress import ProgressBar
 from .tables import Columns, HeldOutSplit, Labels, MapLabel, Tables, held_out_images, read_tables
 
-__all__ = ["calibrate", "check_sampling"]
+__all__ = ["SamplingName", "Stages", "calibrate", "check_sampling"]
+
+SamplingName = Annotated[
+    str,
+    typer.Option(
+        metavar="consecutive|enriched|unknown",
+        help="How the images were sampled. Only consecutive images give probabilities without an assumption.",
+    ),
+]
 
 
 def check_sampling(sampling: str) -> Sampling:
@@ -37,13 +45,7 @@ def calibrate(
     labels: Labels = None,
     map_label: MapLabel = None,
     split: HeldOutSplit = "embedded",
-    sampling: Annotated[
-        str,
-        typer.Option(
-            metavar="consecutive|enriched|unknown",
-            help="How the images were sampled. Only consecutive images give probabilities without an assumption.",
-        ),
-    ] = "unknown",
+    sampling: SamplingName = "unknown",
     seed: Annotated[int, typer.Option(help="Random seed of folds and resamples.")] = 0,
 ) -> None:
     """Fit a model's calibration, operating points and map anchors on images that it was not trained on.
@@ -62,7 +64,7 @@ def calibrate(
         source = CalibrationSource("images of patients new to the model", checked)
     else:
         source = CalibrationSource("images of validation patients", checked, chosen.name, chosen.sha256)
-    with _Stages() as stages:
+    with Stages() as stages:
         result = recalibrate(model, rows, source, seed=seed, report=stages.report)
     card = result.card
     audit.note(acting_user(), "model-change", "calibrate", model=card.weights_sha256)
@@ -75,14 +77,14 @@ def calibrate(
         print(f"  {name}: {describe_operating_point(point)}")
 
 
-class _Stages:
-    """One progress bar after another: scoring, operating points, curves."""
+class Stages:
+    """One progress bar after another, as one stage of a computation follows another."""
 
     def __init__(self) -> None:
         self._name = ""
         self._bar: ProgressBar | None = None
 
-    def __enter__(self) -> _Stages:
+    def __enter__(self) -> Stages:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -90,6 +92,7 @@ class _Stages:
             self._bar.__exit__(None, None, None)
 
     def report(self, name: str, done: int, total: int) -> None:
+        """Show how much of a stage is done; a new name begins the next bar."""
         if name != self._name or self._bar is None:
             self.__exit__()
             self._name, self._bar = name, ProgressBar(name.capitalize(), total).__enter__()

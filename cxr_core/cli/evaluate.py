@@ -18,6 +18,7 @@ from ..evaluation.images import digest_key, with_digests
 from ..evaluation.run_record import new_record, possibly_seen, run_id
 from ..labels import LABELS
 from ..model import shared_predictor
+from ..model.precision import engine_at
 from ..store import RunStore
 from .progress import ProgressBar
 from .run_formatting import format_summary
@@ -114,7 +115,7 @@ def evaluate(
     if len(images) != len(table):
         raise WrongArguments(f"{len(images)} folders of images and {len(table)} tables: give one table per folder.")
     store = RunStore()
-    predictor = shared_predictor(model, engine, throughput=True)
+    predictor = shared_predictor(model, engine_at("float32", engine), throughput=True)
     key = digest_key(store.folder)
     maps, names = column_maps(len(table), columns, map_label, labels)
     rows = gather_images(

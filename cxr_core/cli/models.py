@@ -14,11 +14,13 @@ from ..evaluation.card_metrics import measured_card
 from ..formatting import format_estimate, format_probability
 from ..imaging import describe_exposure
 from ..labels import NOTICE, display_name
-from ..model import ModelCard, OperatingPoint, list_models, open_model
+from ..model import ModelCard, ModelFolder, OperatingPoint, list_models, open_model
 from ..model.card import read_card
 from ..model.findings import why_not_evaluated
 from ..model.folder import CARD, find_model, keep_card
 from ..model.formatting import describe_calibration, describe_curve, describe_evaluation
+from ..model.int8_formatting import format_int8
+from ..model.precision import checked_int8_card, int8_folder
 from ..model.rate_formatting import (
     describe_group_rates,
     describe_measured_images,
@@ -30,6 +32,7 @@ from ..store import RunStore
 from .import_model import import_model
 from .localisation import format_localisation, localisation
 from .output import write
+from .quantise import precision, quantise
 from .stability import format_stability, stability
 from .tables import Columns, Labels, MapLabel, embedded_or_file, read_tables
 
@@ -41,7 +44,7 @@ __all__ = [
 
 app = typer.Typer(
     help="List models, show a model card, fill in a reporting sheet, verify a model's files, import published weights, "
-    "add evaluation results.",
+    "add evaluation results, make an INT8 graph.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -49,6 +52,8 @@ app = typer.Typer(
 app.command("import")(import_model)
 app.command()(stability)
 app.command()(localisation)
+app.command()(quantise)
+app.command()(precision)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Id of a model, or a path to its folder.")]
 
@@ -89,7 +94,12 @@ def show(
     """Print a model's card."""
     path = find_model(model) / CARD
     card = read_card(path)
-    print(path.read_text(encoding="utf-8").rstrip() if json else _format_card(card))
+    if json:
+        print(path.read_text(encoding="utf-8").rstrip())
+        return
+    place = int8_folder(ModelFolder(path.parent, card))
+    int8 = None if place is None else read_card(place / CARD).int8
+    print("\n".join([_format_card(card), "", *format_int8(int8)]))
 
 
 @app.command()
@@ -143,7 +153,21 @@ def verify(
             status = error.exit_status
         else:
             print(f"{folder.card.id}: all files match SHA256SUMS and the card")
+            status = _verify_int8(folder) or status
     return status
+
+
+def _verify_int8(folder: ModelFolder) -> int:
+    place = int8_folder(folder)
+    if place is None:
+        return 0
+    try:
+        checked_int8_card(folder, place)
+    except CxrError as error:
+        typer.echo(f"Error: {error}", err=True)
+        return error.exit_status
+    print(f"{folder.card.id} at INT8: all files match SHA256SUMS and the card")
+    return 0
 
 
 def _format_card(card: ModelCard) -> str:

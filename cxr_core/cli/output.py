@@ -24,6 +24,7 @@ from ..labels import NOTICE, display_name
 from ..model import ModelCard, OperatingPoint, Predictor, Reading
 from ..model.findings import flag_rate
 from ..model.formatting import STATE_NAMES, describe_evaluation, describe_scale, describe_states, format_finding
+from ..model.int8_formatting import describe_precision
 from ..model.rate_formatting import describe_operating_point
 from ..model.stability import UNSTABLE, describe_changes
 from ..report import reading_json, readings_csv, refusal_json, refusals_csv
@@ -168,7 +169,8 @@ class TextForm:
     def __init__(self, card: ModelCard, point: OperatingPoint, prevalence: dict[str, float] | None) -> None:
         kind = " (demonstration model)" if card.demonstration else ""
         self.head = (
-            f"{NOTICE}\nModel {card.id}{kind}, operating point {point.name}. {describe_scale(card, prevalence)}\n"
+            f"{NOTICE}\nModel {card.id}{kind}{describe_precision(card)}, operating point {point.name}. "
+            f"{describe_scale(card, prevalence)}\n"
             f"{' '.join(filter(None, (describe_operating_point(point), describe_evaluation(card))))}\n"
         )
 

@@ -15,6 +15,7 @@ from ..errors import InputRefused, WrongArguments
 from ..imaging import ACCEPTED_FORMATS, Radiograph, VoiScale, shared_decoder
 from ..labels import file_name_of
 from ..model import ModelCard, Reading, assumed_prevalence, shared_predictor
+from ..model.precision import engine_at
 from ..reading import read_image
 from ..report import ReportImage, heatmaps_npz, overlay_pngs
 from ..settings import settings
@@ -33,6 +34,14 @@ Paths = Annotated[
 # model
 Model = Annotated[str | None, typer.Option(metavar="ID", help="Model to use; see: models list.")]
 EngineName = Annotated[str | None, typer.Option("--engine", metavar="openvino|tensorflow", help="Engine to run it on.")]
+PrecisionName = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="float32|int8",
+        help="Numbers that the engine computes with; int8 needs a graph made by models quantise.",
+    ),
+]
 PointName = Annotated[str, typer.Option(metavar="NAME", help="Operating point of the model's card.")]
 Prevalence = Annotated[
     str | None,
@@ -97,6 +106,7 @@ def predict(
     paths: Paths,
     model: Model = None,
     engine: EngineName = None,
+    precision: PrecisionName = "float32",
     operating_point: PointName = "default",
     prevalence: Prevalence = None,
     read_anyway: ReadAnyway = None,
@@ -137,6 +147,7 @@ def predict(
     options = ReadingOptions(
         operating_point, _parse_prevalence(prevalence), read_anyway, upright, follow_orientation, scale, stability
     )
+    engine = engine_at(precision, engine)
     if archive is not None:
         if json or csv or any(path is not None for path in (heatmaps, sheet, pdf, table, out)):
             raise WrongArguments(

@@ -119,11 +119,14 @@ def overlay(grey: np.ndarray, heat: HeatMap, *, opacity: float = MAP_ALPHA, line
     return np.asarray(image)
 
 
-def overlay_png(grey: np.ndarray, heat: HeatMap, *, side: int = 1024) -> bytes:
-    """Return :func:`overlay` as PNG with the notice in its text, its longer side at most ``side`` pixels."""
+def overlay_png(grey: np.ndarray, heat: HeatMap, *, side: int = 1024, note: str = "") -> bytes:
+    """Return :func:`overlay` as PNG with the notice in its text, its longer side at most ``side`` pixels.
+
+    ``note`` follows the title in that text.
+    """
     image = Image.fromarray(grey)
     image.thumbnail((side, side), Image.Resampling.BOX)
-    return png(Image.fromarray(overlay(np.asarray(image), heat)), title=f"Heat map: {heat.label}")
+    return png(Image.fromarray(overlay(np.asarray(image), heat)), title=f"Heat map: {heat.label}{note}")
 
 
 def png(image: Image.Image, title: str) -> bytes:

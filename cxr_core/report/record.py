@@ -16,6 +16,7 @@ from ..labels import NOTICE
 from ..model import ModelCard, Reading
 from ..model.findings import FlagRate
 from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
+from ..model.int8_formatting import describe_precision
 from ..table_files import csv_text
 
 __all__ = [
@@ -264,7 +265,7 @@ def heatmaps_npz(reading: Reading, card: ModelCard) -> bytes:
 
     Its arrays: ``maps`` (labels, rows, columns) float32, rectified, in logits, the network's own
     grid; ``labels``; ``to_original`` (2, 3) from a cell's centre (column, row, 1) to (x, y) of the
-    original, integers at pixel centres; ``notice``.
+    original, integers at pixel centres; ``engine``, which names the precision too; ``notice``.
     """
     maps = heat_maps(reading, card)
     stream = io.BytesIO()
@@ -273,6 +274,7 @@ def heatmaps_npz(reading: Reading, card: ModelCard) -> bytes:
         maps=np.stack([heat.grid for heat in maps]),
         labels=np.array([heat.label for heat in maps]),
         to_original=maps[0].to_original,
+        engine=np.array(reading.engine),
         notice=np.array(NOTICE),
     )
     return stream.getvalue()
@@ -281,4 +283,5 @@ def heatmaps_npz(reading: Reading, card: ModelCard) -> bytes:
 def overlay_pngs(radiograph: Radiograph, reading: Reading, card: ModelCard) -> dict[str, bytes]:
     """Return one PNG for each label: the image as displayed, with that label's map over it."""
     grey = render8(radiograph)
-    return {heat.label: overlay_png(grey, heat) for heat in heat_maps(reading, card)}
+    precision = describe_precision(card)
+    return {heat.label: overlay_png(grey, heat, note=precision) for heat in heat_maps(reading, card)}

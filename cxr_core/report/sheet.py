@@ -19,6 +19,7 @@ from ..imaging import Radiograph, render8
 from ..labels import NOTICE, display_name
 from ..model import Finding, ModelCard, Reading
 from ..model.formatting import STATE_TEXTS, describe_scale, format_finding
+from ..model.int8_formatting import describe_precision
 from ..model.localisation import describe_maps
 from ..model.rate_formatting import describe_operating_point
 from ..model.stability import UNSTABLE
@@ -80,8 +81,9 @@ def sheet(
     figure.text(
         0.988,
         0.955,
-        f"model {reading.model_id} {reading.model_sha256[:12]} · operating point {reading.operating_point!r} · "
-        f"image {reading.sha256[:12]}" + (" · demonstration model" if card.demonstration else ""),
+        f"model {reading.model_id} {reading.model_sha256[:12]}{describe_precision(card)} · "
+        f"operating point {reading.operating_point!r} · image {reading.sha256[:12]}"
+        + (" · demonstration model" if card.demonstration else ""),
         color=QUIET,
         size=8,
         ha="right",

@@ -14,6 +14,7 @@ from ..access import audit
 from ..access.audit_chain import HEAD, KEY
 from ..access.audit_verification import trail_files
 from ..model.folder import CARD, SUMS, list_models
+from ..model.precision import int8_home
 from ..settings import model_roots, settings
 from .card_files import cards_folder
 from .database import DATABASE, sqlite_file
@@ -36,7 +37,7 @@ TRAIL_MEMBER = "audit/trail.jsonl"
 PATIENTS_KEY = "patients.key"
 
 STUDIES = "studies"
-_AUDIT, _ROTATED, _RUNS, _MODELS, _CARDS = "audit", "audit/rotated", "runs", "models", "cards"
+_AUDIT, _ROTATED, _RUNS, _MODELS, _INT8, _CARDS = "audit", "audit/rotated", "runs", "models", "int8", "cards"
 _UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]|[. ]$')
 
 
@@ -69,9 +70,13 @@ def run_groups() -> Iterator[FileGroup]:
 
 
 def model_groups() -> Iterator[FileGroup]:
-    """Yield the files of each model folder: imported, trained, and those that came with the program."""
-    for folder in list_models():
-        name = f"{_MODELS}/{folder.name}"
+    """Yield the files of each model folder: imported, trained, and those that came with the program.
+
+    The INT8 graphs of the latter have folders of their own.
+    """
+    int8 = [card.parent for card in sorted(int8_home().glob(f"*/{CARD}"))]
+    for group, folder in [*((_MODELS, folder) for folder in list_models()), *((_INT8, folder) for folder in int8)]:
+        name = f"{group}/{folder.name}"
         yield FileGroup(name, partial(_folder, folder, name, _is_model_folder), _is_whole_model)
 
 
@@ -151,6 +156,8 @@ def place_of(member: str) -> Path | None:
         return cards_folder() / rest[0]
     if group == STUDIES and len(rest) == 2:
         return studies_folder().joinpath(*rest)
+    if group == _INT8 and len(rest) == 2:
+        return int8_home().joinpath(*rest)
     if group == _MODELS and len(rest) >= 2:
         folder_of_model = next(
             (folder for folder in list_models() if folder.name == rest[0]), model_roots()[0] / rest[0]

@@ -15,11 +15,13 @@ import pytest
 from cxr_core.access import LOCAL, audit
 from cxr_core.cli.main import main
 from cxr_core.evaluation.images import digest_key, image_digest
-from cxr_core.model.folder import find_model, open_model
+from cxr_core.model.card import read_card
+from cxr_core.model.folder import CARD, ModelFolder, find_model, open_model
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
 from cxr_core.store.file_groups import FileGroup
 from tests.runs import made_up, made_up_boxes, record_of
+from tests.small_models import pretended_int8
 from tests.store.test_predictions import same
 
 MINI = find_model("second-read-mini")
@@ -35,7 +37,7 @@ def set_folders(monkeypatch, folder: Path) -> None:
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """What is kept: two runs, a rotated trail, a model, keys; and what is found again and is in no backup."""
+    """What is kept: two runs, a rotated trail, a model, an INT8 graph, keys; and what no backup has."""
     folder = tmp_path / "home"
     set_folders(monkeypatch, folder)
     predictions = made_up()
@@ -48,6 +50,7 @@ def home(tmp_path, monkeypatch):
     audit.path().rename(audit.path().with_name("audit.jsonl.1"))
     audit.record(LOCAL, "export", run="two")
     shutil.copytree(MINI, folder / "models" / "mine")
+    pretended_int8(ModelFolder(MINI, read_card(MINI / CARD)))
     for name in ("compiled", "summaries", "train", "half.scoring"):
         (folder / "runs" / name).mkdir()
         (folder / "runs" / name / "x").write_text("found again")
@@ -387,7 +390,7 @@ def test_a_backup_names_no_file_of_a_patient_and_no_image(home, tmp_path, capsys
         manifest = json.loads(archive.read("manifest.json"))
         assert set(manifest) == {"schema", "created", "files"}
         roots = {name.split("/")[0] for name in archive.namelist()}
-    assert roots == {"manifest.json", "database.sqlite", "audit", "runs", "models"}
+    assert roots == {"manifest.json", "database.sqlite", "audit", "runs", "models", "int8"}
     connection = sqlite3.connect(f"file:{home / 'runs' / 'second-read.sqlite'}?mode=ro", uri=True)
     assert connection.execute("SELECT COUNT(*) FROM runs").fetchone() == (2,)
     connection.close()
