@@ -2,9 +2,11 @@
 
     python -m benchmarks.growth                    # everything that is missing; goes on where it was cut
     python -m benchmarks.growth --counts 1 10 100  # a part of it
+    python -m benchmarks.growth --precision int8   # at INT8, with the graph that models quantise has made
 
 Each cell, so many images on so many cores, is a command of its own, and is kept in ``runs/growth/cells.json`` when it
-is done. The table between the marks of docs/scale.md and docs/growth.svg are drawn from all cells that are there.
+is done. The table between the marks of docs/scale.md and docs/growth.svg are drawn from all cells that are there; those
+at INT8 have a file and a table of their own, and no figure.
 Images are those of nih_384 where the folder of real X-rays is (``SECOND_READ_SHARED`` or ``shared/`` beside the
 project), else drawn; each is written under its own name and with its own bytes.
 """
@@ -35,12 +37,16 @@ from cxr_core.displays.marks import BLUE, ORANGE, Axis, Chart, Dots, Line, Panel
 from cxr_core.displays.matplotlib_charts import as_svg
 from cxr_core.formatting import duration
 from cxr_core.imaging import phantom
+from cxr_core.model.precision import PRECISIONS
 
 START, END = "<!-- growth: made by python -m benchmarks.growth -->", "<!-- end of growth -->"
+INT8_START = "<!-- growth at INT8: made by python -m benchmarks.growth --precision int8 -->"
+INT8_END = "<!-- end of growth at INT8 -->"
 COUNTS = (1, 10, 100, 1000, 10000)
 CORES = tuple(range(1, min(2, os.cpu_count() or 1) + 1))
 REPEATED, REPEATS = 100, 3
 """Cells of up to so many images are run so often, and their median is taken: starting up is most of them."""
+FIGURE = "![Seconds and peak memory by number of images, a line for each number of cores](growth.svg)"
 PHANTOMS = 16
 SIDE = 384
 COLOURS = (BLUE, ORANGE)
@@ -71,19 +77,22 @@ class Cell:
 def main(arguments: list[str] | None = None) -> int:
     """Run the cells that are missing, then write table and figure."""
     options = _options(arguments)
-    cells_file = options.work / "cells.json"
+    cells_file = options.work / ("cells.json" if options.precision == "float32" else "cells-int8.json")
     cells = read_cells(cells_file)
     todo = [(n, c) for n in sorted(options.counts) for c in options.cores if options.again or (n, c) not in cells]
     for number, (count, cores) in enumerate(todo, start=1):
         expected = expected_seconds(cells.values(), count, cores)
         words = f"some {duration(expected)}" if expected else "not known how long"
         print(f"{number} of {len(todo)}: {count:,} images, cores: {cores}, {words}", flush=True)
-        cells[count, cores] = cell = _measured(options.work / "images", count, cores)
+        cells[count, cores] = cell = _measured(options.work / "images", count, cores, options.precision)
         write_cells(cells_file, cells.values())
         print(f"  {cell.seconds:.1f} s, {1000 * cell.seconds / count:.0f} ms an image, {cell.megabytes:.0f} MB")
-    if cells and not options.print:
-        fill_table(options.document, table_of(list(cells.values())), START, END)
-        options.document.with_name("growth.svg").write_bytes(as_svg(chart_of(list(cells.values()))))
+    done = list(cells.values())
+    if done and options.precision == "int8" and not options.print:
+        fill_table(options.document, table_of(done, figure=False), INT8_START, INT8_END)
+    elif done and not options.print:
+        fill_table(options.document, table_of(done), START, END)
+        options.document.with_name("growth.svg").write_bytes(as_svg(chart_of(done)))
     return 0
 
 
@@ -91,6 +100,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, metavar="N")
     parser.add_argument("--cores", type=int, nargs="+", default=CORES, metavar="N")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--again", action="store_true", help="measure these cells also where they are done")
     parser.add_argument("--print", action="store_true", help="leave the document as it is")
     parser.add_argument("--work", type=Path, default=PROJECT / "runs" / "growth")
@@ -152,23 +162,23 @@ def _grey(source: Path | int) -> Image.Image:
     return Image.fromarray((phantom(SIDE, SIDE, seed=source, text=False) >> 4).astype(np.uint8))
 
 
-def _measured(images: Path, count: int, cores: int) -> Cell:
+def _measured(images: Path, count: int, cores: int, precision: str) -> Cell:
     load = os.getloadavg()[0]
     # a folder for each count: a command reads a folder whole
     source = write_images(images / str(count), count)
     runs = REPEATS if count <= REPEATED else 1
-    seconds, peaks = zip(*(_run(images / str(count), cores) for _ in range(runs)), strict=True)
+    seconds, peaks = zip(*(_run(images / str(count), cores, precision) for _ in range(runs)), strict=True)
     return Cell(count, cores, statistics.median(seconds), max(peaks), runs, load, source)
 
 
-def _run(images: Path, cores: int) -> tuple[float, float]:
+def _run(images: Path, cores: int, precision: str) -> tuple[float, float]:
     """Read the folder on so many cores; return seconds and peak memory, 10^6 bytes."""
     allowed = set(sorted(os.sched_getaffinity(0))[:cores])
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "cxr_core", "predict", str(images), "--archive", f"{out}/readings"]
         start = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "--workers", str(cores)],
+            [*command, "--workers", str(cores), "--precision", precision],
             cwd=PROJECT,
             env=os.environ | {"OMP_NUM_THREADS": str(cores)},
             preexec_fn=partial(os.sched_setaffinity, 0, allowed),
@@ -195,8 +205,8 @@ def _run(images: Path, cores: int) -> tuple[float, float]:
     return seconds, peak
 
 
-def table_of(cells: list[Cell]) -> str:
-    """Return the Markdown of docs/scale.md."""
+def table_of(cells: list[Cell], *, figure: bool = True) -> str:
+    """Return the Markdown of docs/scale.md; with ``figure`` the chart follows."""
     cores = sorted({cell.cores for cell in cells})
     by = {(cell.count, cell.cores): cell for cell in cells}
     heads = [f"{what}, {_cores(c)}" for what in ("s", "ms an image", "MB") for c in cores]
@@ -220,8 +230,7 @@ def table_of(cells: list[Cell]) -> str:
             "From the start of the command to its end; memory is the peak of all its processes.",
             "",
             *lines,
-            "",
-            "![Seconds and peak memory by number of images, a line for each number of cores](growth.svg)",
+            *(["", FIGURE] if figure else []),
         ]
     )
 

@@ -37,6 +37,8 @@ def test_what_is_missing_is_said(tmp_path):
     rows = growth.table_of(CELLS).splitlines()
     assert "| 100 | 12.0 | 7.0 | 120 | 70 | 401 | 402 |" in rows
     assert "| 10,000 | not measured | not measured |  |  |  |  |" in rows
+    assert growth.FIGURE in rows
+    assert growth.FIGURE not in growth.table_of(CELLS, figure=False)
     alone = growth.chart_of([dataclasses.replace(CELLS[0], count=10)])
     assert "10 images, 1 core: 2 s, 401 MB" in alone.alt
     assert growth.as_svg(growth.chart_of(CELLS)).startswith(b"<?xml")
