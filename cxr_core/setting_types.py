@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-__all__ = ["Folders", "Names", "StoreKey"]
+__all__ = ["Folders", "Names", "Networks", "StoreKey"]
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -34,8 +35,17 @@ def _store_key(value: object) -> object:
     return key
 
 
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        ipaddress.ip_network(value)
+    return values
+
+
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 """Names separated by commas, or a list in the settings file."""
+
+Networks = Annotated[tuple[str, ...], NoDecode, _split(","), AfterValidator(_networks)]
+"""IP addresses and networks separated by commas, such as ``10.1.2.3,10.1.4.0/24``."""
 
 Folders = Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)]
 """Folders, separated as in ``PATH``, or a list in the settings file."""

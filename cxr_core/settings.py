@@ -26,7 +26,7 @@ from pydantic_settings import (
 
 from .errors import WrongArguments
 from .pacs_settings import PacsSettings
-from .setting_types import Folders, Names, StoreKey
+from .setting_types import Folders, Names, Networks, StoreKey
 
 __all__ = ["Settings", "folder_notes", "model_roots", "program_path", "settings"]
 
@@ -184,6 +184,20 @@ class Settings(PacsSettings):
     )
     admins: Names = Field(
         default=(), description="Verified e-mail addresses and subjects of administrators, separated by commas."
+    )
+    metrics_networks: Networks = Field(
+        default=(),
+        description="IP addresses and networks, besides this machine, that may fetch `/metrics` without signing in, "
+        "separated by commas, such as 10.1.2.3,10.1.4.0/24. Others need the role admin.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="Log format of the app, `pacs receive` and `pacs work`: `text`, or `json`, one object per line.",
+    )
+    stop_seconds: float = Field(
+        default=25,
+        ge=1,
+        description="Seconds after SIGTERM in which the app finishes what is being read, before it ends.",
     )
     audit: Path | None = Field(
         default=None, description="File of the audit trail. By default `audit.jsonl` in the folder of runs."

@@ -43,7 +43,8 @@ def running(module: list[str], address: str, path: str, sign: bytes, **environme
     server = subprocess.Popen(
         [sys.executable, "-m", *module],
         cwd=PROJECT,
-        env=os.environ | environment,
+        # shorter than the wait below: a test may leave images in the queue
+        env=os.environ | {"SECOND_READ_STOP_SECONDS": "5"} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -30,6 +30,7 @@ __all__ = [
     "Visitor",
     "acting_user",
     "closed",
+    "is_forwarded",
     "is_local_request",
     "on_behalf_of",
     "provider_responds",
@@ -174,12 +175,17 @@ def is_local_request(headers: Mapping[str, str]) -> bool:
     A browser sends the address that it opened (``Origin``), and most proxies name the client they forward: any such
     header counts, with any value. As some servers do, ``_`` in a header's name is taken for ``-``.
     """
-    headers = {name.lower().replace("_", "-"): value for name, value in headers.items()}
-    if any(map(_forwards, headers)):
+    if is_forwarded(headers):
         return False
+    headers = {name.lower().replace("_", "-"): value for name, value in headers.items()}
     named = [f"//{headers['host']}"] if "host" in headers else []
     named += [headers["origin"]] if "origin" in headers else []
     return all(_host(address) in LOCAL_NAMES for address in named)
+
+
+def is_forwarded(headers: Iterable[str]) -> bool:
+    """Return whether the names of a request's headers suggest that it has come by way of a proxy."""
+    return any(_forwards(name.lower().replace("_", "-")) for name in headers)
 
 
 def _forwards(name: str) -> bool:

@@ -15,6 +15,7 @@ import typer
 
 from ..access import acting_user, audit
 from ..errors import WrongArguments
+from ..logs import configure_logs
 from ..operations.configuration import configuration_notes
 from ..pacs import destinations
 from ..pacs.destinations import Destination, ResultFile
@@ -50,6 +51,7 @@ def work(
     check_highdicom()
     _check_identity()
     rules = load_rules()
+    configure_logs("worker")
     for sentence in configuration_notes():
         _LOG.warning("%s", sentence)
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"

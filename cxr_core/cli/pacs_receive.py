@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import closing
 
 from ..errors import WrongArguments
+from ..logs import configure_logs
 from ..operations.configuration import configuration_notes
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
@@ -33,8 +33,7 @@ def receive() -> None:
     if given.pacs_listen is None:
         raise WrongArguments("Set SECOND_READ_PACS_LISTEN, such as 10.1.2.9:11112, to receive images.")
     listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("cxr_core.pacs").setLevel(logging.INFO)
+    configure_logs("receiver")
     few_heaps()
     for sentence in configuration_notes():
         _LOG.warning("%s", sentence)

@@ -20,7 +20,7 @@ __all__ = ["check_clock", "check_engine", "check_extras", "check_fonts", "check_
 
 SUPPORTED = ((3, 11), (3, 13))
 _SHOWN = ("streamlit", "tensorflow", "tensorflow-cpu", "keras", "openvino", "numpy", "pydicom", "sqlalchemy")
-_EXTRAS = {"pacs": ("highdicom", "pynetdicom"), "postgres": ("psycopg",), "ray": ("ray",)}
+_EXTRAS = {"pacs": ("highdicom", "pynetdicom"), "postgres": ("psycopg",), "ray": ("ray",), "int8": ("nncf",)}
 _EXTRA_ACTION = "pip install -r requirements-{}.txt"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)\s*(;.*)?")
 _FIRST_YEAR = 2026
@@ -67,6 +67,7 @@ def check_extras() -> Iterator[CheckResult]:
         "pacs": bool(given.pacs or given.pacs_rules or given.pacs_source or given.pacs_listen),
         "postgres": (given.database_url or "").startswith("postgresql"),
         "ray": False,
+        "int8": False,
     }
     for extra, packages in _EXTRAS.items():
         versions = {package: _version(package) for package in packages}

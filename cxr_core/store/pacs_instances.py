@@ -207,6 +207,15 @@ class InstanceStore:
         with transaction(self._engine) as connection:
             return tuple(map(stored_instance, connection.execute(query, {"limit": limit})))
 
+    def count_unplanned(self) -> int:
+        """Return the number of instances that rules are to be applied to."""
+        query = text(
+            "SELECT COUNT(*) FROM pacs_instances "
+            "WHERE deleted = 0 AND planned IS NULL AND is_result = 0 AND is_prior = 0"
+        )
+        with transaction(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
+
     def load_instance(self, sop_instance_uid: str) -> bytes:
         """Return the file of an instance; raises PathUnusable where it is not here, was changed, or stays encrypted."""
         known = self.instance(sop_instance_uid)

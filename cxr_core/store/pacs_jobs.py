@@ -155,6 +155,12 @@ class JobStore(InstanceStore):
             counts = {row.state: row.jobs for row in connection.execute(query)}
         return {state: counts.get(state, 0) for state in JOB_STATES}
 
+    def oldest_open(self) -> str | None:
+        """Return when the oldest job with work left was received, or None where there is none."""
+        query = text(f"SELECT MIN(received_at) {_OF_JOBS} WHERE deleted = 0 AND state IN ({_OPEN})")
+        with transaction(self._engine) as connection:
+            return connection.scalar(query)
+
     def job(self, job: str) -> Job | None:
         """Return a job by its id, or None."""
         with transaction(self._engine) as connection:

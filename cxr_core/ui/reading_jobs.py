@@ -7,6 +7,7 @@ readers' images are not queued behind all of them.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -17,7 +18,9 @@ from uuid import uuid4
 
 from ..errors import Busy, InputRefused
 from ..imaging import Radiograph, VoiScale
+from ..logs import within_request
 from ..model import Predictor, Reading, prepare_input
+from ..operations.metrics import timed_read
 from ..reading import open_image, read_prepared
 from ..reading_queue import AT_ONCE, Job, shared_queue
 from .viewer import pixels_version
@@ -28,6 +31,7 @@ __all__ = ["WorklistReader", "format_wait", "read_to_end"]
 ReadJob = Job[tuple[Radiograph, Reading]]
 
 _RETRY_SECONDS = 1.0
+_LOG = logging.getLogger(__name__)
 
 
 class WorklistReader:
@@ -239,7 +243,33 @@ def _enqueue(
     """
     reading = None if image.status == "waiting" else image.reading
     work = partial(_read, image.file, image.digest, reading, predictor, _read_options(image), opened)
-    return shared_queue().ask(reader, work)
+    asked, identifier, digest = time.monotonic(), image.request_id, image.digest
+
+    def counted() -> tuple[Radiograph, Reading]:
+        # only decoded again
+        if reading is not None:
+            return work()
+        return _counted(work, digest, identifier, time.monotonic() - asked)
+
+    return shared_queue().ask(reader, counted)
+
+
+def _counted(
+    work: Callable[[], tuple[Radiograph, Reading]], digest: str, identifier: str, waited: float
+) -> tuple[Radiograph, Reading]:
+    """Read an image, count it, and log what became of it, with the id of the request that it came with."""
+    with within_request(identifier):
+        read = None
+        try:
+            with timed_read(waited) as read:
+                radiograph, reading = work()
+                read.ended_with(reading)
+            return radiograph, reading
+        finally:
+            if read is not None:
+                facts = {"image": digest, "outcome": read.outcome, "reason": read.reason}
+                times = {"seconds": round(read.seconds, 3), "waited": round(waited, 3)}
+                _LOG.info("Image read.", extra={"fields": facts | times})
 
 
 def _read(

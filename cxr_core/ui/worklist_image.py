@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from ..imaging import Radiograph, VoiScale
+from ..logs import request_id
 from ..model import Reading
 from ..reading_queue import Job
 from ..store.read_record import Opinion, OpinionValue
@@ -59,6 +60,7 @@ class WorklistImage:
             stored before.
         answer_seconds: from then to the first reading; None where that is not known.
         read_at: when the model had read it, with a time zone; None before.
+        request_id: id of the request that it came with; empty where it came with none.
         place: what worklists are sorted by, in every process: the time at which its upload began, in milliseconds
             since 1970, times :data:`POSITIONS`, and its position there.
     """
@@ -93,6 +95,7 @@ class WorklistImage:
     answer_seconds: float | None = None
     read_at: datetime | None = None
     place: int = 0
+    request_id: str = field(default_factory=request_id)
 
     @property
     def has_file(self) -> bool:

@@ -136,7 +136,7 @@ def test_below_the_path_of_the_app(monkeypatch):
 
 def test_the_probes_come_with_the_headers_of_the_server():
     kinds = [entry.cls.__name__ for entry in middleware()]
-    assert kinds[:2] == ["SecurityHeaders", "Probes"]
+    assert kinds[:3] == ["RequestIds", "SecurityHeaders", "Probes"]
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import streamlit.logger
 from starlette.middleware import Middleware
 from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
+from ...logs import configure_logs
 from ...operations.configuration import configuration_notes
 from ...process_resources import few_heaps
 from .. import session_cleanup
@@ -19,7 +21,9 @@ from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
 from .media_files import MediaFiles
 from .probes import Probes
+from .request_ids import RequestIds
 from .return_address import ReturnAddress
+from .stopping import RefuseWhileStopping, stop_gracefully
 from .stow_route import stow_routes
 from .uploads import LimitedRequests
 from .worklist_routes import reading_routes
@@ -44,9 +48,17 @@ def prepare() -> None:
     net_util.get_external_ip = net_util.get_internal_ip = lambda: None
     few_heaps()
     raise_file_limit()
+    configure_logs("app")
+    # each logger that Streamlit makes from now on would get a handler with a format of its own
+    streamlit.logger.setup_formatter = _written_by_root
+    stop_gracefully()
     for sentence in configuration_notes():
         _LOG.warning(sentence)
     limit_connections()
+
+
+def _written_by_root(logger: logging.Logger) -> None:
+    logger.propagate = True
 
 
 @asynccontextmanager
@@ -59,5 +71,15 @@ async def lifespan(app: object) -> AsyncIterator[None]:
 
 def middleware() -> list[Middleware]:
     """Return the middleware of every request, the outermost first."""
-    kinds = (SecurityHeaders, Probes, LimitedSockets, LimitedRequests, BrowserCookie, ReturnAddress, MediaFiles)
+    kinds = (
+        RequestIds,
+        SecurityHeaders,
+        Probes,
+        RefuseWhileStopping,
+        LimitedSockets,
+        LimitedRequests,
+        BrowserCookie,
+        ReturnAddress,
+        MediaFiles,
+    )
     return [Middleware(kind) for kind in kinds]

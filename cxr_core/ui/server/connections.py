@@ -25,6 +25,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ...access import Role
+from ...operations.metrics import count_request_refused
 from ...settings import settings
 from ..visitor import sign_in_is_set_up, visitor_of_request
 
@@ -249,6 +250,7 @@ class Refused(Exception):
 
 def refusal_response(refused: Refused) -> PlainTextResponse:
     """Return the response to a refused request; it closes the connection, so that the client stops sending."""
+    count_request_refused(refused.status)
     headers = {"Connection": "close", "Cache-Control": "no-store"}
     if refused.status == 503:
         headers["Retry-After"] = "10"

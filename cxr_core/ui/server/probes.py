@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import CxrError
 from ...operations.readiness import SUMMARIES, readiness_checks
+from .metrics import METRICS, Metrics
+from .stopping import is_stopping
 
 __all__ = ["HEALTH", "READY", "Probes", "Readiness"]
 
@@ -111,22 +113,26 @@ def _in_thread(check: Callable[[], None]) -> asyncio.Future[str]:
 
 
 class Probes:
-    """ASGI middleware: answer the probes, ahead of everything that a page needs."""
+    """ASGI middleware: answer the probes and ``/metrics``, ahead of everything that a page needs."""
 
     def __init__(self, app: ASGIApp, readiness: Readiness | None = None) -> None:
         self._app = app
-        self._readiness = readiness or Readiness()
+        self._readiness, self._metrics = readiness or Readiness(), Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a probe; pass on everything else."""
         path = _path(scope)
-        if scope["type"] != "http" or path not in (HEALTH, READY):
+        if scope["type"] != "http" or path not in (HEALTH, READY, METRICS):
             await self._app(scope, receive, send)
             return
         if scope["method"] not in ("GET", "HEAD"):
             answer: Response = Response(status_code=405, headers={**_NO_STORE, "Allow": "GET, HEAD"})
         elif path == HEALTH:
             answer = JSONResponse({"status": "alive"}, headers=_NO_STORE)
+        elif path == METRICS:
+            answer = await self._metrics.answer(scope)
+        elif is_stopping():
+            answer = JSONResponse({"status": "stopping", "checks": {}}, 503, _NO_STORE)
         else:
             answer = _ready(await self._readiness.problems())
         await answer(scope, receive, send)

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 
 from ...errors import Busy
 from ...imaging import Radiograph
+from ...operations.metrics import count_upload
 from ...settings import settings
 from ..file_intake import add_files
 from ..reading_messages import image_content, worklist_body
@@ -31,6 +32,7 @@ from ..worklist import WorklistImage
 from .checked_routes import NO_STORE, checked, find_image
 from .connections import Refused
 from .page_sessions import PageSession, worklist_path
+from .stopping import is_closing
 from .worklist_changes import change_routes
 
 __all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "VISIBLE_HEADER", "reading_routes"]
@@ -96,6 +98,7 @@ async def _add(request: Request, session: PageSession) -> Response:
     def add() -> dict[str, Any]:
         files = [(name, data)]
         result = add_files(session.images, files, upload=upload, position=int(position), of=int(count))
+        count_upload(len(result.added), result.duplicates, result.skipped, len(data))
         session.reader.begin()
         return {
             "added": list(result.added),
@@ -126,7 +129,7 @@ async def _worklist(request: Request, session: PageSession) -> Response:
             body, tag = await run_in_threadpool(worklist_body, images)
             if tag != known:
                 return Response(body, media_type="application/json", headers={**NO_STORE, "ETag": tag})
-            if time.monotonic() >= end:
+            if time.monotonic() >= end or is_closing():
                 return Response(status_code=304, headers={**NO_STORE, "ETag": tag})
             await run_in_threadpool(session.reader.begin)
             await _next(changed, min(_POLL_SECONDS, end - time.monotonic()))

@@ -1,0 +1,52 @@
+"""An id for each request: the one that a proxy or client has given in ``X-Request-ID``, or a new one.
+
+It is in the response, and in every line that is logged while the request is answered and while an image is read that it
+has brought. An id from outside is used only where it is short and of plain characters
+(:func:`cxr_core.logs.new_request_id`).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...logs import new_request_id, within_request
+
+__all__ = ["REQUEST_ID", "RequestIds"]
+
+REQUEST_ID = "X-Request-ID"
+
+_REFUSED, _FAILED = 400, 500
+_LOG = logging.getLogger(__name__)
+
+
+class RequestIds:
+    """ASGI middleware: give each request an id, and log those that are refused or fail.
+
+    The log has method and status, and no path: it may name an image or a study.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond, with the id."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        identifier = new_request_id(Headers(scope=scope).get(REQUEST_ID, ""))
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.accept"):
+                message.setdefault("headers", [])
+                MutableHeaders(raw=message["headers"])[REQUEST_ID] = identifier
+            if message["type"] == "http.response.start" and message["status"] >= _REFUSED:
+                level = logging.ERROR if message["status"] == _FAILED else logging.INFO
+                facts = {"method": scope["method"], "status": message["status"]}
+                _LOG.log(level, "Request refused.", extra={"fields": facts})
+            await send(message)
+
+        with within_request(identifier):
+            await self._app(scope, receive, send_with_id)

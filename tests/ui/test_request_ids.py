@@ -1,0 +1,82 @@
+"""Ids of requests: in the response, in the log, and in the line of the read that a request has brought."""
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from cxr_core import logs
+from cxr_core.imaging import phantom_png
+from cxr_core.ui.server.request_ids import RequestIds
+from tests.ui.test_worklist_routes import answers, server
+
+__all__ = ["server"]
+
+PATIENT = "QZPLANTEDNAME"
+
+
+@pytest.fixture
+def lines(caplog):
+    """What is logged, each line with the id that it has when it is written."""
+    written = []
+
+    class Noted(logging.Handler):
+        def emit(self, record):
+            written.append((logs.request_id(), record.getMessage(), getattr(record, "fields", {})))
+
+    handler, logger = Noted(), logging.getLogger("cxr_core")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield written
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+def ask(path="/", **headers) -> httpx.Response:
+    def fail(request):
+        return PlainTextResponse("no", 404)
+
+    app = RequestIds(
+        Starlette(routes=[Route("/", lambda request: PlainTextResponse("yes")), Route("/no/{name}", fail)])
+    )
+
+    async def send():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8501") as client:
+            return await client.get(path, headers=headers)
+
+    return asyncio.run(send())
+
+
+def test_an_id_that_is_given_comes_back_and_another_text_does_not():
+    assert ask(**{"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
+    made = [ask().headers["x-request-id"], ask(**{"X-Request-ID": "a b"}).headers["x-request-id"]]
+    assert len(set(made)) == 2
+    assert all(len(one) == 32 for one in made)
+
+
+def test_a_refused_request_is_logged_without_its_path(lines):
+    ask(f"/no/{PATIENT}?name={PATIENT}", **{"X-Request-ID": "abc-1"})
+    assert lines == [("abc-1", "Request refused.", {"method": "GET", "status": 404})]
+
+
+def test_the_read_of_an_image_has_the_id_of_the_upload_that_brought_it(server, lines):
+    tab = server.tab()
+
+    async def conversation(client):
+        added = await client.post("/worklist/images", content=phantom_png(256, 224), headers={"X-Request-ID": "up-1"})
+        assert added.headers["x-request-id"] == "up-1"
+        digest = added.json()["shown"]
+        async with asyncio.timeout(120):
+            while (await client.get(f"/worklist/images/{digest}")).json()["status"] == "waiting":
+                await asyncio.sleep(0.05)
+        return digest
+
+    digest = answers(server, tab, conversation)
+    ((identifier, _, fields),) = [line for line in lines if line[1] == "Image read."]
+    assert (identifier, fields["image"], fields["outcome"]) == ("up-1", digest, "read")
+    assert fields["seconds"] > 0
