@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 
 from cxr_core.archive import ImagePipeline, InputFile, Refusal
-from cxr_core.archive.on_ray import _blocks, _Reader
+from cxr_core.archive.on_ray import _blocks, _Reader, _without_network
 from cxr_core.cli.main import main
 from cxr_core.reading import read_prepared
-from tests.archives import parts, started, table, wait_for_parts
+from tests.archives import kill_group, parts, started, table, wait_for_parts
 from tests.images import mixed_images
 
 READER = b"_Reader"
@@ -78,6 +79,57 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
     for name in ("findings", "refused"):
         assert table(out, name).equals(table(local, name))
     assert table(out).num_rows > 40 * 14
+
+
+def readers_of(node) -> list[int]:
+    """Return the processes of readers on a node of a cluster."""
+    (raylet,) = node.all_processes["raylet"]
+    return [pid for pid, title in below(raylet.process.pid).items() if READER in title]
+
+
+@pytest.fixture
+def two_nodes(ray, monkeypatch):
+    """A cluster of two nodes on this machine, apart from its head, which reads nothing."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    with _without_network():
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        try:
+            nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
+            cluster.wait_for_nodes()
+            yield cluster, nodes
+        finally:
+            cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_two_nodes_one_of_them_killed_give_the_rows_of_the_local_pipeline(two_nodes, tmp_path, capsys):
+    cluster, nodes = two_nodes
+    images, local, out = tmp_path / "images", tmp_path / "local", tmp_path / "ray"
+    mixed_images(images, 100)
+    assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
+    capsys.readouterr()
+    process = started(images, out, "--on", f"ray:{cluster.address}", "--workers", "2", part=5)
+    try:
+        wait_for_parts(process, out, 1)
+        # each node has a reader
+        until = time.monotonic() + 60
+        while not all(map(readers_of, nodes)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert all(map(readers_of, nodes))
+        at_kill = parts(out)
+        cluster.remove_node(nodes[1], allow_graceful=False)
+        err = process.communicate(timeout=600)[1]
+    finally:
+        if process.poll() is None:
+            kill_group(process)
+    assert process.returncode == 3, err
+    assert "Traceback" not in err
+    assert at_kill < parts(out)
+    for name in ("findings", "refused"):
+        assert table(out, name).equals(table(local, name))
+    assert table(out).num_rows > 60 * 14
 
 
 def test_where_ray_is_not_installed_one_line_says_what_to_install(tmp_path, capsys, monkeypatch):
