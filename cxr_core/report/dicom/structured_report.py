@@ -68,10 +68,15 @@ def structured_report(source: ResultSource) -> Comprehensive3DSR:
         procedure_reported=PROCEDURE,
         imaging_measurements=[_group(source, finding) for finding in reading.findings],
     )
-    report[0].ContentSequence.extend(_text(COMMENT, comment) for comment in _comments(source))
-    return Comprehensive3DSR(
-        evidence=[source.original], content=report[0], is_complete=True, is_final=False, **source.attributes("sr")
+    root, items = report[0], report[0].ContentSequence
+    items.extend(_text(COMMENT, comment) for comment in _comments(source))
+    # highdicom would copy all items twice, to offer them as objects and to look for images in them: half of the time
+    root.ContentSequence = []
+    result = Comprehensive3DSR(
+        evidence=[source.original], content=root, is_complete=True, is_final=False, **source.attributes("sr")
     )
+    result.ContentSequence = items
+    return result
 
 
 def _observer(source: ResultSource) -> ObserverContext:
