@@ -16,13 +16,14 @@ WHEELS := --only-binary :all:
 LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --python-version 3.11 \
   --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: app test test-slow check docs bench growth soak lock sbom audit clean
+.PHONY: app test test-slow ohif check docs bench growth soak lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make app    start the app on http://127.0.0.1:8501"
 	@echo "make test   run the everyday tests"
 	@echo "make test-slow  those that train, import or kill a whole network, start a Ray cluster, or attack the server or a command"
+	@echo "make ohif   fetch the viewer OHIF by npm into build/ohif, for the test that opens results in it"
 	@echo "make check  lint, format, types, and which room imports which"
 	@echo "make docs   build the site of docs, build/docs/index.html; a warning, a broken link or a page in no menu is an error"
 	@echo "make bench  print the figures of docs/performance.md, docs/training.md and docs/evaluation.md"
@@ -40,6 +41,9 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(RUN) -m pytest -n 2 --dist loadfile -m slow
+
+ohif: $(VENV)/.dev
+	$(RUN) -m tests.ohif
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

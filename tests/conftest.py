@@ -1,8 +1,8 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
 ``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``chromium``, ``axe``, ``dcmtk``, ``dciodvfy``,
-``nncf``, ``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing fails;
-another skips, and says so.
+``nncf``, ``ohif``, ``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required thing that is missing
+fails; another skips, and says so.
 """
 
 import functools
@@ -169,6 +169,18 @@ def orthanc(orthanc_of_session):
         orthanc_of_session.start()
     orthanc_of_session.empty()
     return orthanc_of_session
+
+
+@pytest.fixture
+def ohif(orthanc):
+    """The address of OHIF, which shows what ``orthanc`` holds."""
+    from tests.ohif import lacking, viewer
+
+    words = lacking()
+    if words is not None:
+        missing("ohif", words)
+    with viewer(orthanc) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
