@@ -117,6 +117,13 @@ class Orthanc:
         """Whether its process runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def process_id(self) -> int:
+        """The id of its process; RuntimeError where it does not run."""
+        if self._process is None:
+            raise RuntimeError("Orthanc does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers; RuntimeError with its log where it does not."""
         with open(self.folder / "orthanc.log", "ab") as log:
