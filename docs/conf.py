@@ -16,7 +16,12 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 # links to sections as GitHub has them: evaluation.md#choice-of-interval
 myst_heading_anchors = 4
 
+# blocks that name no language are commands or text
+highlight_language = "none"
+
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"Second Read {release}"
 html_copy_source = False
 html_show_sourcelink = False
@@ -55,7 +60,7 @@ _UNREAD = (
 )
 """Rooms from which no public package exports anything."""
 
-TO_COME = ("deployment",)
+TO_COME = ("deployment", "int8")
 """Pages that may be missing."""
 
 # the API is read from the source: nothing of the package is imported, so its libraries are not needed here
