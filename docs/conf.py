@@ -60,7 +60,7 @@ _UNREAD = (
 )
 """Rooms from which no public package exports anything."""
 
-TO_COME = ("deployment", "int8")
+TO_COME = ("deployment",)
 """Pages that may be missing."""
 
 # the API is read from the source: nothing of the package is imported, so its libraries are not needed here
