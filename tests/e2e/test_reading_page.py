@@ -547,6 +547,15 @@ def test_image_summary_and_all_findings_are_in_sight_and_nothing_overlaps(addres
             assert shown, name
             assert min(min(size) for size in shown) >= 24, (name, shown)
         assert page.locator(f"text={NOTICE}").is_visible()
+        head = page.locator(".findings .columns > span", has_text="threshold")
+        assert head.evaluate("(head) => head.scrollWidth <= head.clientWidth")
+        if width < 640:
+            page.locator(".worklist .toggle").click()
+            page.wait_for_selector(".worklist.open")
+            (opened,) = page.evaluate(BOXES, {"list": ".worklist .list"})["list"]
+            assert opened[2] - opened[0] >= 0.9 * width
+            page.locator(".worklist .toggle").click()
+            page.wait_for_selector(".worklist:not(.open)")
     floor, ceiling = boxes["notice"][0][1], boxes["navigation"][0][3]
     parts = [boxes[name][0] for name in ("worklist", "header", "viewer", "summary")] + boxes["rows"] + boxes["folded"]
     for number, one in enumerate(parts):

@@ -137,6 +137,8 @@ class WorklistStrip {
   open(on) {
     store.worklistOpen = on;
     this.root.classList.toggle("open", on);
+    // there it has the width of the screen
+    this.root.getRootNode().host?.closest(".st-key-worklist-strip")?.classList.toggle("sr-open", on);
     this.toggle.setAttribute("aria-expanded", String(on));
   }
 
