@@ -49,6 +49,22 @@ def state(page, name: str, pattern: str) -> str:
     raise AssertionError(f"{name} is {text}")
 
 
+TWO_FRAMES = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+
+
+def test_the_image_is_painted_again_only_where_something_of_it_has_changed(viewer):
+    page, _ = viewer
+    page.evaluate(TWO_FRAMES)
+    before = viewer_state(page)
+    page.evaluate("() => secondRead.notify()")
+    page.evaluate(TWO_FRAMES)
+    assert viewer_state(page) == before
+    page.locator("canvas.radiograph").hover()
+    page.keyboard.press("i")
+    state(page, "invert", "^on$")
+    assert int(viewer_state(page)["renders"]) == int(before["renders"]) + 1
+
+
 def test_two_rulers_give_millimetres_and_their_quotient(viewer):
     page, point = viewer
     page.locator("canvas.radiograph").hover()

@@ -14,6 +14,7 @@ class Pane {
     this.mapCanvas = document.createElement("canvas");
     this.radiograph = null;
     this.pointerAt = null; // of the mouse, in pixels of the canvas
+    this.painted = ""; // all that the pixels of the canvas depend on, as they are
     this.renders = 0;
   }
 
@@ -43,6 +44,7 @@ class Pane {
     for (const node of this.node.querySelectorAll(".corner, .edge, .turned")) node.textContent = "";
     this.node.querySelector(".banner").hidden = this.node.querySelector("img.plain").hidden = true;
     this.canvas.setAttribute("aria-label", "No image");
+    this.painted = "";
     this.context?.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
@@ -112,21 +114,37 @@ class Pane {
   draw() {
     const { radiograph, context } = this;
     if (!radiograph || !context) return;
-    const { width, height, ratio } = this.measure();
+    const size = this.measure();
     const view = this.view;
     const window_ = view.original ? defaultWindow(radiograph) : view;
+    const label = this.label();
+    // the store tells of every change, and most are not of the image
+    const painted = this.recipe(label, size);
+    if (painted !== this.painted) this.paint(label, window_, size);
+    this.painted = painted;
+    this.write(label, window_, size.ratio);
+    this.report(label, window_);
+  }
+
+  recipe(label, { width, height, ratio }) {
+    const { sha, version, shownRows, shownColumns } = this.radiograph;
+    const map = label && [label, this.mapOn(label), this.maps().version];
+    const lens = this.shared.lens && this.pointerAt;
+    const { opacity, mapStyle } = this.shared;
+    return JSON.stringify([sha, version, shownRows, shownColumns, width, height, ratio, this.view, map, lens, opacity, mapStyle]);
+  }
+
+  paint(label, window_, { width, height, ratio }) {
+    const { radiograph, context, view } = this;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
     this.painter.paint(context, radiograph, view, [0, 0, width, height], window_);
     const place = (x, y) => toCanvas(radiograph, view, [x, y]);
-    const label = this.label();
     if (label && !view.original) this.drawOverlay(label, place, ratio);
     if (this.shared.lens && this.pointerAt) drawLens(context, this.lens, radiograph, view, window_, this.pointerAt, ratio);
     drawMeasurements(context, radiograph, view, place, ratio);
     this.renders += 1;
-    this.write(label, window_, ratio);
-    this.report(label, window_);
   }
 
   drawOverlay(label, place, ratio) {
