@@ -86,6 +86,53 @@ def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_ha
     assert page.evaluate("secondRead.current") == sha(second)
 
 
+TWO_ANSWERS = """async ([id, since]) => {
+  const store = window.secondRead;
+  const { request, worklist } = store;
+  const image = store.images.get(id);
+  const known = { ...worklist, moment: 100, versions: { [id]: "known.0" } };
+  // nothing else changes it meanwhile
+  Object.defineProperty(store, "worklist", { value: known, writable: false, configurable: true });
+  const answers = [{ ...image, version: "other.0", moment: 100 + since }, { ...image, version: "known.0", moment: 99 }];
+  let asked = 0;
+  store.request = (path) => {
+    if (path !== `/images/${id}`) return request.call(store, path);
+    return Promise.resolve(new Response(JSON.stringify(answers[asked++])));
+  };
+  const { version } = await store.loadUntilRead(id);
+  Object.assign(store, { request });
+  Object.defineProperty(store, "worklist", { value: worklist, writable: true });
+  return [asked, version];
+}"""
+
+
+@pytest.mark.parametrize(("since", "asked", "version"), [(1, 1, "other.0"), (-1, 2, "known.0")])
+def test_an_answer_of_an_image_counts_unless_a_worklist_may_be_newer(page, since, asked, version):
+    image = phantom_png(224, 180)
+    upload(page, ("image.png", image))
+    wait_for_image(page, image)
+    assert page.evaluate(TWO_ANSWERS, [sha(image), since]) == [asked, version]
+
+
+WORKLIST_WITHOUT = """async ([id, since]) => {
+  const store = window.secondRead;
+  const { request, worklist } = store;
+  const headers = { "X-Second-Read-Moment": String(store.images.get(id).moment + since) };
+  store.request = () => Promise.resolve(new Response(JSON.stringify({ ...worklist, versions: {} }), { headers }));
+  await store.fetchWorklist({});
+  store.request = request;
+  return store.images.has(id);
+}"""
+
+
+@pytest.mark.parametrize("since", [-1, 1e6])
+def test_a_worklist_that_is_older_than_an_image_does_not_take_it_away(page, since):
+    image = phantom_png(225, 180)
+    upload(page, ("image.png", image))
+    wait_for_image(page, image)
+    assert page.evaluate(WORKLIST_WITHOUT, [sha(image), since]) == (since < 0)
+
+
 STALE_RUN = """([first, second]) => {
   const store = window.secondRead;
   const look = () => {

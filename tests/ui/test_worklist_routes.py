@@ -24,7 +24,13 @@ from cxr_core.ui.findings import findings_message
 from cxr_core.ui.guard import PAGES
 from cxr_core.ui.opinions import asked_findings
 from cxr_core.ui.reading_jobs import WorklistReader
-from cxr_core.ui.server import middleware, page_sessions, reading_routes, uploads, worklist_routes
+from cxr_core.ui.server import (
+    middleware,
+    page_sessions,
+    reading_routes,
+    uploads,
+    worklist_routes,
+)
 from cxr_core.ui.server.page_sessions import REQUESTS_AT_ONCE, PageSession
 from cxr_core.ui.server.worklist_routes import VISIBLE_HEADER
 from cxr_core.ui.viewer import alt_text, encode_image
@@ -105,7 +111,12 @@ def test_a_file_is_read_at_once_and_its_reading_and_pixels_are_those_of_the_page
 
     tab = server.tab()
     added, image, full, reduced, worklist = answers(server, tab, conversation)
+    shown = added.pop("image")
     assert added == {"added": [SHA], "duplicates": 0, "skipped": 0, "reason": "", "shown": SHA}
+    # whose image it is comes with the answer, whether it was read meanwhile or not
+    assert {name: shown[name] for name in ("id", "name", "study")} == {
+        name: image[name] for name in ("id", "name", "study")
+    }
     radiograph, reading = read_image(DICOM, server.predictor)
     expected = findings_message(reading, server.predictor.card, None)
     assert image["findings"] == json.loads(json.dumps(expected))
@@ -239,6 +250,55 @@ def test_the_worklist_is_sent_again_once_it_has_changed(server):
         return await waiting
 
     assert answers(server, server.tab(), conversation).json()["chosen"] == SHA
+
+
+@pytest.mark.parametrize(("held", "status"), [(60.0, "read"), (0.0, "waiting")])
+def test_a_worklist_that_has_changed_is_held_back_while_the_image_on_the_screen_is_read(
+    server, monkeypatch, held, status
+):
+    monkeypatch.setattr(worklist_routes, "HELD_SECONDS", held)
+    go_on, read_prepared = threading.Event(), reading_jobs.read_prepared
+
+    def later(*arguments):
+        assert go_on.wait(60)
+        return read_prepared(*arguments)
+
+    monkeypatch.setattr(reading_jobs, "read_prepared", later)
+    next_change = worklist_routes._next
+
+    async def conversation(client):
+        begun = asyncio.Event()
+
+        async def noted(*arguments):
+            begun.set()
+            await next_change(*arguments)
+
+        monkeypatch.setattr(worklist_routes, "_next", noted)
+        tag = (await client.get("/worklist")).headers["etag"]
+        waiting = asyncio.create_task(client.get("/worklist", headers={"If-None-Match": tag}))
+        await begun.wait()
+        await add(client)
+        if held:
+            # its pixels are there long before it was read
+            await client.get(f"/worklist/images/{SHA}/pixels")
+            assert not waiting.done()
+        else:
+            await waiting
+        go_on.set()
+        return await waiting
+
+    (study,) = answers(server, server.tab(), conversation).json()["studies"]
+    assert [image["status"] for image in study["images"]] == [status]
+
+
+def test_of_an_image_and_a_worklist_the_browser_is_told_which_is_newer(server):
+    async def conversation(client):
+        added = await add(client)
+        worklist = await client.get("/worklist")
+        return added.json()["image"], worklist.headers[worklist_routes.MOMENT_HEADER], await read(client)
+
+    added, worklist, image = answers(server, server.tab(), conversation)
+    assert added["moment"] < float(worklist) < image["moment"]
 
 
 def test_an_unchanged_worklist_is_not_sent_again(server, monkeypatch):

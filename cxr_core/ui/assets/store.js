@@ -5,9 +5,10 @@
 //
 // current        id of the image on the screen (its SHA-256); may be ahead of the server's
 // images         id -> {status, name, study, summary, warnings, notes, findings, hidden, rows, columns, wait (text
-//                while it waits), unloaded (a sentence), ...}: image_content of cxr_core/ui/reading_messages.py
+//                while it waits), unloaded (a sentence), ...}: image_content of cxr_core/ui/reading_messages.py,
+//                with moment: when it was made at the earliest, in seconds of the server's clock, where a route has sent it
 // worklist       {studies, rejected, removed, chosen, readFirst, outdated}: worklist_body of
-//                cxr_core/ui/reading_messages.py, or null before the first answer
+//                cxr_core/ui/reading_messages.py, with moment: when it was made at the latest; null before the first answer
 // listed         ids of the images in the worklist strip, in its order: filtered, sorted and searched
 // uploads        {open, drops, problems, bytes, total, ...}: what is being added (upload.js)
 // lost           sentence that says why the server answers no more, or ""
@@ -21,6 +22,8 @@
 // follow(data, send)    what a script run says: {token, path, chosen, version}; send tells Streamlit
 
 const PIXEL_CACHE_BYTES = 256e6; // and at least two images, of which one may be a prior beside the other
+const FRAME_MS = 500; // the longest that a frame is waited for
+const LATE_MS = 1000; // the longest that a worklist waits for the image on the screen
 const CATCH_UP_MS = 3000; // a script run that was asked for may be overtaken by another, and is asked for again
 
 // The message of cxr_core/ui/viewer.py: magic, header, table, codes, and a grey plane where there is one.
@@ -132,7 +135,7 @@ class Store {
         pause = asked.abort.signal.aborted ? 0 : Math.min(10, 2 * pause + 0.5);
       }
       // several images are read in a second
-      await new Promise((wake) => setTimeout(wake, 200 + 1000 * pause));
+      await after(200 + 1000 * pause);
     }
     if (this.watching === turn) this.watching = null;
   }
@@ -159,14 +162,18 @@ class Store {
     const response = await this.request("", { headers, signal });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`worklist: ${response.status}`);
+    // the image on the screen comes first
+    if (this.loading.has(this.current)) await Promise.race([this.complete(this.current), after(LATE_MS)]);
     const worklist = await response.json();
     if (token !== this.token) return;
     this.tag = response.headers.get("ETag") ?? "";
-    this.worklist = worklist;
+    this.worklist = { ...worklist, moment: Number(response.headers.get("X-Second-Read-Moment")) };
     const { versions } = worklist;
-    for (const id of [...this.images.keys()]) {
+    for (const [id, image] of [...this.images]) {
+      // its message is newer
+      if (image.moment > this.worklist.moment) continue;
       if (!(id in versions)) this.forget(id);
-      else if (versions[id] === this.images.get(id).version) continue;
+      else if (versions[id] === image.version) continue;
       else if (id === this.current) this.load(id, { again: true });
       // fetched when it is shown
       else for (const known of [this.images, this.maps]) known.delete(id);
@@ -188,8 +195,8 @@ class Store {
     this.notify();
     if (id === null) return;
     if (tell) this.announced = id;
-    await Promise.allSettled([this.pixels(id), this.load(id)]);
-    if (this.current === id && this.pixelsNow(id)?.reduced) this.pixels(id);
+    this.load(id);
+    await this.complete(id);
     if (tell && this.current === id) this.send?.("shown", id);
   }
 
@@ -205,18 +212,18 @@ class Store {
 
   async loadUntilRead(id) {
     for (;;) {
-      const { token, worklist } = this;
+      const { token } = this;
       const response = await this.request(`/images/${id}`);
       if (response.status === 404) this.forget(id);
       if (response.status === 503) {
-        await new Promise((wake) => setTimeout(wake, 1000));
+        await after(1000);
         continue;
       }
       if (!response.ok || token !== this.token) return null;
       const image = await response.json();
-      // a worklist that came after the question names another version: this answer may be the older one
-      const version = this.worklist !== worklist && this.worklist?.versions?.[id];
-      if (version && version !== image.version) continue;
+      // where a worklist that may be newer names another version, it is asked for again
+      const version = this.worklist?.versions?.[id];
+      if (version && version !== image.version && !(image.moment > this.worklist.moment)) continue;
       this.take(image);
       if (image.status !== "waiting") return image;
       // one that is no longer looked at is read in its turn; the worklist says when
@@ -234,7 +241,7 @@ class Store {
     if (there && !this.isCurrent(image.id, there)) this.cache.delete(image.id);
     // a request that is on its way may bring the pixels of before
     if (before?.pixelsVersion && before.pixelsVersion !== image.pixelsVersion) this.fetching.delete(image.id);
-    if (image.id === this.current && image.pixelsVersion) this.pixels(image.id);
+    if (image.id === this.current && image.pixelsVersion) this.complete(image.id);
     this.notify();
   }
 
@@ -275,6 +282,14 @@ class Store {
     return there ? Promise.resolve(there) : this.fetching.get(id);
   }
 
+  // Fetch the pixels of the image on the screen; those of a large one in full once its findings are there.
+  async complete(id) {
+    const there = this.pixelsNow(id);
+    await Promise.allSettled([there?.reduced ? there : this.pixels(id), this.loading.get(id)]);
+    await onScreen();
+    if (this.current === id && this.pixelsNow(id)?.reduced) this.pixels(id);
+  }
+
   touch(id) {
     const cached = this.cache.get(id) ?? { full: null, reduced: null };
     this.cache.delete(id);
@@ -296,13 +311,13 @@ class Store {
         }
         // sent before the image was rotated or mirrored, and overtaken
         if (there && !there.reduced) return there;
-        await new Promise((wake) => setTimeout(wake, 200));
+        await after(200);
         continue;
       }
       if (response.status !== 202 && response.status !== 503) return null;
       // it waits to be read; of those that are no longer looked at, a prior may still be wanted
       if (this.current !== id && (this.fetching.size > 2 || !(id in (this.worklist?.versions ?? {})))) return null;
-      await new Promise((wake) => setTimeout(wake, 200));
+      await after(200);
     }
   }
 
@@ -327,6 +342,15 @@ class Store {
     this.notify();
   }
 }
+
+// Once what was drawn last is on the screen: what takes the same processors can wait until then.
+function onScreen() {
+  const drawn = new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  // a page that is not in sight has no frames
+  return Promise.race([drawn, after(FRAME_MS)]);
+}
+
+function after(ms) { return new Promise((done) => setTimeout(done, ms)); }
 
 const store = (window.secondRead ??= new Store());
 

@@ -49,9 +49,10 @@ class Uploads {
     this.sending += 1;
     const first = item.position === 0;
     let shown = "";
+    let image = null;
     try {
       const answer = await this.sendFile(item);
-      shown = answer.shown;
+      ({ shown, image } = answer);
       drop.instead ||= answer.added[0] ?? "";
     } catch (error) {
       this.problems.push({ name: item.name, text: error.message });
@@ -65,8 +66,9 @@ class Uploads {
     if (!drop.left && !drop.shown) shown ||= drop.instead;
     // the reader may have chosen another image since the drop
     if (shown && !drop.shown && (store.current === drop.on || store.current === null)) {
-      // whose image it is comes with the worklist
-      store.refresh();
+      // whose image it is
+      if (image?.id === shown) store.take(image);
+      else store.refresh();
       // a run of the script that began before knows of the image before
       store.announced = shown;
       drop.shown = store.show(shown, { tell: false });

@@ -28,14 +28,22 @@ from ...settings import settings
 from ..file_intake import add_files
 from ..reading_messages import image_content, worklist_body
 from ..viewer import alt_text, image_chunks
-from ..worklist import WorklistImage
+from ..worklist import Worklist, WorklistImage
 from .checked_routes import NO_STORE, checked, find_image
 from .connections import Refused
 from .page_sessions import PageSession, worklist_path
 from .stopping import is_closing
 from .worklist_changes import change_routes
 
-__all__ = ["FRONT_PAGE", "NAME_HEADER", "REDUCED_SIDE", "UPLOAD_HEADER", "VISIBLE_HEADER", "reading_routes"]
+__all__ = [
+    "FRONT_PAGE",
+    "MOMENT_HEADER",
+    "NAME_HEADER",
+    "REDUCED_SIDE",
+    "UPLOAD_HEADER",
+    "VISIBLE_HEADER",
+    "reading_routes",
+]
 
 FRONT_PAGE = "second_opinion"
 """Name of the page that Streamlit has at the empty path, and answers with "Page not found" under its name."""
@@ -49,11 +57,20 @@ UPLOAD_HEADER = "X-Second-Read-Upload"
 VISIBLE_HEADER = "X-Second-Read-Visible"
 """Sent by a tab that waits for changes while it has the reading page in sight (:mod:`..reading_time`)."""
 
+MOMENT_HEADER = "X-Second-Read-Moment"
+"""Of a worklist: when it was made at the latest, in seconds of ``time.monotonic``.
+
+The message of an image has ``moment``: when it was made at the earliest. So the browser knows which of both is newer.
+"""
+
 REDUCED_SIDE, REDUCED_FROM = 1024, 1536
 """Longest side of the reduced image, and of the largest that is not reduced, in pixels."""
 
 IMAGE_SECONDS, WORKLIST_SECONDS = 1.0, 10.0
 """Longest wait of a request for an image that is not read yet, and for a change of the worklist."""
+
+HELD_SECONDS = 0.3
+"""For so long a worklist that has changed is held back while the image on the screen is read, whose answer is next."""
 
 PIXELS_AT_ONCE, PIXELS_PER_TAB = 32, 4
 """Images that are sent at the same time, to all tabs and to one."""
@@ -96,19 +113,27 @@ async def _add(request: Request, session: PageSession) -> Response:
     data = b"".join([chunk async for chunk in request.stream()])
 
     def add() -> dict[str, Any]:
-        files = [(name, data)]
-        result = add_files(session.images, files, upload=upload, position=int(position), of=int(count))
+        images = session.images
+        result = add_files(images, [(name, data)], upload=upload, position=int(position), of=int(count))
         count_upload(len(result.added), result.duplicates, result.skipped, len(data))
         session.reader.begin()
+        shown = images.images.get(result.shown)
         return {
             "added": list(result.added),
             "duplicates": result.duplicates,
             "skipped": result.skipped,
             "reason": result.reason,
             "shown": result.shown,
+            "image": None if shown is None else _content(shown, session),
         }
 
     return JSONResponse(await run_in_threadpool(add), headers=NO_STORE)
+
+
+def _content(image: WorklistImage, session: PageSession) -> dict[str, Any]:
+    """Return what is shown of an image, with ``moment``."""
+    moment = time.monotonic()
+    return image_content(image, session.images, session.reader.predictor.card) | {"moment": moment}
 
 
 async def _worklist(request: Request, session: PageSession) -> Response:
@@ -126,9 +151,12 @@ async def _worklist(request: Request, session: PageSession) -> Response:
                 return Response(status_code=204, headers=NO_STORE)
             if images.keeper is not None:
                 await run_in_threadpool(images.keeper.follow)
+            if known:
+                await _until_chosen_is_read(images, changed)
             body, tag = await run_in_threadpool(worklist_body, images)
             if tag != known:
-                return Response(body, media_type="application/json", headers={**NO_STORE, "ETag": tag})
+                headers = {**NO_STORE, "ETag": tag, MOMENT_HEADER: str(time.monotonic())}
+                return Response(body, media_type="application/json", headers=headers)
             if time.monotonic() >= end or is_closing():
                 return Response(status_code=304, headers={**NO_STORE, "ETag": tag})
             await run_in_threadpool(session.reader.begin)
@@ -141,7 +169,7 @@ async def _image(request: Request, session: PageSession) -> Response:
     await _until_read(image, session, IMAGE_SECONDS, decoded=False)
 
     def message() -> bytes:
-        content = image_content(image, session.images, session.reader.predictor.card)
+        content = _content(image, session)
         content["wait"] = session.reader.status_text(image) if image.status == "waiting" else ""
         return json.dumps(content).encode()
 
@@ -160,6 +188,14 @@ async def _until_read(image: WorklistImage, session: PageSession, seconds: float
             # a full queue is tried again
             most = 0.1 if isinstance(job, Busy) else _POLL_SECONDS
             await _next(changed, min(most, max(0.0, end - time.monotonic())))
+
+
+async def _until_chosen_is_read(images: Worklist, changed: asyncio.Event) -> None:
+    """Wait while the image that the tab shows is read, at most :data:`HELD_SECONDS`."""
+    end = time.monotonic() + HELD_SECONDS
+    while (image := images.image()) is not None and image.status == "waiting" and time.monotonic() < end:
+        await _next(changed, max(0.0, end - time.monotonic()))
+        changed.clear()
 
 
 async def _next(changed: asyncio.Event, seconds: float) -> None:
