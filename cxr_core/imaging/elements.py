@@ -7,21 +7,47 @@ image is repaired, and each repair is a warning of the reading.
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Sequence
 from typing import SupportsFloat
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from ..errors import InputRefused
 
-__all__ = ["Repairs", "complete", "decimal_numbers", "whole_number"]
+__all__ = ["Repairs", "complete", "decimal_numbers", "stated_text", "whole_number"]
 
 Repairs = list[str]
 """Descriptions of what was repaired; functions append to it."""
 
 _TEXT_VRS = {None, "DS", "IS", "LO", "SH", "CS", "ST", "LT", "UT", "UN", "PN", "UC"}
+_SIGNIFICANT_START = {"LT", "PN", "ST", "UC", "UT"}
+"""Value representations in which spaces at the beginning have a meaning."""
+
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _CODED = ("PhotometricInterpretation", "PresentationLUTShape", "VOILUTFunction", "PresentationIntentType")
+
+
+def stated_text(ds: Dataset, keyword: str) -> str:
+    """Return the text of an element, so that equal texts are equal values; empty where it has none or cannot be read.
+
+    Padding is left out: spaces and nulls at the end, and spaces at the beginning of those kinds in which they have no
+    meaning (PS3.5 6.2), such as a Patient ID. Everything else counts. Several values are joined by backslashes, none of
+    which can be part of a value.
+    """
+    try:
+        with warnings.catch_warnings():
+            # pydicom's would quote values
+            warnings.simplefilter("ignore")
+            value = ds.get(keyword)
+            values = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+            strip = str.rstrip if dictionary_VR(keyword) in _SIGNIFICANT_START else str.strip
+            return "\\".join("" if one is None else strip(str(one).rstrip(" \0"), " ") for one in values)
+    except Exception:
+        # pydicom converts an element on access, and a broken one fails in any way
+        return ""
 
 
 def decimal_numbers(ds: Dataset, keyword: str, repairs: Repairs) -> list[float]:

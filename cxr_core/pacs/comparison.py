@@ -16,8 +16,8 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from ..imaging.elements import stated_text
 from ..studies.header import study_header
-from .source import comparable_id
 
 __all__ = ["different_elements", "same_content", "same_patient"]
 
@@ -88,7 +88,7 @@ def same_patient(sent: bytes, kept: bytes) -> bool:
         # they quote values
         warnings.simplefilter("ignore")
         ours, theirs = (pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True) for data in (sent, kept))
-        if comparable_id(ours) != comparable_id(theirs):
+        if stated_text(ours, "PatientID") != stated_text(theirs, "PatientID"):
             return False
         return not study_header(ours).patient.differs_from(study_header(theirs).patient)
 

@@ -17,11 +17,12 @@ from typing import Literal
 import pydicom
 
 from ..errors import PacsRefused, PacsUnavailable
+from ..imaging.elements import stated_text
 from . import association, dicomweb
 from .addresses import Address, DimseAddress, WebAddress
 from .comparison import different_elements, same_patient
 from .dimse_source import DimseSource
-from .source import comparable_id, is_uid
+from .source import is_uid
 from .storage import find_files, get_files, store_files
 from .web_source import WebSource
 
@@ -162,7 +163,7 @@ def _check_patient(destination: Destination, results: Sequence[ResultFile]) -> N
         if isinstance(address, WebAddress)
         else DimseSource(address, moves=False)
     )
-    if source.has_other_patient(results[0].uids[0], comparable_id(results[0].dataset)):
+    if source.has_other_patient(results[0].uids[0], stated_text(results[0].dataset, "PatientID")):
         raise PacsRefused(
             f"{destination.name} has this study under another patient than the image here. If it is wrong there, "
             "correct it there and retry."

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from ..errors import CxrError, PacsRefused, PacsUnavailable
 from ..imaging.conformance import CAPTURE_CLASSES, RADIOGRAPH_CLASSES
+from ..imaging.elements import stated_text
 from ..imaging.frame_decoding import TRANSFER_SYNTAXES
 from ..settings import settings
 from .addresses import DimseAddress
@@ -23,7 +24,6 @@ from .source import (
     is_uid,
     is_wanted_series,
     studies_of,
-    value_of,
 )
 
 __all__ = ["DimseSource"]
@@ -104,7 +104,7 @@ class DimseSource:
         study = {"StudyInstanceUID": study_uid}
         with self._associated(FIND) as association:
             for series in filter(is_wanted_series, self._find(association, "SERIES", study)):
-                uid = value_of(series, "SeriesInstanceUID")
+                uid = stated_text(series, "SeriesInstanceUID")
                 if is_uid(uid):
                     answers = self._find(association, "IMAGE", {**study, "SeriesInstanceUID": uid})
                     found += images_of(answers, study_uid, uid)

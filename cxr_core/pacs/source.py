@@ -10,22 +10,20 @@ from typing import Protocol
 
 from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from ..imaging.conformance import CAPTURE_CLASSES, CAPTURE_MODALITIES, RADIOGRAPH_CLASSES, RADIOGRAPH_MODALITIES
+from ..imaging.elements import stated_text
 from ..studies.header import StudyHeader, study_header
 
 __all__ = [
     "RemoteImage",
     "RemoteStudy",
     "Source",
-    "comparable_id",
     "has_other_patient",
     "images_of",
     "is_uid",
     "is_wanted_series",
     "studies_of",
-    "value_of",
 ]
 
 SERIES_MODALITIES = frozenset({*RADIOGRAPH_MODALITIES, *CAPTURE_MODALITIES, ""})
@@ -95,9 +93,9 @@ def studies_of(answers: Iterable[Dataset]) -> list[RemoteStudy]:
     """Return the studies that a PACS has answered with, each once; those without a valid UID are left out."""
     studies: dict[str, RemoteStudy] = {}
     for answer in answers:
-        uid = value_of(answer, "StudyInstanceUID")
+        uid = stated_text(answer, "StudyInstanceUID")
         if is_uid(uid):
-            number = value_of(answer, "NumberOfStudyRelatedInstances")
+            number = stated_text(answer, "NumberOfStudyRelatedInstances")
             studies[uid] = RemoteStudy(uid, study_header(answer), int(number) if number.isdecimal() else None)
     return list(studies.values())
 
@@ -108,13 +106,13 @@ def has_other_patient(answers: Iterable[Dataset], study_uid: str, patient_id: st
     Args:
         answers: to a search for the study.
         study_uid: Study Instance UID.
-        patient_id: as :func:`comparable_id` returns it. Letters that are not in the character set of an answer are not
-            compared: Orthanc 1.10 answers in Latin-1, and leaves out others.
+        patient_id: as :func:`.elements.stated_text` returns it. Letters that are not in the character set of an answer
+            are not compared: Orthanc 1.10 answers in Latin-1, and leaves out others.
     """
     return any(
-        comparable_id(answer) not in (patient_id, _in_character_set(patient_id, answer))
+        stated_text(answer, "PatientID") not in (patient_id, _in_character_set(patient_id, answer))
         for answer in answers
-        if value_of(answer, "StudyInstanceUID") == study_uid
+        if stated_text(answer, "StudyInstanceUID") == study_uid
     )
 
 
@@ -125,25 +123,15 @@ def _in_character_set(text: str, answer: Dataset) -> str:
     return "".join(letter for letter in text if any(letter.encode(codec, "ignore") for codec in codecs)).strip(" ")
 
 
-def comparable_id(data_set: Dataset) -> str:
-    """Return a Patient ID without the spaces at its ends, which have no meaning (PS3.5 6.2) and which PACS drop."""
-    with warnings.catch_warnings():
-        # pydicom's would quote values
-        warnings.simplefilter("ignore")
-        value = data_set.get("PatientID")
-    values = value if isinstance(value, MultiValue) else [value]
-    return "\\".join("" if one is None else str(one).strip(" \0") for one in values)
-
-
 def is_wanted_series(answer: Dataset) -> bool:
     """Return whether a series that a PACS has answered with may hold radiographs, and is none of our results."""
-    modality, description = value_of(answer, "Modality").upper(), value_of(answer, "SeriesDescription")
+    modality, description = stated_text(answer, "Modality").upper(), stated_text(answer, "SeriesDescription")
     return modality in SERIES_MODALITIES and not _RESULT_SERIES.match(description)
 
 
 def images_of(answers: Iterable[Dataset], study_uid: str, series_uid: str) -> list[RemoteImage]:
     """Return the images of a series that a PACS has answered with, of the SOP classes that are read."""
-    instances = ((value_of(answer, "SOPInstanceUID"), value_of(answer, "SOPClassUID")) for answer in answers)
+    instances = ((stated_text(answer, "SOPInstanceUID"), stated_text(answer, "SOPClassUID")) for answer in answers)
     return [
         RemoteImage(study_uid, series_uid, uid, sop_class)
         for uid, sop_class in instances
@@ -154,16 +142,3 @@ def images_of(answers: Iterable[Dataset], study_uid: str, series_uid: str) -> li
 def is_uid(text: str) -> bool:
     """Return whether a text is a valid UID (PS3.5 9.1), which may be part of a request."""
     return len(text) <= _MOST_UID and _UID.fullmatch(text) is not None
-
-
-def value_of(answer: Dataset, keyword: str) -> str:
-    """Return a value as text; empty where there is none, several, or one that cannot be read."""
-    try:
-        with warnings.catch_warnings():
-            # pydicom's would quote values
-            warnings.simplefilter("ignore")
-            value = answer.get(keyword)
-    except Exception:
-        # pydicom converts an element on access, and a broken one fails in any way
-        return ""
-    return "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")

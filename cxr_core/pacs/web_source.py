@@ -11,6 +11,7 @@ import httpx
 from pydicom.dataset import Dataset
 
 from ..errors import InputRefused, PacsUnavailable, WrongArguments
+from ..imaging.elements import stated_text
 from ..settings import settings
 from .addresses import WebAddress
 from .dicomweb import AS_STORED, DICOM_JSON, checked, parts_of, web_client
@@ -23,7 +24,6 @@ from .source import (
     is_uid,
     is_wanted_series,
     studies_of,
-    value_of,
 )
 
 __all__ = ["WebSource"]
@@ -78,7 +78,7 @@ class WebSource:
         with web_client(self._address, self._credentials) as client:
             path = f"studies/{study_uid}/series"
             for series in filter(is_wanted_series, self._search(client, path, {"includefield": "SeriesDescription"})):
-                uid = value_of(series, "SeriesInstanceUID")
+                uid = stated_text(series, "SeriesInstanceUID")
                 if is_uid(uid):
                     found += images_of(self._search(client, f"{path}/{uid}/instances", {}), study_uid, uid)
         return found
@@ -155,4 +155,4 @@ def _data_set(answer: dict[str, Any]) -> Dataset:
 
 def _key(answer: Dataset) -> str:
     names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-    return " ".join(value_of(answer, name) for name in names)
+    return " ".join(stated_text(answer, name) for name in names)

@@ -15,10 +15,10 @@ import struct
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from ..errors import InputRefused
 from ..imaging import read_attributes, shared_decoder
+from ..imaging.elements import stated_text
 from ..settings import settings
 from .pacs_records import InstanceHeader
 
@@ -57,7 +57,7 @@ def read_instance_header(data: bytes) -> InstanceHeader:
     """
     syntax, _ = _file_meta(data)
     elements = read_attributes(data, _KEYWORDS, shared_decoder())
-    uids = [_text(elements, keyword) for keyword in _UIDS]
+    uids = [stated_text(elements, keyword) for keyword in _UIDS]
     for keyword, uid in zip(("TransferSyntaxUID", *_UIDS), (syntax, *uids), strict=True):
         if len(uid) > _MOST_UID or not _UID.fullmatch(uid):
             raise InputRefused(f"DICOM without a valid {keyword}: it cannot be stored.")
@@ -71,8 +71,8 @@ def read_instance_header(data: bytes) -> InstanceHeader:
         modality=_coded(elements, "Modality"),
         body_part=_coded(elements, "BodyPartExamined"),
         station_name=_station(elements),
-        patient_key=patient_key(_text(elements, "PatientID"), _text(elements, "IssuerOfPatientID")),
-        is_result=_text(elements, "Manufacturer") == MANUFACTURER and _series_number(elements) in RESULT_SERIES,
+        patient_key=patient_key(stated_text(elements, "PatientID"), stated_text(elements, "IssuerOfPatientID")),
+        is_result=stated_text(elements, "Manufacturer") == MANUFACTURER and _series_number(elements) in RESULT_SERIES,
     )
 
 
@@ -120,25 +120,16 @@ def _file_meta_elements(data: bytes) -> Iterator[tuple[int, int, int]]:
         at = start + length
 
 
-def _text(elements: Dataset, keyword: str) -> str:
-    try:
-        value = elements.get(keyword)
-    except Exception:
-        # pydicom converts an element on access, and a broken one fails in any way
-        return ""
-    return "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")
-
-
 def _coded(elements: Dataset, keyword: str) -> str:
-    text = _text(elements, keyword).upper()
+    text = stated_text(elements, keyword).upper()
     return text if _CODED.fullmatch(text) else ""
 
 
 def _station(elements: Dataset) -> str:
-    text = _text(elements, "StationName").upper()
-    return text if len(text) <= _MOST_STATION and text.isprintable() else ""
+    text = stated_text(elements, "StationName").upper()
+    return text if len(text) <= _MOST_STATION and text.isprintable() and "\\" not in text else ""
 
 
 def _series_number(elements: Dataset) -> int:
-    text = _text(elements, "SeriesNumber")
+    text = stated_text(elements, "SeriesNumber")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else -1

@@ -24,7 +24,7 @@ from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, PN_DELIMS, TEXT_VR_DELIMS,
 
 from ...errors import InputRefused
 from ...imaging import Lut, read_attributes, shared_decoder, sniff
-from ...imaging.elements import decimal_numbers
+from ...imaging.elements import decimal_numbers, stated_text
 from ...imaging.grayscale_pipeline import DX_CLASSES
 from ...imaging.lookup_tables import is_little_endian, read_lut
 
@@ -104,7 +104,7 @@ def read_original(data: bytes) -> Dataset:
         stated = read_attributes(data, _KEYWORDS, shared_decoder(), _LAST_GROUP)
         original = Dataset()
         for keyword in _UIDS:
-            setattr(original, keyword, UID(_text(stated, keyword)))
+            setattr(original, keyword, UID(_one_text(stated, keyword)))
         if missing := [keyword for keyword in _UIDS if not original.get(keyword)]:
             raise InputRefused(f"{NO_ORIGINAL} This one lacks its {', '.join(missing)}: export it again.")
         if "Image Storage" not in original.SOPClassUID.name:
@@ -171,7 +171,7 @@ def _encoded(value: bytes, declared: str | MultiValue[str] | None, representatio
 
 def _copy(stated: Dataset, original: Dataset, keywords: Iterable[str]) -> None:
     for keyword in keywords:
-        if text := _text(stated, keyword):
+        if text := _one_text(stated, keyword):
             setattr(original, keyword, text)
 
 
@@ -210,7 +210,7 @@ def _table(lut: Lut) -> Dataset:
 
 
 def _is_valid(stated: Dataset, keyword: str) -> bool:
-    text = _text(stated, keyword)
+    text = _one_text(stated, keyword)
     if keyword in _ENUMERATED:
         return text in _ENUMERATED[keyword]
     try:
@@ -221,14 +221,10 @@ def _is_valid(stated: Dataset, keyword: str) -> bool:
     return True
 
 
-def _text(stated: Dataset, keyword: str) -> str:
-    """Return a value, decoded, without padding; empty where there is none, several, or one that cannot be read."""
-    try:
-        value = stated.get(keyword)
-    except Exception:
-        # pydicom converts an element on access
-        return ""
-    return "" if value is None or isinstance(value, MultiValue) else str(value).strip(" \0")
+def _one_text(stated: Dataset, keyword: str) -> str:
+    """Return a text; empty where there are several, of which these attributes have none."""
+    text = stated_text(stated, keyword)
+    return "" if "\\" in text else text
 
 
 def _size(stated: Dataset, keyword: str) -> int:
