@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from contextlib import closing
 
 from ..errors import WrongArguments
@@ -34,6 +35,8 @@ def receive() -> None:
         raise WrongArguments("Set SECOND_READ_PACS_LISTEN, such as 10.1.2.9:11112, to receive images.")
     listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
     configure_logs("receiver")
+    # of pydicom, about what is sent: they may quote it
+    warnings.simplefilter("ignore")
     few_heaps()
     for sentence in configuration_notes():
         _LOG.warning("%s", sentence)

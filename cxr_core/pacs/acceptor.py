@@ -18,10 +18,11 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from pynetdicom import evt
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
@@ -53,6 +54,9 @@ _REQUEST = b"\x01"
 
 _ABORT = bytes.fromhex("0700 00000004 0000 0200")
 """A-ABORT by the service provider, without a reason (PS3.8 9.3.8)."""
+
+_UNEXPECTED = "AA-8"
+"""Action of the state machine for an unexpected, unrecognised or invalid PDU: it aborts (PS3.8 9.2)."""
 
 _NOT_RECOGNISED = bytes.fromhex("0300 00000004 0001 0103")
 """A-ASSOCIATE-RJ, permanent, by the service user: calling AE title not recognised (PS3.8 9.3.4)."""
@@ -150,6 +154,7 @@ class LimitedHandler(RequestHandler):
 
     request: socket.socket
     server: Any
+    _is_invalid = False
 
     def handle(self) -> None:
         """Make the association once it is requested; raises OSError where the connection ends, or its time does."""
@@ -212,7 +217,49 @@ class LimitedHandler(RequestHandler):
         # a second one would announce the connection twice
         connection.__class__ = _LimitedSocket
         connection.read_before = self._pdu
+        association.bind(evt.EVT_FSM_TRANSITION, self._log_abort)
+        # its two threads, and what answers a request in a third one
+        for part, name in ((association, "run"), (association.dul, "run"), (association, "_serve_request")):
+            setattr(part, name, self._ending(association, getattr(part, name)))
         return association
+
+    def _ending(self, association: Any, function: Callable[..., None]) -> Callable[..., None]:
+        """Return a function of an association, which ends it with a line of the log where pynetdicom fails.
+
+        It fails in any way on messages that are none, or come when they must not; a traceback may quote them.
+        """
+
+        def run_or_end(*arguments: Any) -> None:
+            try:
+                function(*arguments)
+            except Exception:
+                self._log_invalid()
+                _end(association)
+
+        return run_or_end
+
+    def _log_abort(self, event: Any) -> None:
+        if event.action == _UNEXPECTED:
+            self._log_invalid()
+
+    def _log_invalid(self) -> None:
+        if not self._is_invalid:
+            self._is_invalid = True
+            _LOG.warning(
+                "Aborted: an association with %s, for an invalid or unexpected message", self.client_address[0]
+            )
+
+
+def _end(association: Any) -> None:
+    """Abort an association past its state machine, which may be what has failed."""
+    association.is_aborted, association.is_established = True, False
+    association._kill = True
+    association.dul.kill_dul()
+    with suppress(Exception):
+        association.dul.socket.send(_ABORT)
+    with suppress(Exception):
+        association.dul.socket.close()
+    evt.trigger(association, evt.EVT_CONN_CLOSE, {"address": association.requestor.address_info.as_tuple})
 
 
 def server_class(known: Sequence[Sender]) -> type[ThreadedAssociationServer]:

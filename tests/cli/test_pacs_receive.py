@@ -16,7 +16,8 @@ from cxr_core.pacs.addresses import DimseAddress
 from cxr_core.pacs.association import echo
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
-from tests.pacs.test_receiver import SENDER, send
+from tests.pacs.test_acceptor import command, request, whole
+from tests.pacs.test_receiver import SENDER, connected, send
 from tests.received import received, uid
 
 PATIENT = "QZPLANTEDNAME"
@@ -65,6 +66,20 @@ def test_it_receives_until_it_is_stopped(own_folders, number):
         assert PATIENT.encode() in store.load_instance(uid(1))
     with pytest.raises(PacsUnavailable):
         echo(address)
+
+
+def test_what_is_no_message_is_a_line_of_the_log_and_nothing_else(own_folders):
+    broken = [request() * 2, whole(PATIENT.encode() * 9), whole(command(AffectedSOPClassUID=PATIENT, CommandField=9))]
+    with receiving(own_folders) as (process, address, logged):
+        for number, message in enumerate(broken):
+            with connected(address) as sender, contextlib.suppress(ConnectionResetError):
+                sender.sendall(message if number == 0 else request() + message)
+                while sender.recv(65536):
+                    pass
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert [line.partition(" WARNING ")[2].partition(":")[0] for line in logged] == ["Aborted"] * len(broken), logged
+    assert PATIENT not in "".join(logged)
 
 
 @pytest.mark.slow

@@ -1,10 +1,16 @@
 """Connections that are no associations, or not yet, on real sockets: none of them keeps an association out."""
 
+import logging
+import random
 import socket
 import struct
-from contextlib import ExitStack, contextmanager
+import threading
+import warnings
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
+from pydicom.dataset import Dataset
+from pynetdicom.dsutils import encode
 from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import A_ASSOCIATE, ImplementationClassUIDNotification, MaximumLengthNotification
 
@@ -15,7 +21,8 @@ from cxr_core.pacs.receiver import Receiver
 from cxr_core.pacs.senders import parse_senders
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
-from tests.pacs.test_receiver import SENDER, connected, until
+from tests.pacs.test_receiver import PATIENT, SENDER, connected, until
+from tests.received import CR, received, uid
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -56,13 +63,15 @@ def pdu(kind, content):
     return struct.pack(">BBL", kind, 0, len(content)) + content
 
 
-def request(calling=SENDER, **elements):
-    """The PDU of a request for an association."""
+def request(calling=SENDER, classes=(VERIFICATION,), **elements):
+    """The PDU of a request for an association, with presentation contexts 1, 3 and so on."""
     asked = A_ASSOCIATE()
     asked.application_context_name = "1.2.840.10008.3.1.1.1"
     asked.calling_ae_title, asked.called_ae_title = calling, settings().pacs_ae_title
-    asked.presentation_context_definition_list = [pynetdicom().build_context(VERIFICATION)]
-    asked.presentation_context_definition_list[0].context_id = 1
+    contexts = [pynetdicom().build_context(one) for one in classes]
+    for place, context in enumerate(contexts):
+        context.context_id = 2 * place + 1
+    asked.presentation_context_definition_list = contexts
     size, who = MaximumLengthNotification(), ImplementationClassUIDNotification()
     size.maximum_length_received, who.implementation_class_uid = 16384, "1.2.3"
     asked.user_information = [size, who]
@@ -191,3 +200,165 @@ def test_connections_without_a_request_end_with_the_receiver(store):
         until(lambda: len(receiver._server.waiting) == 1)
     with silent:
         assert silent.recv(1) == b""
+
+
+COMMAND, DATA, LAST = 1, 0, 2
+"""Of the header of a fragment (PS3.8 E.2)."""
+
+ASSOCIATE_AC, ABORT = 2, 7
+STORE, CONTEXT_OF_STORE = 0x0001, 3
+
+
+def fragment(content, header, context=1):
+    """A P-DATA-TF with one fragment of a message."""
+    return pdu(4, struct.pack(">LBB", len(content) + 2, context, header) + content)
+
+
+def command(**elements):
+    """An encoded command set (PS3.7 6.3); None leaves an element out."""
+    stated = {"CommandField": 0x0030, "MessageID": 1, "CommandDataSetType": 0x0101, "AffectedSOPClassUID": VERIFICATION}
+    ds = Dataset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for keyword, value in (stated | elements).items():
+            if value is not None:
+                setattr(ds, keyword, value)
+    content = encode(ds, True, True)
+    return bytes.fromhex("00000000 04000000") + struct.pack("<L", len(content)) + content
+
+
+def store_command(**elements):
+    stated = {
+        "CommandField": STORE, "AffectedSOPClassUID": CR, "AffectedSOPInstanceUID": uid(1), "Priority": 0,
+        "CommandDataSetType": 1,
+    }  # fmt: skip
+    return command(**stated | elements)
+
+
+def whole(content, context=1):
+    return fragment(content, COMMAND | LAST, context)
+
+
+ECHO = command()
+DATA_SET = received(1, PatientName=f"{PATIENT}^A")[132:]
+MESSAGES = {
+    "a second request": lambda: request(),
+    "a second request of another": lambda: request(calling=PATIENT),
+    "an acceptance": lambda: pdu(2, request()[6:]),
+    "a rejection": lambda: pdu(3, bytes(4)),
+    "a release that nobody asked for": lambda: pdu(6, bytes(4)),
+    "an unknown PDU": lambda: pdu(9, PATIENT.encode()),
+    "letters": lambda: f"GET /{PATIENT} HTTP/1.1\r\n\r\n".encode(),
+    "an empty P-DATA-TF": lambda: pdu(4, b""),
+    "an empty fragment": lambda: pdu(4, struct.pack(">LB", 1, 1)),
+    "a fragment that is longer than its PDU": lambda: pdu(4, struct.pack(">LBB", 999, 1, 3) + PATIENT.encode()),
+    "an empty command": lambda: whole(b""),
+    "a command of letters": lambda: whole(PATIENT.encode() * 9),
+    "a command without a field": lambda: whole(command(CommandField=None)),
+    "an unknown command": lambda: whole(command(CommandField=0x4711)),
+    "two values of a command": lambda: whole(command(CommandField=[0x30, 0x31])),
+    "a command without a class": lambda: whole(command(AffectedSOPClassUID=None)),
+    "a class that is a name": lambda: whole(command(AffectedSOPClassUID=PATIENT)),
+    "an instance that is a name": lambda: whole(store_command(AffectedSOPInstanceUID=PATIENT), CONTEXT_OF_STORE),
+    "a command without a number": lambda: whole(command(MessageID=None)),
+    "a command that does not say whether data follow": lambda: whole(command(CommandDataSetType=None)),
+    "a context that was not negotiated": lambda: whole(ECHO, 99),
+    "an image in the context of an echo": lambda: whole(store_command(), 1) + fragment(DATA_SET, LAST, 1),
+    "an image without data": lambda: whole(store_command(CommandDataSetType=0x0101), CONTEXT_OF_STORE),
+    "an image of no data": lambda: whole(store_command(), CONTEXT_OF_STORE) + fragment(b"", LAST, CONTEXT_OF_STORE),
+    "data that are none": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(PATIENT.encode() * 99, LAST, CONTEXT_OF_STORE)
+    ),
+    "data without a command": lambda: fragment(DATA_SET, LAST, CONTEXT_OF_STORE),
+    "data in another context than their command": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(DATA_SET, LAST, 1)
+    ),
+    "an echo within data": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(DATA_SET[:99], DATA, CONTEXT_OF_STORE) + whole(ECHO)
+    ),
+    "an abort within data": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(DATA_SET[:99], DATA, CONTEXT_OF_STORE) + pdu(7, bytes(4))
+    ),
+    "a release within data": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(DATA_SET[:99], DATA, CONTEXT_OF_STORE) + pdu(5, bytes(4))
+    ),
+    "the end within data": lambda: (
+        whole(store_command(), CONTEXT_OF_STORE) + fragment(DATA_SET, LAST, CONTEXT_OF_STORE)[:99]
+    ),
+    "an answer that nobody asked for": lambda: whole(command(CommandField=0x8030, Status=0, MessageID=None)),
+    "a query": lambda: whole(command(CommandField=0x0020, Priority=0)),
+    "a cancellation": lambda: whole(command(CommandField=0x0FFF, MessageIDBeingRespondedTo=1)),
+    "an event report": lambda: whole(command(CommandField=0x0100, EventTypeID=1, AffectedSOPInstanceUID="1.2")),
+    "a deletion": lambda: whole(
+        command(CommandField=0x0150, RequestedSOPClassUID=VERIFICATION, RequestedSOPInstanceUID="1.2")
+    ),
+    "several requests at once": lambda: whole(ECHO) * 9,
+}
+
+
+@contextmanager
+def nothing_is_said(monkeypatch, caplog, capfd):
+    """No thread ends with an exception, and neither log nor output nor warning has what was planted."""
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", lambda failed: failures.append(failed.exc_type))
+    with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.DEBUG):
+        warnings.simplefilter("always")
+        yield
+    assert failures == []
+    written = capfd.readouterr()
+    assert "Traceback" not in written.err
+    for text in (caplog.text, written.out, written.err, *(str(one.message) for one in warned)):
+        assert PATIENT not in text
+
+
+def talk(address, receiver, *messages):
+    """Associate, send each message whatever comes back, and wait until the association has ended."""
+    with connected(address) as sender:
+        sender.sendall(request(classes=(VERIFICATION, CR)))
+        assert sender.recv(1) == bytes([ASSOCIATE_AC])
+        with suppress(OSError):
+            for message in messages:
+                sender.sendall(message)
+            sender.shutdown(socket.SHUT_WR)
+            while sender.recv(65536):
+                pass
+    until(lambda: not receiver._entity.active_associations)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_what_is_no_message_at_that_moment_ends_its_association_alone(kind, store, monkeypatch, caplog, capfd):
+    with receiving(store) as (receiver, address), nothing_is_said(monkeypatch, caplog, capfd):
+        talk(address, receiver, MESSAGES[kind]())
+        assert receiver._receptions == {}
+        answers(receiver, address)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_second_request_is_one_line_of_the_log(at_once, store, monkeypatch, caplog, capfd):
+    """At once, it comes before the first one is answered, which pynetdicom has no state for."""
+    with receiving(store) as (receiver, address), nothing_is_said(monkeypatch, caplog, capfd):
+        with connected(address) as sender:
+            sender.sendall(request() * (2 if at_once else 1))
+            if not at_once:
+                assert sender.recv(1) == bytes([ASSOCIATE_AC])
+                sender.sendall(request())
+            with suppress(ConnectionResetError):
+                while sender.recv(65536):
+                    pass
+        answers(receiver, address)
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("cxr_core")]
+    assert lines == ["Aborted: an association with 127.0.0.1, for an invalid or unexpected message"]
+
+
+@pytest.mark.slow
+def test_no_message_that_was_changed_by_chance_is_an_error(store, monkeypatch, caplog, capfd):
+    generator = random.Random(20261127)
+    kinds = [make() for make in MESSAGES.values()] + [whole(ECHO), whole(store_command(), CONTEXT_OF_STORE)]
+    with receiving(store) as (receiver, address), nothing_is_said(monkeypatch, caplog, capfd):
+        for _ in range(120):
+            message = bytearray(b"".join(generator.sample(kinds, 2)))
+            for _ in range(generator.randint(1, 4)):
+                message[generator.randrange(min(len(message), 300))] = generator.randrange(256)
+            # the length of its first PDU is right, so that the rest is not waited for
+            talk(address, receiver, bytes(message))
+        answers(receiver, address)
