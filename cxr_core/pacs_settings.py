@@ -42,7 +42,7 @@ class PacsSettings(BaseSettings):
     pacs_retrieve: Literal["get", "move"] = Field(
         default="get",
         description="How images are retrieved by DIMSE: `get`, by C-GET, or `move`, by C-MOVE to the receiver, which "
-        "the PACS must know as SECOND_READ_PACS_AE_TITLE. No priors are fetched by C-MOVE.",
+        "the PACS must know as SECOND_READ_PACS_AE_TITLE. The receiver needs the same setting and the same database.",
     )
     pacs_changes: str | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from benchmarks.soak.server import served
@@ -168,6 +169,7 @@ CASES = {
     "pacs send": lambda p: with_archive(p, [stored_read(p), "--kinds", "sr"]),
     "pacs status": lambda p: [],
     "pacs retry": lambda p: ["--all"],
+    "pacs delete": lambda p: received_image(p) and [study_of(p)],
     "pacs receive": lambda p: ["--help"],
     "reads list": lambda p: [],
     "reads concordance": lambda p: [],
@@ -253,6 +255,11 @@ def received_image(place: Place) -> list[str]:
     done = place.run_python("-c", code)
     assert done.returncode == 0, done.stderr
     return ["--until-idle"]
+
+
+def study_of(place: Place) -> str:
+    """The Study Instance UID of the DICOM file."""
+    return str(dcmread(place.work / "a.dcm", specific_tags=["StudyInstanceUID"]).StudyInstanceUID)
 
 
 def with_archive(place: Place, arguments: list[str]) -> list[str]:

@@ -11,13 +11,13 @@ from ..pacs import association, dicomweb
 from ..pacs.addresses import DimseAddress, parse_address
 from ..settings import settings
 from .pacs_fetch import fetch
-from .pacs_jobs import retry, send, status, work
+from .pacs_jobs import delete, retry, send, status, work
 from .pacs_receive import receive
 
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="DICOM network: receive, fetch and read studies, send results, show the queue, verify that a PACS answers.",
+    help="DICOM network: receive, fetch, read and delete images, send results, show the queue, verify a PACS answers.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -28,6 +28,7 @@ app.command("work")(work)
 app.command("status")(status)
 app.command("retry")(retry)
 app.command("send")(send)
+app.command("delete")(delete)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from datetime import date
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 from ..errors import WrongArguments
 from ..pacs.addresses import WebAddress, parse_address
 from ..pacs.changes import ChangeFeed
-from ..pacs.fetch import PacsClient, configured_client
+from ..pacs.fetch import Fetched, PacsClient, configured_client
 from ..pacs.follow import Follower
 from ..pacs.source import RemoteStudy, is_uid
 from ..settings import settings
@@ -36,6 +37,9 @@ def fetch(
         int | None,
         typer.Option(metavar="N", min=0, max=20, help="Priors for each study; by default SECOND_READ_PACS_PRIORS."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace what is here of these studies by what the PACS has.")
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Fetch studies as they arrive at the PACS, until stopped.")
     ] = False,
@@ -48,6 +52,10 @@ def fetch(
 
     By DICOMweb, priors are fetched where SECOND_READ_PACS_PATIENT_ID_IN_URL is set: the address of the search has the
     Patient ID, and a proxy may log it.
+
+    With --replace, studies given by their UID are here as the PACS has them afterwards: for a patient who was corrected
+    there. Images that are others here are replaced, with their jobs and results, and read again; what else is here of
+    the study is deleted, once all images have come.
 
     With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
     and the priors of studies that were sent to this program are fetched as well. Images are deleted after
@@ -62,6 +70,8 @@ def fetch(
         raise WrongArguments("Nothing to fetch: give Study Instance UIDs, --accession, --since or --follow.")
     if until and not since:
         raise WrongArguments("--until needs --since.")
+    if replace and (not studies or accession or since or follow):
+        raise WrongArguments("--replace is for studies that are given by their UID.")
     for uid in studies or ():
         if not is_uid(uid):
             raise WrongArguments(f"{uid[:70]!r} is no Study Instance UID: numbers with points between are accepted.")
@@ -75,20 +85,23 @@ def fetch(
         found += [(f"accession number {number}", client.of_accession(number)) for number in accession or ()]
         if first is not None:
             found.append((f"{since} to {until or 'today'}", client.of_days(first, last)))
-        status = max([_fetch(client, name, matches, count) for name, matches in found], default=0)
+        get = client.replace if replace else client.fetch
+        status = max([_fetch(client, get, name, matches, count) for name, matches in found], default=0)
         if follow:
             _follow(client, count)
     return status
 
 
-def _fetch(client: PacsClient, name: str, studies: list[RemoteStudy], priors: int) -> int:
+def _fetch(
+    client: PacsClient, get: Callable[[str], Fetched], name: str, studies: list[RemoteStudy], priors: int
+) -> int:
     """Fetch what a search has found, and return the exit status."""
     if not studies:
         print(f"{name}: the PACS has no such study of radiographs.", file=sys.stderr)
         return 3
     complete = True
     for study in studies:
-        fetched = client.fetch(study.uid)
+        fetched = get(study.uid)
         complete = complete and not fetched.missing and not fetched.conflicts
         print(f"{study.uid}: {fetched}.", flush=True)
         if priors and fetched.stored + fetched.present:

@@ -25,12 +25,21 @@ from ..pacs.worker import Worker
 from ..report.stored_read import read_dicom
 from ..settings import settings
 from ..store.card_files import card_of_read
+from ..store.pacs_records import AlarmKind
 from ..store.pacs_store import PacsStore
 from ..store.reads import ReadStore
 from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
-__all__ = ["retry", "send", "status", "work"]
+__all__ = ["delete", "retry", "send", "status", "work"]
+
+_ALL = 10**9
+_ALARMS: dict[AlarmKind, str] = {
+    "image": "another image under the SOP Instance UID {0.sop_instance_uid} was kept out ({0.count} times)",
+    "patient": "an image of another patient under the SOP Instance UID {0.sop_instance_uid} was kept out "
+    "({0.count} times); nothing of its study is read or sent",
+    "study": "images of two patients in one study, {0.count} of them of a further one; nothing of it is read or sent",
+}
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,7 +89,10 @@ def status(
         shown = {
             "jobs": counts,
             "hours": [asdict(hour) for hour in hours],
-            "parked": [{"job": job.id, "since": job.times["parked"], "reason": job.reason} for job in parked],
+            "parked": [
+                {"job": job.id, "study": job.study_uid, "since": job.times["parked"], "reason": job.reason}
+                for job in parked
+            ],
             "failing": [{"job": job.id, "next": job.next_attempt, "reason": job.reason} for job in failing],
             "alarms": [asdict(alarm) for alarm in alarms],
         }
@@ -94,14 +106,12 @@ def status(
         f"Last 24 hours: {received} images received ({size / 1e6:.0f} MB), {verified} jobs verified, {stopped} parked"
     )
     for job in parked:
-        print(f"Parked {job.times['parked'][:16]}  {job.id}  {job.reason}")
+        print(f"Parked {job.times['parked'][:16]}  {job.id}  study {job.study_uid}  {job.reason}")
     for job in failing:
         print(f"Next attempt {job.next_attempt[:16]}  {job.id}  {job.reason}")
     for alarm in alarms:
-        print(
-            f"Alarm {alarm.created[:16]}  another image under the SOP Instance UID {alarm.sop_instance_uid}, "
-            f"from {alarm.source}, was kept out ({alarm.count} times)"
-        )
+        what = _ALARMS[alarm.kind].format(alarm)
+        print(f"Alarm {alarm.created[:16]}  study {alarm.study_uid}, from {alarm.source}: {what}")
 
 
 def retry(
@@ -117,6 +127,29 @@ def retry(
     with closing(PacsStore()) as store:
         for job in jobs or [job.id for job in store.jobs(["parked"])]:
             print(f"Job {job[:40]}: {store.retry(job).state}")
+
+
+def delete(
+    uids: Annotated[
+        list[str], typer.Argument(metavar="UID...", help="Study Instance UIDs, or SOP Instance UIDs of images.")
+    ],
+) -> int:
+    """Delete received images with their jobs, results and alarms, such as those of the wrong patient in a study.
+
+    What the PACS or the modality still has can be sent or fetched again. Results that were sent stay where they are.
+    The audit trail says which images, by digest. Exit status 3 where there is none of a UID. Example:
+
+      python -m cxr_core pacs delete 1.2.826.0.1.3680043.8.498.7.1
+    """
+    status = 0
+    with closing(PacsStore()) as store:
+        for uid in uids:
+            image = store.instance(uid)
+            chosen = store.instances(study_uid=uid, limit=_ALL) if image is None else [image]
+            count = store.delete_instances(acting_user(), [one.sop_instance_uid for one in chosen])
+            print(f"{uid[:70]}: {count} image{'s' * (count != 1)} deleted.")
+            status = status if count else 3
+    return status
 
 
 def send(

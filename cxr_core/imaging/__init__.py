@@ -1,6 +1,6 @@
 """Bytes to a radiograph as a workstation shows it, and on to a network's input."""
 
-from .dicom import read_attributes
+from .dicom import read_attributes, read_elements, stored_values
 from .gate.decision import Quality, Status
 from .grayscale_pipeline import VoiScale
 from .header import SpacingSource, describe_spacing, view_of_header
@@ -65,9 +65,11 @@ __all__ = [
     "posed_orientation",
     "prepare",
     "read_attributes",
+    "read_elements",
     "read_radiograph",
     "render8",
     "shared_decoder",
     "sniff",
+    "stored_values",
     "view_of_header",
 ]

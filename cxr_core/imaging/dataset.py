@@ -25,7 +25,16 @@ from .codestream import with_delimiter
 from .elements import Repairs, complete
 from .frame_decoding import view_of_pixels
 
-__all__ = ["LAST_HEADER_GROUP", "UNREADABLE", "Deflated", "dataset", "header_elements", "inflate", "read_dataset"]
+__all__ = [
+    "LAST_HEADER_GROUP",
+    "UNREADABLE",
+    "Deflated",
+    "all_elements",
+    "dataset",
+    "header_elements",
+    "inflate",
+    "read_dataset",
+]
 
 # pydicom's warnings and log lines about broken values would quote them
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -157,6 +166,19 @@ def header_elements(data: bytes, keywords: Sequence[str], last_group: int = LAST
     except Exception as error:
         raise InputRefused(TRUNCATED) from error
     return ds
+
+
+def all_elements(data: bytes) -> Dataset:
+    """Return every element of a file, as it is stored: sequences of unknown length alone are taken apart.
+
+    Raises as :func:`header_elements`.
+    """
+    try:
+        return pydicom.dcmread(_LimitedFile(data), force=True)
+    except (InputRefused, Deflated):
+        raise
+    except Exception as error:
+        raise InputRefused(TRUNCATED) from error
 
 
 def inflate(data: bytes, offset: int, max_bytes: int) -> bytes:

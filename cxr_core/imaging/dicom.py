@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -11,7 +11,15 @@ from pydicom.dataset import Dataset
 from ..errors import InputRefused
 from .codestream import frame_warnings
 from .conformance import BITS_ALLOCATED, COLOUR, GREY, MAX_BITS, check_size
-from .dataset import LAST_HEADER_GROUP, TRUNCATED, UNREADABLE, Deflated, header_elements, read_dataset
+from .dataset import (
+    LAST_HEADER_GROUP,
+    TRUNCATED,
+    UNREADABLE,
+    Deflated,
+    all_elements,
+    header_elements,
+    read_dataset,
+)
 from .dicom_display import PIXEL_SHAPE, DisplayImage, display_image
 from .elements import Repairs
 from .frame_decoding import container_pixels, is_native
@@ -21,7 +29,7 @@ from .isolated_decoder import IsolatedDecoder
 from .orientation import Pose
 from .radiograph import Digest, Radiograph
 
-__all__ = ["read_attributes", "read_dicom"]
+__all__ = ["read_attributes", "read_dicom", "read_elements", "stored_values"]
 
 MAX_MISSING = 0.005
 """Largest proportion of pixels that may be missing at the end of uncompressed data; they are painted as padding."""
@@ -53,14 +61,55 @@ def read_attributes(
     An element is converted on access, and a broken one may then fail. Raises InputRefused where the bytes are no data
     set.
     """
+    return _of_inflated(data, decoder, lambda inflated: header_elements(inflated, keywords, last_group))
+
+
+def read_elements(data: bytes, decoder: IsolatedDecoder) -> Dataset:
+    """Return every element of a file, as it is stored, the pixel data too.
+
+    An element is converted on access, and a broken one may then fail. Raises InputRefused where the bytes are no data
+    set.
+    """
+    return _of_inflated(data, decoder, all_elements)
+
+
+def stored_values(data: bytes, decoder: IsolatedDecoder) -> np.ndarray:
+    """Return the pixels of a single-frame image as they are stored, in whatever transfer syntax.
+
+    Returns:
+        (rows, columns) uint8 or uint16 with the bits of Bits Stored alone, two's complement where they are signed; or
+        (rows, columns, 3) uint8 RGB.
+
+    Raises InputRefused where the bytes hold no such image.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data, ds, _ = _inflated_dataset(data, decoder)
+        try:
+            _check_supported(ds)
+            pixels = container_pixels(ds) if is_native(ds) else decoder.frame(ds, data)
+            if pixels.ndim == 3:
+                return pixels
+            stored = int(ds.BitsStored)
+            lowest = int(ds.get("HighBit", stored - 1)) + 1 - stored
+            return (pixels >> lowest) & ((1 << stored) - 1)
+        except InputRefused:
+            raise
+        except Exception as error:
+            # as in read_dicom
+            raise InputRefused(UNREADABLE) from error
+
+
+def _of_inflated(data: bytes, decoder: IsolatedDecoder, read: Callable[[bytes], Dataset]) -> Dataset:
+    """Return what is read of a file, or where its data set is deflated, of that data set."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return header_elements(data, keywords, last_group)
+            return read(data)
         except Deflated as deflated:
             inflated = decoder.inflated(data, deflated.offset)
         try:
-            return header_elements(inflated, keywords, last_group)
+            return read(inflated)
         except Deflated as error:
             raise InputRefused(TRUNCATED) from error
 

@@ -166,7 +166,7 @@ def _check_patient(destination: Destination, results: Sequence[ResultFile]) -> N
     if source.has_other_patient(results[0].uids[0], stated_text(results[0].dataset, "PatientID")):
         raise PacsRefused(
             f"{destination.name} has this study under another patient than the image here. If it is wrong there, "
-            "correct it there and retry."
+            "correct it there and retry; if it is right, replace the study here (pacs fetch --replace)."
         )
 
 

@@ -48,10 +48,6 @@ _SUCCESS, _KEPT_OUT = 0x0000, 0xA700
 _REFUSALS = (0x0122, 0xA900)
 """SOP class not supported, identifier does not match SOP class: an answer that does not change."""
 
-_MOVED = (
-    "By C-MOVE (SECOND_READ_PACS_RETRIEVE) they would go to the receiver, which takes what it is sent for new images."
-)
-
 _FAILURES = {
     0xA701: "is out of resources",
     0xA702: "is unable to send the images as they are stored",
@@ -74,8 +70,8 @@ class DimseSource:
 
     @property
     def no_priors(self) -> str:
-        """Why no priors are to be fetched from it: the receiver would take them for new images."""
-        return _MOVED if self.moves else ""
+        """Why no priors are to be fetched from it: there is no reason."""
+        return ""
 
     def studies(self, keys: Keys) -> list[RemoteStudy]:
         """Return the studies that match all keys."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 
@@ -22,6 +23,12 @@ __all__ = ["Fetched", "PacsClient", "configured_client"]
 MODALITIES = ("CR", "DX")
 """Of the studies that are looked for."""
 
+_MOVED = (
+    "--replace: by C-MOVE (SECOND_READ_PACS_RETRIEVE) images come to the receiver, which keeps what is here. Delete "
+    "the study by `pacs delete`, then fetch it."
+)
+_ALL = 10**9
+
 _WILDCARDS = frozenset("*?\\")
 """Which a matching key must not have where it is meant as it is (PS3.4 C.2.2.2)."""
 
@@ -31,7 +38,7 @@ class Fetched:
     """What became of the images of a study.
 
     Attributes:
-        stored: that were not here.
+        stored: that were not here, or another image under their UID.
         present: that were here before.
         conflicts: of which the store has other bytes under the same UID; they are kept out, and the store has an alarm.
         missing: that have not arrived, or that the store refuses, such as too large ones.
@@ -91,6 +98,38 @@ class PacsClient:
         found = self.search({"AccessionNumber": number})
         return [study for study in found if study.header.accession_number == number]
 
+    def replace(self, study_uid: str) -> Fetched:
+        """Fetch the images of a study, and have the study here be as the PACS has it.
+
+        An image that is another one here is replaced as soon as it has come, with its jobs, results and alarms. What
+        else is here of the study is deleted once all of them have come. Raises WrongArguments for C-MOVE, by which
+        images come to the receiver.
+        """
+        if self.source.moves:
+            raise WrongArguments(_MOVED)
+        images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
+        came: dict[str, str] = {}
+
+        def keep(data: bytes) -> None:
+            try:
+                receipt = self.store.replace_instance(data, source, who)
+            except InputRefused:
+                return
+            came[receipt.instance.sop_instance_uid] = receipt.outcome
+
+        if images:
+            try:
+                self.source.retrieve(images, keep)
+            finally:
+                self._note(list(came), "replace")
+        outcomes = Counter(came.values())
+        missing = sum(image.sop_instance_uid not in came for image in images)
+        if images and not missing:
+            here = self.store.instances(study_uid=study_uid, limit=_ALL)
+            others = [one.sop_instance_uid for one in here if one.sop_instance_uid not in came]
+            self.store.delete_instances(who, others)
+        return Fetched(outcomes["stored"], outcomes["confirmed"], outcomes["conflict"], missing)
+
     def fetch(self, study_uid: str, *, as_prior: bool = False) -> Fetched:
         """Fetch the images of a study that are not here, or whose files are damaged.
 
@@ -110,9 +149,12 @@ class PacsClient:
             except InputRefused:
                 outcomes["refused"] += 1
 
+        awaited = [image.sop_instance_uid for image in wanted] if as_prior and self.source.moves else []
         if wanted:
             try:
-                self.source.retrieve(wanted, keep)
+                # what comes to the receiver cannot be distinguished from a new image by itself
+                with self.store.awaiting_priors(awaited) if awaited else nullcontext():
+                    self.source.retrieve(wanted, keep)
             finally:
                 arrived = self._note([image.sop_instance_uid for image in wanted], "prior" if as_prior else "fetch")
             if self.source.moves:

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 from ..access import acting_user, audit
-from ..errors import PacsUnavailable, WrongArguments
+from ..errors import InputRefused, PacsUnavailable, WrongArguments
 from ..store.pacs_records import Job, StoredResult
 from ..store.pacs_store import PacsStore
 from .destinations import Destination, Pauses, ResultFile, send, verify
@@ -21,6 +21,15 @@ from .results import ImageReading, build_results, read_received
 from .rules import Plan, Rules
 
 __all__ = ["LEASE_SECONDS", "LeasedJob"]
+
+TWO_PATIENTS = (
+    "The study has images of two patients. Delete those of the wrong one (pacs delete), or replace the study by that "
+    "of the PACS (pacs fetch --replace), then retry."
+)
+OTHER_PATIENT = (
+    "An image of another patient came under the UID of one of this study. If the one here is right, acknowledge the "
+    "alarm, then retry; if not, replace the study by that of the PACS (pacs fetch --replace)."
+)
 
 LEASE_SECONDS = 180
 """For which a job is leased. The lease is renewed when a third of it has passed: what is between two looks at it may
@@ -54,6 +63,7 @@ class LeasedJob:
             CxrError: the step cannot be taken, now or ever, by the families of the errors.
         """
         self._renew()
+        self._check_patient()
         steps = {"received": self._read, "read": self._build, "built": self._send, "sent": self._verify}
         steps[self.job.state]()
 
@@ -69,6 +79,12 @@ class LeasedJob:
         """Renew the lease, unless that was done lately: each time is a transaction."""
         if time.monotonic() - self._leased_at > LEASE_SECONDS / 3:
             self.job, self._leased_at = self._store.renew(self.job, LEASE_SECONDS), time.monotonic()
+
+    def _check_patient(self) -> None:
+        """Raise InputRefused where it is not known whose the study is: nothing of it is read or sent then."""
+        alarms = self._store.alarms(study_uid=self.job.study_uid)
+        if kinds := {alarm.kind for alarm in alarms if alarm.holds_study}:
+            raise InputRefused(TWO_PATIENTS if "study" in kinds else OTHER_PATIENT)
 
     def _read(self) -> None:
         self._reading()

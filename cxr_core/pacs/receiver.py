@@ -62,6 +62,7 @@ class Receiver:
         from .acceptor import LimitedHandler, server_class
 
         self._store = store
+        self._asking = {given.pacs_ae_title, *([""] if given.pacs_retrieve == "move" else [])}
         self._storing: set[Any] = set()
         self._answering: set[Any] = set()
         self._receptions: dict[Any, Reception] = {}
@@ -128,7 +129,10 @@ class Receiver:
                 self._receptions[association] = reception
         try:
             named = Named(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
-            verdict, _ = reception.add(event.encoded_dataset(), named)
+            # of a C-MOVE (PS3.7 9.1.1.1.8); not every entity states it
+            originator = (request.MoveOriginatorApplicationEntityTitle or "").strip()
+            asked_for = originator in self._asking
+            verdict, _ = reception.add(event.encoded_dataset(), named, asked_for=asked_for)
             return STATUS[verdict]
         finally:
             with self._changed:

@@ -63,19 +63,23 @@ class Reception:
         self._store, self._source = store, source
         self._stored: list[str] = []
 
-    def add(self, data: bytes, named: Named = UNNAMED) -> tuple[Verdict, InstanceHeader | None]:
+    def add(
+        self, data: bytes, named: Named = UNNAMED, *, asked_for: bool = False
+    ) -> tuple[Verdict, InstanceHeader | None]:
         """Store a file; return what became of it, and its UIDs where they could be read.
 
         Args:
             data: the whole file.
             named: what the sender says that it is.
+            asked_for: whether it may come because this program has asked for it; a prior that it has asked for is one.
         """
         header = None
         try:
             header = read_instance_header(data)
             if not named.fits(header):
                 return self._logged("mismatch"), header
-            receipt = self._store.add_instance(data, self._source)
+            is_prior = asked_for and self._store.is_awaited_prior(header.sop_instance_uid)
+            receipt = self._store.add_instance(data, self._source, is_prior=is_prior)
         except InputRefused as error:
             return self._logged("invalid", str(error)), header
         except PathUnusable as error:

@@ -15,7 +15,7 @@ __all__ = ["TABLES", "keep_no_statistics"]
 
 TABLES = (
     "studies", "images", "reads", "read_findings", "opinions", "pacs_instances", "pacs_alarms", "pacs_jobs",
-    "pacs_results",
+    "pacs_results", "pacs_awaited_priors",
 )  # fmt: skip
 """Tables whose rows are of studies."""
 

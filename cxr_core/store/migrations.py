@@ -158,6 +158,18 @@ def dicom_network(connection: Connection) -> None:
     keep_no_statistics(connection)
 
 
+def patients_of_studies(connection: Connection) -> None:
+    """Which of the patients of its study an instance is of, what an alarm is of, and priors that were asked for."""
+    for statement in (
+        "CREATE TABLE pacs_awaited_priors (sop_instance_uid VARCHAR(64) PRIMARY KEY, asked VARCHAR(32) NOT NULL)",
+        "ALTER TABLE pacs_instances ADD COLUMN patient_number INTEGER",
+        "ALTER TABLE pacs_alarms ADD COLUMN kind VARCHAR(16) NOT NULL DEFAULT 'image'",
+        "CREATE INDEX pacs_instances_of_further_patients ON pacs_instances (study_uid) WHERE patient_number > 1",
+    ):
+        connection.execute(text(statement))
+    keep_no_statistics(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -168,6 +180,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     no_column_statistics,
     removals,
     dicom_network,
+    patients_of_studies,
 )
 """In order. A released step is never changed; later steps are appended."""
 

@@ -13,6 +13,7 @@ import hmac
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
 
@@ -22,7 +23,15 @@ from ..imaging.elements import stated_text
 from ..settings import settings
 from .pacs_records import InstanceHeader
 
-__all__ = ["MANUFACTURER", "RESULT_SERIES", "dataset_sha256", "patient_key", "read_instance_header"]
+__all__ = [
+    "MANUFACTURER",
+    "RESULT_SERIES",
+    "StatedPatient",
+    "dataset_sha256",
+    "patient_key",
+    "read_instance_header",
+    "read_patient",
+]
 
 MANUFACTURER = "Second Read"
 """Manufacturer of results."""
@@ -74,6 +83,25 @@ def read_instance_header(data: bytes) -> InstanceHeader:
         patient_key=patient_key(stated_text(elements, "PatientID"), stated_text(elements, "IssuerOfPatientID")),
         is_result=stated_text(elements, "Manufacturer") == MANUFACTURER and _series_number(elements) in RESULT_SERIES,
     )
+
+
+@dataclass(frozen=True)
+class StatedPatient:
+    """Patient ID and its issuer, as a file states them."""
+
+    patient_id: str = field(repr=False)
+    issuer: str = field(repr=False)
+
+    def differs_from(self, other: StatedPatient) -> bool:
+        """Return whether these are two patients: two IDs, or one ID of two issuers; what is not stated differs not."""
+        ids, issuers = {self.patient_id, other.patient_id}, {self.issuer, other.issuer}
+        return "" not in ids and (len(ids) == 2 or ("" not in issuers and len(issuers) == 2))
+
+
+def read_patient(data: bytes) -> StatedPatient:
+    """Return whose a DICOM file is; raises InputRefused where it cannot be read."""
+    elements = read_attributes(data, ("SpecificCharacterSet", "PatientID", "IssuerOfPatientID"), shared_decoder())
+    return StatedPatient(stated_text(elements, "PatientID"), stated_text(elements, "IssuerOfPatientID"))
 
 
 def patient_key(patient_id: str, issuer: str = "") -> str:

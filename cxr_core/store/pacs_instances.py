@@ -1,28 +1,34 @@
-"""Received instances: one row and one file for each SOP Instance UID, and an alarm for other bytes under the same one.
+"""Received instances: one row and one file for each SOP Instance UID, and an alarm for another image under the same.
 
 A PACS keeps the first object of a UID and drops any other without a word; here the other one is kept out as well, and
-said so. Bytes are compared without the File Meta Information, which each sender writes itself. Before an instance is
-confirmed that is here already, its file is read and its digest compared: a damaged or missing one is replaced.
+said so. Bytes are compared without the File Meta Information, which each sender writes itself, and where they differ,
+what they say (:mod:`.pacs_comparison`). Before an instance is confirmed that is here already, its file is read and its
+digest compared: a damaged or missing one is replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, text
+from sqlalchemy import Connection, Row, bindparam, text
 
-from ..errors import InputRefused, PathUnusable, WrongArguments
+from ..errors import InputRefused, PathUnusable
 from ..files import cannot_write
 from ..settings import settings
-from .database import DATABASE, open_migrated, transaction
+from .database import transaction
+from .pacs_alarms import AlarmStore, add_alarm
+from .pacs_comparison import same_image
 from .pacs_files import arriving_file, instance_path, is_whole, load_checked, name_file, pacs_lock
-from .pacs_header import dataset_sha256, read_instance_header
-from .pacs_records import Alarm, Receipt, StoredInstance
-from .stored_studies import new_id, utc_now
+from .pacs_header import dataset_sha256, read_instance_header, read_patient
+from .pacs_patients import are_two_patients, number_patient, number_patients
+from .pacs_records import AlarmKind, Receipt, StoredInstance
+from .stored_studies import utc_now
 
 __all__ = ["InstanceStore", "stored_instance"]
 
@@ -35,49 +41,31 @@ _INSTANCES = f"SELECT {_COLUMNS} {_OF_INSTANCES}"
 _INSERT = (
     "INSERT INTO pacs_instances (sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, "
     "body_part, station_name, patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned, "
-    "is_prior, deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
+    "is_prior, patient_number, deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
     ":transfer_syntax, :modality, :body_part, :station_name, :patient_key, :is_result, :sha256, :dataset_sha256, "
-    ":bytes, :source, :received, NULL, :is_prior, 0)"
+    ":bytes, :source, :received, NULL, :is_prior, :patient_number, 0)"
 )
 _REPLACED = "UPDATE pacs_instances SET sha256 = :sha256, bytes = :bytes WHERE sop_instance_uid = :sop_instance_uid"
 _MADE_CURRENT = (
     "UPDATE pacs_instances SET is_prior = 0, source = :source, received = :now WHERE sop_instance_uid = :uid "
     "AND is_prior = 1 AND deleted = 0"
 )
+_AWAITED = (
+    "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked) VALUES (:uid, :now) "
+    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now"
+)
+_LONGEST_RETRIEVAL = timedelta(hours=1)
+"""After which a prior that was asked for is awaited no more: the program that asked was killed."""
+
 _CHOSEN = (
     "(:study_uid = '' OR study_uid = :study_uid) AND (:patient_key = '' OR patient_key = :patient_key) "
     "AND (:since = '' OR received >= :since) AND (:any_class = 1 OR sop_class IN :sop_classes) "
     "AND (:results = 1 OR is_result = 0)"
 )
-_ALARM = (
-    "INSERT INTO pacs_alarms (id, sop_instance_uid, dataset_sha256, bytes, source, created, last_seen, times) "
-    "VALUES (:id, :sop_instance_uid, :dataset_sha256, :bytes, :source, :now, :now, 1) "
-    "ON CONFLICT (sop_instance_uid, dataset_sha256) DO UPDATE SET source = :source, last_seen = :now, "
-    "times = pacs_alarms.times + 1"
-)
-_ALARMS = (
-    "SELECT pacs_alarms.id, pacs_alarms.sop_instance_uid, study_uid, pacs_alarms.dataset_sha256, pacs_alarms.bytes, "
-    "pacs_alarms.source, pacs_alarms.created, last_seen, times, acknowledged FROM pacs_alarms "
-    "JOIN pacs_instances ON pacs_instances.sop_instance_uid = pacs_alarms.sop_instance_uid AND deleted = 0 "
-    "WHERE :all = 1 OR acknowledged IS NULL ORDER BY last_seen DESC, pacs_alarms.id"
-)
 
 
-class InstanceStore:
-    """Instances of one database and folder. Safe for several threads and for several programs at once.
-
-    Args:
-        url: of the database, as SQLAlchemy accepts it; by default the setting ``database_url``.
-        runs: folder of runs, in which the database is by default.
-    """
-
-    def __init__(self, url: str | None = None, runs: Path | None = None) -> None:
-        runs = runs or settings().runs
-        self._engine: Engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._engine.dispose()
+class InstanceStore(AlarmStore):
+    """Instances of one database and folder. Safe for several threads and for several programs at once."""
 
     def add_instance(self, data: bytes, source: str, *, is_prior: bool = False) -> Receipt:
         """Store a received file; when this returns, file and row are on the disk.
@@ -95,16 +83,16 @@ class InstanceStore:
         if len(data) > settings().max_file_mb * 10**6:
             raise InputRefused(f"A file of {len(data) / 1e6:.0f} MB: more than SECOND_READ_MAX_FILE_MB allows.")
         header, dataset = read_instance_header(data), dataset_sha256(data)
-        known = self.instance(header.sop_instance_uid)
-        if known is not None and known.dataset_sha256 != dataset:
-            return self._conflict(known, dataset, len(data), source)
-        confirmed = None if known is None else self._confirmed(known, source, is_prior)
-        if confirmed is not None:
-            return Receipt("confirmed", confirmed)
         made = StoredInstance(
             **asdict(header), sha256=hashlib.sha256(data).hexdigest(), dataset_sha256=dataset, bytes=len(data),
             source=source, received=utc_now(), is_prior=is_prior,
         )  # fmt: skip
+        known = self.instance(header.sop_instance_uid)
+        if known is not None and known.dataset_sha256 != dataset:
+            return self._other_data_set(known, made, data)
+        confirmed = None if known is None else self._confirmed(known, source, is_prior)
+        if confirmed is not None:
+            return Receipt("confirmed", confirmed)
         return self._stored(data, made)
 
     def confirm(self, sop_instance_uid: str, source: str, *, is_prior: bool = False) -> bool:
@@ -141,27 +129,61 @@ class InstanceStore:
                 _check_room(connection, len(data))
                 _name(part, path)
                 flags = {"is_result": int(made.is_result), "is_prior": int(made.is_prior)}
-                connection.execute(text(_INSERT), asdict(made) | flags)
+                number = number_patient(connection, made, data)
+                connection.execute(text(_INSERT), asdict(made) | flags | {"patient_number": number})
                 return Receipt("stored", made)
             if known.dataset_sha256 == made.dataset_sha256:
                 if not is_whole(instance_path(known.sha256), known.sha256):
                     # its file is the one that came now, whose File Meta Information may be another one
                     _name(part, path)
                     connection.execute(text(_REPLACED), asdict(made))
+                    number_patients(connection, made.study_uid)
                 if not made.is_prior:
                     _made_current(connection, made.sop_instance_uid, made.source)
                 return Receipt("confirmed", _instance(connection, made.sop_instance_uid) or known)
-        return self._conflict(known, made.dataset_sha256, len(data), made.source)
+        return self._other_data_set(known, made, data)
 
-    def _conflict(self, known: StoredInstance, dataset: str, size: int, source: str) -> Receipt:
-        """Add an alarm."""
-        values = {
-            "id": new_id(), "sop_instance_uid": known.sop_instance_uid, "dataset_sha256": dataset, "bytes": size,
-            "source": source, "now": utc_now(),
-        }  # fmt: skip
+    def _other_data_set(self, known: StoredInstance, made: StoredInstance, data: bytes) -> Receipt:
+        """Confirm an image that is here in another transfer syntax; keep out any other one, with an alarm."""
+        try:
+            here = load_checked(instance_path(known.sha256), known.sha256)
+        except PathUnusable:
+            here = None
+        if here is not None and same_image(here, data):
+            confirmed = self._confirmed(known, made.source, made.is_prior)
+            return self._stored(data, made) if confirmed is None else Receipt("confirmed", confirmed)
+        patients = None if here is None else read_patient(here), read_patient(data)
+        are_two = are_two_patients(known.patient_key, patients[0], made.patient_key, patients[1])
         with transaction(self._engine, writing=True) as connection:
-            connection.execute(text(_ALARM), values)
+            kind: AlarmKind = "patient" if are_two else "image"
+            add_alarm(connection, known, kind, made.dataset_sha256, len(data), made.source)
         return Receipt("conflict", known)
+
+    @contextmanager
+    def awaiting_priors(self, sop_instance_uids: Collection[str]) -> Iterator[None]:
+        """Have instances that are received while the block runs be priors, by :meth:`is_awaited_prior`.
+
+        For a PACS that is asked to send them to the receiver, which is another process.
+        """
+        now = datetime.now(UTC)
+        long_ago = (now - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
+        uids = [{"uid": uid, "now": now.isoformat(timespec="milliseconds")} for uid in sorted(set(sop_instance_uids))]
+        with transaction(self._engine, writing=True) as connection:
+            # of programs that were killed
+            connection.execute(text("DELETE FROM pacs_awaited_priors WHERE asked < :long_ago"), {"long_ago": long_ago})
+            connection.execute(text(_AWAITED), uids)
+        try:
+            yield
+        finally:
+            with transaction(self._engine, writing=True) as connection:
+                connection.execute(text("DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid"), uids)
+
+    def is_awaited_prior(self, sop_instance_uid: str) -> bool:
+        """Return whether a PACS is being asked for an instance as a prior."""
+        since = (datetime.now(UTC) - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
+        query = text("SELECT 1 FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND asked >= :since")
+        with transaction(self._engine) as connection:
+            return connection.execute(query, {"uid": sop_instance_uid, "since": since}).first() is not None
 
     def instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """Return an instance, or None where it is not here."""
@@ -222,18 +244,6 @@ class InstanceStore:
         if known is None:
             raise PathUnusable("The received image was deleted.")
         return load_checked(instance_path(known.sha256), known.sha256)
-
-    def alarms(self, *, acknowledged: bool = False) -> tuple[Alarm, ...]:
-        """Return the alarms that no administrator has acknowledged, or all; the last one first."""
-        with transaction(self._engine) as connection:
-            return tuple(Alarm(*row) for row in connection.execute(text(_ALARMS), {"all": int(acknowledged)}))
-
-    def acknowledge(self, alarm: str) -> None:
-        """Note that an administrator has seen an alarm; raises WrongArguments where there is none of this id."""
-        query = text("UPDATE pacs_alarms SET acknowledged = COALESCE(acknowledged, :now) WHERE id = :id")
-        with transaction(self._engine, writing=True) as connection:
-            if connection.execute(query, {"id": alarm, "now": utc_now()}).rowcount == 0:
-                raise WrongArguments("No such alarm.")
 
 
 def stored_instance(row: Row[Any]) -> StoredInstance:

@@ -13,6 +13,7 @@ __all__ = [
     "JOB_STATES",
     "OPEN_STATES",
     "Alarm",
+    "AlarmKind",
     "BuiltResult",
     "HourlyCounts",
     "InstanceHeader",
@@ -30,6 +31,10 @@ JobState = Literal["received", "read", "built", "sent", "verified", "parked"]
 waits for an administrator."""
 
 Outcome = Literal["stored", "confirmed", "conflict"]
+
+AlarmKind = Literal["image", "patient", "study"]
+"""What an alarm is of: another data set came under the UID of an image that is here; one of another patient did; or a
+study has images of two patients, which are all here."""
 
 JOB_STATES: tuple[JobState, ...] = get_args(JobState)
 
@@ -91,8 +96,8 @@ class Receipt:
     """What became of a file that was received.
 
     Attributes:
-        outcome: ``stored``; ``confirmed``, where the same data set was here already; or ``conflict``, where the UID is
-            that of another data set: the file was kept out, and there is an alarm.
+        outcome: ``stored``; ``confirmed``, where the same image was here already, in whatever transfer syntax; or
+            ``conflict``, where the UID is that of another image: the file was kept out, and there is an alarm.
         instance: that is here under the UID.
     """
 
@@ -102,16 +107,18 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A data set that was kept out, because another one is here under its SOP Instance UID.
+    """A data set that was kept out, because another one is here under its SOP Instance UID; or a study of two patients.
 
     Attributes:
-        id: of the alarm.
-        sop_instance_uid, study_uid: of the instance that is here.
-        dataset_sha256, bytes: digest of the data set that was kept out, and size of its file.
+        id: of the alarm. That of a study cannot be acknowledged: it lasts while images of two patients are here.
+        sop_instance_uid, study_uid: of the instance that is here; of a study, its last instance of a further patient.
+        dataset_sha256, bytes: digest of the data set that was kept out, and size of its file; of a study those of the
+            instance.
         source: where it came from last.
         created, last: when it came first and last.
-        count: how often it came.
+        count: how often it came; of a study the number of instances of further patients.
         acknowledged: when an administrator has seen it, or None.
+        kind: what it is of.
     """
 
     id: str
@@ -124,6 +131,12 @@ class Alarm:
     last: str
     count: int
     acknowledged: str | None
+    kind: AlarmKind = "image"
+
+    @property
+    def holds_study(self) -> bool:
+        """Whether nothing of the study is read or sent until it is cleared: it is not known whose the study is."""
+        return self.kind != "image" and self.acknowledged is None
 
 
 @dataclass(frozen=True)

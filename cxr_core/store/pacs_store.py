@@ -17,7 +17,7 @@ from .database import transaction
 from .pacs_deletion import delete_due, delete_instances, finish
 from .pacs_files import load_checked, pacs_folder, remove_results, result_path, save_result
 from .pacs_jobs import JobStore, clock, one_line
-from .pacs_records import JOB_STATES, BuiltResult, Job, JobState, StoredResult
+from .pacs_records import JOB_STATES, BuiltResult, Job, JobState, Receipt, StoredResult
 
 __all__ = ["PacsStore"]
 
@@ -112,6 +112,22 @@ class PacsStore(JobStore):
         if state == "sent":
             return replace(result, sent=result.sent or time)
         return replace(result, verified=result.verified or time)
+
+    def replace_instance(self, data: bytes, source: str, who: Visitor) -> Receipt:
+        """Store a file instead of the image that is here under its UID, with whose jobs, results and alarms that goes.
+
+        Where the same image is here, in whatever transfer syntax, nothing is changed but its alarms, which are settled.
+
+        Raises as :meth:`add_instance` and :meth:`delete_instances`.
+        """
+        receipt = self.add_instance(data, source)
+        if receipt.outcome == "conflict":
+            self.delete_instances(who, [receipt.instance.sop_instance_uid])
+            return self.add_instance(data, source)
+        for alarm in self.alarms(study_uid=receipt.instance.study_uid):
+            if alarm.sop_instance_uid == receipt.instance.sop_instance_uid and alarm.kind != "study":
+                self.acknowledge(alarm.id)
+        return receipt
 
     def delete_instances(self, who: Visitor, sop_instance_uids: Collection[str]) -> int:
         """Delete instances with their jobs, results and alarms, and return how many.

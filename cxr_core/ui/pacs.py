@@ -19,7 +19,9 @@ from ..store.pacs_store import PacsStore
 from .chart import show_display
 from .chrome import banner, empty_state, heading, page_heading, refusal, small, stop_with, table
 from .history_scope import format_time, time_zone
+from .pacs_alarms import draw_alarms
 from .pacs_reachability import reachability
+from .pacs_rows import ROWS, and_more, line, uid_text
 from .pacs_store import describe_results, is_pacs_set_up, pacs_store
 from .read_statistics import tiles
 from .visitor import may, visitor
@@ -30,11 +32,9 @@ REFRESH_SECONDS = 5.0
 """Interval at which queue, parked jobs and alarms are read again."""
 
 _MOST = 1000
-_ROWS = 12
 _AT_ONCE = 100
 """Changes that are one line of the audit trail."""
 
-_UID_LETTERS = 12
 _IDLE = timedelta(minutes=2)
 _HOURS = 24
 
@@ -49,7 +49,7 @@ class _Queue:
         open: jobs with work left, the last one first; at most :data:`_MOST`.
         parked: jobs that wait for an administrator.
         waiting, verified: number of jobs of all times.
-        alarms: that were not acknowledged.
+        alarms: that were not acknowledged or settled.
     """
 
     now: datetime
@@ -128,7 +128,7 @@ def _live() -> None:
     _tiles(queue)
     if queue.waits_for_a_worker():
         banner("No worker takes these jobs.", "Start one or more with the command second-read pacs work.")
-    _alarms(queue.alarms)
+    draw_alarms(queue.alarms, _acknowledge)
     with st.container(key="sr-fit-pacs"):
         _parked(queue.parked)
         _latest()
@@ -160,26 +160,6 @@ def _many(number: int) -> str:
     return f"{number:,}{'+' * (number >= _MOST)}"
 
 
-def _alarms(alarms: Sequence[Alarm]) -> None:
-    """Draw the data sets that were kept out, each with the button that acknowledges it."""
-    if not alarms:
-        return
-    heading(f"Alarms ({len(alarms):,})")
-    small(
-        "Another data set came under the SOP Instance UID of an image that is here. It was kept out: the image, its "
-        "reading and its results are of the first one. Ask the sender which of the two is right."
-    )
-    for alarm in alarms[:_ROWS]:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            times = f"{alarm.count:,} times" if alarm.count > 1 else "once"
-            _line(
-                f"<b>{escape(alarm.source)}</b>, {escape(format_time(alarm.last))}, {times}, "
-                f"{alarm.bytes / 1e3:,.0f} kB<br>{_uid('Instance', alarm.sop_instance_uid)}"
-            )
-            st.button("Acknowledge", key=f"pacs-alarm-{alarm.id}", on_click=_acknowledge, args=(alarm,))
-    _and_more(len(alarms), "alarms")
-
-
 def _parked(parked: Sequence[Job]) -> None:
     """Draw the parked jobs by their reason, each reason with the buttons that try them again."""
     heading(f"Parked ({_many(len(parked))})")
@@ -189,23 +169,23 @@ def _parked(parked: Sequence[Job]) -> None:
     reasons: dict[str, list[Job]] = {}
     for job in parked:
         reasons.setdefault(job.reason, []).append(job)
-    for number, (reason, jobs) in enumerate(list(reasons.items())[:_ROWS]):
+    for number, (reason, jobs) in enumerate(list(reasons.items())[:ROWS]):
         with st.container(border=True, gap="small"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                _line(f"<b>{escape(reason or 'No reason is stored.')}</b>")
+                line(f"<b>{escape(reason or 'No reason is stored.')}</b>")
                 if len(jobs) > 1:
                     st.button("Retry one", key=f"pacs-retry-one-{number}", on_click=_retry, args=(jobs[-1:],))
                 title = f"Retry all {len(jobs):,}" if len(jobs) > 1 else "Retry"
                 st.button(title, key=f"pacs-retry-{number}", on_click=_retry, args=(jobs,))
             _job_table(jobs)
-            _and_more(len(jobs), "jobs")
-    _and_more(len(reasons), "reasons")
+            and_more(len(jobs), "jobs")
+    and_more(len(reasons), "reasons")
 
 
 def _latest() -> None:
     """Draw the jobs of the images that were received last."""
     try:
-        jobs = pacs_store().jobs(limit=_ROWS)
+        jobs = pacs_store().jobs(limit=ROWS)
     except CxrError:
         return
     heading("Last received")
@@ -223,9 +203,9 @@ def _job_table(jobs: Sequence[Job], *, reasons: bool = False) -> None:
                 escape(format_time(job.times["received"])),
                 escape(job.source),
                 _details(job, reason=reasons),
-                _uid("", job.sop_instance_uid),
+                uid_text("", job.sop_instance_uid),
             )
-            for job in jobs[:_ROWS]
+            for job in jobs[:ROWS]
         ],
     )
 
@@ -246,21 +226,6 @@ def _state(job: Job) -> str:
         return job.state
     before = [state for state in OPEN_STATES if state in job.times]
     return f"parked after {before[-1] if before else 'received'}"
-
-
-def _uid(name: str, uid: str) -> str:
-    """Return a UID as HTML: its end, with all of it on hovering, since it is longer than a line."""
-    shown = uid if len(uid) <= _UID_LETTERS else f"…{uid[-_UID_LETTERS:]}"
-    return f'<code title="{escape(f"{name} {uid}".strip())}">{escape(shown)}</code>'
-
-
-def _line(content: str) -> None:
-    st.html(f'<div class="sr-small">{content}</div>', width="stretch")
-
-
-def _and_more(number: int, what: str) -> None:
-    if number > _ROWS:
-        small(f"And {number - _ROWS:,} more {what}.")
 
 
 def _retry(jobs: Sequence[Job]) -> None:

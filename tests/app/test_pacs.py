@@ -18,7 +18,7 @@ from cxr_core.ui.pacs_store import pacs_store
 from tests.app.conftest import person
 from tests.app.test_pages import component_data, content
 from tests.application_entities import application_entity
-from tests.received import built, order, received
+from tests.received import built, order, received, uid
 
 PATIENT = {"PatientName": "Quendelzahn^Xaver", "PatientID": "QZ-4711", "AccessionNumber": "QZACC9"}
 REASON = "archive did not store result sr: status A700."
@@ -186,6 +186,25 @@ def test_an_alarm_is_shown_until_it_is_acknowledged(opened, store):
     assert store.alarms() == ()
     assert "Alarms" not in text_of(app)
     assert [event.detail for event in audit.read()[0] if event.what == "pacs-change"] == ["acknowledge"]
+
+
+def test_a_study_of_two_patients_and_another_patient_under_a_uid_say_what_to_do(opened, store):
+    same = {"StudyInstanceUID": uid(1, "7")}
+    store.add_instance(received(1, **PATIENT), "AE CT1")
+    store.add_instance(received(2, **same, PatientID="QZ-OTHER"), "AE <CT2>")
+    store.add_instance(received(1, **PATIENT | {"PatientID": "QZ-OTHER"}), "AE CT3")
+    store.add_instance(received(1, seed=1, **PATIENT), "AE CT4")
+    app = opened()
+    assert not app.exception
+    text = text_of(app)
+    assert "Alarms (3)" in text
+    for sentence in ("A study has images of two patients.", "An image of another patient came", "Another image came"):
+        assert sentence in text
+    assert re.search(r"<b>AE &lt;CT2&gt;</b>, \S+ \S+, 1 image of a further patient", text)
+    assert f'title="Study {uid(1, "7")}"' in text
+    # that of a study ends when images are deleted
+    assert len([button for button in app.button if button.label == "Acknowledge"]) == 2
+    assert "QZ-" not in text
 
 
 def test_a_callback_of_a_person_who_lost_the_role_changes_nothing(opened, store):

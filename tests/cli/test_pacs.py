@@ -16,6 +16,7 @@ from cxr_core.store.read_record import ReadOptions
 from cxr_core.store.reads import ReadStore
 from tests.application_entities import application_entity
 from tests.dicom_results import PATIENT
+from tests.received import received, uid
 
 
 def test_echo_asks_the_address_and_else_the_pacs_that_is_set(own_folders, capsys):
@@ -79,6 +80,49 @@ def test_status_counts_jobs_and_names_what_waits(image, unreachable, capsys):
     assert main(["pacs", "retry", job.id]) == 2
     assert main(["pacs", "retry"]) == 2
     assert not [value for value in PATIENT.values() if len(value) > 1 and value in printed]
+
+
+def test_status_names_each_kind_of_alarm_and_the_study(own_folders, capsys):
+    same = {"StudyInstanceUID": uid(1, "7")}
+    with closing(PacsStore()) as store:
+        store.add_instance(received(1, PatientID="QZ-1"), "AE CT1")
+        store.add_instance(received(2, **same, PatientID="QZ-2"), "AE CT2")
+        store.add_instance(received(1, PatientID="QZ-2"), "AE CT3")
+        store.add_instance(received(1, seed=1, PatientID="QZ-1"), "AE CT4")
+    assert main(["pacs", "status"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Alarm")]
+    study = f"study {uid(1, '7')}"
+    for line, end in zip(
+        sorted(lines, key=lambda line: line.partition("from ")[2]),
+        (
+            f"{study}, from AE CT2: images of two patients in one study, 1 of them of a further one; nothing of it is "
+            "read or sent",
+            f"{study}, from AE CT3: an image of another patient under the SOP Instance UID {uid(1)} was kept out "
+            "(1 times); nothing of its study is read or sent",
+            f"{study}, from AE CT4: another image under the SOP Instance UID {uid(1)} was kept out (1 times)",
+        ),
+        strict=True,
+    ):
+        assert line.endswith(end), line
+    assert main(["pacs", "status", "--json"]) == 0
+    shown = capsys.readouterr().out
+    assert {alarm["kind"] for alarm in json.loads(shown)["alarms"]} == {"study", "patient", "image"}
+    assert "QZ-" not in shown + "".join(lines)
+
+
+def test_images_are_deleted_by_their_uid_or_that_of_their_study(own_folders, capsys):
+    with closing(PacsStore()) as store:
+        for number in (1, 2, 3):
+            store.add_instance(received(number, StudyInstanceUID=uid(number // 2, "7"), PatientID="QZ-1"), "AE CT1")
+        digests = {one.sha256 for one in store.instances()}
+        assert main(["pacs", "delete", uid(1), uid(1, "7")]) == 0
+        written = capsys.readouterr().out
+        assert written == f"{uid(1)}: 1 image deleted.\n{uid(1, '7')}: 2 images deleted.\n"
+        assert store.instances() == ()
+        assert main(["pacs", "delete", uid(1)]) == 3
+    events = [event for event in audit.read()[0] if event.what == "deletion"]
+    assert {digest for event in events for digest in event.images} == digests
+    assert "QZ-" not in written + audit.path().read_text()
 
 
 def test_nothing_that_names_a_patient_is_made_where_identity_is_off(image, unreachable, own_folders, capsys):

@@ -1,15 +1,22 @@
 """C-FIND, C-GET and C-MOVE against an application entity of this process, and C-MOVE against a real Orthanc."""
 
+import io
+from datetime import timedelta
+
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
 from cxr_core.errors import PacsRefused, PacsUnavailable
 from cxr_core.pacs.addresses import DimseAddress
-from cxr_core.pacs.association import pynetdicom
+from cxr_core.pacs.association import associate, pynetdicom
 from cxr_core.pacs.dimse_source import FIND, GET, MOVE, DimseSource
 from cxr_core.pacs.fetch import Fetched, PacsClient
+from cxr_core.pacs.receiver import Receiver
+from cxr_core.pacs.senders import parse_senders
 from cxr_core.pacs.source import RemoteImage
 from cxr_core.settings import settings
+from cxr_core.store import pacs_instances
 from cxr_core.store.pacs_store import PacsStore
 from tests.application_entities import application_entity
 from tests.conftest import missing
@@ -116,15 +123,69 @@ def test_a_move_brings_the_images_of_a_study_through_the_receiver(orthanc, store
     assert {one.source for one in store.instances()} == {"AE ORTHANC"}
 
 
-def test_no_prior_is_fetched_by_a_move(orthanc, store):
-    """It would arrive as a new image, which is read."""
-    with receiver(store) as address:
-        orthanc.know("SECONDREAD", address.port)
+@pytest.fixture
+def moved(orthanc, store, own_folders):
+    """A client by C-MOVE, and the receiver of this program, which Orthanc knows; a study and its prior."""
+    own_folders.setenv("SECOND_READ_PACS_RETRIEVE", "move")
+    settings.cache_clear()
+    receiver = Receiver(store, ("127.0.0.1", 0), parse_senders(["ORTHANC@127.0.0.1"]))
+    try:
+        orthanc.know("SECONDREAD", receiver.port)
         orthanc.store(received(1, PatientID="QZ-1", StudyDate="20260101"))
         orthanc.store(received(2, PatientID="QZ-1", StudyDate="20250101"))
-        client = moving(orthanc, store)
-        (study,) = client.search({"StudyInstanceUID": uid(1, "7")})
-        assert client.fetch_priors(study.header, 1) == []
+        yield moving(orthanc, store)
+    finally:
+        receiver.stop()
+
+
+def test_a_prior_that_a_move_brings_is_one_until_it_comes_for_itself(orthanc, store, moved):
+    (study,) = moved.search({"StudyInstanceUID": uid(1, "7")})
+    assert moved.fetch(study.uid) == Fetched(stored=1)
+    assert moved.fetch_priors(study.header, 1) == [Fetched(stored=1)]
+    assert {one.sop_instance_uid: one.is_prior for one in store.instances()} == {uid(1): False, uid(2): True}
+    assert [one.sop_instance_uid for one in store.unplanned()] == [uid(1)]
+    assert not store.is_awaited_prior(uid(2))
+    assert moved.fetch_priors(study.header, 1) == [Fetched(present=1)]
+    # the PACS sends it for itself
+    (image,) = orthanc.rest.post("/tools/lookup", content=uid(2)).json()
+    orthanc.rest.post("/modalities/SECONDREAD/store", json={"Resources": [image["ID"]]}).raise_for_status()
+    assert not store.instance(uid(2)).is_prior
+
+
+@pytest.mark.parametrize(("originator", "is_prior"), [("SECONDREAD", True), (None, True), ("WORKSTATION", False)])
+def test_an_image_that_another_entity_has_moved_here_is_no_prior(store, own_folders, originator, is_prior):
+    own_folders.setenv("SECOND_READ_PACS_RETRIEVE", "move")
+    settings.cache_clear()
+    receiver = Receiver(store, ("127.0.0.1", 0), parse_senders(["SECONDREAD@127.0.0.1"]))
+    address = DimseAddress("SECONDREAD", "127.0.0.1", receiver.port)
+    try:
+        with (
+            store.awaiting_priors([uid(1)]),
+            associate(address, [pynetdicom().build_context(CR, "1.2.840.10008.1.2.1")]) as opened,
+        ):
+            for number in (1, 2):
+                file = pydicom.dcmread(io.BytesIO(received(number)))
+                assert opened.send_c_store(file, originator_aet=originator, originator_id=1).Status == 0
+    finally:
+        receiver.stop()
+    assert {one.sop_instance_uid: one.is_prior for one in store.instances()} == {uid(1): is_prior, uid(2): False}
+
+
+def test_a_move_that_fails_or_is_killed_leaves_no_image_awaited(store, monkeypatch):
+    seen = []
+
+    def fail():
+        with store.awaiting_priors([uid(1)]):
+            seen.append(store.is_awaited_prior(uid(1)))
+            raise PacsUnavailable("down")
+
+    with pytest.raises(PacsUnavailable):
+        fail()
+    assert seen == [True]
+    assert not store.is_awaited_prior(uid(1))
+    with store.awaiting_priors([uid(1)]):
+        monkeypatch.setattr(pacs_instances, "_LONGEST_RETRIEVAL", timedelta(0))
+        assert not store.is_awaited_prior(uid(1))
 
 
 def test_a_move_to_a_receiver_that_is_down_can_be_asked_for_again(orthanc, store):

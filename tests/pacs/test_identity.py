@@ -6,16 +6,19 @@ import threading
 import pydicom
 import pytest
 
-from cxr_core.access import audit
+from cxr_core.access import LOCAL, audit
+from cxr_core.cli.main import main
 from cxr_core.imaging import phantom_dicom
 from cxr_core.pacs.addresses import DimseAddress, WebAddress
 from cxr_core.pacs.dimse_source import DimseSource
+from cxr_core.pacs.leased_job import OTHER_PATIENT, TWO_PATIENTS
 from cxr_core.pacs.rules import load_rules
 from cxr_core.pacs.web_source import WebSource
 from cxr_core.pacs.worker import Worker
+from cxr_core.settings import settings
 from tests.application_entities import application_entity
 from tests.dicom_results import PATIENT, with_stored
-from tests.pacs.test_worker import RULES, configure, image, store, work  # noqa: F401 - fixtures
+from tests.pacs.test_worker import RULES, UID, configure, image, store, work  # noqa: F401 - fixtures
 
 DIMSE = """
 [destinations.archive]
@@ -71,7 +74,7 @@ def test_nothing_is_sent_to_a_study_that_has_another_patient(orthanc, configure,
     assert job.state == "parked"
     assert job.reason == (
         "archive has this study under another patient than the image here. If it is wrong there, correct it there and "
-        "retry."
+        "retry; if it is right, replace the study here (pacs fetch --replace)."
     )
     assert (orthanc.counts()["patients"], orthanc.counts()["instances"]) == (1, 1)
     said = "\n".join([*lines, repr(store.jobs()), audit.path().read_text(), study])
@@ -109,6 +112,108 @@ def test_a_patient_that_is_corrected_before_the_read_back_is_seen(orthanc, confi
     (job,) = store.jobs()
     assert job.state == "parked"
     assert "under another patient" in job.reason
+
+
+OTHER = {"PatientID": "QZ-OTHER", "PatientName": "QZOTHER^Jane"}
+
+
+@pytest.mark.parametrize("kind", ["study", "patient"])
+def test_nothing_of_a_study_of_two_patients_is_read_or_sent(orthanc, configure, store, kind):  # noqa: F811
+    configure(RULES, orthanc)
+    store.add_instance(image(), "AE ROOM1")
+    store.add_instance(image(2 if kind == "study" else 1, **OTHER), "AE ROOM2")
+    lines = []
+    work(store, lines)
+    jobs = store.jobs()
+    assert {job.state for job in jobs} == {"parked"}
+    assert len(jobs) == (2 if kind == "study" else 1)
+    assert {job.reason for job in jobs} == {TWO_PATIENTS if kind == "study" else OTHER_PATIENT}
+    assert not any("read" in job.times for job in jobs)
+    assert orthanc.counts()["instances"] == 0
+    assert not audit.path().exists()
+    said = "\n".join([*lines, repr(jobs), repr(store.alarms())])
+    assert not [value for value in (*OTHER.values(), *PATIENT.values()) if len(value) > 1 and value in said]
+    if kind == "study":
+        store.retry(jobs[0].id)
+        work(store)
+        assert store.counts()["parked"] == 2
+        store.delete_instances(LOCAL, [f"{UID}.2"])
+    else:
+        store.acknowledge(store.alarms()[0].id)
+    (job,) = store.jobs()
+    store.retry(job.id)
+    work(store)
+    assert store.job(job.id).state == "verified"
+
+
+def test_results_of_a_study_that_has_a_second_patient_meanwhile_are_not_sent(orthanc, configure, store):  # noqa: F811
+    configure(RULES, orthanc)
+    store.add_instance(image(), "AE ROOM1")
+    stop = threading.Event()
+
+    def stop_once_built(line):
+        if line.endswith("built"):
+            stop.set()
+
+    Worker(store, load_rules(), "worker", stop_once_built).work_until_idle(stop)
+    assert store.counts()["built"] == 1
+    store.add_instance(image(2, **OTHER), "AE ROOM2")
+    work(store)
+    assert store.counts()["parked"] == 2
+    assert orthanc.counts()["instances"] == 0
+
+
+@pytest.mark.parametrize("way", ["web", "retrieve"])
+def test_a_corrected_patient_is_replaced_and_read(orthanc, configure, store, way, own_folders, capfd):  # noqa: F811
+    configure(rules(orthanc, way), orthanc)
+    own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web if way == "web" else f"ORTHANC@127.0.0.1:{orthanc.port}")
+    own_folders.setenv("SECOND_READ_PACS_CREDENTIALS", ":".join(orthanc.auth))
+    settings.cache_clear()
+    study = str(pydicom.dcmread(io.BytesIO(image())).StudyInstanceUID)
+    for number in (1, 2):
+        store.add_instance(image(number), "AE ROOM1")
+    orthanc.store(image(1, **OTHER))
+    work(store)
+    assert store.counts()["parked"] == 2
+    # without the option what is here stays
+    assert main(["pacs", "fetch", "--priors", "0", study]) == 0
+    assert store.counts()["parked"] == 2
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", study]) == 0
+    assert f"{study}: 1 image fetched." in capfd.readouterr().out
+    # the PACS has no second image
+    (instance,) = store.instances()
+    assert store.load_instance(instance.sop_instance_uid).find(b"QZ-OTHER") > 0
+    assert store.alarms() == ()
+    work(store)
+    assert [job.state for job in store.jobs()] == ["verified"]
+    counts = orthanc.counts()
+    assert (counts["patients"], counts["studies"], counts["instances"]) == (1, 1, 2)
+    events = [(event.what, event.detail) for event in audit.read()[0]]
+    assert ("retrieval", "replace") in events
+    assert ("deletion", "received images") in events
+    written = "\n".join([*capfd.readouterr(), audit.path().read_text()])
+    assert not [value for value in (*OTHER.values(), *PATIENT.values()) if len(value) > 1 and value in written]
+
+
+def test_nothing_is_deleted_that_the_pacs_does_not_give(orthanc, configure, store, own_folders, capfd):  # noqa: F811
+    configure(RULES, orthanc)
+    own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web)
+    own_folders.setenv("SECOND_READ_PACS_CREDENTIALS", ":".join(orthanc.auth))
+    own_folders.setenv("SECOND_READ_MAX_FILE_MB", "1")
+    settings.cache_clear()
+    study = str(pydicom.dcmread(io.BytesIO(image())).StudyInstanceUID)
+    store.add_instance(image(1), "AE ROOM1")
+    assert main(["pacs", "fetch", "--replace", study]) == 3
+    orthanc.store(phantom_dicom(800, 700, **PATIENT | OTHER | {"SOPInstanceUID": f"{UID}.2"}))
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", study]) == 3
+    assert [one.sop_instance_uid for one in store.instances()] == [f"{UID}.1"]
+    assert main(["pacs", "fetch", "--replace", "--since", "2026-11-01"]) == 2
+    own_folders.setenv("SECOND_READ_PACS", f"ORTHANC@127.0.0.1:{orthanc.port}")
+    own_folders.setenv("SECOND_READ_PACS_RETRIEVE", "move")
+    settings.cache_clear()
+    orthanc.know("SECONDREAD", 11112)
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", study]) == 2
+    assert "pacs delete" in capfd.readouterr().err
 
 
 @pytest.fixture(params=["web", "find"])

@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_kept_is_not_confirmed(store, own_folders):
 
 
 def test_a_failure_that_nobody_expected_is_not_confirmed_and_not_quoted(store, monkeypatch, caplog):
-    def fail(data, source):
+    def fail(data, source, **_):
         raise RuntimeError(PATIENT)
 
     monkeypatch.setattr(store, "add_instance", fail)
@@ -228,7 +228,7 @@ def test_stopping_finishes_what_is_being_stored(store, monkeypatch):
     began, go_on, statuses = threading.Event(), threading.Event(), []
     add = store.add_instance
 
-    def slowly(data, source):
+    def slowly(data, source, **_):
         began.set()
         assert go_on.wait(60)
         return add(data, source)

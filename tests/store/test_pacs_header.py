@@ -8,7 +8,13 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cxr_core.errors import InputRefused
 from cxr_core.report.dicom.identification import SERIES
-from cxr_core.store.pacs_header import RESULT_SERIES, dataset_sha256, patient_key, read_instance_header
+from cxr_core.store.pacs_header import (
+    RESULT_SERIES,
+    dataset_sha256,
+    patient_key,
+    read_instance_header,
+    read_patient,
+)
 from tests.received import CR, received, result_of_ours, uid
 from tests.store.test_sealing import KEY, key  # noqa: F401 - fixture
 
@@ -101,6 +107,31 @@ def test_a_patient_is_a_keyed_digest_or_nothing(key):  # noqa: F811
     assert others[2] == ""
     key(KEY.replace("A", "B", 1))
     assert patient_key("QZ-4711") != first
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_two"),
+    [
+        ({"PatientID": "A"}, {"PatientID": " A "}, False),
+        ({"PatientID": "A"}, {"PatientID": "a"}, True),
+        ({"PatientID": "A B"}, {"PatientID": "A  B"}, True),
+        ({"PatientID": "A\\B"}, {"PatientID": "A\\B"}, False),
+        ({"PatientID": "A\\B"}, {"PatientID": "A\\C"}, True),
+        ({"PatientID": "A"}, {"PatientID": ""}, False),
+        ({"PatientID": ""}, {"PatientID": ""}, False),
+        ({"PatientID": "A"}, {"PatientID": "A", "IssuerOfPatientID": "CLINIC"}, False),
+        ({"PatientID": "A", "IssuerOfPatientID": "CLINIC"}, {"PatientID": "A", "IssuerOfPatientID": "PRACTICE"}, True),
+        ({"PatientID": "A", "PatientName": "Quendel^A"}, {"PatientID": "A", "PatientName": "Zahn^A"}, False),
+    ],
+)
+def test_patients_are_told_apart_by_id_and_issuer(key, one, other, are_two):  # noqa: F811
+    patients = [read_patient(received(1, **stated)) for stated in (one, other)]
+    assert patients[0].differs_from(patients[1]) == patients[1].differs_from(patients[0]) == are_two
+    assert "A" not in repr(patients)
+    key(KEY)
+    keys = [read_instance_header(received(1, **stated)).patient_key for stated in (one, other)]
+    if are_two:
+        assert len({*keys, ""}) == 3
 
 
 NO_UID = {"SOPInstanceUID": None, "StudyInstanceUID": None, "SeriesInstanceUID": None, "SOPClassUID": None}
