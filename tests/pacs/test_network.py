@@ -52,10 +52,13 @@ class Network:
         orthanc: that images come from and results go to.
         store: of the processes.
         port: of the receiver.
+
+    Args:
+        known: further options with which Orthanc knows the receiver.
     """
 
-    def __init__(self, orthanc, folder):
-        self.orthanc, self.folder, self.store = orthanc, folder, PacsStore()
+    def __init__(self, orthanc, folder, **known):
+        self.orthanc, self.folder, self.known, self.store = orthanc, folder, known, PacsStore()
         self.end, self.port = contextlib.ExitStack(), 0
         self.end.callback(self.store.close)
 
@@ -75,7 +78,7 @@ class Network:
         """Start the receiver, on a free port that Orthanc is told."""
         process, log = self.start("receive", sign=r"receives on .*:\d+")
         self.port = int(re.search(r"receives on .*:(\d+)", log.read_text())[1])
-        self.orthanc.know("SECONDREAD", self.port)
+        self.orthanc.know("SECONDREAD", self.port, **self.known)
         return process
 
     def work(self):
