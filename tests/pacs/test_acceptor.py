@@ -297,18 +297,18 @@ MESSAGES = {
 
 
 @contextmanager
-def nothing_is_said(monkeypatch, caplog, capfd):
+def nothing_is_said(monkeypatch, caplog, capfd, what=""):
     """No thread ends with an exception, and neither log nor output nor warning has what was planted."""
     failures = []
     monkeypatch.setattr(threading, "excepthook", lambda failed: failures.append(failed.exc_type))
     with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.DEBUG):
         warnings.simplefilter("always")
         yield
-    assert failures == []
+    assert failures == [], what
     written = capfd.readouterr()
-    assert "Traceback" not in written.err
+    assert "Traceback" not in written.err, what
     for text in (caplog.text, written.out, written.err, *(str(one.message) for one in warned)):
-        assert PATIENT not in text
+        assert PATIENT not in text, what
 
 
 def talk(address, receiver, *messages):
@@ -325,11 +325,12 @@ def talk(address, receiver, *messages):
     until(lambda: not receiver._entity.active_associations)
 
 
-@pytest.mark.parametrize("kind", MESSAGES)
-def test_what_is_no_message_at_that_moment_ends_its_association_alone(kind, store, monkeypatch, caplog, capfd):
-    with receiving(store) as (receiver, address), nothing_is_said(monkeypatch, caplog, capfd):
-        talk(address, receiver, MESSAGES[kind]())
-        assert receiver._receptions == {}
+def test_what_is_no_message_at_that_moment_ends_its_association_alone(store, monkeypatch, caplog, capfd):
+    with receiving(store) as (receiver, address):
+        for kind, make in MESSAGES.items():
+            with nothing_is_said(monkeypatch, caplog, capfd, kind):
+                talk(address, receiver, make())
+            assert receiver._receptions == {}, kind
         answers(receiver, address)
 
 

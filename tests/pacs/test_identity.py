@@ -163,7 +163,7 @@ def test_results_of_a_study_that_has_a_second_patient_meanwhile_are_not_sent(ort
     assert orthanc.counts()["instances"] == 0
 
 
-@pytest.mark.parametrize("way", ["web", "retrieve"])
+@pytest.mark.parametrize("way", ["web", pytest.param("retrieve", marks=pytest.mark.slow)])
 def test_a_corrected_patient_is_replaced_and_read(orthanc, configure, store, way, own_folders, capfd):  # noqa: F811
     configure(rules(orthanc, way), orthanc)
     own_folders.setenv("SECOND_READ_PACS", orthanc.dicom_web if way == "web" else f"ORTHANC@127.0.0.1:{orthanc.port}")

@@ -62,25 +62,25 @@ def test_two_patients_in_a_study_are_an_alarm_until_those_of_one_are_deleted(key
     assert "QZ-47" not in network_rows(url)
 
 
-def test_the_first_patient_may_be_the_wrong_one(keyed):
+def test_the_first_patient_may_be_the_wrong_one(store):  # noqa: F811
     for number, patient in ((1, "QZ-1"), (2, "QZ-2"), (3, "QZ-3")):
-        keyed.add_instance(of_patient(number, patient), "stow")
-    keyed.delete_instances(LOCAL, [uid(1)])
-    assert kinds(keyed) == ["study"]
-    keyed.delete_instances(LOCAL, [uid(2)])
-    assert keyed.alarms() == ()
-    keyed.add_instance(of_patient(4, "QZ-3"), "stow")
-    assert keyed.alarms() == ()
-    keyed.add_instance(of_patient(5, "QZ-1"), "stow")
-    assert kinds(keyed) == ["study"]
+        store.add_instance(of_patient(number, patient), "stow")
+    store.delete_instances(LOCAL, [uid(1)])
+    assert kinds(store) == ["study"]
+    store.delete_instances(LOCAL, [uid(2)])
+    assert store.alarms() == ()
+    store.add_instance(of_patient(4, "QZ-3"), "stow")
+    assert store.alarms() == ()
+    store.add_instance(of_patient(5, "QZ-1"), "stow")
+    assert kinds(store) == ["study"]
 
 
-def test_results_of_ours_are_of_the_patient_of_their_image(keyed):
+def test_results_of_ours_are_of_the_patient_of_their_image(store):  # noqa: F811
     """A PACS that has corrected a patient returns them under the corrected one."""
-    keyed.add_instance(of_patient(1, "QZ-1"), "stow")
+    store.add_instance(of_patient(1, "QZ-1"), "stow")
     ours = {"Manufacturer": MANUFACTURER, "SeriesNumber": RESULT_SERIES[0], "SOPClassUID": SECONDARY_CAPTURE}
-    assert keyed.add_instance(of_patient(2, "QZ-2", **ours), "AE ARCHIVE").instance.is_result
-    assert keyed.alarms() == ()
+    assert store.add_instance(of_patient(2, "QZ-2", **ours), "AE ARCHIVE").instance.is_result
+    assert store.alarms() == ()
 
 
 def test_a_damaged_file_decides_nothing_until_it_is_repaired(store):  # noqa: F811
@@ -170,22 +170,22 @@ def test_a_prior_in_another_transfer_syntax_that_comes_for_itself_is_a_prior_no_
     assert [one.sha256 for one in store.unplanned()] == [prior.sha256]
 
 
-def test_an_image_is_replaced_with_all_that_was_known_of_it(keyed):
-    old = keyed.add_instance(of_patient(1, "QZ-1"), "AE ROOM1").instance
-    keyed.plan(uid(1), [order()])
-    keyed.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
-    receipt = keyed.replace_instance(of_patient(1, "QZ-2"), "fetch ARCHIVE", LOCAL)
+def test_an_image_is_replaced_with_all_that_was_known_of_it(store):  # noqa: F811
+    old = store.add_instance(of_patient(1, "QZ-1"), "AE ROOM1").instance
+    store.plan(uid(1), [order()])
+    store.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
+    receipt = store.replace_instance(of_patient(1, "QZ-2"), "fetch ARCHIVE", LOCAL)
     assert (receipt.outcome, receipt.instance.source) == ("stored", "fetch ARCHIVE")
-    assert keyed.load_instance(uid(1)) == of_patient(1, "QZ-2")
+    assert store.load_instance(uid(1)) == of_patient(1, "QZ-2")
     assert not instance_path(old.sha256).exists()
-    assert (keyed.jobs(), keyed.alarms()) == ((), ())
-    assert [one.sop_instance_uid for one in keyed.unplanned()] == [uid(1)]
+    assert (store.jobs(), store.alarms()) == ((), ())
+    assert [one.sop_instance_uid for one in store.unplanned()] == [uid(1)]
 
 
-def test_an_image_that_is_the_one_here_stays_with_its_jobs_and_settles_its_alarms(keyed):
-    keyed.add_instance(of_patient(1, "QZ-1"), "AE ROOM1")
-    (job,) = keyed.plan(uid(1), [order()])
-    keyed.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
-    assert keyed.replace_instance(of_patient(1, "QZ-1"), "fetch ARCHIVE", LOCAL).outcome == "confirmed"
-    assert keyed.jobs() == (job,)
-    assert keyed.alarms() == ()
+def test_an_image_that_is_the_one_here_stays_with_its_jobs_and_settles_its_alarms(store):  # noqa: F811
+    store.add_instance(of_patient(1, "QZ-1"), "AE ROOM1")
+    (job,) = store.plan(uid(1), [order()])
+    store.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
+    assert store.replace_instance(of_patient(1, "QZ-1"), "fetch ARCHIVE", LOCAL).outcome == "confirmed"
+    assert store.jobs() == (job,)
+    assert store.alarms() == ()
