@@ -1,4 +1,4 @@
-"""The page "Admin": a run and the training of its model; below, for administrators, the server."""
+"""The page "Admin": a run and the training of its model."""
 
 from cxr_core.ui.guard import guard
 
@@ -10,4 +10,3 @@ from cxr_core.ui.run_page import open_run  # noqa: E402
 run = open_run("Admin")
 administration.overview(run)
 administration.page_links(run)
-administration.server_facts()

@@ -18,6 +18,7 @@ from ..store.backup import restore as restore_backup
 from ..store.backup_folder import remove_interrupted
 from ..store.backup_members import database_url
 from ..store.database import sqlite_file
+from ..store.last_backup import note_backup
 from .progress import progress_callback
 
 __all__ = [
@@ -52,6 +53,10 @@ def backup(
             file, overwrite=overwrite, report=progress_callback(stack, "Runs, images and models written")
         )
     print(f"{file}: {_describe(contents)}")
+    try:
+        note_backup(len(contents.files), contents.bytes)
+    except OSError:
+        typer.echo("The page Operations will not show this backup: the folder of runs cannot be written.", err=True)
     if sqlite_file(database_url()) is None:
         print("The database is on a server and not in the backup; a restore writes its rows from the runs.")
 

@@ -20,7 +20,16 @@ from ..store.backup_members import database_url
 from ..store.database import open_migrated, sqlite_file
 from .folders import check_writable
 
-__all__ = ["SUMMARIES", "ModelCheck", "Stuck", "check_folders", "check_queue", "check_store", "readiness_checks"]
+__all__ = [
+    "SUMMARIES",
+    "ModelCheck",
+    "Stuck",
+    "check_folders",
+    "check_queue",
+    "check_store",
+    "model_check",
+    "readiness_checks",
+]
 
 SUMMARIES = {
     "model": "The model is missing, or its files are not those that it was made with.",
@@ -41,7 +50,7 @@ class Stuck(CxrError):
 
 
 class ModelCheck:
-    """Verifies the serving model by its ``SHA256SUMS``; hashes its files again once one of them was touched.
+    """Verifies models by their ``SHA256SUMS``; hashes the files of one again once one of them was touched.
 
     Args:
         clock: seconds.
@@ -49,18 +58,18 @@ class ModelCheck:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._verified: tuple[tuple[str, ...], float] | None = None
+        self._verified: dict[Path, tuple[tuple[str, ...], float]] = {}
 
-    def __call__(self) -> None:
-        """Return where the model is as it was made; raises ModelUnusable."""
+    def __call__(self, model: str = "") -> None:
+        """Return where a model, by default the one that serves, is as it was made; raises ModelUnusable."""
         with self._lock:
-            folder, now = find_model(settings().model), self._clock()
+            folder, now = find_model(model or settings().model), self._clock()
             marks = _marks(folder)
-            if self._verified is not None and self._verified[0] == marks and now < self._verified[1]:
-                return
-            self._verified = None
-            open_model(str(folder))
-            self._verified = marks, now + VERIFIED_SECONDS
+            known = self._verified.pop(folder, None)
+            if known is None or known[0] != marks or now >= known[1]:
+                open_model(str(folder))
+                known = marks, now + VERIFIED_SECONDS
+            self._verified[folder] = known
 
 
 def _marks(folder: Path) -> tuple[str, ...]:
@@ -111,14 +120,15 @@ def stuck_seconds() -> float:
 
 
 @lru_cache(maxsize=1)
-def _model_check() -> ModelCheck:
+def model_check() -> ModelCheck:
+    """Return the one of this process."""
     return ModelCheck()
 
 
 def readiness_checks() -> Mapping[str, Callable[[], None]]:
     """Return the checks by name, in the order of :data:`SUMMARIES`."""
     return {
-        "model": _model_check(),
+        "model": model_check(),
         "store": check_store,
         "folders": check_folders,
         "queue": lambda: check_queue(shared_queue()),

@@ -53,6 +53,7 @@ PAGES: tuple[Screen, ...] = (
     Screen("history", "History", ":material/history:", Role.READER, of_store=True),
     Screen("admin", "Admin", ":material/dashboard:", Role.REVIEWER),
     Screen("pacs", "PACS", ":material/lan:", Role.ADMIN),
+    Screen("operations", "Operations", ":material/monitor_heart:", Role.ADMIN),
     Screen("evaluation", "Evaluation", ":material/monitoring:", Role.REVIEWER),
     Screen("readers", "Readers", ":material/groups:", Role.REVIEWER),
     Screen("compare", "Compare", ":material/compare_arrows:", Role.REVIEWER),

@@ -33,7 +33,15 @@ from .stored_worklist import StoredWorklist
 from .visitor import visitor
 from .worklist import Worklist
 
-__all__ = ["WorklistOwner", "older_images", "release_worklist", "restore_worklist", "worklist", "worklist_owner"]
+__all__ = [
+    "WorklistOwner",
+    "older_images",
+    "release_worklist",
+    "restore_worklist",
+    "worklist",
+    "worklist_owner",
+    "worklists_in_memory",
+]
 
 
 class WorklistOwner:
@@ -151,6 +159,13 @@ def worklist_owner() -> WorklistOwner:
             owner.left = None
     st.session_state[_OWNER] = owner
     return owner
+
+
+def worklists_in_memory() -> tuple[int, int]:
+    """Return the number of worklists of persons, and the bytes of files that they hold in memory."""
+    with _CHANGING:
+        owners = list(_OWNERS.values())
+    return len(owners), sum(owner.shared.used_bytes() for owner in owners)
 
 
 def restore_worklist(images: Worklist, card: ModelCard) -> None:

@@ -296,14 +296,6 @@ def test_predictive_values_are_those_of_the_run_until_a_prevalence_is_given(app)
     assert "at an assumed prevalence" not in page_html(app)
 
 
-def test_admin_describes_the_server_to_administrators(app):
-    add_run("a-run", made_up(60))
-    app.switch_page("../../pages/admin.py").run()
-    assert not app.exception
-    for text in ("This server", "second-read-mini, version", "local single-user mode", "Audit trail"):
-        assert text in page_html(app)
-
-
 def test_a_long_computation_shows_its_progress_and_runs_once(app, monkeypatch):
     updates, seen, computed = [], threading.Event(), []
     progress = streamlit.delta_generator.DeltaGenerator.progress

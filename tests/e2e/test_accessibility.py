@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from PIL import Image
 
+from cxr_core.access import LOCAL, audit
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
 from cxr_core.store.pacs_store import PacsStore
@@ -136,6 +137,26 @@ def test_no_page_of_stored_reads_has_a_barrier(chromium, tmp_path, axe, size):
             assert barriers(page, axe, least=EVERY_IMPACT) == [], name
             assert [line for line in shown if line.startswith("1 ")] == shown[:1]
             assert len(shown) == len(set(shown))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("events", [0, 60])
+def test_the_page_of_the_operations_has_no_barrier(chromium, own_folders, tmp_path, axe, size, events):
+    folders = {f"SECOND_READ_{name}": str(tmp_path / name.lower()) for name in ("HOME", "RUNS")}
+    folders["SECOND_READ_AUDIT"] = str(tmp_path / "audit.jsonl")
+    for number in range(events):
+        audit.record(LOCAL, "export", "findings-csv", images=[f"{number:064x}"])
+    with serving(**folders) as address, browsing(chromium, *size) as page:
+        open_page(page, address, "operations")
+        for text in ("Audit trail", "This server", "Export as CSV" if events else "No event yet"):
+            page.wait_for_selector(f"text={text}")
+        wait_until_drawn(page)
+        shown = headings(page)
+        assert barriers(page, axe, least=EVERY_IMPACT) == []
+        assert [line for line in shown if line.startswith("1 ")] == shown[:1]
+        assert len(shown) == len(set(shown))
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.slow

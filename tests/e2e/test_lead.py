@@ -181,6 +181,8 @@ def test_a_lead_sees_the_statistics_and_every_page_cold_and_warm_and_nothing_of_
     administrator.see("Model facts")
     administrator.follow("Admin")
     administrator.see(SIGNS["admin"])
+    administrator.follow("Operations")
+    administrator.see("This server")
     received = administrator.received()
     assert [words for words in FOR_ADMINISTRATORS if words not in received] == []
 

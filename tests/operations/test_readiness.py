@@ -179,7 +179,7 @@ def test_a_queue_with_long_waits_that_moves_is_not_stuck():
 
 
 def test_the_model_is_the_one_of_the_settings_at_the_time_of_the_check(model, own_folders):
-    check = readiness._model_check()
+    check = readiness.model_check()
     check()
     own_folders.setenv("SECOND_READ_MODEL", "no-such-model")
     settings.cache_clear()

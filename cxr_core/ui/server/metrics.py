@@ -27,7 +27,6 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
-from streamlit import runtime
 
 from ...access import Role, is_forwarded, is_local_request
 from ...access.visitor import LOCAL_NAMES
@@ -38,6 +37,7 @@ from ...reading_queue import shared_queue
 from ...settings import settings
 from ..pacs_store import is_pacs_set_up, pacs_store
 from ..visitor import visitor_of_request
+from .page_sessions import connected_tabs
 
 __all__ = ["METRICS", "Metrics", "may_fetch"]
 
@@ -121,7 +121,7 @@ class _Now(Collector):
         yield _number(
             "queue_still_seconds", "Seconds since a read began or ended, while one waits", state.still_seconds
         )
-        yield _number("sessions", "Browser tabs that are connected", _sessions())
+        yield _number("sessions", "Browser tabs that are connected", connected_tabs())
         yield from _disks()
         yield from self._of_store()
 
@@ -159,11 +159,6 @@ def _build() -> dict[str, str]:
     except importlib.metadata.PackageNotFoundError:
         version = "checkout"
     return {"version": version, "python": platform.python_version()}
-
-
-def _sessions() -> int:
-    # Streamlit's only implementation; its interface does not list them
-    return runtime.get_instance()._session_mgr.num_active_sessions() if runtime.exists() else 0
 
 
 def _disks() -> Iterator[Metric]:

@@ -38,6 +38,7 @@ __all__ = [
     "PageSession",
     "belongs_to",
     "close_page_session",
+    "connected_tabs",
     "forget_ended",
     "is_connected",
     "open_page_session",
@@ -210,6 +211,13 @@ def _check_origin(request: HTTPConnection) -> None:
 def is_connected(session: str) -> bool:
     """Return whether a session has its connection now."""
     return runtime.exists() and runtime.get_instance().is_active_session(session)
+
+
+def connected_tabs() -> int:
+    """Return how many sessions are connected now."""
+    # Streamlit's only implementation; its interface does not list them, and its test driver has none
+    manager = getattr(runtime.get_instance(), "_session_mgr", None) if runtime.exists() else None
+    return 0 if manager is None else manager.num_active_sessions()
 
 
 def session_exists(session: str) -> bool:
