@@ -183,7 +183,7 @@ def _pacs() -> list[Metric]:
         _gauge("pacs_jobs", "Jobs of the DICOM network, by state", [({"state": s}, n) for s, n in counts.items()]),
         _number("pacs_oldest_job_seconds", "Age of the oldest job that is not done", max(0.0, age)),
         _number("pacs_images_without_job", "Received images that wait for rules", store.count_unplanned()),
-        _number("pacs_alarms", "Data sets that were kept out and not acknowledged", len(store.alarms())),
+        _number("pacs_alarms", "Studies of two patients, and data sets that were kept out", len(store.alarms())),
         _number("pacs_received_images", "Images received in this hour, UTC", sum(one.received for one in hour)),
         _number("pacs_received_bytes", "Bytes received in this hour, UTC", sum(one.received_bytes for one in hour)),
     ]
