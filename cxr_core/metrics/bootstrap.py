@@ -8,9 +8,11 @@ of counts for each patient and that column, and nothing is sorted again.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +26,7 @@ __all__ = [
     "MAX_UNDEFINED",
     "BootstrapOptions",
     "default_resamples",
+    "exact_in_single",
     "multiplicities",
     "patient_bootstrap",
     "percentile_interval",
@@ -41,6 +44,7 @@ MAX_UNDEFINED = 0.05
 """Largest proportion of resamples that may lack a class: beyond, the rest say little about them."""
 
 _CHUNK_CELLS, _CACHED_CELLS = 2**21, 2**26
+_EXACT_IN_SINGLE = 2**24
 _MOST, _FEWEST, _WORK = 2000, 400, 50_000_000
 
 
@@ -110,17 +114,21 @@ def default_resamples(images: int) -> int:
 
 
 def multiplicities(
-    patients: int, options: BootstrapOptions, tallest: int | None = None
-) -> Iterator[NDArray[np.float64]]:
+    patients: int,
+    options: BootstrapOptions,
+    tallest: int | None = None,
+    dtype: type[np.float32] | type[np.float64] = np.float64,
+) -> Iterator[NDArray[Any]]:
     """Draw as many patients as there are, with replacement, ``options.resamples`` times.
 
     Args:
         patients: number of patients P, at least 1.
         options: resamples R and seed (PCG64); the draws depend on these and P alone.
         tallest: rows of the tallest array that the caller makes from one chunk; chunks are narrower where it is tall.
+        dtype: of the chunks; single precision where :func:`exact_in_single` says that it does.
 
     Yields:
-        (P, r) float64 whole numbers, each column adding up to P; the r of all chunks add up to R.
+        (P, r) whole numbers, each column adding up to P; the r of all chunks add up to R.
 
     Raises:
         ValueError: for no patient.
@@ -137,11 +145,23 @@ def multiplicities(
         raise ValueError(f"{patients} patients: at least 1 is accepted.")
     width = max(1, _CHUNK_CELLS // max(patients, tallest or 0))
     if patients * options.resamples > _CACHED_CELLS:
-        yield from _draw(patients, options.resamples, options.seed, width)
+        for drawn in _draw(patients, options.resamples, options.seed, width):
+            yield drawn.astype(dtype, copy=False)
         return
-    cached = _cached_draws(patients, options.resamples, options.seed)
+    with _drawing:
+        cached = _cached_draws(patients, options.resamples, options.seed)
     for start in range(0, options.resamples, width):
-        yield cached[:, start : start + width].astype(np.float64)
+        yield cached[:, start : start + width].astype(dtype)
+
+
+def exact_in_single(largest: float, patients: int) -> bool:
+    """Return whether sums of whole numbers over a resample are exact in single precision, in half the memory.
+
+    Args:
+        largest: of the sums of one patient, without sign.
+        patients: number of patients, as many as a resample draws.
+    """
+    return largest * patients <= _EXACT_IN_SINGLE
 
 
 def _draw(patients: int, resamples: int, seed: int, width: int) -> Iterator[NDArray[np.float64]]:
@@ -153,7 +173,11 @@ def _draw(patients: int, resamples: int, seed: int, width: int) -> Iterator[NDAr
         yield np.bincount(cells, minlength=patients * r).reshape(patients, r).astype(np.float64)
 
 
-@lru_cache(maxsize=2)
+_drawing = threading.Lock()
+"""Threads that need the same draws at once draw them once."""
+
+
+@lru_cache(maxsize=3)
 def _cached_draws(patients: int, resamples: int, seed: int) -> NDArray[np.uint8]:
     """Return (P, R) draws: a run has hundreds of numbers from the same draws, and drawing is most of the work.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from .bootstrap import BootstrapOptions, multiplicities
+from .bootstrap import BootstrapOptions, exact_in_single, multiplicities
 
 __all__ = ["patient_sums", "sum_replicates"]
 
@@ -62,10 +64,13 @@ def sum_replicates(sums: NDArray[np.float64], options: BootstrapOptions) -> NDAr
             total = sums.shape[1]
             drawn = np.random.default_rng(options.seed).multinomial(total, patients / total, options.resamples)
             return np.asarray(kinds @ drawn.T.astype(np.float64))
-    chunks = multiplicities(sums.shape[1], options, tallest=len(sums))
-    matrix: NDArray[np.float64] | sparse.csr_array = sums
+    number = sums.shape[1]
+    whole = exact_in_single(np.abs(sums).max(initial=0), number) and np.array_equal(sums, np.rint(sums))
+    dtype = np.float32 if whole else np.float64
+    chunks = multiplicities(number, options, len(sums), dtype)
+    matrix: NDArray[Any] | sparse.csr_array = sums.astype(dtype, copy=False)
     if len(sums) <= _FEW_ROWS or np.count_nonzero(sums) < _DENSE * sums.size:
         # Counts of one label in one group are 0 for most patients; and the threads of a dense product wait for one
         # another longer than a few rows take.
-        matrix = sparse.csr_array(sums)
-    return np.concatenate([matrix @ drawn for drawn in chunks], axis=1)
+        matrix = sparse.csr_array(matrix)
+    return np.concatenate([matrix @ drawn for drawn in chunks], axis=1).astype(np.float64, copy=False)

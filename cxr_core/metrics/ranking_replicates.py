@@ -1,21 +1,29 @@
 """AUC and average precision in every resample of patients, exactly, without sorting again.
 
 What either needs of a resample, the numbers of images at each level of the score, is one product of a sparse matrix of
-counts for each patient with the multiplicities of the resample.
+counts for each patient with the multiplicities of the resample. Numbers of a run ask for the same AUC more than once,
+by label, in a mean and against another model: the replicates of the last classes are kept.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from .bootstrap import DEFAULTS, BootstrapOptions, multiplicities
+from .bootstrap import DEFAULTS, BootstrapOptions, exact_in_single, multiplicities
 from .cases import index_patients
 
 __all__ = ["Column", "auc_replicates", "average_precision_replicates"]
+
+_MOST_KEPT = 512
+"""Classes whose replicates are kept: 8 MB with 2,000 resamples."""
 
 Column = tuple[NDArray[np.bool_], NDArray[np.float64]] | tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.intp]]
 """Labels and scores of one class; a third array gives the row of ``patients`` of each image, where not row by row."""
@@ -64,6 +72,23 @@ def average_precision_replicates(
     return _replicates(columns, patients, options, _as_given, _average_precision_of_draws)
 
 
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Images of each patient at each level of the score, the k distinct scores of the positives.
+
+    Attributes:
+        positives: (k, patients) at each level.
+        below: (k + 1, patients) negatives at a level or between it and the one before; the last row is above all.
+        tied: (t, patients) negatives at the levels that have any.
+        tied_levels: (t,) these levels.
+    """
+
+    positives: sparse.csr_array
+    below: sparse.csr_array
+    tied: sparse.csr_array
+    tied_levels: NDArray[np.intp]
+
+
 def _replicates(
     columns: Sequence[Column],
     patients: ArrayLike,
@@ -75,16 +100,66 @@ def _replicates(
     if not columns:
         return replicates
     number, which = index_patients(patients, len(np.asarray(patients)))
-    counters = []
-    for column in columns:
+    digests, counters = [], {}
+    for c, column in enumerate(columns):
         labels, scores = order(column[0], column[1])
-        counters.append(_levels(labels, scores, which[column[2]] if len(column) == 3 else which, number))
+        of_images = which[column[2]] if len(column) == 3 else which
+        digests.append(
+            _digest(labels, scores, of_images, f"{of_draws.__name__} {number} {options.resamples} {options.seed}")
+        )
+        known = _kept.get(digests[c])
+        if known is None:
+            counters[c] = _levels(labels, scores, of_images, number)
+        else:
+            replicates[c] = known
+    if not counters:
+        return replicates
+    tallest = max(number, *(levels.below.shape[0] for levels in counters.values()))
     done = 0
-    for drawn in multiplicities(number, options, tallest=max(many.shape[0] for _, many in counters)):
+    single = all(levels.below.dtype == np.float32 for levels in counters.values())
+    # a quarter of the usual width, so that what a class makes of a chunk stays in the processor's cache
+    for drawn in multiplicities(number, options, 4 * tallest, np.float32 if single else np.float64):
         chunk = slice(done, done := done + drawn.shape[1])
-        for c, (few, many) in enumerate(counters):
-            replicates[c, chunk] = of_draws(few, many, drawn)
+        for c, levels in counters.items():
+            replicates[c, chunk] = of_draws(levels, drawn)
+    for c in counters:
+        _kept.put(digests[c], replicates[c])
     return replicates
+
+
+class _Kept:
+    """Replicates of the classes that were asked for last. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[bytes, NDArray[np.float64]] = OrderedDict()
+
+    def get(self, digest: bytes) -> NDArray[np.float64] | None:
+        with self._lock:
+            if digest in self._rows:
+                self._rows.move_to_end(digest)
+            return self._rows.get(digest)
+
+    def put(self, digest: bytes, row: NDArray[np.float64]) -> None:
+        with self._lock:
+            self._rows[digest] = row.copy()
+            while len(self._rows) > _MOST_KEPT:
+                self._rows.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rows.clear()
+
+
+_kept = _Kept()
+
+
+def _digest(labels: NDArray[np.bool_], scores: NDArray[np.float64], which: NDArray[np.intp], asked: str) -> bytes:
+    """Return a digest of all that decides the replicates of a class."""
+    digest = hashlib.blake2b(f"{asked} {len(labels)}".encode(), digest_size=16)
+    for array in (labels, scores.astype(np.float64, copy=False), which):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
 
 
 def _rarer_first(
@@ -98,41 +173,49 @@ def _as_given(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> tuple[N
     return labels, scores
 
 
-def _levels(
-    labels: NDArray[np.bool_], scores: NDArray[np.float64], which: NDArray[np.intp], number: int
-) -> tuple[sparse.csr_array, sparse.csr_array]:
-    """Count the images of each patient at each level of score, for the positives and for the negatives.
+def _levels(labels: NDArray[np.bool_], scores: NDArray[np.float64], which: NDArray[np.intp], number: int) -> _Levels:
+    """Count the images of each patient at each level of score. Only the number of levels matters for a resample's work.
 
-    The k levels are the distinct scores of the positives. Negatives fall on a level or between two, in 2k + 1 rows:
-    below the first, on the first, between first and second, and so on. Only k matters for the work of a resample.
+    The counts are in single precision, half the memory, where no resample can reach a number that is not exact in it.
     """
     levels, level = np.unique(scores[labels], return_inverse=True)
-    negatives = scores[~labels]
-    next_level = np.searchsorted(levels, negatives)
-    row = 2 * next_level + (levels[np.minimum(next_level, len(levels) - 1)] == negatives)
-    few = sparse.coo_array((np.ones(len(level)), (level, which[labels])), shape=(len(levels), number))
-    many = sparse.coo_array((np.ones(len(row)), (row, which[~labels])), shape=(2 * len(levels) + 1, number))
-    return few.tocsr(), many.tocsr()
+    negatives, patients = scores[~labels], which[~labels]
+    row = np.searchsorted(levels, negatives)
+    tie = levels[np.minimum(row, len(levels) - 1)] == negatives
+    tied_levels, tied_row = np.unique(row[tie], return_inverse=True)
+    dtype = np.float32 if exact_in_single(np.bincount(which).max(initial=0), number) else np.float64
+
+    def counts(rows: NDArray[np.intp], columns: NDArray[np.intp], height: int) -> sparse.csr_array:
+        return sparse.coo_array((np.ones(len(rows), dtype), (rows, columns)), shape=(height, number)).tocsr()
+
+    return _Levels(
+        counts(level, which[labels], len(levels)),
+        counts(row, patients, len(levels) + 1),
+        counts(tied_row, patients[tie], len(tied_levels)),
+        tied_levels,
+    )
 
 
-def _auc_of_draws(few: sparse.csr_array, many: sparse.csr_array, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+def _auc_of_draws(levels: _Levels, drawn: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the proportion of pairs in the right order, a tie counting one half (Hanley and McNeil 1982)."""
-    rarer, commoner = few @ drawn, many @ drawn
-    cumulative = np.cumsum(commoner, axis=0)
-    # Halves of whole numbers below 2**53 are exact, so the order of the sums does not matter.
-    ordered = (rarer * (cumulative[:-1:2] + commoner[1::2] / 2)).sum(axis=0)
+    # Products of whole numbers and their sums, below 2**53, are exact, and so are halves: no order of the sums matters.
+    rarer = (levels.positives @ drawn).astype(np.float64, copy=False)
+    cumulative = np.cumsum(levels.below @ drawn, axis=0)
+    ordered = (rarer * cumulative[:-1]).sum(axis=0)
+    if len(levels.tied_levels):
+        ordered -= (rarer[levels.tied_levels] * (levels.tied @ drawn)).sum(axis=0) / 2
     pairs = rarer.sum(axis=0) * cumulative[-1]
     return np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
-def _average_precision_of_draws(
-    few: sparse.csr_array, many: sparse.csr_array, drawn: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _average_precision_of_draws(levels: _Levels, drawn: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the mean over positives of the precision at their score."""
-    positive, negative = few @ drawn, many @ drawn
+    positive = (levels.positives @ drawn).astype(np.float64, copy=False)
+    negatives = np.cumsum(levels.below @ drawn, axis=0)
     true_positives = np.cumsum(positive[::-1], axis=0)[::-1]
-    below = np.cumsum(negative, axis=0)
-    called = true_positives + below[-1] - below[:-1:2]
+    called = true_positives + negatives[-1] - negatives[:-1]
+    if len(levels.tied_levels):
+        called[levels.tied_levels] += levels.tied @ drawn
     precision = np.divide(true_positives, called, out=np.zeros_like(called), where=called > 0)
     total = true_positives[0]
     return np.divide((positive * precision).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)

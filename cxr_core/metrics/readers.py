@@ -16,7 +16,7 @@ from scipy import sparse
 from scipy.special import ndtr
 
 from ..estimate import Counts, Estimate
-from .bootstrap import DEFAULTS, BootstrapOptions, multiplicities, with_percentiles
+from .bootstrap import DEFAULTS, BootstrapOptions, exact_in_single, multiplicities, with_percentiles
 from .cases import check_labels_and_scores, count_cases, index_patients, insufficient_cases
 from .diagnostic_accuracy import sensitivity_specificity
 from .patient_sums import patient_sums
@@ -185,7 +185,8 @@ def reader_differences(
         own = majority[rows], answers[rows, reader], scores[rows], which[rows]
         paired.append(_Paired(*own, number, ties, options.min_patients))
     values = np.stack([one.differences(np.ones((number, 1))) for one in paired])
-    drawn = multiplicities(number, options, tallest=_MAX_LEVELS) if number else ()
+    dtype = np.float32 if all(one.exact for one in paired) else np.float64
+    drawn = multiplicities(number, options, 4 * max(number, _MAX_LEVELS), dtype) if number else ()
     chunks = [np.stack([one.differences(times) for one in paired]) for times in drawn]
     replicates = np.concatenate(chunks or [values], axis=2)
     readers = tuple(
@@ -215,26 +216,27 @@ class _Paired:
     ) -> None:
         self.counts, self.ties = count_cases(labels, which), ties
         self.enough = insufficient_cases(self.counts, min_patients) is None
-        level = _levels(scores)
+        self.exact, level = exact_in_single(np.bincount(which).max(initial=0), patients), _levels(scores)
+        dtype = np.float32 if self.exact else np.float64
         shape = int(level.max(initial=0)) + 1, patients
         self.positives, self.negatives = (
-            sparse.csr_array((np.ones(int(rows.sum())), (level[rows], which[rows])), shape=shape)
+            sparse.csr_array((np.ones(int(rows.sum()), dtype), (level[rows], which[rows])), shape=shape)
             for rows in (labels, ~labels)
         )
         # missed positives and false alarms of the reader; sparse, since a dense product would wait for its threads
-        errors = patient_sums(np.stack([labels & ~called, ~labels & called]), which, patients)
-        self.errors = sparse.csr_array(errors)
+        errors = np.stack([labels & ~called, ~labels & called])
+        self.errors = sparse.csr_array(patient_sums(errors, which, patients).astype(dtype))
 
-    def differences(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def differences(self, drawn: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return (2, draws): sensitivity and specificity of reader minus model; NaN where a class is missing."""
         if not self.enough:
             return np.full((2, drawn.shape[1]), np.nan)
-        start = np.zeros((1, drawn.shape[1]))
+        start = np.zeros((1, drawn.shape[1]), drawn.dtype)
         # images of each class below each level, from none to all
         positives, negatives = (
             np.concatenate([start, np.cumsum(counts @ drawn, axis=0)]) for counts in (self.positives, self.negatives)
         )
-        missed, alarms = self.errors @ drawn
+        missed, alarms = (self.errors @ drawn).astype(np.float64, copy=False)
         with np.errstate(invalid="ignore", divide="ignore"):
             positives_over, negatives_over = ((below[-1] - below)[::-1] for below in (positives, negatives))
             caught = _caught(positives_over, negatives_over, alarms)
@@ -252,7 +254,7 @@ def _levels(scores: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _caught(
-    caught: NDArray[np.float64], passed: NDArray[np.float64], allowed: NDArray[np.float64]
+    caught: NDArray[np.floating], passed: NDArray[np.floating], allowed: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return (draws,) how many wanted images are caught before more than ``allowed`` others are passed.
 
@@ -263,12 +265,11 @@ def _caught(
         allowed: (draws,).
     """
     columns = np.arange(len(allowed))
-    last = (passed <= allowed).sum(axis=0) - 1
+    last = (passed <= allowed.astype(passed.dtype)).sum(axis=0) - 1
     following = np.minimum(last + 1, len(passed) - 1)
-    step = passed[following, columns] - passed[last, columns]
-    part = np.divide(allowed - passed[last, columns], step, out=np.zeros_like(step), where=step > 0)
-    whole: NDArray[np.float64] = caught[last, columns]
-    return whole + part * (caught[following, columns] - whole)
+    step, whole = passed[following, columns] - passed[last, columns], caught[last, columns]
+    part = np.divide(allowed - passed[last, columns], step, out=np.zeros_like(allowed), where=step > 0)
+    return np.asarray(whole + part * (caught[following, columns] - whole))
 
 
 def _difference(
