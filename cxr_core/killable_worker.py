@@ -34,6 +34,9 @@ LATE = 5
 MOST_HEAD, MOST_BODY = 2**26, 2**30
 """Largest bytes of a message: a worker that a hostile file has taken over must not fill the memory of its parent."""
 
+_PIPE_BYTES = 2**20
+"""What Linux grants every user (fs.pipe-max-size)."""
+
 Head = dict[str, Any]
 Message = tuple[Head, bytes]
 Reply = tuple[Head, bytes | memoryview]
@@ -162,6 +165,8 @@ class _Worker:
         except OSError as error:
             raise WorkerUnstartable from error
         self._requests, self._answers = cast("IO[bytes]", self._child.stdin), cast("IO[bytes]", self._child.stdout)
+        for stream in (self._requests, self._answers):
+            _widen(stream)
         self._ready = False
         with contextlib.suppress(OSError):  # a process that has died is detected when it is waited for
             self.send({"megabytes": megabytes}, setup)
@@ -203,6 +208,14 @@ class _Worker:
         for stream in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 stream.close()
+
+
+def _widen(stream: IO[bytes]) -> None:
+    """Let a pipe hold an image, so that who writes it need not be woken for every 64 KiB; where the system can."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _send(stream: IO[bytes], head: Head, body: bytes | memoryview = b"") -> None:

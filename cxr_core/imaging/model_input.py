@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 __all__ = [
@@ -230,7 +231,7 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
         canvas = np.zeros((size, size, 1), dtype=np.float32)
         canvas[top:bottom, left:right, 0] = gaussian_resize(display[y0:y1, x0:x1], height, width, outside=MID_GREY)
         return apply_exposure(canvas, placement, preparation.exposure), placement
-    image = Image.fromarray(np.ascontiguousarray(display, dtype=np.float32))
+    image = _image_of(display)
     box: tuple[int, int, int, int] | None = placement.source
     if preparation.detail is not None and preparation.detail < size:
         scale = preparation.detail / size
@@ -242,6 +243,12 @@ def prepare(display: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, 
     canvas = np.zeros((size, size, 1), dtype=np.float32)
     canvas[top:bottom, left:right, 0] = np.asarray(image)
     return apply_exposure(canvas, placement, preparation.exposure), placement
+
+
+def _image_of(display: np.ndarray) -> Image.Image:
+    """Return a Pillow image on the memory of (rows, columns) float32; ``Image.fromarray`` would copy it twice."""
+    pixels = np.ascontiguousarray(display, dtype=np.float32)
+    return Image.fromarrow(pa.array(pixels.reshape(-1)), "F", pixels.shape[::-1])
 
 
 def apply_exposure(pixels: np.ndarray, placement: Placement, exposure: InputExposure) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 from skimage.transform import resize
 
@@ -143,3 +144,22 @@ def test_detail_limits_the_resolution():
     coarse, _ = prepare(stripes, Preparation(256, detail=64))
     assert fine.std() > 0.4
     assert coarse.std() < 0.05
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (517, 800), (1300, 1201)])
+@pytest.mark.parametrize("layout", ["as it is", "read-only", "transposed", "every second", "double precision"])
+def test_the_input_has_the_bits_of_an_image_that_pillow_has_copied(shape, layout):
+    display = np.random.default_rng(0).random(shape, dtype=np.float32)
+    if layout == "read-only":
+        display.flags.writeable = False
+    elif layout == "transposed":
+        display = display.T
+    elif layout == "every second":
+        display = display[::2, ::2]
+    elif layout == "double precision":
+        display = display.astype(np.float64)
+    pixels, placement = prepare(display, Preparation(64))
+    left, top, right, bottom = placement.target
+    copied = Image.fromarray(np.ascontiguousarray(display, dtype=np.float32))
+    expected = np.asarray(copied.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=placement.source))
+    assert pixels[top:bottom, left:right, 0].tobytes() == expected.tobytes()
