@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from cxr_core.evaluation import outcomes, summary_of
-from cxr_core.evaluation import summary as kept
+from cxr_core.evaluation.kept_results import source_version
 from cxr_core.labels import LABELS
 from cxr_core.metrics import age_bands, risk_coverage, subgroups
 from cxr_core.metrics.bootstrap import _cached_draws
@@ -69,7 +69,7 @@ def clock(what: str, call) -> float:
 
 def opened(run: StoredRun) -> Predictions:
     """Open a run as a program does that was just started."""
-    for cache in (store_runs._sha256_of, store_runs._read, kept._source, _cached_draws):
+    for cache in (store_runs._sha256_of, store_runs._read, source_version, _cached_draws):
         cache.cache_clear()
     summary_of(run)
     return run.predictions()

@@ -1,7 +1,7 @@
 """Every page of a run of 112,120 images, opened for the first time and again. Run by ``make bench``.
 
 Through Streamlit's own test driver: the pages as they are, without a browser, which adds the drawing. A first view of
-the first page computes the run's numbers; those of the others find them computed. The run is that of
+the first page that shows a run computes the run's numbers; those of the others find them computed. The run is that of
 :mod:`benchmarks.opening`, with five readers and boxes besides.
 """
 
@@ -80,10 +80,13 @@ def with_readers(predictions: Predictions, readers: int = 5) -> Predictions:
 
 
 def clock(call) -> tuple[float, float]:
-    """Return the seconds of the clock that a call takes, and those of the processor, to which others add nothing."""
-    start, processor = time.perf_counter(), time.process_time()
+    """Return the seconds of the clock that a call takes, and those of the processor, to which others add nothing.
+
+    The latter are of all cores, and of the processes that the call has started and that have ended.
+    """
+    start, processor = time.perf_counter(), sum(os.times()[:4])
     call()
-    return time.perf_counter() - start, time.process_time() - processor
+    return time.perf_counter() - start, sum(os.times()[:4]) - processor
 
 
 if __name__ == "__main__":

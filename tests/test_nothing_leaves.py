@@ -182,6 +182,7 @@ CASES = {
     "reads rekey": lambda p: stored_with_another_key(p),
     "runs list": lambda p: [],
     "runs show": lambda p: ["one"],
+    "runs prepare": lambda p: ["one", "--compare", "two"],
     "runs compare": lambda p: ["one", "two"],
     "runs export": lambda p: ["one", "exported"],
     "runs import": lambda p: ["--help"],
@@ -194,7 +195,7 @@ LONG = {
     "models quantise", "models sheet", "models stability",
     "pacs send", "pacs work",
     "reads delete", "reads export", "reads rekey", "reads show", "restore", "runs compare", "runs export",
-    "runs rebuild", "train", "train-gate",
+    "runs prepare", "runs rebuild", "train", "train-gate",
 }  # fmt: skip
 """Left to the slow suite."""
 

@@ -1,7 +1,8 @@
-"""``runs``: list, show, compare, export and import evaluation runs, and rebuild their database."""
+"""``runs``: list, show, prepare, compare, export and import evaluation runs, and rebuild their database."""
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,14 @@ from typing import Annotated
 import typer
 
 from ..access import acting_user, audit
-from ..evaluation import RunSummary, summary_of
+from ..errors import CxrError, WrongArguments
+from ..evaluation import RunComparison, RunSummary, summary_of
+from ..evaluation.comparison import comparison_of
 from ..evaluation.export import export_run
 from ..evaluation.external_predictions import read_external_predictions
 from ..evaluation.summary import evaluated_before
 from ..files import is_kept, make_tree_private
-from ..formatting import format_estimate, format_p_value
+from ..formatting import duration, format_estimate, format_p_value
 from ..labels import NOTICE, display_name
 from ..model.folder import card_of
 from ..report.model_card import model_card_markdown
@@ -30,7 +33,7 @@ REFUSED = 3
 """Exit status where runs could not be added to the database."""
 
 app = typer.Typer(
-    help="List evaluation runs, show one, compare two, export or import one, rebuild their database.",
+    help="List evaluation runs, show or prepare one, compare two, export or import one, rebuild their database.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -102,10 +105,8 @@ def compare(
     view: Annotated[str, typer.Option(metavar="PA|AP", help="Images of one view (default: all).")] = "",
 ) -> None:
     """Print the AUC of two runs on the same images, and the differences with paired intervals."""
-    from ..evaluation.comparison import compare_runs
-
     store = RunStore()
-    comparison = compare_runs(store.get(run), store.get(other), reference, view)
+    comparison = _compared(store.get(run), store.get(other), reference, view)
     print(NOTICE)
     print(
         f"{comparison.one.id} ({comparison.one.model}) minus {comparison.two.id} ({comparison.two.model}): AUC on the "
@@ -125,6 +126,49 @@ def compare(
         print(f"  {display_name(label):<28}{aucs}{difference}{p_value}")
     for note in comparison.notes:
         print(f"note: {note}")
+
+
+@app.command()
+def prepare(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or the beginning of it.")] = "",
+    other: Annotated[
+        str, typer.Option("--compare", metavar="OTHER", help="Also compare with this run, as the page Compare does.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="All runs, with all their reference standards.")] = False,
+) -> int:
+    """Compute a run's metrics ahead, by all its reference standards, so that the pages of the app find them.
+
+    They are stored in the folder of runs and computed again only for another version of the program. A run that cannot
+    be read is named, and the others are computed; exit status 3 then.
+    """
+    if everything == bool(run):
+        raise WrongArguments("Give a run, or --all.")
+    if everything and other:
+        raise WrongArguments("--compare: only with a run, since not every run has images of the other.")
+    store = RunStore()
+    second = store.get(other) if other else None
+    refused = 0
+    for stored in store.list() if everything else (store.get(run),):
+        start = time.monotonic()
+        try:
+            for reference in stored.record.references:
+                with_progress(stored, reference)
+                if second is not None:
+                    _compared(stored, second, reference)
+        except CxrError as error:
+            if not everything:
+                raise
+            refused += 1
+            typer.echo(f"Error: {error}", err=True)
+        else:
+            print(f"{stored.record.id}: ready, {duration(time.monotonic() - start)}")
+    return REFUSED if refused else 0
+
+
+def _compared(one: StoredRun, two: StoredRun, reference: str | None, view: str = "") -> RunComparison:
+    """Return the comparison of two runs, with a progress bar while it is computed."""
+    with ExitStack() as stack:
+        return comparison_of(one, two, reference, view, progress_callback(stack, "Comparing"))
 
 
 @app.command()

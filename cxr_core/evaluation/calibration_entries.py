@@ -86,10 +86,19 @@ def _calibration_groups(run: RunData) -> Iterator[Number]:
 
     A run with cross-validated ones has no others.
     """
-    groups = {group: rows for group, rows in run.groups.items() if not group.startswith("age: ")}
-    for label, outcome in run.outcomes.items() if run.cross_validation is None else ():
-        for group, rows in groups.items() if outcome.probabilities is not None else ():
-            line = _recalibration(run, outcome, np.isin(outcome.rows, rows), one_step=True)
+    labels = {label: outcome for label, outcome in run.outcomes.items() if outcome.probabilities is not None}
+    groups = [group for group in run.groups if run.cross_validation is None and not group.startswith("age: ")]
+
+    def of_group(pair: tuple[str, str]) -> Recalibration:
+        group, label = pair
+        return _recalibration(run, labels[label], np.isin(labels[label].rows, run.groups[group]), one_step=True)
+
+    # group by group, since the labels of a group share their draws
+    pairs = [(group, label) for group in groups for label in labels]
+    lines = dict(zip(pairs, run.map(of_group, pairs), strict=True))
+    for label in labels:
+        for group in groups:
+            line = lines[group, label]
             yield Number("calibration_groups", "calibration_slope", label, group, None, line.slope)
             yield Number("calibration_groups", "calibration_in_the_large", label, group, None, line.in_the_large)
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ..errors import WrongArguments
-from ..metrics import Estimate, MeanComparison, ModelComparison, auc_of_subsets, compare_mean_auc, compare_models
+from ..metrics import (
+    BootstrapOptions,
+    Estimate,
+    MeanComparison,
+    ModelComparison,
+    auc_of_subsets,
+    compare_mean_auc,
+    compare_models,
+    default_resamples,
+)
 from ..model.folder import card_of
 from ..store import RunRecord, StoredRun
-from .images import same_images
+from .images import digest_key, same_images
 from .in_sample import is_in_sample
+from .kept_results import KeptResult, Report, not_reported, result_key
 from .outcomes import ANY_FINDING, outcomes
 from .summary import run_notes
 
-__all__ = ["RunComparison", "compare_runs", "views_in_common"]
+__all__ = ["RunComparison", "compare_runs", "comparison_of", "kept_comparison", "views_in_common"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,7 @@ class RunComparison:
             Holm's method over these labels.
         mean: unweighted means over the labels with enough cases, and their difference; any finding is not in it.
         labels_in_mean: these labels.
+        resamples: of patients, the same in every interval.
         notes: remarks that must accompany the numbers.
     """
 
@@ -44,16 +57,26 @@ class RunComparison:
     differences: dict[str, ModelComparison]
     mean: MeanComparison
     labels_in_mean: tuple[str, ...]
+    resamples: int
     notes: tuple[str, ...]
 
 
-def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None, view: str = "") -> RunComparison:
+def compare_runs(
+    one: StoredRun,
+    two: StoredRun,
+    reference: str | None = None,
+    view: str = "",
+    report: Report = not_reported,
+) -> RunComparison:
     """Compare two runs on their common images, against a reference standard of the first run.
+
+    Intervals are of :func:`.metrics.default_resamples` of these images, as those of each run are of its own.
 
     Args:
         one, two: of the store.
         reference: of the first run; its first by default.
         view: ``PA`` or ``AP``, for the images of one view; empty for all images.
+        report: called with the number of finished steps and of all steps.
 
     Raises:
         WrongArguments: they have no image in common, or none of this view.
@@ -69,39 +92,93 @@ def compare_runs(one: StoredRun, two: StoredRun, reference: str | None = None, v
         first, second = first[chosen], second[chosen]
     labels, truth, scores, patients = outcomes(predictions, reference)
     other_labels, _, other_scores, _ = outcomes(two.predictions())
-    truth, scores, patients = truth[first], scores[first], patients[first]
+    truth, scores = truth[first], scores[first]
+    # numbers in the order of the names: the same draws, and faster to look up
+    which = np.unique(patients[first], return_inverse=True)[1]
     shared = [label for c, label in enumerate(labels) if label in other_labels and (truth[:, c] >= 0).any()]
     columns = [labels.index(label) for label in shared]
     truth, scores = truth[:, columns], scores[:, columns]
     other_scores = other_scores[second][:, [other_labels.index(label) for label in shared]]
+    options = BootstrapOptions(default_resamples(len(first)))
+    steps = len(shared) + 1
+    report(0, steps)
+    aucs = {}
     rows = [np.flatnonzero(truth[:, c] >= 0) for c in range(len(shared))]
+    for c, (label, r) in enumerate(zip(shared, rows, strict=True)):
+        subsets = [(truth[r, c] == 1, values[r, c], r) for values in (scores, other_scores)]
+        aucs[label] = auc_of_subsets(subsets, which, options)
+        report(c + 1, steps)
     tests = compare_models(
-        [(truth[r, c] == 1, scores[r, c], other_scores[r, c], patients[r]) for c, r in enumerate(rows)]
-    )
-    one_aucs, two_aucs = (
-        auc_of_subsets([(truth[r, c] == 1, values[r, c], r) for c, r in enumerate(rows)], patients)
-        for values in (scores, other_scores)
+        [(truth[r, c] == 1, scores[r, c], other_scores[r, c], which[r]) for c, r in enumerate(rows)], options
     )
     in_mean = [c for c, label in enumerate(shared) if label != ANY_FINDING]
     mean = compare_mean_auc(
         truth[:, in_mean] == 1,
         scores[:, in_mean],
         other_scores[:, in_mean],
-        patients,
+        which,
+        options,
         labelled=truth[:, in_mean] >= 0,
     )
+    report(steps, steps)
     return RunComparison(
         one.record,
         two.record,
         reference or next(iter(predictions.references)),
         view,
         len(first),
-        dict(zip(shared, zip(one_aucs, two_aucs, strict=True), strict=True)),
+        {label: (ours, theirs) for label, (ours, theirs) in aucs.items()},
         dict(zip(shared, tests, strict=True)),
         mean,
         tuple(shared[in_mean[c]] for c in mean.classes),
+        options.resamples,
         _notes(one.record, two.record),
     )
+
+
+def comparison_of(
+    one: StoredRun,
+    two: StoredRun,
+    reference: str | None = None,
+    view: str = "",
+    report: Report = not_reported,
+) -> RunComparison:
+    """Return :func:`compare_runs`, kept on disk if possible; ``report`` is not called if it is kept.
+
+    Raises:
+        PathUnusable: a file of a run was changed.
+        WrongArguments: as :func:`compare_runs`.
+    """
+
+    def compute(report: Report) -> RunComparison:
+        return compare_runs(one, two, reference, view, report)
+
+    return _kept(one, two, reference, view).read_or_compute(compute, report)
+
+
+def kept_comparison(
+    one: StoredRun, two: StoredRun, reference: str | None = None, view: str = ""
+) -> RunComparison | None:
+    """Return :func:`comparison_of` if it is kept, else None; raises PathUnusable where a file of a run was changed."""
+    return _kept(one, two, reference, view).read()
+
+
+_ADAPTER = TypeAdapter(RunComparison)
+
+
+def _kept(one: StoredRun, two: StoredRun, reference: str | None, view: str) -> KeptResult[RunComparison]:
+    for run in (one, two):
+        run.check()
+    runs = [[asdict(run.record), is_in_sample(run.record, card_of(run.record.model_sha256))] for run in (one, two)]
+    # images of which only one run keeps the names are matched by this key
+    key = "" if one.record.image_names_kept == two.record.image_names_kept else _digest_of_key(one, two)
+    name = reference or next(iter(one.record.references), "")
+    return KeptResult(result_key("comparison", runs, key, name, view), _ADAPTER)
+
+
+def _digest_of_key(one: StoredRun, two: StoredRun) -> str:
+    hashed = two if one.record.image_names_kept else one
+    return hashlib.sha256(digest_key(hashed.folder.parent, make=False) or b"").hexdigest()
 
 
 def views_in_common(one: StoredRun, two: StoredRun) -> tuple[str, ...]:

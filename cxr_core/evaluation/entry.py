@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from ..formatting import format_counts, format_estimate, format_images, format_p_value
@@ -119,11 +120,13 @@ class Entry:
 
     def compute(self, run: RunData) -> Iterator[tuple[Number, ...]]:
         """Yield the numbers of each label, then those of the run: :meth:`steps` times."""
-        for label, outcome in run.outcomes.items() if self.per_label else ():
+        by_label = run.map(partial(self.per_label, run), run.outcomes.values()) if self.per_label else ()
+        for label, estimates in zip(run.outcomes, by_label, strict=False):
             # any finding is above where any label is: it has no threshold of its own
             threshold = run.record.thresholds.get(label) if self.at_threshold else None
-            estimates = self.per_label(run, outcome).items() if self.per_label else ()
-            yield tuple(Number(self.name, metric, label, "", threshold, estimate) for metric, estimate in estimates)
+            yield tuple(
+                Number(self.name, metric, label, "", threshold, estimate) for metric, estimate in estimates.items()
+            )
         if self.per_run is not None:
             yield tuple(self.per_run(run))
 

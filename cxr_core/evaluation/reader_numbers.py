@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +48,7 @@ def reader_numbers(
     by_label: Mapping[str, Outcome],
     decisions: Mapping[str, NDArray[np.bool_]],
     options: BootstrapOptions,
+    map: Callable[[Callable[[str], ReaderNumbers], Iterable[str]], Iterator[ReaderNumbers]] = map,
 ) -> dict[str, ReaderNumbers]:
     """Return the numbers of every label; empty where fewer than three readers answered.
 
@@ -57,22 +58,25 @@ def reader_numbers(
         decisions: whether the model is above at its operating point, on the images of the label's outcome; labels
             without an operating point are left out.
         options: of the intervals.
+        map: as that of :class:`.run_data.RunData`.
     """
     answers, readers = reader_outcomes(predictions), predictions.readers
     if answers is None or readers is None or len(readers.readers) < 3:
         return {}
     columns = [*predictions.labels.tolist(), ANY_FINDING]
-    numbers = {}
-    for label, outcome in by_label.items():
+    names = tuple(readers.readers.tolist())
+
+    def numbers(label: str) -> ReaderNumbers:
+        outcome, model = by_label[label], decisions.get(label)
         own = answers[outcome.rows][:, :, columns.index(label)]
-        model = decisions.get(label)
-        numbers[label] = ReaderNumbers(
-            tuple(readers.readers.tolist()),
+        return ReaderNumbers(
+            names,
             reader_differences(own, outcome.scores, outcome.patients, options),
             None if model is None else decisions_against_model(own, model, outcome.patients, options),
             reader_agreement(own, outcome.patients, model, options),
         )
-    return numbers
+
+    return dict(zip(by_label, map(numbers, by_label), strict=True))
 
 
 def label_noise_of(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ class RunData:
         boxes: localisation metrics of each label with boxes; empty without boxes.
         options: of the bootstrap intervals.
         cross_validation: figures of the card that are cross-validated on the images of the run; None where it has none.
+        map: as the built-in one; that of an executor computes several labels at once.
     """
 
     record: RunRecord
@@ -36,6 +39,7 @@ class RunData:
     boxes: dict[str, BoxNumbers]
     options: BootstrapOptions
     cross_validation: CrossValidation | None = None
+    map: Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]] = map
 
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
@@ -78,7 +82,8 @@ class RunData:
             overall = self.outcomes[ANY_FINDING]
             inside = np.isin(overall.rows, rows)
             columns[group] = overall.truth[inside], overall.scores[inside], rows
-        return dict(zip(columns, auc_of_subsets([*columns.values()], self.patients, self.options), strict=True))
+        areas = self.map(lambda column: auc_of_subsets([column], self.patients, self.options)[0], columns.values())
+        return dict(zip(columns, areas, strict=True))
 
     @cached_property
     def readers(self) -> dict[str, ReaderNumbers]:
@@ -90,7 +95,7 @@ class RunData:
                 decisions[label] = outcome.scores >= threshold
             elif label == ANY_FINDING and self.above.size:
                 decisions[label] = np.asarray(self.above[outcome.rows].any(axis=1))
-        return reader_numbers(self.predictions, self.outcomes, decisions, self.options)
+        return reader_numbers(self.predictions, self.outcomes, decisions, self.options, self.map)
 
     @cached_property
     def label_noise(self) -> dict[tuple[str, str], LabelNoise]:

@@ -1,49 +1,41 @@
-"""The numbers of a run, computed from the catalogue and cached on disk."""
+"""The numbers of a run, computed from the catalogue and kept on disk."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
-from contextlib import suppress
+import os
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from importlib.metadata import version
-from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from ..files import private_folder, write_whole
 from ..labels import display_name
 from ..metrics import BootstrapOptions, Estimate, default_resamples
 from ..model import ModelCard
 from ..model.card import card_json
 from ..model.folder import card_of
 from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
-from ..settings import settings
 from ..store import Localisation, Predictions, RunRecord, StoredRun
 from .boxes import BoxNumbers, box_numbers
 from .catalogue import CATALOGUE, Entry, Number
 from .in_sample import IN_SAMPLE_NOTE, CrossValidation, cross_validation, is_in_sample
+from .kept_results import KeptResult, Report, not_reported, result_key
+from .label_threads import LabelThreads
 from .outcomes import ANY_FINDING, checked_reference
 from .run_data import RunData
 
 __all__ = [
-    "FOLDER",
     "SEEN_IN_TRAINING",
     "Row",
     "RunSummary",
     "evaluated_before",
+    "kept_summary",
     "run_notes",
     "summarise",
     "summary_of",
 ]
 
-FOLDER = "summaries"
-"""Cache below the folder of runs. It may be deleted at any time."""
-
-_ROOMS = ("evaluation", "metrics", "model", "store")
-"""Their source, and the modules at the top of the package such as ``estimate``, decide the numbers."""
+_MOST_THREADS = 8
+"""Each takes some 100 MB with 100,000 images."""
 
 SEEN_IN_TRAINING = "images possibly seen in training"
 """Note of a run whose data set the model card lists as training data."""
@@ -161,7 +153,7 @@ def summarise(
     reference: str | None = None,
     options: BootstrapOptions | None = None,
     localisation: Localisation | None = None,
-    report: Callable[[int, int], None] = lambda done, steps: None,
+    report: Report = not_reported,
     card: ModelCard | None = None,
 ) -> RunSummary:
     """Compute the numbers of every entry of the catalogue.
@@ -181,16 +173,18 @@ def summarise(
     options = BootstrapOptions(default_resamples(len(predictions))) if options is None else options
     boxes = {} if localisation is None else box_numbers(localisation, options)
     in_sample, held_out = is_in_sample(record, card), cross_validation(record, reference, card)
-    run = RunData(record, predictions, reference, boxes, options, held_out)
-    steps = sum(entry.steps(run) for entry in CATALOGUE)
-    report(0, steps)
     numbers: list[Number] = []
-    done = 0
-    for entry in CATALOGUE:
-        for computed in entry.compute(run):
-            numbers += computed
-            done += 1
-            report(done, steps)
+    # sums and sorting run outside Python's lock
+    with LabelThreads(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
+        run = RunData(record, predictions, reference, boxes, options, held_out, threads.map)
+        steps, done = sum(entry.steps(run) for entry in CATALOGUE), 0
+        report(0, steps)
+        run.aucs  # noqa: B018 - used by the first entries: here it has all threads
+        for entry in CATALOGUE:
+            for computed in entry.compute(run):
+                numbers += computed
+                done += 1
+                report(done, steps)
     notes = run_notes(record, in_sample)
     source = "" if localisation is None else localisation.source
     return RunSummary(record, reference, tuple(numbers), boxes, options.resamples, notes, source, in_sample, held_out)
@@ -220,56 +214,42 @@ def evaluated_before(record: RunRecord) -> str:
     return f"{images} evaluated {record.evaluated_before} time{'s' * (record.evaluated_before > 1)} before"
 
 
-def summary_of(
-    run: StoredRun,
-    reference: str | None = None,
-    report: Callable[[int, int], None] = lambda done, steps: None,
-) -> RunSummary:
-    """Return :func:`summarise` of a stored run, from the cache if possible.
+def summary_of(run: StoredRun, reference: str | None = None, report: Report = not_reported) -> RunSummary:
+    """Return :func:`summarise` of a stored run, kept on disk if possible.
 
-    A cached summary is used only for the same predictions, record, reference standard, source code and, where the run
-    is in-sample, model card. If the cache cannot be written, the numbers are computed each time.
+    A kept summary is used only for the same predictions, record, reference standard, source code and, where the run
+    is in-sample, model card.
 
     Args:
         run: of the store.
         reference: one of the run's reference standards; the first by default.
-        report: as of :func:`summarise`; not called if the summary is cached.
+        report: as of :func:`summarise`; not called if the summary is kept.
 
     Raises:
         PathUnusable: a file of the run was changed.
         WrongArguments: the run does not have this reference standard.
     """
-    run.check()
     card = card_of(run.record.model_sha256)
-    path = settings().runs / FOLDER / f"{_cache_key(run, reference, card)}.json"
-    try:
-        return _ADAPTER.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        summary = summarise(
-            run.record, run.predictions(), reference, localisation=run.localisation(), report=report, card=card
-        )
-    with suppress(OSError):
-        private_folder(path.parent)
-        write_whole(path, _ADAPTER.dump_json(summary), private=True)
-    return summary
+
+    def compute(report: Report) -> RunSummary:
+        localisation = run.localisation()
+        return summarise(run.record, run.predictions(), reference, localisation=localisation, report=report, card=card)
+
+    return _kept(run, reference, card).read_or_compute(compute, report)
+
+
+def kept_summary(run: StoredRun, reference: str | None = None) -> RunSummary | None:
+    """Return :func:`summary_of` if it is kept, else None; raises PathUnusable where a file of the run was changed."""
+    return _kept(run, reference, card_of(run.record.model_sha256)).read()
 
 
 _ADAPTER = TypeAdapter(RunSummary)
 
 
-def _cache_key(run: StoredRun, reference: str | None, card: ModelCard | None) -> str:
+def _kept(run: StoredRun, reference: str | None, card: ModelCard | None) -> KeptResult[RunSummary]:
+    run.check()
     name = reference or next(iter(run.record.references), "")
     entries = [entry.name for entry in CATALOGUE]
     in_sample = is_in_sample(run.record, card)
     digest = hashlib.sha256(card_json(card)).hexdigest() if card is not None and in_sample else ""
-    text = json.dumps([asdict(run.record), name, entries, in_sample, digest, _source_version()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
-
-
-@lru_cache(maxsize=1)
-def _source_version() -> list[str]:
-    """Return a digest of the source that decides the numbers, and the versions of its libraries."""
-    package = Path(__file__).parents[1]
-    files = sorted([*package.glob("*.py"), *(file for room in _ROOMS for file in (package / room).rglob("*.py"))])
-    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-    return [digest, version("numpy"), version("scipy")]
+    return KeptResult(result_key("summary", asdict(run.record), name, entries, in_sample, digest), _ADAPTER)

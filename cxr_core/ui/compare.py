@@ -8,7 +8,6 @@ import streamlit as st
 
 from ..displays import ComparisonDisplay
 from ..errors import CxrError, WrongArguments
-from ..evaluation import compare_runs
 from ..evaluation.comparison import views_in_common
 from ..formatting import format_counts, format_estimate, format_p_value
 from ..labels import display_name
@@ -16,7 +15,7 @@ from ..metrics import Estimate
 from ..store import StoredRun
 from .chart import show_display
 from .chrome import empty_state, refusal, small, table
-from .open_runs import RunOnPage, cached
+from .open_runs import RunOnPage, comparison_on_page
 from .run_page import is_comparable, select_other_run
 
 __all__ = ["compare"]
@@ -34,14 +33,7 @@ def compare(run: RunOnPage) -> None:
     if not is_comparable(run, second):
         _how_to(run)
     try:
-        comparison = cached(
-            run,
-            "comparison",
-            lambda: compare_runs(run.stored, second, run.summary.reference, view),
-            second.record.id,
-            second.record.predictions_sha256,
-            view,
-        )
+        comparison = comparison_on_page(run, second, view)
     except WrongArguments as error:
         refusal("These runs cannot be compared", (str(error),))
         return

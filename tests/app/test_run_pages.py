@@ -16,7 +16,7 @@ from cxr_core.formatting import format_estimate
 from cxr_core.labels import NOTICE
 from cxr_core.settings import settings
 from cxr_core.store import RunStore
-from cxr_core.ui import open_runs
+from cxr_core.ui import computing, open_runs
 from tests.runs import made_up, record_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -313,8 +313,8 @@ def test_a_long_computation_shows_its_progress_and_runs_once(app, monkeypatch):
         return summary_of(stored, reference, report)
 
     monkeypatch.setattr(streamlit.delta_generator.DeltaGenerator, "progress", shown)
-    monkeypatch.setattr(open_runs, "summary_of", in_four_steps)
-    monkeypatch.setattr(open_runs, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(open_runs, "summary_apart", in_four_steps)
+    monkeypatch.setattr(computing, "_POLL_SECONDS", 0.01)
     add_run("a-run", made_up(300))
     app.switch_page("../../pages/subgroups.py").run()
     assert not app.exception

@@ -15,7 +15,7 @@ from cxr_core.cli.run_formatting import format_summary
 from cxr_core.evaluation import ANY_FINDING, outcomes, summarise, summary_of
 from cxr_core.evaluation.catalogue import CATALOGUE
 from cxr_core.evaluation.export import export_run, summary_csv
-from cxr_core.evaluation.summary import FOLDER, _source_version
+from cxr_core.evaluation.kept_results import FOLDER, source_version
 from cxr_core.labels import LABELS, NOTICE
 from cxr_core.metrics import BootstrapOptions, age_bands
 from cxr_core.settings import settings
@@ -198,7 +198,7 @@ def test_a_summary_is_computed_again_for_other_source_or_record_or_a_broken_cach
     assert cached.read_text() != "{"
     other = StoredRun(dataclasses.replace(run.record, thresholds={}), run.folder)
     assert summary_of(other).overall("flagged_without_findings") is None
-    monkeypatch.setattr("cxr_core.evaluation.summary._source_version", lambda: ["another version"])
+    monkeypatch.setattr("cxr_core.evaluation.kept_results.source_version", lambda: ["another version"])
     assert summary_of(run) == first
     assert len(list((tmp_path / "runs" / FOLDER).iterdir())) == 3
 
@@ -207,13 +207,13 @@ def test_a_summary_is_computed_again_for_other_source_or_record_or_a_broken_cach
     "name", ["/estimate.py", "/labels.py", "/metrics/proportions.py", "/evaluation/outcomes.py", "/model/findings.py"]
 )
 def test_the_source_that_decides_the_numbers_is_part_of_the_key(monkeypatch, name):
-    _source_version.cache_clear()
-    before, read = _source_version(), Path.read_bytes
+    source_version.cache_clear()
+    before, read = source_version(), Path.read_bytes
     changed = lambda path: read(path) + b"#" * path.as_posix().endswith(name)  # noqa: E731
     monkeypatch.setattr(Path, "read_bytes", changed)
-    _source_version.cache_clear()
-    assert _source_version() != before
-    _source_version.cache_clear()
+    source_version.cache_clear()
+    assert source_version() != before
+    source_version.cache_clear()
 
 
 def test_a_summary_is_computed_if_the_cache_cannot_be_written(run, monkeypatch, tmp_path):
