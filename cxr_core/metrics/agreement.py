@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -179,11 +180,15 @@ def reader_agreement(
     groups = [list(range(readers)), list(range(columns.shape[1]))]
     left_out = range(readers if readers > 2 else 0)
     groups += [[other for other in range(readers) if other != reader] for reader in left_out]
-    categories, codes = np.unique(columns, return_inverse=True)
-    one_hot = np.stack([codes.reshape(columns.shape) == k for k in range(len(categories))] or [columns != columns])
+    # a row for each reader: comparing whole rows is many times faster than the few answers to each image
+    rows = np.ascontiguousarray(columns.T)
+    categories = [False, True] if rows.dtype == bool else np.unique(rows).tolist()
+    present = [answered for category in categories if (answered := rows == category).any()]
+    one_hot = np.stack(present or [rows != rows])
 
-    def counts(chosen: Sequence[int]) -> Counts:
-        return count_cases((columns[:, list(chosen)] == columns[:, [chosen[0]]]).all(axis=1), which)
+    @cache
+    def counts(chosen: tuple[int, ...]) -> Counts:
+        return count_cases((rows[list(chosen)] == rows[chosen[0]]).all(axis=0), which)
 
     too_few = None
     values = replicates = np.full((len(pairs) + len(groups), 1), np.nan)
@@ -193,18 +198,20 @@ def reader_agreement(
         tables = [_pair_table(one_hot, *pair) for pair in pairs] + [_answer_counts(one_hot, group) for group in groups]
         sums = patient_sums(np.concatenate(tables), which, number)
         values, replicates = (
-            _kappas(totals, len(categories), len(pairs), [len(group) for group in groups])
+            _kappas(totals, len(one_hot), len(pairs), [len(group) for group in groups])
             for totals in (sums.sum(axis=1, keepdims=True), sum_replicates(sums, options))
         )
 
     def estimate(weights: NDArray[np.float64], chosen: Sequence[int]) -> Estimate:
         if too_few:
-            return Estimate.missing(too_few, counts(chosen))
+            return Estimate.missing(too_few, counts(tuple(chosen)))
         used = weights != 0
         value = float((weights[used] @ values[used])[0])
         if np.isnan(value):
-            return Estimate.missing("all always give the same answer", counts(chosen))
-        return with_percentiles(Estimate(value, counts=counts(chosen)), weights[used] @ replicates[used], options)
+            return Estimate.missing("all always give the same answer", counts(tuple(chosen)))
+        return with_percentiles(
+            Estimate(value, counts=counts(tuple(chosen))), weights[used] @ replicates[used], options
+        )
 
     unit = np.eye(len(pairs) + len(groups))
     fleiss = unit[len(pairs) :]
@@ -237,13 +244,13 @@ def _kappas(sums: NDArray[np.float64], size: int, pairs: int, readers: list[int]
 
 def _pair_table(one_hot: NDArray[np.bool_], i: int, j: int) -> NDArray[np.float64]:
     """Return (categories squared, images): the pair of answers to an image by two readers, as one of 0 and 1."""
-    table = one_hot[:, None, :, i] & one_hot[None, :, :, j]
-    return table.reshape(-1, one_hot.shape[1]).astype(np.float64)
+    table = one_hot[:, None, i] & one_hot[None, :, j]
+    return table.reshape(-1, one_hot.shape[2]).astype(np.float64)
 
 
 def _answer_counts(one_hot: NDArray[np.bool_], readers: list[int]) -> NDArray[np.float64]:
     """Return (categories + 2, images): answers in each category, pairs of readers that agree, and 1."""
-    answers = one_hot[:, :, readers].sum(axis=2).astype(np.float64)
+    answers = one_hot[:, readers].sum(axis=1).astype(np.float64)
     agreeing = (answers * (answers - 1)).sum(axis=0)
     return np.concatenate([answers, agreeing[None], np.ones_like(agreeing)[None]])
 
