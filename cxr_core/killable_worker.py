@@ -183,6 +183,8 @@ class _Worker:
     @contextlib.contextmanager
     def killed_after(self, seconds: float) -> Iterator[threading.Timer]:
         watch = threading.Timer(seconds, self.kill)
+        # a program that ends does not wait for it: the worker ends itself
+        watch.daemon = True
         watch.start()
         try:
             yield watch

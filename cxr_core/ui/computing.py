@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -63,29 +63,30 @@ class _Job:
 
 
 class _Jobs:
-    """Running computations by key; one at a time, because each uses a core and much memory."""
+    """Running computations by key; one at a time, because each uses all cores and much memory."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "results")
-        self._lock = threading.Lock()
+        self._one, self._lock = threading.Lock(), threading.Lock()
         self._jobs: dict[Hashable, _Job] = {}
 
     def job(self, key: Hashable, compute: Callable[[Report], Any]) -> _Job:
         with self._lock:
             if key not in self._jobs:
                 self._jobs[key] = _Job()
-                self._thread.submit(self._compute, key, compute)
+                # a daemon: a server that stops does not wait for it, and the next one computes what is not kept
+                threading.Thread(target=self._compute, args=(key, compute), name="results", daemon=True).start()
             return self._jobs[key]
 
     def _compute(self, key: Hashable, compute: Callable[[Report], Any]) -> None:
         job = self._jobs[key]
-        job.started = time.monotonic()
 
         def report(done: int, steps: int) -> None:
             job.steps = done, steps
 
         try:
-            job.result.set_result(compute(report))
+            with self._one:
+                job.started = time.monotonic()
+                job.result.set_result(compute(report))
         except BaseException as error:
             job.result.set_exception(error)
         finally:
