@@ -104,6 +104,8 @@ def _upload(images: Worklist, model: Predictor, *, mode: str) -> None:
             "path": worklist_path(),
             "chosen": images.chosen,
             "version": worklist_body(images)[1],
+            # by another process of the app as well
+            "stored": images.keeper is not None,
             "accepted": f"{ACCEPTED_FORMATS}, recognised by content; a ZIP of a study is unpacked. "
             f"At most {settings().max_file_mb} MB per file.",
         },

@@ -19,12 +19,13 @@
 // onPixels       listeners(id, radiograph) for pixels that have arrived
 // listeners, notify()   for every other change
 // maps, chosen   id -> findings with their maps; id -> chosen label
-// follow(data, send)    what a script run says: {token, path, chosen, version}; send tells Streamlit
+// follow(data, send)    what a script run says: {token, path, chosen, version, stored}; send tells Streamlit
 
 const PIXEL_CACHE_BYTES = 256e6; // and at least two images, of which one may be a prior beside the other
 const FRAME_MS = 500; // the longest that a frame is waited for
 const LATE_MS = 1000; // the longest that a worklist waits for the image on the screen
 const CATCH_UP_MS = 3000; // a script run that was asked for may be overtaken by another, and is asked for again
+const RENEW_TURNS = 40; // two minutes
 
 // The message of cxr_core/ui/viewer.py: magic, header, table, codes, and a grey plane where there is one.
 function unpackRadiograph(buffer) {
@@ -70,6 +71,7 @@ class Store {
     this.loading = new Map(); // id -> Promise
     this.tag = "";
     this.caughtUp = 0;
+    this.stored = this.renewing = false; // whether another process has the worklist, and is asked for a token
     this.asked = null; // the request that waits for changes: {visible, abort}
     document.addEventListener("visibilitychange", () => this.look());
     // The keys of the page for the panel that lists them: store.keys.push({group, key, text}), group "Page", "Worklist",
@@ -97,16 +99,33 @@ class Store {
       // whoever asked reads the response too
       this.lost = await response.clone().text();
       this.notify();
+      this.renew();
     }
     return response;
+  }
+
+  // The process that had the session of this page has ended. What is stored, the next one has: a script run brings its
+  // token. Asked for again, since a message is lost while there is no connection.
+  async renew() {
+    if (!this.stored || this.renewing) return;
+    const { token } = this;
+    this.renewing = true;
+    for (let turn = 0; turn < RENEW_TURNS && this.token === token && this.uploadPanels?.size; turn++) {
+      this.send?.("shown", this.current ?? "");
+      await new Promise((wake) => setTimeout(wake, CATCH_UP_MS));
+    }
+    this.renewing = false;
   }
 
   // What a script run says. The server's image is shown unless the browser is ahead of it.
   follow(data, send) {
     this.send = send;
+    this.stored = data.stored;
     if (this.token !== data.token) {
       this.token = data.token;
       this.path = data.path;
+      // the image on the screen stays there
+      if (this.renewing && this.current !== null) send("shown", (this.announced = this.current));
       this.lost = this.tag = "";
       // a new session of the server knows none of these
       for (const known of [this.images, this.cache, this.maps]) known.clear();
