@@ -16,7 +16,7 @@ WHEELS := --only-binary :all:
 LOCK = $(SUPPLY)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --python-version 3.11 \
   --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
-.PHONY: app test test-slow ohif check docs bench growth soak lock sbom audit clean
+.PHONY: app test test-slow ohif check docs bench growth soak try-image lock sbom audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,7 +31,8 @@ help:
 	@echo "make sbom   write build/sbom.cdx.json, the packages as CycloneDX"
 	@echo "make audit  ask whether a vulnerability of a locked package is known"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; continues where it was interrupted"
-	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals; a receiver that is killed"
+	@echo "make try-image  build the container's image without a registry, and try it: root on Debian, with podman and debootstrap"
+	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals; a receiver that is killed; a deployment with faults"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -82,7 +83,11 @@ soak: $(VENV)/.dev
 	$(RUN) -m benchmarks.soak.readers
 	$(RUN) -m benchmarks.soak.coverage
 	$(RUN) -m benchmarks.soak.receiver
+	$(RUN) -m benchmarks.soak.deployment
 	$(RUN) -m benchmarks.drift
+
+try-image: $(VENV)/.dev
+	$(RUN) -m deployment.try_image
 
 # UPGRADE=--upgrade, or UPGRADE="--upgrade-package NAME", also moves what the packages of pyproject.toml bring with them
 lock: $(SUPPLY)/.supply

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -17,11 +18,20 @@ import httpx
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 from websockets.asyncio.client import ClientConnection, connect
 
 XSRF = "_streamlit_xsrf"
 KEPT_RUNS = 2
 """So many runs long a page keeps a message that did not come again."""
+
+
+def signed_in(secret: str, address: str, subject: str, **claims: object) -> dict[str, str]:
+    """Return Streamlit's cookie of a person who has signed in as a reader, by the ``cookie_secret`` of the server."""
+    user = {"origin": address, "is_logged_in": True, "sub": subject, "iss": "https://id.example.org"}
+    user |= {"exp": time.time() + 3600, "roles": "reader"} | claims
+    name = "_streamlit_user"
+    return {name: create_signed_value(secret, name, json.dumps(user)).decode()}
 
 
 @dataclass
@@ -48,11 +58,15 @@ class Run:
 class Reader:
     """One tab. ``async with Reader(address) as reader``.
 
-    ``cookies`` are those of a person who has signed in; ``source`` is the address of this machine that it asks from.
+    ``cookies`` are those of a person who has signed in; ``source`` is the address of this machine that it asks from;
+    ``kept`` is the name of a cookie of the server, such as a proxy's, that the WebSocket is opened with, too.
     """
 
-    def __init__(self, address: str, cookies: dict[str, str] | None = None, source: str = "127.0.0.1") -> None:
+    def __init__(
+        self, address: str, cookies: dict[str, str] | None = None, source: str = "127.0.0.1", kept: str = ""
+    ) -> None:
         self._address, self._cookies, self._source = address, dict(cookies or {}), source
+        self._kept_cookie = kept
         # one for each request: the server closes a connection that was silent for five seconds, and forty readers in
         # one process may need longer from choosing a connection to writing to it
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -71,16 +85,20 @@ class Reader:
         await self._http.get("/_stcore/host-config")
         token = self._http.cookies[XSRF]
         self._http.headers["X-Xsrftoken"] = token
+        cookies = self._cookies | {XSRF: token}
+        if self._kept_cookie:
+            cookies[self._kept_cookie] = self._http.cookies[self._kept_cookie]
         self._socket: ClientConnection = await connect(
             self._address.replace("http", "ws", 1) + "/_stcore/stream",
             origin=self._address,
             subprotocols=["streamlit", token],
-            additional_headers={"Cookie": "; ".join(f"{k}={v}" for k, v in [(XSRF, token), *self._cookies.items()])},
+            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
             local_addr=(self._source, 0),
             max_size=None,
             compression=None,
         )
         self._listening = asyncio.create_task(self._listen())
+        self._listening.add_done_callback(lambda _: setattr(self, "_telling", asyncio.create_task(self._tell())))
         await self.rerun()
         run = await self.until(lambda run: run.finished)
         # a visitor who has not signed in has none
@@ -157,6 +175,11 @@ class Reader:
             change(message.rerun_script.widget_states)
         self.run = Run()
         await self._send(message)
+
+    async def _tell(self) -> None:
+        """Wake those who wait for a run, of which none comes once the connection is closed."""
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _send(self, message: BackMsg) -> None:
         await self._socket.send(message.SerializeToString())

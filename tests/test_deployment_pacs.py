@@ -78,21 +78,3 @@ def test_the_rules_of_the_page_can_be_used(tmp_path, own_folders):
     assert [rule.operating_point for rule in loaded.rules] == ["youden", "default"]
     assert [delivery.only for delivery in loaded.rules[0].results] == ["all", "flagged"]
     assert loaded.rules[1].results[0].kinds == ("sr", "sc")
-
-
-@pytest.mark.parametrize("command", ["receive", "work", "fetch --follow"])
-def test_the_unit_of_the_page_is_one_that_systemd_starts(command, tmp_path):
-    if (systemd := shutil.which("systemd-analyze")) is None:
-        missing("systemd", "systemd-analyze is not installed (Debian: systemd)")
-    (unit,) = re.findall(r"^```ini\n(.*?)^```", PAGE, re.S | re.M)
-    program = tmp_path / "second-read"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    assert "second-read pacs receive\n" in unit
-    unit = unit.replace("/opt/second-read/.venv/bin/second-read pacs receive", f"{program} pacs {command}")
-    path = tmp_path / "second-read-pacs.service"
-    path.write_text(unit)
-    done = subprocess.run([systemd, "verify", "--man=no", path], capture_output=True, text=True, timeout=60)
-    # it complains about units of the machine, too
-    said = [line for line in done.stderr.splitlines() if path.name in line or str(path) in line]
-    assert (done.returncode, said) == (0, []), done.stderr

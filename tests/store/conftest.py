@@ -1,18 +1,13 @@
 """Databases for the tests of the store: SQLite, and a PostgreSQL that they start on a temporary folder."""
 
-import importlib.util
 import os
-import shutil
-import subprocess
-import tempfile
 import uuid
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.conftest import missing
+from tests.postgresql import lacking, postgresql_server
 
 
 @pytest.fixture(scope="session")
@@ -21,29 +16,10 @@ def server():
     if named := os.environ.get("SECOND_READ_TEST_DATABASE_URL"):
         yield named
         return
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    programs += [Path(found).resolve() for found in [shutil.which("postgres")] if found]
-    if not programs:
-        missing("postgres", "PostgreSQL is not installed")
-    if importlib.util.find_spec("psycopg") is None:
-        missing("postgres", "psycopg is not installed (requirements-dev.txt)")
-    bin_folder = programs[-1].parent
-    with ExitStack() as stack:
-        # short, for the path of a socket has 107 bytes at most
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True)))
-        user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-        if user:
-            shutil.chown(folder, "postgres")
-        data = str(folder / "data")
-        initdb = [bin_folder / "initdb", "-D", data, "-U", "reader", "-A", "trust", "--no-sync", "--no-instructions"]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user)
-        options = f"-k {folder} -c listen_addresses='' -c fsync=off -c shared_buffers=16MB"
-        pg_ctl = [bin_folder / "pg_ctl", "-D", data, "-w", "-s"]
-        start = [*pg_ctl, "-l", folder / "log", "-o", options, "start"]
-        subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
-        stop = [*pg_ctl, "-m", "immediate", "stop"]
-        stack.callback(subprocess.run, stop, stdout=subprocess.DEVNULL, cwd=folder, **user)
-        yield f"postgresql+psycopg://reader@/postgres?host={folder}"
+    if (words := lacking()) is not None:
+        missing("postgres", words)
+    with postgresql_server() as server:
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

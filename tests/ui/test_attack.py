@@ -7,7 +7,6 @@ higher, the second reader from 127.0.0.1.
 import asyncio
 import contextlib
 import http.client
-import json
 import os
 import signal
 import socket
@@ -25,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from benchmarks.soak.server import served
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.server.connections import ANONYMOUS_MESSAGE_BYTES, MESSAGE_BYTES
-from tests.protocol import Reader, Run
+from tests.protocol import Reader, Run, signed_in
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,10 +63,7 @@ def server(tmp_path_factory):
 
 def cookies(address: str, subject: str = "ann", **claims) -> dict[str, str]:
     """Return Streamlit's cookie of a signed-in visitor."""
-    user = {"origin": address, "is_logged_in": True, "sub": subject, "iss": "https://id.example.org"}
-    user |= {"exp": time.time() + 3600, "roles": "reader"} | claims
-    name = "_streamlit_user"
-    return {name: create_signed_value(SECRET, name, json.dumps(user)).decode()}
+    return signed_in(SECRET, address, subject, **claims)
 
 
 async def read_image(address: str, number: int = 0) -> None:

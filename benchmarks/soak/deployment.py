@@ -1,0 +1,323 @@
+"""A deployment under load and faults: readers and a PACS, while parts of it are killed. Run by ``make soak``.
+
+40 readers, each with an image every 30 seconds, and a PACS that sends 120 studies an hour, to two processes of the app
+behind the proxy, a receiver and a worker, over one PostgreSQL and one home. In the middle one process of the app is
+killed, the database is restarted as after a crash, and the disk of the home is filled and freed. At the end every image
+whose upload was answered must be stored with its read, be listed in its reader's worklist with the findings that were
+shown, and every study that the PACS had confirmed must have its results in the PACS.
+
+The disk is a file system in memory that is mounted for this process alone: that needs the rights of root, and is left
+out without them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+from sqlalchemy import create_engine, text
+
+from cxr_core.imaging import phantom, phantom_dicom
+from tests import deployment, orthanc, postgresql
+from tests.deployment import Deployment, Person, deployed
+from tests.orthanc import Orthanc, orthanc_server
+from tests.postgresql import PostgreSQL, postgresql_server
+
+SHAPE = 384, 336
+DISK_MB = 4000
+LIMIT_SECONDS = 600
+"""Seconds in which everything must be stored and verified once the load has ended."""
+
+IN_NAMESPACE = "SOAK_IN_A_MOUNT_NAMESPACE"
+FORWARDING = 60
+"""Seconds that Orthanc may take to send one study."""
+
+
+@dataclass
+class Fault:
+    """Something that was broken, and until when.
+
+    Attributes:
+        began, ended: when it was broken, and when its cause was gone; of ``time.monotonic``.
+        stored: seconds from then until everything that had been confirmed was stored.
+    """
+
+    what: str
+    began: float
+    ended: float = 0.0
+    stored: float = 0.0
+
+
+@dataclass
+class Soak:
+    """The run: who reads, what the PACS sent, and the faults."""
+
+    deployment: Deployment
+    database: PostgreSQL
+    pacs: Orthanc
+    people: list[Person]
+    sent: list[str] = field(default_factory=list)
+    refused: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+def main() -> int:
+    """Print the table; status 1 where anything is lost or wrong."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--minutes", type=float, default=10)
+    arguments.add_argument("--readers", type=int, default=40)
+    arguments.add_argument("--every", type=float, default=30, help="seconds between two images of a reader")
+    arguments.add_argument("--studies", type=float, default=120, help="studies an hour from the PACS")
+    given = arguments.parse_args()
+    for words in (deployment.lacking(), postgresql.lacking(), orthanc.lacking()):
+        if words is not None:
+            print(words, file=sys.stderr)
+            return 4
+    _enter_mount_namespace()
+    # what was started is ended then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    load = os.getloadavg()[1]
+    with _running(given.readers) as soak:
+        asyncio.run(run(soak, given.minutes * 60, given.every, 3600 / given.studies))
+        unfinished = asyncio.run(settle(soak))
+        rows = table(soak, unfinished)
+    wrong = [line for person in soak.people for line in person.wrong]
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, load before {load:.1f}, after {os.getloadavg()[1]:.1f};"
+    )
+    print(f"{given.minutes:g} minutes, {given.readers} readers with an image of {SHAPE[0]} x {SHAPE[1]} every", end=" ")
+    print(f"{given.every:g} s, {given.studies:g} studies an hour from the PACS")
+    for what, figure in rows:
+        print(f"| {what} | {figure} |")
+    for line in [*wrong[:20], *unfinished]:
+        print(line)
+    return int(bool(wrong or unfinished))
+
+
+def _enter_mount_namespace() -> None:
+    """Begin again in a mount namespace of this process, whose mounts end with it."""
+    if os.geteuid() == 0 and IN_NAMESPACE not in os.environ:
+        os.environ[IN_NAMESPACE] = "1"
+        command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", __spec__.name]
+        os.execvp("unshare", [*command, *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def _running(readers: int) -> Iterator[Soak]:
+    """Start everything, with a disk of its own for the home where that can be mounted."""
+    with contextlib.ExitStack() as end:
+        folder = Path(end.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        home = folder / "home"
+        home.mkdir()
+        if IN_NAMESPACE in os.environ:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "home", home], check=True)
+            end.callback(subprocess.run, ["umount", "--lazy", home], check=False)
+        database = end.enter_context(postgresql_server())
+        pacs = end.enter_context(orthanc_server())
+        held = orthanc.held_port()
+        end.callback(held.close)
+        port = held.getsockname()[1]
+        settings = {
+            "SECOND_READ_PACS": pacs.dicom_web,
+            "SECOND_READ_PACS_CREDENTIALS": ":".join(pacs.auth),
+            "SECOND_READ_PACS_LISTEN": f"127.0.0.1:{port}",
+            "SECOND_READ_PACS_SENDERS": f"{pacs.aet}@127.0.0.1",
+        }
+        pacs.know("SECONDREAD", port)
+        running = end.enter_context(deployed(folder, database.url, **settings))
+        for command in ("receive", "work"):
+            process = running.run("pacs", command)
+            end.callback(process.wait)
+            end.callback(process.kill)
+        people = [Person(running, f"reader-{number}") for number in range(readers)]
+        yield Soak(running, database, pacs, people)
+
+
+async def run(soak: Soak, seconds: float, every: float, between: float) -> None:
+    """Let everybody work for so many seconds, and break one part after the other."""
+    ended, start = asyncio.Event(), time.monotonic()
+    tasks = [
+        asyncio.create_task(_work(person, number, len(soak.people), ended, every))
+        for number, person in enumerate(soak.people)
+    ]
+    tasks.append(asyncio.create_task(_send(soak, ended, between)))
+
+    async def at(part: float) -> None:
+        await asyncio.sleep(max(0.0, start + part * seconds - time.monotonic()))
+
+    await at(0.25)
+    await asyncio.to_thread(kill_app, soak)
+    await at(0.5)
+    await restart_database(soak)
+    await at(0.7)
+    if IN_NAMESPACE in os.environ:
+        await fill_disk(soak, 0.1 * seconds)
+    await at(1.0)
+    ended.set()
+    await asyncio.gather(*tasks)
+
+
+async def _work(person: Person, number: int, readers: int, ended: asyncio.Event, every: float) -> None:
+    await asyncio.sleep(every * number / readers)
+    await person.work(lambda count: image(number * 10_000 + count), ended, every)
+
+
+def image(number: int, **elements: str) -> bytes:
+    """Return an image that no other number gives."""
+    rng = np.random.default_rng(number)
+    rows, columns = SHAPE
+    grid = np.mgrid[0:rows, 0:columns]
+    y, x = rng.uniform(0.25, 0.7) * rows, rng.uniform(0.2, 0.8) * columns
+    shadow = rng.uniform(-500, 700) * np.exp(-((grid[0] - y) ** 2 + (grid[1] - x) ** 2) / rng.uniform(500, 3000))
+    values = np.clip(phantom(rows, columns, seed=number % 8) + shadow, 0, 4095).astype(np.uint16)
+    return phantom_dicom(values=values, StudyInstanceUID=f"1.2.826.0.1.3680043.8.498.7.{number}", **elements)
+
+
+async def _send(soak: Soak, ended: asyncio.Event, between: float) -> None:
+    """Send a study after the other from the PACS, each until the receiver has confirmed it."""
+    number = 0
+    while not ended.is_set():
+        began, number = time.monotonic(), number + 1
+        uid = f"1.2.826.0.1.3680043.8.498.9.{number}"
+        data = image(9_000_000 + number, SOPInstanceUID=uid, PatientID=f"SOAK-{number}", Manufacturer="Phantom")
+        stored = await asyncio.to_thread(soak.pacs.store, data)
+        while not await asyncio.to_thread(_forward, soak.pacs, stored):
+            soak.refused += 1
+            await asyncio.sleep(2)
+        soak.sent.append(uid)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), max(0.01, began + between - time.monotonic()))
+
+
+def _forward(pacs: Orthanc, stored: str) -> bool:
+    body = {"Resources": [stored], "Synchronous": True, "Timeout": FORWARDING}
+    with contextlib.suppress(httpx.HTTPError):
+        return pacs.rest.post("/modalities/SECONDREAD/store", json=body, timeout=2 * FORWARDING).is_success
+    return False
+
+
+def kill_app(soak: Soak) -> None:
+    """Kill one process of the app (SIGKILL), and start it again ten seconds later."""
+    fault = Fault("one of two processes of the app killed, started 10 s later", time.monotonic())
+    soak.faults.append(fault)
+    soak.deployment.stop_app(0, kill=True)
+    time.sleep(10)
+    soak.deployment.start_app(0)
+    fault.ended = time.monotonic()
+
+
+async def restart_database(soak: Soak) -> None:
+    """Stop the database as a crash does, and start it again five seconds later."""
+    fault = Fault("database stopped as by a crash, started 5 s later", time.monotonic())
+    soak.faults.append(fault)
+    await asyncio.to_thread(soak.database.stop, "immediate")
+    await asyncio.sleep(5)
+    await asyncio.to_thread(soak.database.start)
+    await _recovered(soak, fault)
+
+
+async def fill_disk(soak: Soak, seconds: float) -> None:
+    """Fill the disk of the home for so many seconds."""
+    filler = soak.deployment.folder / "home" / "filler"
+    fault = Fault(f"disk of the home full for {seconds:.0f} s", time.monotonic())
+    soak.faults.append(fault)
+    with contextlib.suppress(OSError), open(filler, "wb") as file:
+        while True:
+            file.write(bytes(2**20))
+            file.flush()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # what is deleted meanwhile is filled, too
+        with contextlib.suppress(OSError), open(filler, "ab") as file:
+            file.write(bytes(2**12))
+        await asyncio.sleep(0.2)
+    filler.unlink()
+    await _recovered(soak, fault)
+
+
+async def _recovered(soak: Soak, fault: Fault) -> None:
+    """Note that the cause of a fault is gone, and how long it takes until all that was confirmed is stored."""
+    fault.ended = time.monotonic()
+    confirmed = {digest for person in soak.people for digest in person.sent}
+    await _until(lambda: confirmed <= stored(soak, "SELECT digest FROM images"), LIMIT_SECONDS)
+    fault.stored = time.monotonic() - fault.ended
+
+
+def stored(soak: Soak, query: str) -> set[str]:
+    """Return the first column of a query of the database."""
+    engine = create_engine(soak.database.url)
+    try:
+        with engine.connect() as connection:
+            return {row[0] for row in connection.execute(text(query))}
+    finally:
+        engine.dispose()
+
+
+async def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; False where it does not within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if await asyncio.to_thread(condition):
+            return True
+        await asyncio.sleep(0.5)
+    return False
+
+
+async def settle(soak: Soak) -> list[str]:
+    """Wait until nothing is due any more, open every worklist again, and return what is lost."""
+    confirmed = {digest for person in soak.people for digest in person.sent}
+    received = set(soak.sent)
+    verified = "SELECT sop_instance_uid FROM pacs_jobs WHERE state = 'verified'"
+    lost = []
+    for what, expected, query in (
+        ("images of readers without a stored read", confirmed, "SELECT image FROM reads"),
+        ("studies of the PACS without verified results", received, verified),
+    ):
+        await _until(lambda expected=expected, query=query: expected <= stored(soak, query), LIMIT_SECONDS)
+        missing = expected - stored(soak, query)
+        lost += [f"{len(missing)} {what}"] if missing else []
+    for person in soak.people:
+        await person.look()
+    return lost
+
+
+def table(soak: Soak, lost: list[str]) -> list[tuple[str, str]]:
+    """Return the rows of the table."""
+    wrong = sum(len(person.wrong) for person in soak.people)
+    rows = [
+        ("images uploaded and answered", str(sum(len(person.sent) for person in soak.people))),
+        (
+            "studies of the PACS confirmed; attempts that were refused or failed before",
+            f"{len(soak.sent)}; {soak.refused}",
+        ),
+        ("lost, or with other findings than were shown", str(wrong + len(lost))),
+        ("pages opened that did not list every image yet", str(sum(person.incomplete for person in soak.people))),
+        ("objects in the PACS at the end", ", ".join(f"{n} {name}" for name, n in soak.pacs.counts().items())),
+    ]
+    for fault, following in zip(soak.faults, [*soak.faults[1:], None], strict=True):
+        end = following.began if following else float("inf")
+        gaps = [gap for person in soak.people for began, gap in person.gaps if fault.began - 1 <= began < end - 1]
+        seconds = f"{statistics.median(gaps):.1f} s (median), {max(gaps):.1f} s (longest)" if gaps else "none"
+        rows.append((f"{fault.what}: readers who lost the page", str(len(gaps))))
+        rows.append((f"{fault.what}: from the loss to the next answer", seconds))
+        if fault.stored:
+            rows.append((f"{fault.what}: from then until all is stored", f"{fault.stored:.1f} s"))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
