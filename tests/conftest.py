@@ -1,8 +1,8 @@
 """What tests need from outside, found or, where CI asks for it, demanded.
 
 ``SECOND_READ_REQUIRE`` names, with commas between, what must be there: ``axe``, ``caddy``, ``chromium``, ``dcmtk``,
-``dciodvfy``, ``docs``, ``nncf``, ``ohif``, ``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A required
-thing that is missing fails; another skips, and says so.
+``dciodvfy``, ``docs``, ``nncf``, ``ohif``, ``orthanc``, ``pdf``, ``postgres``, ``proc``, ``ray``, ``shared``. A
+required thing that is missing fails; another skips, and says so.
 """
 
 import functools
