@@ -120,7 +120,7 @@ def server(folder, **environment):
             process.wait(60)
 
 
-async def until(condition, seconds: float = 60):
+async def until(condition, seconds: float = 120):
     """Wait until ``condition()``, awaited, is true, and return what it gave."""
     async with asyncio.timeout(seconds):
         while not (result := await condition()):
@@ -128,7 +128,7 @@ async def until(condition, seconds: float = 60):
         return result
 
 
-async def ended(process, seconds: float = 120) -> int:
+async def ended(process, seconds: float = 240) -> int:
     return await asyncio.wait_for(asyncio.to_thread(process.wait), seconds)
 
 
@@ -176,7 +176,7 @@ def test_what_is_in_the_queue_is_read_and_shown_and_new_work_goes_elsewhere(tmp_
             assert (await one.image(shown))["findings"]
         return await ended(process)
 
-    with server(tmp_path, DECODE_SECONDS="8", STOP_SECONDS="60") as (address, process, log):
+    with server(tmp_path, DECODE_SECONDS="20", STOP_SECONDS="200") as (address, process, log):
         assert asyncio.run(conversation(address, process)) == -signal.SIGTERM
         assert "Stopping: 3 images are read to the end, new ones are refused." in events(log)
         assert not [event for event in events(log) if event.startswith("Stopping without")]
