@@ -40,7 +40,8 @@ def quantise_graph(graph: Path, images: Sequence[np.ndarray], folder: Path) -> s
         import nncf
     except ImportError as error:
         raise WrongArguments("models quantise needs NNCF: pip install -r requirements-int8.txt") from error
-    nncf.set_log_level(logging.ERROR)
+    # its set_log_level also changes handlers that other programs have put there
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     model = openvino.Core().read_model(graph)
     # it draws progress bars of its own on the standard output
     with contextlib.redirect_stdout(io.StringIO()):

@@ -1,5 +1,6 @@
 """A backup of everything that is kept; everything deleted; everything restored. And backups that are not whole."""
 
+import hashlib
 import io
 import json
 import os
@@ -58,12 +59,15 @@ def home(tmp_path, monkeypatch):
     settings.cache_clear()
 
 
-def kept(folder: Path) -> dict[str, bytes]:
-    """The bytes of every file, but for those that a command changes by being run."""
+BY_COMMANDS = ("audit.jsonl", "audit.head", "audit.lock", "last-backup.json", "x", "second-read.sqlite")
+
+
+def kept(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file, but for those that a command changes by being run."""
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in ("audit.jsonl", "audit.head", "audit.lock", "x", "second-read.sqlite")
+        if path.is_file() and path.name not in BY_COMMANDS
     }
 
 
