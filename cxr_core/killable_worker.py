@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from queue import LifoQueue
@@ -29,7 +30,10 @@ __all__ = ["Answer", "Head", "Message", "Reply", "WorkerLost", "WorkerPool", "Wo
 PROJECT = Path(__file__).resolve().parents[1]
 
 LATE = 5
-"""Seconds after its time limit after which a worker ends itself, in case its parent has died."""
+"""Seconds after its time limit after which a worker ends itself, in case its parent does not end it."""
+
+PARENT_SECONDS = 1.0
+"""Between two looks of a worker whether its parent is still there."""
 
 MOST_HEAD, MOST_BODY = 2**26, 2**30
 """Largest bytes of a message: a worker that a hostile file has taken over must not fill the memory of its parent."""
@@ -254,6 +258,7 @@ def serve(target: str) -> None:
     for descriptor in (1, 2):
         os.dup2(nothing, descriptor)
     requests = sys.stdin.buffer
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError):
         head, setup = _receive(requests)
         module, _, function = target.partition(":")
@@ -269,6 +274,13 @@ def serve(target: str) -> None:
                         _send(answers, reply, content)
             except InputRefused as refusal:
                 _send(answers, {"refused": str(refusal)})
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process once its parent has died, whatever it computes: nobody receives the answer."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
 
 
 def _bound_memory(megabytes: int | None) -> None:
