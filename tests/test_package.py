@@ -77,6 +77,7 @@ def test_the_metadata_name_the_dependencies_and_extras(wheel):
     lines = archive.read(metadata).decode().splitlines()
     assert "Requires-Python: <3.14,>=3.11" in lines
     assert [line for line in lines if line.startswith("Provides-Extra")] == [
+        "Provides-Extra: int8",
         "Provides-Extra: pacs",
         "Provides-Extra: postgres",
         "Provides-Extra: ray",

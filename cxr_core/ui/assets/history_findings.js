@@ -97,7 +97,7 @@ class StoredFindings {
   }
 }
 
-const panels = (store.stored ??= new WeakMap());
+const panels = (store.storedFindings ??= new WeakMap());
 
 export default function ({ parentElement, data }) {
   let panel = panels.get(parentElement);

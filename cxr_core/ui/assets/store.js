@@ -71,7 +71,7 @@ class Store {
     this.loading = new Map(); // id -> Promise
     this.tag = "";
     this.caughtUp = 0;
-    this.stored = this.renewing = false; // whether another process has the worklist, and is asked for a token
+    this.isStored = this.renewing = false; // whether another process has the worklist, and is asked for a token
     this.asked = null; // the request that waits for changes: {visible, abort}
     document.addEventListener("visibilitychange", () => this.look());
     // The keys of the page for the panel that lists them: store.keys.push({group, key, text}), group "Page", "Worklist",
@@ -107,7 +107,7 @@ class Store {
   // The process that had the session of this page has ended. What is stored, the next one has: a script run brings its
   // token. Asked for again, since a message is lost while there is no connection.
   async renew() {
-    if (!this.stored || this.renewing) return;
+    if (!this.isStored || this.renewing) return;
     const { token } = this;
     this.renewing = true;
     for (let turn = 0; turn < RENEW_TURNS && this.token === token && this.uploadPanels?.size; turn++) {
@@ -120,7 +120,7 @@ class Store {
   // What a script run says. The server's image is shown unless the browser is ahead of it.
   follow(data, send) {
     this.send = send;
-    this.stored = data.stored;
+    this.isStored = data.stored;
     if (this.token !== data.token) {
       this.token = data.token;
       this.path = data.path;
