@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +15,7 @@ from ..store.pacs_store import PacsStore
 from ..studies import Study, StudyHeader, prior_studies
 from .addresses import DimseAddress, parse_address
 from .dimse_source import DimseSource
+from .leased_job import HELD
 from .source import RemoteStudy, Source
 from .web_source import WebSource
 
@@ -102,11 +103,14 @@ class PacsClient:
         """Fetch the images of a study, and have the study here be as the PACS has it.
 
         An image that is another one here is replaced as soon as it has come, with its jobs, results and alarms. What
-        else is here of the study is deleted once all of them have come. Raises WrongArguments for C-MOVE, by which
-        images come to the receiver.
+        else was here of the study is deleted once all of them have come; what is received meanwhile stays, since its
+        sender has a confirmation. Jobs that were parked for a second patient are tried again where there is none any
+        more: between the first image and the last one there was. Raises WrongArguments for C-MOVE, by which images come
+        to the receiver.
         """
         if self.source.moves:
             raise WrongArguments(_MOVED)
+        before = [one.sop_instance_uid for one in self.store.instances(study_uid=study_uid, limit=_ALL)]
         images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
         came: dict[str, str] = {}
 
@@ -125,10 +129,19 @@ class PacsClient:
         outcomes = Counter(came.values())
         missing = sum(image.sop_instance_uid not in came for image in images)
         if images and not missing:
-            here = self.store.instances(study_uid=study_uid, limit=_ALL)
-            others = [one.sop_instance_uid for one in here if one.sop_instance_uid not in came]
-            self.store.delete_instances(who, others)
+            self.store.delete_instances(who, [uid for uid in before if uid not in came])
+        self._retry_held(study_uid)
         return Fetched(outcomes["stored"], outcomes["confirmed"], outcomes["conflict"], missing)
+
+    def _retry_held(self, study_uid: str) -> None:
+        """Retry the jobs of a study that were parked since it was not known whose it is, where that is known now."""
+        if any(alarm.holds_study for alarm in self.store.alarms(study_uid=study_uid)):
+            return
+        for job in self.store.jobs(["parked"], study_uid=study_uid, limit=_ALL):
+            if job.reason in HELD:
+                # another program may have tried it again
+                with suppress(WrongArguments):
+                    self.store.retry(job.id)
 
     def fetch(self, study_uid: str, *, as_prior: bool = False) -> Fetched:
         """Fetch the images of a study that are not here, or whose files are damaged.

@@ -20,7 +20,7 @@ from .destinations import Destination, Pauses, ResultFile, send, verify
 from .results import ImageReading, build_results, read_received
 from .rules import Plan, Rules
 
-__all__ = ["LEASE_SECONDS", "LeasedJob"]
+__all__ = ["HELD", "LEASE_SECONDS", "LeasedJob"]
 
 TWO_PATIENTS = (
     "The study has images of two patients. Delete those of the wrong one (pacs delete), or replace the study by that "
@@ -30,6 +30,8 @@ OTHER_PATIENT = (
     "An image of another patient came under the UID of one of this study. If the one here is right, acknowledge the "
     "alarm, then retry; if not, replace the study by that of the PACS (pacs fetch --replace)."
 )
+HELD = frozenset({TWO_PATIENTS, OTHER_PATIENT})
+"""Reasons of jobs that were parked since it was not known whose the study is."""
 
 LEASE_SECONDS = 180
 """For which a job is leased. The lease is renewed when a third of it has passed: what is between two looks at it may
