@@ -111,7 +111,8 @@ def set_read_first(images: Worklist, on: bool) -> None:
     if settings().read_first != "choose" or on == images.read_first:
         return
     with images.unchanged():
-        for image in images.images.values():
+        # one that was removed may come back
+        for image in images.shared.with_removed().values():
             if image.reading is not None and image.reading.findings and not images.is_hidden(image):
                 # whatever is hidden now was seen: an opinion from here on is one with the model
                 image.findings_shown = True

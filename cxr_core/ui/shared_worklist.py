@@ -88,11 +88,15 @@ class SharedWorklist:
         """Return whether a tab shows the image."""
         return any(tab.chosen == digest for tab in tuple(self.tabs))
 
-    def used_bytes(self) -> int:
-        """Return how many bytes of files the worklist holds, those of the last removal too."""
+    def with_removed(self) -> dict[str, WorklistImage]:
+        """Return the images by digest, with those of the last removal, which can come back."""
         removal = self.removal
         removed = {} if removal is None else {image.digest: image for image in removal.entries()}
-        return sum(len(image.data or b"") for image in (removed | self.images).values())
+        return removed | self.images
+
+    def used_bytes(self) -> int:
+        """Return how many bytes of files the worklist holds, those of the last removal too."""
+        return sum(len(image.data or b"") for image in self.with_removed().values())
 
     def free_bytes(self) -> int:
         """Return how many bytes of files can still be added, by the setting ``session_mb``."""

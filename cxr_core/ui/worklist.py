@@ -220,12 +220,13 @@ class Worklist:
     def apply_settings(self, card: ModelCard, operating_point: str, prevalence: dict[str, float] | None) -> None:
         """Apply another operating point or assumed prevalence to every reading, without reading an image again.
 
-        Raises WrongArguments if the card does not allow it; then nothing is changed.
+        Those of the last removal are among them: they may come back. Raises WrongArguments if the card does not allow
+        it; then nothing is changed.
         """
         with self._lock:
             readings = [
                 (image, reassess(image.reading, card, operating_point, prevalence))
-                for image in self.images.values()
+                for image in self.shared.with_removed().values()
                 if image.reading is not None
             ]
             for image, reading in readings:

@@ -238,6 +238,16 @@ def test_findings_that_were_shown_once_stay_so_for_later_opinions(server, predic
     assert add_opinion(images, image, "Mass", "absent").revealed
 
 
+def test_findings_that_were_shown_stay_so_where_read_first_is_turned_on_while_the_image_is_removed(server, predictor):  # noqa: F811
+    images = server.tab().images
+    image = add_read_without_store(images, predictor)
+    images.remove(image.digest)
+    set_read_first(images, True)
+    images.undo_removal()
+    assert images.is_hidden(image)
+    assert add_opinion(images, image, "Effusion", "present").revealed
+
+
 def test_an_image_that_is_added_again_before_its_removal_is_final_keeps_its_first_opinion(server, predictor):  # noqa: F811
     images = server.tab().images
     image = add_read_without_store(images, predictor)

@@ -147,3 +147,23 @@ def test_settings_apply_to_all_readings_or_nothing_is_changed(calibrated_models)
             images.apply_settings(folder.card, *invalid)
     assert (images.operating_point, images.prevalence) == ("youden", {"Mass": 0.3})
     assert all(image.reading is reading for image, reading in zip(read, before, strict=True))
+
+
+def test_settings_that_change_while_an_image_is_removed_apply_to_it_when_it_is_back(calibrated_models):
+    from cxr_core.model import Predictor, open_model
+    from cxr_core.model.predictor import open_engine
+
+    folder = open_model(str(calibrated_models / "enriched"))
+    predictor, images = Predictor(folder, open_engine(folder, "openvino")), Worklist()
+    data = {name: phantom_png(128 + n, 128) for n, name in enumerate(("undone", "added again", "stays"))}
+    images.add(data.items(), max_images=9)
+    undone, added_again, _ = read = list(images.images.values())
+    for image in read:
+        image.set_reading(read_image(image.data, predictor)[1])
+    images.remove(undone.digest, added_again.digest)
+    images.apply_settings(folder.card, "youden", {"Mass": 0.3})
+    images.add([("again", data["added again"])], max_images=9)
+    images.undo_removal()
+    assert set(map(id, images.images.values())) == set(map(id, read))
+    for image in read:
+        assert (image.reading.operating_point, image.reading.prevalence) == ("youden", {"Mass": 0.3})
