@@ -1,6 +1,7 @@
 """The prior study beside the current image: each under its own patient and date, with linked views."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -146,3 +147,29 @@ def test_the_wheel_goes_to_the_next_image_by_choice(page):
     page.mouse.wheel(0, -100)
     page.wait_for_selector(f'canvas.radiograph[data-sha="{hashlib.sha256(CURRENT).hexdigest()}"]')
     assert float(viewer_state(page)["zoom"]) == pytest.approx(float(zoom))
+
+
+def test_a_prior_is_fetched_again_where_the_connection_was_lost(page):
+    upload(page, ("new.dcm", CURRENT), ("old.dcm", PRIOR))
+    page.wait_for_function("() => window.secondRead.worklist?.studies.flatMap(s => s.images).length === 2")
+    show(page, CURRENT)
+    page.wait_for_selector('[data-do="compare"]:not([disabled])')
+    digest = hashlib.sha256(PRIOR).hexdigest()
+    page.evaluate("id => { for (const known of [secondRead.images, secondRead.cache]) known.delete(id); }", digest)
+    lost = []
+
+    def lose(route) -> None:
+        lost.append(route)
+        route.abort("connectionreset")
+
+    address = re.compile(f"/worklist/images/{digest}")
+    page.route(address, lose)
+    page.locator("canvas.radiograph").hover()
+    page.keyboard.press("v")
+    for _ in range(100):
+        if len(lost) >= 2:
+            break
+        page.wait_for_timeout(100)
+    assert len(lost) >= 2
+    page.unroute(address)
+    wait_for_prior(page)

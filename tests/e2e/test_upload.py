@@ -133,6 +133,51 @@ def test_a_worklist_that_is_older_than_an_image_does_not_take_it_away(page, sinc
     assert page.evaluate(WORKLIST_WITHOUT, [sha(image), since]) == (since < 0)
 
 
+LATE_REFUSAL = """async () => {
+  const store = window.secondRead;
+  const { fetch } = window;
+  const { token, path, current: chosen } = store;
+  let refuse;
+  const refused = new Promise((wake) => { refuse = wake; });
+  window.fetch = () => refused.then(() => new Response("This session has ended.", { status: 403 }));
+  store.token = "before";
+  const asked = store.request("");
+  window.fetch = fetch;
+  store.follow({ token, path, chosen, version: "", stored: store.stored }, store.send);
+  refuse();
+  await asked;
+  return store.lost;
+}"""
+
+
+def test_a_refusal_of_the_session_before_does_not_end_the_one_that_follows(page):
+    image = phantom_png(226, 180)
+    upload(page, ("image.png", image))
+    wait_for_image(page, image)
+    assert page.evaluate(LATE_REFUSAL) == ""
+
+
+OVERTAKEN = """async (id) => {
+  const store = window.secondRead;
+  const answer = await store.request("");
+  const [body, headers] = [await answer.text(), [...answer.headers]];
+  store.removals.add([id]);
+  await store.removals.send();
+  const { request } = store;
+  store.request = () => Promise.resolve(new Response(body, { headers }));
+  await store.fetchWorklist({});
+  store.request = request;
+  return id in store.worklist.versions;
+}"""
+
+
+def test_a_worklist_that_comes_after_a_newer_one_does_not_bring_a_removed_image_back(page):
+    image = phantom_png(227, 180)
+    upload(page, ("other.png", phantom_png(228, 180)), ("image.png", image))
+    page.wait_for_function("id => id in (window.secondRead.worklist?.versions ?? {})", arg=sha(image))
+    assert not page.evaluate(OVERTAKEN, sha(image))
+
+
 STALE_RUN = """([first, second]) => {
   const store = window.secondRead;
   const look = () => {

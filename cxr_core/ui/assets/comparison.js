@@ -74,7 +74,8 @@ class Comparison {
         this.viewer.refresh();
         return;
       }
-      const image = await store.load(id);
+      // where the connection was lost, both are asked for again
+      const image = await store.load(id).catch(() => null);
       if (image?.unloaded && this.id === id && this.on) this.pane.reset(image.unloaded);
       await new Promise((wake) => setTimeout(wake, AGAIN_MS));
     }

@@ -93,9 +93,11 @@ class Store {
   // --- the server -----------------------------------------------------------------------------
 
   async request(path, options = {}) {
-    const headers = { ...options.headers, "X-Second-Read-Token": this.token };
+    const { token } = this;
+    const headers = { ...options.headers, "X-Second-Read-Token": token };
     const response = await fetch(this.path + path, { ...options, headers, cache: "no-store", credentials: "same-origin" });
-    if (response.status === 401 || response.status === 403) {
+    // an answer to a token of before says nothing of this one
+    if ((response.status === 401 || response.status === 403) && token === this.token) {
       // whoever asked reads the response too
       this.lost = await response.clone().text();
       this.notify();
@@ -127,6 +129,8 @@ class Store {
       // the image on the screen stays there
       if (this.renewing && this.current !== null) send("shown", (this.announced = this.current));
       this.lost = this.tag = "";
+      // the clock of another process is another one
+      if (this.worklist) this.worklist.moment = -Infinity;
       // a new session of the server knows none of these
       for (const known of [this.images, this.cache, this.maps]) known.clear();
       this.watching = null;
@@ -184,9 +188,11 @@ class Store {
     // the image on the screen comes first
     if (this.loading.has(this.current)) await Promise.race([this.complete(this.current), after(LATE_MS)]);
     const worklist = await response.json();
-    if (token !== this.token) return;
+    const moment = Number(response.headers.get("X-Second-Read-Moment"));
+    // two are asked for at the same time, and the older one may come last
+    if (token !== this.token || moment < this.worklist?.moment) return;
     this.tag = response.headers.get("ETag") ?? "";
-    this.worklist = { ...worklist, moment: Number(response.headers.get("X-Second-Read-Moment")) };
+    this.worklist = { ...worklist, moment };
     const { versions } = worklist;
     for (const [id, image] of [...this.images]) {
       // its message is newer
