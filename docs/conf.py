@@ -60,9 +60,6 @@ _UNREAD = (
 )
 """Rooms from which no public package exports anything."""
 
-TO_COME = ("deployment",)
-"""Pages that may be missing."""
-
 # the API is read from the source: nothing of the package is imported, so its libraries are not needed here
 autoapi_dirs = [str(PROJECT / "cxr_core")]
 autoapi_ignore = [f"*/cxr_core/{room}/*" for room in _UNREAD]
@@ -78,16 +75,9 @@ napoleon_numpy_docstring = False
 
 
 def setup(app) -> None:
-    """Leave out of the API what is not public, and of the menus pages that are still being written."""
+    """Leave out of the API what is not public."""
     app.connect("autoapi-skip-member", _is_skipped)
-    app.connect("source-read", _without_pages_to_come)
 
 
 def _is_skipped(app, what: str, name: str, obj, skip: bool, options) -> bool:
     return skip or (what in ("module", "package") and name not in PUBLIC)
-
-
-def _without_pages_to_come(app, name: str, source: list[str]) -> None:
-    for page in TO_COME:
-        if not (PROJECT / "docs" / f"{page}.md").is_file():
-            source[0] = re.sub(rf"^.*<{page}>\n", "", source[0], flags=re.MULTILINE)

@@ -37,8 +37,9 @@ _ALL = 10**9
 _ALARMS: dict[AlarmKind, str] = {
     "image": "another image under the SOP Instance UID {0.sop_instance_uid} was kept out ({0.count} times)",
     "patient": "an image of another patient under the SOP Instance UID {0.sop_instance_uid} was kept out "
-    "({0.count} times); nothing of its study is read or sent",
-    "study": "images of two patients in one study, {0.count} of them of a further one; nothing of it is read or sent",
+    "({0.count} times); nothing more of its study is read or sent",
+    "study": "images of two patients in one study, {0.count} of them of a further one; "
+    "nothing more of it is read or sent",
 }
 
 _LOG = logging.getLogger(__name__)

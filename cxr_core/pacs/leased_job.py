@@ -83,7 +83,7 @@ class LeasedJob:
             self.job, self._leased_at = self._store.renew(self.job, LEASE_SECONDS), time.monotonic()
 
     def _check_patient(self) -> None:
-        """Raise InputRefused where it is not known whose the study is: nothing of it is read or sent then."""
+        """Raise InputRefused where it is not known whose the study is: nothing more of it is read or sent then."""
         alarms = self._store.alarms(study_uid=self.job.study_uid)
         if kinds := {alarm.kind for alarm in alarms if alarm.holds_study}:
             raise InputRefused(TWO_PATIENTS if "study" in kinds else OTHER_PATIENT)

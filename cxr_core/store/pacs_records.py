@@ -135,7 +135,7 @@ class Alarm:
 
     @property
     def holds_study(self) -> bool:
-        """Whether nothing of the study is read or sent until it is cleared: it is not known whose the study is."""
+        """Whether nothing more of the study is read or sent until it is cleared: it is not known whose the study is."""
         return self.kind != "image" and self.acknowledged is None
 
 

@@ -15,12 +15,13 @@ from .pacs_rows import ROWS, and_more, line, uid_text
 __all__ = ["draw_alarms"]
 
 _KINDS: dict[AlarmKind, str] = {
-    "study": "A study has images of two patients. Nothing of it is read or sent. Delete those of the wrong one "
-    "(<code>pacs delete</code>), or replace the study by that of the PACS (<code>pacs fetch --replace</code>); then "
-    "retry its jobs.",
+    "study": "A study has images of two patients. Nothing more of it is read or sent; results sent before stay in the "
+    "PACS. Delete the images of the wrong one (<code>pacs delete</code>), or replace the study by that of "
+    "the PACS (<code>pacs fetch --replace</code>); then retry its jobs.",
     "patient": "An image of another patient came under the SOP Instance UID of one that is here, and was kept out. "
-    "Nothing of its study is read or sent. If the one here is right, acknowledge the alarm and retry its jobs; if not, "
-    "replace the study by that of the PACS (<code>pacs fetch --replace</code>).",
+    "Nothing more of its study is read or sent; results sent before stay in the PACS. If the one here is right, "
+    "acknowledge the alarm and retry its jobs; if not, replace the study by that of the PACS "
+    "(<code>pacs fetch --replace</code>).",
     "image": "Another image came under the SOP Instance UID of one that is here. It was kept out: the image, its "
     "reading and its results are of the first one. Ask the sender which of the two is right.",
 }

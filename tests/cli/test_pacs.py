@@ -95,10 +95,10 @@ def test_status_names_each_kind_of_alarm_and_the_study(own_folders, capsys):
     for line, end in zip(
         sorted(lines, key=lambda line: line.partition("from ")[2]),
         (
-            f"{study}, from AE CT2: images of two patients in one study, 1 of them of a further one; nothing of it is "
-            "read or sent",
+            f"{study}, from AE CT2: images of two patients in one study, 1 of them of a further one; nothing more "
+            "of it is read or sent",
             f"{study}, from AE CT3: an image of another patient under the SOP Instance UID {uid(1)} was kept out "
-            "(1 times); nothing of its study is read or sent",
+            "(1 times); nothing more of its study is read or sent",
             f"{study}, from AE CT4: another image under the SOP Instance UID {uid(1)} was kept out (1 times)",
         ),
         strict=True,
