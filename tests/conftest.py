@@ -9,6 +9,7 @@ import functools
 import importlib
 import importlib.util
 import io
+import logging
 import os
 import shutil
 import subprocess
@@ -44,6 +45,24 @@ def components_scanned_once():
 
         if not hasattr(scanner.scan_component_manifests, "cache_info"):
             scanner.scan_component_manifests = functools.cache(scanner.scan_component_manifests)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before():
+    """Undo what :func:`cxr_core.logs.configure_logs` did in a test, such as one that starts the server in this process.
+
+    Its handler writes to the ``stderr`` of that moment, which pytest closes when the test ends.
+    """
+    known = [one for one in logging.Logger.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    before = {one: (list(one.handlers), one.propagate, one.level) for one in (logging.getLogger(), *known)}
+    yield
+    logs = sys.modules.get("cxr_core.logs")
+    ours = (logs.JsonFormatter, logs.TextFormatter) if logs else ()
+    if any(isinstance(one.formatter, ours) for one in logging.getLogger().handlers):
+        logging.captureWarnings(False)
+        for one, (handlers, propagate, level) in before.items():
+            one.handlers[:], one.propagate = handlers, propagate
+            one.setLevel(level)
 
 
 @pytest.fixture(scope="module", autouse=True)

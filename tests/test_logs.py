@@ -18,9 +18,7 @@ LOG = logging.getLogger("cxr_core.a_test")
 
 @pytest.fixture
 def written(own_folders, monkeypatch):
-    """Configure the logs in a format, and return what is written from then on; all is as before afterwards."""
-    known = {name: one for name, one in logging.Logger.manager.loggerDict.items() if isinstance(one, logging.Logger)}
-    before = {one: (list(one.handlers), one.propagate, one.level) for one in (logging.getLogger(), *known.values())}
+    """Configure the logs in a format, and return what is written from then on; conftest undoes it afterwards."""
     stream = io.StringIO()
 
     def configure(kind, role="app"):
@@ -31,11 +29,7 @@ def written(own_folders, monkeypatch):
         configure_logs(role)
         return stream
 
-    yield configure
-    logging.captureWarnings(False)
-    for one, (handlers, propagate, level) in before.items():
-        one.handlers[:], one.propagate = handlers, propagate
-        one.setLevel(level)
+    return configure
 
 
 def test_a_line_of_json_says_when_what_who_and_of_which_request(written):
