@@ -94,15 +94,8 @@ from .precision_recall import (
     precision_recall_curve,
 )
 from .proportions import Proportion, patient_mean, patient_proportion, patient_proportions, wilson
-from .readers import (
-    ReaderDifference,
-    ReaderDifferences,
-    ReaderPoint,
-    majority_members,
-    majority_of_others,
-    reader_differences,
-    reader_points,
-)
+from .reader_minus_model import ReaderDifference, ReaderDifferences, reader_differences
+from .readers import ReaderPoint, majority_members, majority_of_others, reader_points
 from .risk_coverage import CoveragePoint, RiskCoverage, risk_coverage
 from .roc import RocBand, RocCurve, roc_auc, roc_band, roc_curve
 from .sample_size import (

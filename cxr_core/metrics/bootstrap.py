@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULTS",
     "MAX_UNDEFINED",
     "BootstrapOptions",
+    "cached_draws",
     "default_resamples",
     "exact_in_single",
     "multiplicities",
@@ -144,14 +145,21 @@ def multiplicities(
     if patients < 1:
         raise ValueError(f"{patients} patients: at least 1 is accepted.")
     width = max(1, _CHUNK_CELLS // max(patients, tallest or 0))
-    if patients * options.resamples > _CACHED_CELLS:
+    cached = cached_draws(patients, options)
+    if cached is None:
         for drawn in _draw(patients, options.resamples, options.seed, width):
             yield drawn.astype(dtype, copy=False)
         return
-    with _drawing:
-        cached = _cached_draws(patients, options.resamples, options.seed)
     for start in range(0, options.resamples, width):
         yield cached[:, start : start + width].astype(dtype)
+
+
+def cached_draws(patients: int, options: BootstrapOptions) -> NDArray[np.uint8] | None:
+    """Return what :func:`multiplicities` yields as one read-only array (P, R), or None where it would be over 64 MB."""
+    if patients * options.resamples > _CACHED_CELLS:
+        return None
+    with _drawing:
+        return _cached_draws(patients, options.resamples, options.seed)
 
 
 def exact_in_single(largest: float, patients: int) -> bool:

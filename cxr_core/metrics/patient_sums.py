@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from .bootstrap import BootstrapOptions, exact_in_single, multiplicities
+from .bootstrap import BootstrapOptions, cached_draws, exact_in_single, multiplicities
 
 __all__ = ["patient_sums", "sum_replicates"]
 
-_DENSE, _FEW_ROWS = 0.25, 8
+_BLOCK_CELLS = 2**17
+"""Draws of so many patients at once stay in the processor's cache, and each is read once for all rows."""
+
 _MOST_KINDS = 0.25
 """Of the patients: with more kinds, drawing them by kind saves little."""
 
@@ -66,11 +66,16 @@ def sum_replicates(sums: NDArray[np.float64], options: BootstrapOptions) -> NDAr
             return np.asarray(kinds @ drawn.T.astype(np.float64))
     number = sums.shape[1]
     whole = exact_in_single(np.abs(sums).max(initial=0), number) and np.array_equal(sums, np.rint(sums))
-    dtype = np.float32 if whole else np.float64
-    chunks = multiplicities(number, options, len(sums), dtype)
-    matrix: NDArray[Any] | sparse.csr_array = sums.astype(dtype, copy=False)
-    if len(sums) <= _FEW_ROWS or np.count_nonzero(sums) < _DENSE * sums.size:
-        # Counts of one label in one group are 0 for most patients; and the threads of a dense product wait for one
-        # another longer than a few rows take.
-        matrix = sparse.csr_array(matrix)
-    return np.concatenate([matrix @ drawn for drawn in chunks], axis=1).astype(np.float64, copy=False)
+    values = sums.astype(np.float32 if whole else np.float64, copy=False)
+    drawn = cached_draws(number, options)
+    if drawn is None:
+        # counts of one label in one group are 0 for most patients
+        matrix = sparse.csr_array(values)
+        chunks = multiplicities(number, options, len(sums), values.dtype.type)
+        return np.concatenate([matrix @ chunk for chunk in chunks], axis=1).astype(np.float64, copy=False)
+    replicates = np.zeros((len(sums), options.resamples), values.dtype)
+    block = max(1, _BLOCK_CELLS // options.resamples)
+    for start in range(0, number, block):
+        some = slice(start, start + block)
+        replicates += values[:, some] @ drawn[some].astype(values.dtype)
+    return replicates.astype(np.float64, copy=False)
