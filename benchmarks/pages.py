@@ -7,6 +7,7 @@ the first page that shows a run computes the run's numbers; those of the others 
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -31,6 +32,9 @@ MAX_SECONDS_AGAIN = 5.0
 
 def main() -> int:
     """Print the figures; status 1 where a page raises or takes too long again."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    parser.add_argument("--first", choices=PAGES, default=PAGES[0], help="the page that is opened before the others")
+    first_page = parser.parse_args().first
     bad = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"SECOND_READ_RUNS": folder, "SECOND_READ_AUDIT": str(Path(folder) / "audit.jsonl")}
@@ -44,7 +48,7 @@ def main() -> int:
         )
         app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=600)
         app.run()
-        for page in PAGES:
+        for page in sorted(PAGES, key=lambda page: page != first_page):
             first, again = (clock(lambda page=page: app.switch_page(f"../../pages/{page}.py").run()) for _ in range(2))
             figures = len(app.main.get("plotly_chart"))
             raised = f", RAISED {app.exception[0].message}" if app.exception else ""

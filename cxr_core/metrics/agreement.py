@@ -195,10 +195,17 @@ def reader_agreement(
     if number < max(options.min_patients, 1):
         too_few = too_few_cases(number) if number else "no image"
     else:
-        tables = [_pair_table(one_hot, *pair) for pair in pairs] + [_answer_counts(one_hot, group) for group in groups]
-        sums = patient_sums(np.concatenate(tables), which, number)
+        first, pattern = _patterns(one_hot)
+        of_patterns = one_hot[:, :, first]
+        tables = np.concatenate(
+            [_pair_table(of_patterns, *pair) for pair in pairs]
+            + [_answer_counts(of_patterns, group) for group in groups]
+        )
+        # the images with each pattern of answers say everything, and mostly there are few patterns
+        few = len(first) <= len(tables)
+        sums = _images(pattern, which, number) if few else patient_sums(tables[:, pattern], which, number)
         values, replicates = (
-            _kappas(totals, len(one_hot), len(pairs), [len(group) for group in groups])
+            _kappas(tables @ totals if few else totals, len(one_hot), len(pairs), [len(group) for group in groups])
             for totals in (sums.sum(axis=1, keepdims=True), sum_replicates(sums, options))
         )
 
@@ -229,6 +236,25 @@ def reader_agreement(
         tuple(estimate(fleiss[2 + reader], groups[2 + reader]) for reader in left_out),
         tuple(estimate(fleiss[0] - fleiss[2 + reader], groups[0]) for reader in left_out),
     )
+
+
+def _patterns(one_hot: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first image with each pattern of all readers' answers, and (images,) the pattern of each image."""
+    categories, readers, images = one_hot.shape
+    answers = one_hot.argmax(axis=0)
+    if categories**readers > np.iinfo(np.intp).max:
+        return np.unique(answers, axis=1, return_index=True, return_inverse=True)[1:]
+    code = np.zeros(images, np.intp)
+    for of_reader in answers:
+        code = code * categories + of_reader
+    return np.unique(code, return_index=True, return_inverse=True)[1:]
+
+
+def _images(pattern: NDArray[np.intp], which: NDArray[np.intp], patients: int) -> NDArray[np.float64]:
+    """Return (patterns, patients) images with each pattern."""
+    patterns = int(pattern.max()) + 1
+    counts = np.bincount(pattern * patients + which, minlength=patterns * patients)
+    return counts.reshape(patterns, patients).astype(np.float64)
 
 
 def _kappas(sums: NDArray[np.float64], size: int, pairs: int, readers: list[int]) -> NDArray[np.float64]:

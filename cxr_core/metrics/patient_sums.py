@@ -10,6 +10,9 @@ from .bootstrap import BootstrapOptions, cached_draws, exact_in_single, multipli
 
 __all__ = ["patient_sums", "sum_replicates"]
 
+_SPARSE = 0.1
+"""Share of values other than 0 below which the product is sparse: counts of one label in one group, for example."""
+
 _BLOCK_CELLS = 2**17
 """Draws of so many patients at once stay in the processor's cache, and each is read once for all rows."""
 
@@ -66,16 +69,17 @@ def sum_replicates(sums: NDArray[np.float64], options: BootstrapOptions) -> NDAr
             return np.asarray(kinds @ drawn.T.astype(np.float64))
     number = sums.shape[1]
     whole = exact_in_single(np.abs(sums).max(initial=0), number) and np.array_equal(sums, np.rint(sums))
-    values = sums.astype(np.float32 if whole else np.float64, copy=False)
-    drawn = cached_draws(number, options)
-    if drawn is None:
-        # counts of one label in one group are 0 for most patients
-        matrix = sparse.csr_array(values)
-        chunks = multiplicities(number, options, len(sums), values.dtype.type)
+    draws = cached_draws(number, options)
+    if draws is None or not whole or np.count_nonzero(sums) < _SPARSE * sums.size:
+        # in the order of the patients, with the same bits on every processor
+        dtype = np.float32 if whole else np.float64
+        matrix = sparse.csr_array(sums.astype(dtype, copy=False))
+        chunks = multiplicities(number, options, len(sums), dtype)
         return np.concatenate([matrix @ chunk for chunk in chunks], axis=1).astype(np.float64, copy=False)
-    replicates = np.zeros((len(sums), options.resamples), values.dtype)
+    # exact in any order
+    values, replicates = sums.astype(np.float32), np.zeros((len(sums), options.resamples), np.float32)
     block = max(1, _BLOCK_CELLS // options.resamples)
     for start in range(0, number, block):
         some = slice(start, start + block)
-        replicates += values[:, some] @ drawn[some].astype(values.dtype)
-    return replicates.astype(np.float64, copy=False)
+        replicates += values[:, some] @ draws[some].astype(np.float32)
+    return replicates.astype(np.float64)

@@ -144,7 +144,7 @@ class _Paired:
             return sparse.coo_array((ones, (level[images], which[images])), shape=shape).tocsr()
 
         classes = [majorities & ~tied, ~majorities & ~tied]
-        common = [of_class.all(axis=0) for of_class in classes]
+        common = [np.logical_and.reduce(of_class, axis=0) for of_class in classes]
         self._common = [counter(images) for images in common]
         self._others = [
             [counter(one & ~images) for one in of_class] for of_class, images in zip(classes, common, strict=True)

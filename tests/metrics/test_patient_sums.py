@@ -1,9 +1,27 @@
 """Sums in resamples of patients: patients drawn one by one, and by kind."""
 
 import numpy as np
+import pytest
 
 from cxr_core.metrics import BootstrapOptions
+from cxr_core.metrics.bootstrap import multiplicities
 from cxr_core.metrics.patient_sums import sum_replicates
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("share", [1.0, 0.03])
+@pytest.mark.parametrize("whole", [True, False])
+def test_sums_are_those_of_the_patients_that_were_drawn(whole, share, cached, monkeypatch):
+    """Of 3,001 patients, which no block divides, dense and sparse, exactly where the values are whole numbers."""
+    if not cached:
+        monkeypatch.setattr("cxr_core.metrics.bootstrap._CACHED_CELLS", 0)
+    random, options = np.random.default_rng(0), BootstrapOptions(333, 5)
+    values = random.integers(0, 9, (4, 3001)).astype(float) if whole else random.normal(size=(4, 3001))
+    values *= random.random(values.shape) < share
+    drawn = np.concatenate(list(multiplicities(3001, options)), axis=1)
+    found = sum_replicates(values, options)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, values @ drawn, rtol=0, atol=0 if whole else 1e-9)
 
 
 def test_drawing_by_kind_of_patient_is_drawing_patients():
