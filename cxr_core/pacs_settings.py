@@ -102,6 +102,11 @@ class PacsSettings(BaseSettings):
         "SECOND_READ_PACS_TLS_CA is set, a sender must show a certificate of it.",
     )
     pacs_associations: int = Field(default=10, ge=1, description="Associations that `pacs receive` has at once.")
+    pacs_receive_metrics: str | None = Field(
+        default=None,
+        description="IP address of this machine and port on which `pacs receive` serves its metrics, at `/metrics`, "
+        "such as 127.0.0.1:9112: for this machine and SECOND_READ_METRICS_NETWORKS. Without one it serves none.",
+    )
     pacs_stow_token: str | None = Field(
         default=None,
         min_length=32,

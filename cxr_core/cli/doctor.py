@@ -16,25 +16,8 @@ from rich.text import Text
 from ..access import provider_responds
 from ..errors import CxrError
 from ..formatting import shown_name
-from ..operations.data_checks import (
-    check_audit_trail,
-    check_database,
-    check_folders,
-    check_models,
-    check_reading,
-    check_settings,
-)
-from ..operations.decoder_checks import check_decoders
-from ..operations.doctor import Area, CheckResult, State, diagnose, report, worst
-from ..operations.installation_checks import (
-    check_clock,
-    check_engine,
-    check_extras,
-    check_fonts,
-    check_packages,
-    check_python,
-)
-from ..operations.network_checks import check_pacs, check_receiver
+from ..operations.checks import CHECKS, Check
+from ..operations.doctor import CheckResult, State, diagnose, report, worst
 from ..settings import settings
 
 __all__ = ["doctor"]
@@ -63,15 +46,12 @@ def check_sign_in() -> Iterator[CheckResult]:
             yield CheckResult(title, "failed", "returns no usable metadata", action)
 
 
-AREAS: dict[str, tuple[Area, ...]] = {
-    "Installation": (check_python, check_packages, check_extras, check_engine, check_fonts, check_clock),
-    "Decoders": (check_decoders,),
-    "Settings": (check_settings,),
-    "Storage": (check_folders, check_database, check_audit_trail),
-    "Models": (check_models, check_reading),
-    "Network": (check_sign_in, check_pacs, check_receiver),
-}
-"""Checks of each area, in their order."""
+MADE = (
+    *(check for check in CHECKS if check.area),
+    # needs Streamlit, which reads the secrets: it is not among those of every process
+    Check("sign-in", check_sign_in, "Network"),
+)
+"""The checks that are made, in the order of their areas."""
 
 
 def doctor(
@@ -79,14 +59,14 @@ def doctor(
 ) -> int:
     """Check what is set, installed, reachable, writable and verified; exit status 4 where something is not.
 
-    Each line is ok, a warning, or failed with what to do. Secrets are never printed. XX
+    Each line is ok, a warning, or failed with what to do. Secrets are never printed. PACS and sign-in providers are
     asked where they are set; nothing else leaves this machine. Example:
 
       python -m cxr_core doctor
     """
     # one that cannot be used is one line, instead of one in every area
     settings()
-    results = ((area, result) for area, checks in AREAS.items() for check in checks for result in _made(area, check))
+    results = (made for check in MADE for made in diagnose({check.area: check.make}))
     if as_json:
         made = list(results)
         print(json.dumps(report(made)))
@@ -95,15 +75,11 @@ def doctor(
     return CxrError.exit_status if worst(result for _, result in made) == "failed" else 0
 
 
-def _made(area: str, check: Area) -> Iterable[CheckResult]:
-    return (result for _, result in diagnose({area: check}))
-
-
 def _print(results: Iterable[tuple[str, CheckResult]]) -> list[tuple[str, CheckResult]]:
     """Print a table of each area, and what it comes to; return all results."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     made = list(results)
-    for area in AREAS:
+    for area in dict.fromkeys(area for area, _ in made):
         table = Table(title=area, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0), expand=False)
         for width in (7, 26, None):
             table.add_column(overflow="fold", min_width=width)

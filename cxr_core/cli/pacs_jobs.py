@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 import socket
 from contextlib import closing
@@ -16,7 +15,7 @@ import typer
 from ..access import acting_user, audit
 from ..errors import WrongArguments
 from ..logs import configure_logs
-from ..operations.configuration import configuration_notes
+from ..operations.checks import log_findings_at_start
 from ..pacs import destinations
 from ..pacs.destinations import Destination, ResultFile
 from ..pacs.results import check_highdicom
@@ -42,8 +41,6 @@ _ALARMS: dict[AlarmKind, str] = {
     "nothing more of it is read or sent",
 }
 
-_LOG = logging.getLogger(__name__)
-
 
 def work(
     until_idle: Annotated[bool, typer.Option("--until-idle", help="Stop when no job is due.")] = False,
@@ -62,8 +59,7 @@ def work(
     _check_identity()
     rules = load_rules()
     configure_logs("worker")
-    for sentence in configuration_notes():
-        _LOG.warning("%s", sentence)
+    log_findings_at_start()
     owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     with closing(PacsStore()) as store, stopped_by_signals() as stop, expiring(store):
         worker = Worker(store, rules, owner, lambda line: print(line, flush=True))

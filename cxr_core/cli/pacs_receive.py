@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from ..errors import WrongArguments
 from ..logs import configure_logs
-from ..operations.configuration import configuration_notes
+from ..operations.checks import log_findings_at_start
+from ..operations.metrics_server import METRICS, MetricsServer
+from ..operations.receiver_metrics import ReceiverCollector
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
 from ..process_resources import few_heaps
@@ -19,14 +21,13 @@ from .stop_signals import stopped_by_signals
 
 __all__ = ["receive"]
 
-_LOG = logging.getLogger(__name__)
-
 
 def receive() -> None:
     """Receive images by C-STORE, and answer to C-ECHO, until stopped with Ctrl-C or SIGTERM.
 
     SECOND_READ_PACS_LISTEN names the address, SECOND_READ_PACS_SENDERS who may send. An image is confirmed when it is
-    on the disk; `pacs work` reads it. Images are deleted after SECOND_READ_PACS_KEEP_DAYS. Example:
+    on the disk; `pacs work` reads it. Images are deleted after SECOND_READ_PACS_KEEP_DAYS. With
+    SECOND_READ_PACS_RECEIVE_METRICS it serves counts of associations to Prometheus. Example:
 
       SECOND_READ_PACS_LISTEN=127.0.0.1:11112 SECOND_READ_PACS_SENDERS=CT1@127.0.0.1 python -m cxr_core pacs receive
     """
@@ -34,19 +35,42 @@ def receive() -> None:
     if given.pacs_listen is None:
         raise WrongArguments("Set SECOND_READ_PACS_LISTEN, such as 10.1.2.9:11112, to receive images.")
     listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
+    if (metrics := given.pacs_receive_metrics) is not None:
+        # before anything is received
+        parse_listen(metrics, _SETTING)
     configure_logs("receiver")
     # of pydicom, about what is sent: they may quote it
     warnings.simplefilter("ignore")
     few_heaps()
-    for sentence in configuration_notes():
-        _LOG.warning("%s", sentence)
+    log_findings_at_start()
     with stopped_by_signals() as stopped, closing(PacsStore()) as store:
         receiver = Receiver(store, listen, senders)
-        host = f"[{listen[0]}]" if ":" in listen[0] else listen[0]
-        print(f"{given.pacs_ae_title} receives on {host}:{receiver.port}.", flush=True)
+        print(f"{given.pacs_ae_title} receives on {_shown(listen[0])}:{receiver.port}.", flush=True)
         try:
-            with expiring(store):
+            with _metrics(receiver, metrics), expiring(store):
                 stopped.wait()
         finally:
             receiver.stop()
     print("Stopped.")
+
+
+_SETTING = "SECOND_READ_PACS_RECEIVE_METRICS"
+
+
+@contextmanager
+def _metrics(receiver: Receiver, listen: str | None) -> Iterator[None]:
+    """Serve the metrics of the receiver within the block, where there is an address for them."""
+    if listen is None:
+        yield
+        return
+    host, port = parse_listen(listen, _SETTING)
+    server = MetricsServer((host, port), [ReceiverCollector(receiver)], _SETTING)
+    print(f"Metrics on http://{_shown(host)}:{server.port}{METRICS}.", flush=True)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

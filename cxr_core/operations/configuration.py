@@ -27,6 +27,7 @@ _NEEDS = {
     "pacs_receive_tls": ("pacs_tls_certificate", "`pacs receive` shows it to senders"),
     "pacs_listen": ("pacs_senders", "nobody may send"),
     "pacs_senders": ("pacs_listen", "`pacs receive` has no address to listen on"),
+    "pacs_receive_metrics": ("pacs_listen", "`pacs receive` has no address to listen on"),
     "pacs_changes_credentials": ("pacs_changes", "nobody is asked with them"),
     "pacs_source_credentials": ("pacs_source", "nobody is asked with them"),
     "pacs_credentials": ("pacs", "nobody is asked with them"),

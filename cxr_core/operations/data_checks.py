@@ -1,10 +1,12 @@
-"""Checks of what the program stores and reads with: models, folders, database, audit trail."""
+"""Checks of what the program stores and reads with: settings, models, folders, database, audit trail, queue."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -12,8 +14,9 @@ from ..access import audit
 from ..access.audit_verification import verify
 from ..errors import CxrError
 from ..imaging import phantom_png
-from ..model import list_models, open_model, shared_predictor
+from ..model import ModelCard, list_models, shared_predictor
 from ..reading import read_image
+from ..reading_queue import FairQueue, shared_queue
 from ..settings import Settings, settings
 from ..store.backup_members import database_url
 from ..store.database import open_database, sqlite_file, transaction
@@ -21,11 +24,24 @@ from ..store.migrations import MIGRATIONS, pending
 from .configuration import PREFIX, configuration_notes
 from .doctor import CheckResult
 from .folders import check_writable, free_bytes
+from .model_verification import model_verification
 
-__all__ = ["check_audit_trail", "check_database", "check_folders", "check_models", "check_reading", "check_settings"]
+__all__ = [
+    "check_audit_trail",
+    "check_database",
+    "check_folders",
+    "check_other_models",
+    "check_queue",
+    "check_reading",
+    "check_serving_model",
+    "check_settings",
+    "check_space",
+    "stuck_seconds",
+]
 
 FEW_BYTES, HARDLY_ANY_BYTES = 5 * 10**9, 2 * 10**8
 _SKEW_SECONDS = 60.0
+_MARGIN_SECONDS = 10.0
 _PEOPLE = ("readers", "reviewers", "admins")
 
 
@@ -49,20 +65,24 @@ def _shown(given: Settings, name: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def check_models() -> Iterator[CheckResult]:
-    """Verify every model by its ``SHA256SUMS`` and card."""
-    served = settings().model
-    folders = {str(path): path.name for path in list_models()}
-    if served not in folders.values():
-        folders[served] = served
-    for place, name in folders.items():
-        title = f"Model {name}" + (", which serves" if name == served else "")
-        try:
-            card = open_model(place).card
-        except CxrError as error:
-            yield CheckResult(title, "failed", str(error), "Restore its folder, or import the model again.")
-        else:
-            yield CheckResult(title, "ok", f"version {card.version}, all files verified by SHA256SUMS and the card")
+def check_serving_model() -> Iterator[CheckResult]:
+    """Verify the model that serves by its ``SHA256SUMS`` and card; files that nobody touched are not hashed again."""
+    yield _verified(f"Model {settings().model}, which serves", model_verification())
+
+
+def check_other_models() -> Iterator[CheckResult]:
+    """Verify every other model."""
+    for path in list_models():
+        if path.name != settings().model:
+            yield _verified(f"Model {path.name}", partial(model_verification(), str(path)))
+
+
+def _verified(title: str, verify: Callable[[], ModelCard]) -> CheckResult:
+    try:
+        card = verify()
+    except CxrError as error:
+        return CheckResult(title, "failed", str(error), "Restore its folder, or import the model again.")
+    return CheckResult(title, "ok", f"version {card.version}, all files verified by SHA256SUMS and the card")
 
 
 def check_reading() -> Iterator[CheckResult]:
@@ -80,22 +100,41 @@ def check_reading() -> Iterator[CheckResult]:
 
 
 def check_folders() -> Iterator[CheckResult]:
-    """Write to each folder of the program, and state the space that is left."""
-    for name, folder in (("SECOND_READ_HOME", settings().home), ("SECOND_READ_RUNS", settings().runs)):
-        check_writable(folder, name)
-        made = "" if folder.is_dir() else ", made when it is first needed"
-        free = free_bytes(folder)
-        space = "free space unknown" if free is None else f"{free / 1e9:,.1f} GB free"
-        found = f"{folder}: writable{made}, {space}"
-        if free is not None and free < FEW_BYTES:
-            state = "failed" if free < HARDLY_ANY_BYTES else "warning"
-            yield CheckResult(name, state, found, "Free disk space.")  # type: ignore[arg-type]
+    """Write to each folder of the program."""
+    for name, folder in _folders():
+        try:
+            check_writable(folder, name)
+        except CxrError as error:
+            text, _, action = str(error).partition(". ")
+            yield CheckResult(name, "failed", text, action)
         else:
-            yield CheckResult(name, "ok", found)
+            made = "" if folder.is_dir() else ", made when it is first needed"
+            yield CheckResult(name, "ok", f"{folder}: writable{made}")
+
+
+def check_space() -> Iterator[CheckResult]:
+    """State the space that is left for each folder of the program."""
+    for name, folder in _folders():
+        title, free = f"Space for {name}", free_bytes(folder)
+        if free is None:
+            yield CheckResult(title, "ok", "unknown")
+            continue
+        found = f"{name}: {free / 1e9:,.1f} GB free"
+        if free >= FEW_BYTES:
+            yield CheckResult(title, "ok", found)
+        else:
+            yield CheckResult(title, "failed" if free < HARDLY_ANY_BYTES else "warning", found, "Free disk space.")
+
+
+def _folders() -> tuple[tuple[str, Path], ...]:
+    return ("SECOND_READ_HOME", settings().home), ("SECOND_READ_RUNS", settings().runs)
 
 
 def check_database() -> Iterator[CheckResult]:
-    """Open the database as it is, and compare its migrations and its clock."""
+    """Open the database as it is, and compare its migrations and its clock; failed where it is newer than the program.
+
+    A file of SQLite that is not there yet is made when it is first needed, and not by this check.
+    """
     url = database_url()
     file = sqlite_file(url)
     if file is not None and not file.exists():
@@ -138,3 +177,25 @@ def check_audit_trail() -> Iterator[CheckResult]:
         yield CheckResult("Audit trail", "failed", f"{events}; the chain is broken: {count}", action)
     else:
         yield CheckResult("Audit trail", "ok", f"{events}, the chain is unbroken")
+
+
+def check_queue(queue: FairQueue | None = None) -> Iterator[CheckResult]:
+    """Look whether images wait and none has begun or ended for longer than a read may take.
+
+    Args:
+        queue: by default that of this process.
+    """
+    state, limit = (shared_queue() if queue is None else queue).state(), stuck_seconds()
+    if state.waiting and state.still_seconds > limit:
+        found = (
+            f"{state.waiting} images wait in the reading queue, the oldest for {state.oldest_seconds:.0f} s, and none "
+            f"has begun or ended for {state.still_seconds:.0f} s"
+        )
+        yield CheckResult("Reading queue", "failed", found, "Restart the app.")
+    else:
+        yield CheckResult("Reading queue", "ok", f"{state.waiting} waiting, {state.at_work} being read")
+
+
+def stuck_seconds() -> float:
+    """Return for how long nothing may move in the reading queue: twice the time limit of a decoder, and a margin."""
+    return 2 * settings().decode_seconds + _MARGIN_SECONDS

@@ -36,6 +36,8 @@ def check_receiver() -> Iterator[CheckResult]:
         return
     host, port = parse_listen(given.pacs_listen)
     senders = parse_senders(given.pacs_senders)
+    if given.pacs_receive_metrics is not None:
+        parse_listen(given.pacs_receive_metrics, "SECOND_READ_PACS_RECEIVE_METRICS")
     if given.pacs_receive_tls:
         tls_context(server=True)
     tls = ", TLS" if given.pacs_receive_tls else ""

@@ -28,6 +28,7 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 
 from ..settings import settings
 from .association import ANSWER_SECONDS
+from .association_counts import AssociationCounts, Refusal
 from .senders import Sender, is_known, is_known_address
 
 __all__ = ["LimitedHandler", "server_class"]
@@ -63,6 +64,13 @@ _NOT_RECOGNISED = bytes.fromhex("0300 00000004 0001 0103")
 
 _OTHER_VERSION = bytes.fromhex("0300 00000004 0001 0202")
 """A-ASSOCIATE-RJ, permanent, by the service provider: protocol version not supported."""
+
+_ANSWERS: dict[Refusal, bytes] = {
+    "no_request": _ABORT,
+    "protocol_version": _OTHER_VERSION,
+    "calling_ae_title": _NOT_RECOGNISED,
+}
+"""What is sent to each connection that makes no association once something has come."""
 
 
 class _Waiting:
@@ -159,11 +167,16 @@ class LimitedHandler(RequestHandler):
     def handle(self) -> None:
         """Make the association once it is requested; raises OSError where the connection ends, or its time does."""
         with self.server.waiting.listed(self.request, self.client_address[0]):
-            self._pdu = self._read_request(time.monotonic() + REQUEST_SECONDS)
-            answer = self._refusal()
-            if answer is not None:
-                self.request.sendall(answer)
-        if answer is not None:
+            try:
+                self._pdu = self._read_request(time.monotonic() + REQUEST_SECONDS)
+            except OSError:
+                self.server.counts.refuse("no_request")
+                raise
+            refusal = self._refusal()
+            if refusal is not None:
+                self.server.counts.refuse(refusal)
+                self.request.sendall(_ANSWERS[refusal])
+        if refusal is not None:
             self.server.shutdown_request(self.request)
             return
         # of each read and write, so that a peer that falls silent is not waited for
@@ -195,20 +208,20 @@ class LimitedHandler(RequestHandler):
             received += part
         return received
 
-    def _refusal(self) -> bytes | None:
-        """Return what is answered to a request that makes no association, or to what is no request."""
+    def _refusal(self) -> Refusal | None:
+        """Return why a request makes no association, or that it is none."""
         request, address = A_ASSOCIATE_RQ(), self.client_address[0]
         try:
             request.decode(bytes(self._pdu))
             title = request.to_primitive().calling_ae_title
         except Exception:
             # pynetdicom fails in any way on what is no request
-            return _ABORT
+            return "no_request"
         if request.protocol_version != 1:
-            return _OTHER_VERSION
+            return "protocol_version"
         if not is_known(self.server.senders, title, address):
             _LOG.warning("Rejected: an AE title that may not send from %s", address)
-            return _NOT_RECOGNISED
+            return "calling_ae_title"
         return None
 
     def _create_association(self) -> Any:
@@ -262,12 +275,12 @@ def _end(association: Any) -> None:
     evt.trigger(association, evt.EVT_CONN_CLOSE, {"address": association.requestor.address_info.as_tuple})
 
 
-def server_class(known: Sequence[Sender]) -> type[ThreadedAssociationServer]:
+def server_class(known: Sequence[Sender], counted: AssociationCounts) -> type[ThreadedAssociationServer]:
     """Return the class of a server that reads nothing of unknown addresses, and associates with known entities only."""
 
     class KnownEntityServer(ThreadedAssociationServer):
         daemon_threads = True
-        senders = known
+        senders, counts = known, counted
 
         def __init__(self, *arguments: Any, **named: Any) -> None:
             self.waiting = _Waiting()
@@ -282,7 +295,10 @@ def server_class(known: Sequence[Sender]) -> type[ThreadedAssociationServer]:
             return connection, address
 
         def verify_request(self, request: Any, client_address: Any) -> bool:
-            return is_known_address(known, client_address[0])
+            may_connect = is_known_address(known, client_address[0])
+            if not may_connect:
+                counted.refuse("address")
+            return may_connect
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Print no traceback, as socketserver would: a handshake has failed, or a connection was closed."""

@@ -18,6 +18,7 @@ from ..imaging.frame_decoding import TRANSFER_SYNTAXES
 from ..settings import settings
 from ..store.pacs_store import PacsStore
 from .association import application_entity, pynetdicom, tls_context
+from .association_counts import AssociationCounts
 from .reception import STATUS, Named, Reception
 from .senders import Sender
 
@@ -31,13 +32,11 @@ _POLL_SECONDS = 0.1
 _ADDRESS = re.compile(r"(?P<host>[0-9.]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
-def parse_listen(text: str) -> tuple[str, int]:
-    """Return address and port to listen on; raises WrongArguments."""
+def parse_listen(text: str, setting: str = "SECOND_READ_PACS_LISTEN") -> tuple[str, int]:
+    """Return address and port to listen on; raises WrongArguments, which names the setting."""
     match = _ADDRESS.fullmatch(text.strip())
     if match is None or int(match["port"]) > 65535:
-        raise WrongArguments(
-            "SECOND_READ_PACS_LISTEN: IP address of this machine and port, such as 127.0.0.1:11112, are accepted."
-        )
+        raise WrongArguments(f"{setting}: IP address of this machine and port, such as 127.0.0.1:11112, are accepted.")
     return match["host"].strip("[]"), int(match["port"])
 
 
@@ -46,6 +45,7 @@ class Receiver:
 
     Attributes:
         port: on which it listens.
+        counts: of associations since its start.
 
     Args:
         store: to which instances are added.
@@ -62,6 +62,7 @@ class Receiver:
         from .acceptor import LimitedHandler, server_class
 
         self._store = store
+        self.counts = AssociationCounts(senders)
         self._asking = {given.pacs_ae_title, *([""] if given.pacs_retrieve == "move" else [])}
         self._storing: set[Any] = set()
         self._answering: set[Any] = set()
@@ -87,7 +88,7 @@ class Receiver:
                 contexts=contexts,
                 evt_handlers=handlers,
                 ssl_context=tls_context(server=True) if given.pacs_receive_tls else None,
-                server_class=server_class(tuple(senders)),
+                server_class=server_class(tuple(senders), self.counts),
                 request_handler=LimitedHandler,
             )
         except (OSError, OverflowError) as error:
@@ -99,6 +100,11 @@ class Receiver:
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
         self._thread.start()
+
+    def open_associations(self) -> dict[str, int]:
+        """Return the number of associations that are open now, by the AE title of each sender that may have one."""
+        associations = (one for one in self._entity.active_associations if one.is_established)
+        return self.counts.by_sender(one.requestor.ae_title.strip() for one in associations)
 
     def stop(self, seconds: float = 10.0) -> None:
         """Accept no further association, store and confirm the files that have come, and end all associations.
@@ -143,7 +149,8 @@ class Receiver:
                 self._close(association)
 
     def _sent(self, event: Any) -> None:
-        """Note that a response, the only data that is sent, has left."""
+        """Note that a response, the only data that is sent, has left; count the answer to a request."""
+        self.counts.sent(event.pdu, event.assoc.requestor.ae_title.strip())
         if type(event.pdu).__name__ == "P_DATA_TF":
             with self._changed:
                 self._answering.discard(event.assoc)

@@ -13,10 +13,9 @@ import streamlit as st
 from ..access import Role, audit
 from ..errors import CxrError
 from ..model import list_models
-from ..model.card import read_card
-from ..model.folder import CARD
+from ..operations.checks import SUMMARIES, readiness_checks
 from ..operations.folders import free_bytes
-from ..operations.readiness import model_check, readiness_checks
+from ..operations.model_verification import model_verification
 from ..reading_queue import shared_queue
 from ..settings import settings
 from ..store.last_backup import last_backup
@@ -71,7 +70,7 @@ def _state() -> None:
     oldest = f"oldest for {queue.oldest_seconds:.0f} s" if queue.waiting else ""
     tiles(
         (
-            ("Readiness", "not ready" if problems else "ready", ", ".join(problems) or "model, store, folders, queue"),
+            ("Readiness", "not ready" if problems else "ready", ", ".join(problems or SUMMARIES)),
             ("Browser tabs", f"{connected_tabs():,}", f"of at most {settings().max_sessions:,}"),
             ("Worklists in memory", f"{owners:,}", f"{used / 1e6:,.0f} MB of files"),
             ("Images in the queue", f"{queue.waiting:,}", oldest or f"{queue.at_work} being read"),
@@ -119,8 +118,7 @@ def _models() -> None:
     with st.spinner("Verifying files"):
         for path in list_models():
             try:
-                model_check()(str(path))
-                card = read_card(path / CARD)
+                card = model_verification()(str(path))
                 rows.append((escape(path.name), escape(str(card.version)), '<span class="sr-good">verified</span>'))
             except CxrError as error:
                 bad = f'<span class="sr-bad">not usable</span><br>{escape(str(error))}'

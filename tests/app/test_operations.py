@@ -10,7 +10,7 @@ import pytest
 from cxr_core.access import LOCAL, Role, Visitor, audit
 from cxr_core.errors import PathUnusable
 from cxr_core.model.folder import find_model
-from cxr_core.operations import readiness
+from cxr_core.operations.model_verification import model_verification
 from cxr_core.settings import settings
 from cxr_core.store.last_backup import note_backup
 from cxr_core.ui import operations
@@ -26,9 +26,9 @@ DIGEST = "ab" * 32
 def opened(app_of, own_folders):
     """Opens the page for a person."""
     settings.cache_clear()
-    readiness.model_check.cache_clear()
+    model_verification.cache_clear()
     yield lambda who="admin": app_of(who, page="operations").run()
-    readiness.model_check.cache_clear()
+    model_verification.cache_clear()
 
 
 def tile(app, name) -> tuple[str, str]:
@@ -48,7 +48,7 @@ def test_a_new_program_says_what_is_not_there_yet(opened):
     app = opened("local")
     assert not app.exception
     text = text_of(app)
-    assert tile(app, "Readiness") == ("ready", "model, store, folders, queue")
+    assert tile(app, "Readiness") == ("ready", "store, folders, model, queue")
     assert tile(app, "Last backup") == ("not known", "second-read backup FILE.zip makes one")
     assert tile(app, "Images in the queue")[0] == "0"
     assert "No event yet" in text

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import httpx
 import pytest
 
 from cxr_core.cli.main import main
@@ -50,11 +51,17 @@ def receiving(own_folders):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_it_receives_until_it_is_stopped(own_folders, number):
+    own_folders.setenv("SECOND_READ_PACS_RECEIVE_METRICS", "127.0.0.1:0")
     with receiving(own_folders) as (process, address, logged):
+        (metrics,) = re.fullmatch(
+            r"Metrics on (http://127\.0\.0\.1:\d+/metrics)\.\n", process.stdout.readline()
+        ).groups()
         statuses = send(address, received(1, PatientName=PATIENT), received(1, seed=1, PatientName=PATIENT))
+        counted = httpx.get(metrics, trust_env=False, timeout=60).text
         process.send_signal(number)
         assert process.wait(60) == 0
         assert process.stdout.read() == "Stopped.\n"
+    assert f'second_read_pacs_associations_accepted_total{{sender="{SENDER}"}} 1.0' in counted
     assert statuses == [0x0000, 0x0111]
     text = "".join(logged)
     assert f"INFO AE {SENDER}: stored (0x0000)" in text
@@ -104,3 +111,14 @@ def test_without_settings_it_says_what_to_set(own_folders, capsys):
     settings.cache_clear()
     assert main(["pacs", "receive"]) == 2
     assert "set SECOND_READ_PACS_SENDERS" in capsys.readouterr().err
+
+
+def test_an_address_of_metrics_that_is_none_is_one_line_before_anything_is_received(own_folders, capsys):
+    own_folders.setenv("SECOND_READ_PACS_LISTEN", "127.0.0.1:0")
+    own_folders.setenv("SECOND_READ_PACS_SENDERS", f"{SENDER}@127.0.0.1")
+    own_folders.setenv("SECOND_READ_PACS_RECEIVE_METRICS", "metrics:9112")
+    settings.cache_clear()
+    assert main(["pacs", "receive"]) == 2
+    done = capsys.readouterr()
+    assert done.err.startswith("Error: SECOND_READ_PACS_RECEIVE_METRICS: ")
+    assert "receives on" not in done.out

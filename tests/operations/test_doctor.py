@@ -16,9 +16,11 @@ from cxr_core.operations.data_checks import (
     check_audit_trail,
     check_database,
     check_folders,
-    check_models,
+    check_other_models,
     check_reading,
+    check_serving_model,
     check_settings,
+    check_space,
 )
 from cxr_core.operations.decoder_checks import check_decoders
 from cxr_core.operations.doctor import CheckResult, diagnose, report, worst
@@ -166,12 +168,13 @@ def test_settings_are_listed_without_secrets_and_persons(own_folders):
 
 
 def test_folders_are_written_to_and_little_space_is_said(own_folders, tmp_path, monkeypatch):
-    assert set(states(check_folders).values()) <= {"ok", "warning"}
+    assert states(check_folders) == {"SECOND_READ_HOME": "ok", "SECOND_READ_RUNS": "ok"}
     for free, state in ((10**10, "ok"), (10**9, "warning"), (10**7, "failed"), (None, "ok")):
         monkeypatch.setattr(data_checks, "free_bytes", lambda folder, free=free: free)
-        assert set(states(check_folders).values()) == {state}
+        assert set(states(check_space).values()) == {state}
     (tmp_path / "home").write_text("")
-    assert states(check_folders)["area"] == "failed"
+    # the other folder is checked all the same
+    assert states(check_folders) == {"SECOND_READ_HOME": "failed", "SECOND_READ_RUNS": "ok"}
 
 
 def test_the_database_is_opened_as_it_is(own_folders):
@@ -221,14 +224,16 @@ def test_a_broken_chain_of_the_audit_trail_is_found(own_folders):
 
 
 def test_the_serving_model_is_verified_wherever_it_is(own_folders, tmp_path):
-    assert states(check_models) == {"Model second-read-mini, which serves": "ok"}
+    assert states(check_serving_model) == {"Model second-read-mini, which serves": "ok"}
+    assert states(check_other_models) == {}
     copy = tmp_path / "home" / "models" / "mine"
     shutil.copytree(find_model("second-read-mini"), copy)
     (copy / "model.keras").write_bytes(b"other")
-    assert states(check_models) == {"Model mine": "failed", "Model second-read-mini, which serves": "ok"}
+    assert states(check_other_models) == {"Model mine": "failed"}
+    assert states(check_serving_model) == {"Model second-read-mini, which serves": "ok"}
     own_folders.setenv("SECOND_READ_MODEL", "none-such")
     settings.cache_clear()
-    assert states(check_models)["Model none-such, which serves"] == "failed"
+    assert states(check_serving_model) == {"Model none-such, which serves": "failed"}
     assert only(check_reading).state == "failed"
 
 

@@ -14,6 +14,9 @@ from cxr_core.errors import InputRefused, WrongArguments
 from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.operations import metrics as counted
 from cxr_core.operations.metrics import REASONS, refusal_reason, timed_read
+from cxr_core.operations.receiver_metrics import ReceiverCollector
+from cxr_core.pacs.receiver import Receiver
+from cxr_core.pacs.senders import parse_senders
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from cxr_core.ui import reading_jobs
@@ -196,6 +199,9 @@ def test_the_documentation_has_every_metric(own_folders, person):
     pacs_store.cache_clear()
     try:
         families = [f for f in text_string_to_metric_families(fetch().text) if f.name.startswith("second_read_")]
+        receiver = Receiver(pacs_store(), ("127.0.0.1", 0), parse_senders(["CT1@127.0.0.1"]))
+        families += ReceiverCollector(receiver).collect()
+        receiver.stop()
     finally:
         pacs_store.cache_clear()
     served = {f.name + ("_total" if f.type == "counter" else "") for f in families}

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from cxr_core.errors import PathUnusable
-from cxr_core.operations.readiness import SUMMARIES
+from cxr_core.operations.checks import SUMMARIES
 from cxr_core.ui.server import middleware, probes
 from cxr_core.ui.server.probes import Probes, Readiness
 from tests.browser import serving

@@ -12,7 +12,7 @@ from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
 from ...logs import configure_logs
-from ...operations.configuration import configuration_notes
+from ...operations.checks import log_findings_at_start
 from ...process_resources import few_heaps
 from .. import session_cleanup
 from ..read_store import open_read_store
@@ -30,7 +30,6 @@ from .worklist_routes import reading_routes
 
 __all__ = ["lifespan", "middleware", "prepare", "reading_routes", "stow_routes"]
 
-_LOG = logging.getLogger(__name__)
 _MAX_SENT_BYTES = 200 * 10**6
 
 
@@ -52,8 +51,7 @@ def prepare() -> None:
     # each logger that Streamlit makes from now on would get a handler with a format of its own
     streamlit.logger.setup_formatter = _written_by_root
     stop_gracefully()
-    for sentence in configuration_notes():
-        _LOG.warning(sentence)
+    log_findings_at_start()
     limit_connections()
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import ipaddress
 import platform
 import shutil
 import time
@@ -28,11 +27,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
-from ...access import Role, is_forwarded, is_local_request
-from ...access.visitor import LOCAL_NAMES
+from ...access import Role
 from ...errors import CxrError
 from ...operations.folders import nearest_existing
 from ...operations.metrics import REGISTRY
+from ...operations.metrics_server import METRICS, is_scraper
 from ...reading_queue import shared_queue
 from ...settings import settings
 from ..pacs_store import is_pacs_set_up, pacs_store
@@ -41,7 +40,6 @@ from .page_sessions import connected_tabs
 
 __all__ = ["METRICS", "Metrics", "may_fetch"]
 
-METRICS = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 ANSWER_SECONDS = 1.0
@@ -59,24 +57,9 @@ _REFUSED = (
 
 def may_fetch(scope: Scope) -> bool:
     """Return whether whoever sends a request may have the metrics."""
-    headers = dict(Headers(scope=scope))
-    if not is_forwarded(headers) and _is_known(scope, headers):
+    if is_scraper((scope.get("client") or ("",))[0], dict(Headers(scope=scope))):
         return True
     return visitor_of_request(HTTPConnection(scope), own_origin=True).may(Role.ADMIN)
-
-
-def _is_known(scope: Scope, headers: dict[str, str]) -> bool:
-    host = (scope.get("client") or ("",))[0]
-    if host in LOCAL_NAMES:
-        # a proxy on this machine that hides itself passes on the name under which it is reached
-        return is_local_request(headers)
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(network) for network in settings().metrics_networks)
 
 
 class Metrics:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import CxrError
-from ...operations.readiness import SUMMARIES, readiness_checks
+from ...operations.checks import SUMMARIES, readiness_checks
 from .metrics import METRICS, Metrics
 from .stopping import is_stopping
 

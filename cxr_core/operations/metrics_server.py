@@ -1,0 +1,172 @@
+"""``/metrics`` of a process that has no pages: an HTTP server of one path, for this machine and ``metrics_networks``.
+
+A connection from any other address is closed before anything of it is read.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.registry import Collector
+
+from ..access import is_forwarded, is_local_request
+from ..access.visitor import LOCAL_NAMES
+from ..errors import PathUnusable
+from ..settings import settings
+
+__all__ = ["METRICS", "MetricsServer", "is_scraper", "is_scraper_address"]
+
+METRICS = "/metrics"
+
+ANSWER_SECONDS = 5.0
+"""After which a connection ends that sends no request, or does not take the answer."""
+
+MOST_CONNECTIONS = 8
+
+_REFUSED = b"Metrics are for this machine and the networks of SECOND_READ_METRICS_NETWORKS, without a proxy between.\n"
+
+
+def is_scraper_address(host: str) -> bool:
+    """Return whether an address is of this machine or of ``metrics_networks``."""
+    if host in LOCAL_NAMES:
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address in ipaddress.ip_network(network) for network in settings().metrics_networks)
+
+
+def is_scraper(host: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a request may have the metrics without signing in.
+
+    Args:
+        host: address that it came from.
+        headers: of the request. With one of a proxy it is judged by no address.
+    """
+    if is_forwarded(headers):
+        return False
+    if host in LOCAL_NAMES:
+        # a proxy on this machine that hides itself passes on the name under which it is reached
+        return is_local_request(headers)
+    return is_scraper_address(host)
+
+
+class MetricsServer:
+    """Serves metrics until it is closed, beside what the process does.
+
+    Attributes:
+        port: on which it listens.
+
+    Args:
+        listen: IP address of this machine and port; 0 for a free one.
+        collectors: of what is served, besides the process itself.
+        setting: that named the address, for the message.
+
+    Raises PathUnusable where the address cannot be listened on.
+    """
+
+    def __init__(self, listen: tuple[str, int], collectors: Iterable[Collector], setting: str) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        for collector in collectors:
+            registry.register(collector)
+        host, port = listen
+        server = _Server6 if ":" in host else _Server
+        try:
+            self._server = make_server(host, port, _only_metrics(make_wsgi_app(registry)), server, _Handler)
+        except (OSError, OverflowError) as error:
+            raise PathUnusable(
+                f"The address of {setting} cannot be listened on: it is in use, not of this machine, or the port "
+                "needs more rights."
+            ) from error
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _only_metrics(metrics: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return a WSGI application that has the metrics at one path, for those who may have them."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        headers = {name[5:].replace("_", "-"): str(value) for name, value in environ.items() if name[:5] == "HTTP_"}
+        if not is_scraper(environ["REMOTE_ADDR"], headers):
+            start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Cache-Control", "no-store")])
+            return [_REFUSED]
+        if environ["PATH_INFO"] != METRICS:
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b""]
+        return metrics(environ, start_response)
+
+    return application
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = ANSWER_SECONDS
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Log nothing: a request may quote anything."""
+
+    def get_stderr(self) -> io.StringIO:
+        """Return where a traceback goes, such as of a connection that is silent for too long: nowhere."""
+        return io.StringIO()
+
+
+class _Server(ThreadingWSGIServer):
+    """A server that a flood of connections costs a few threads."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(*arguments, **named)
+
+    def server_bind(self) -> None:
+        """Bind, without the look-up of the host's name that ``http.server`` makes."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Return whether a connection is from an address that may ask."""
+        return is_scraper_address(client_address[0])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, where one is free."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and release the thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print no traceback, as socketserver would: a connection was closed, or was silent for too long."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
