@@ -1,8 +1,8 @@
 """Logs of a process that runs until it is stopped: text, or one JSON object per line (``SECOND_READ_LOG_FORMAT``).
 
-A request has an id, which is in every line that is written while it is answered, and while an image is read that came
-with it. A line has no value of an exception: its type and the places in the code are logged, and not its message, which
-may quote a file.
+A request has an id, which is in every line that is written while it is answered, while an image is read that came with
+it, and while a page runs whose tab it has connected. A line has no value of an exception: its type and the places in
+the code are logged, and not its message, which may quote a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -22,19 +22,44 @@ from typing import Literal
 from .formatting import shown_name
 from .settings import settings
 
-__all__ = ["ProcessRole", "configure_logs", "new_request_id", "request_id", "within_request"]
+__all__ = [
+    "ProcessRole",
+    "configure_logs",
+    "is_random",
+    "new_request_id",
+    "request_id",
+    "take_request_ids_from",
+    "within_request",
+]
 
 ProcessRole = Literal["app", "receiver", "worker"]
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FRAMES = 20
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
+_of_thread: Callable[[], str] = str
+"""Finds the id of a request where the context has none."""
+
+
 def request_id() -> str:
     """Return the id of the request that is answered in this context; empty outside of one."""
-    return _current.get()
+    identifier = _current.get() or _of_thread()
+    return identifier if _ID.fullmatch(identifier) else ""
+
+
+def take_request_ids_from(find: Callable[[], str]) -> None:
+    """Ask a function for the id of the request where the context has none, as in a thread that another one started."""
+    global _of_thread
+    _of_thread = find
+
+
+def is_random(identifier: str) -> bool:
+    """Return whether an id is a UUID or 32 hexadecimal digits, and so says nothing, whoever has given it."""
+    return _RANDOM.fullmatch(identifier) is not None
 
 
 def new_request_id(given: str = "") -> str:

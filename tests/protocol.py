@@ -59,7 +59,8 @@ class Reader:
     """One tab. ``async with Reader(address) as reader``.
 
     ``cookies`` are those of a person who has signed in; ``source`` is the address of this machine that it asks from;
-    ``kept`` is the name of a cookie of the server, such as a proxy's, that the WebSocket is opened with, too.
+    ``kept`` is the name of a cookie of the server, such as a proxy's, that the WebSocket is opened with, too;
+    ``connected_by`` the id of the request that has opened it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Reader:
         self._page = ""
         self._changed = asyncio.Condition()
         self.run, self.session, self.token = Run(), "", "none"
+        self.connected_by = ""
 
     async def __aenter__(self) -> Reader:
         await self._http.get("/_stcore/health")
@@ -97,6 +99,7 @@ class Reader:
             max_size=None,
             compression=None,
         )
+        self.connected_by = self._socket.response.headers["X-Request-ID"]
         self._listening = asyncio.create_task(self._listen())
         self._listening.add_done_callback(lambda _: setattr(self, "_telling", asyncio.create_task(self._tell())))
         await self.rerun()

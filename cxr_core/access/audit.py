@@ -1,8 +1,9 @@
 """The audit trail: one line per event, appended, never rewritten, each sealed and carrying the seal of the one before.
 
 A line states user, time and event, and the objects concerned: images by the SHA-256 of their bytes, a model by that of
-its weights, a run by its id. It holds no file name, no free text and no other patient data. :mod:`.audit_chain` makes
-the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
+its weights, a run by its id. What came through a request has its id, as the log has (:mod:`cxr_core.logs`). It holds no
+file name, no free text and no other patient data: an id that a client has given is in it only where it is random by its
+form. :mod:`.audit_chain` makes the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Literal, get_args
 
 from ..errors import AuditUnwritable, CxrError
 from ..files import open_private, private_folder
+from ..logs import is_random, request_id
 from ..settings import settings
 from .audit_chain import append, trail_key, trail_lock
 from .visitor import LOCAL, OPERATING_SYSTEM, Visitor, system_user
@@ -48,6 +50,7 @@ class Event:
         images: SHA-256 of the bytes of the images concerned.
         model: SHA-256 of the weights of the model concerned, or empty.
         run: id of the run concerned, or empty.
+        request_id: of the request by which it came, or empty; a line without one has no such key.
     """
 
     when: str
@@ -59,6 +62,7 @@ class Event:
     images: tuple[str, ...] = ()
     model: str = ""
     run: str = ""
+    request_id: str = ""
 
 
 def path() -> Path:
@@ -80,9 +84,11 @@ def record(
     when = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     role = "" if who.role is None else str(who.role)
     subject, issuer = (system_user(), OPERATING_SYSTEM) if who == LOCAL else (who.subject, who.issuer)
-    event = Event(when, subject, issuer, role, what, detail, tuple(images), model, run)
+    event = asdict(Event(when, subject, issuer, role, what, detail, tuple(images), model, run, request_id()))
+    if not is_random(event["request_id"]):
+        del event["request_id"]
     try:
-        append(path(), asdict(event))
+        append(path(), event)
     except (OSError, CxrError) as error:
         raise _unwritable(error) from error
 
@@ -167,10 +173,11 @@ def _event_of(line: str) -> Event | None:
         entry = json.loads(line)
         if "films" in entry:  # the name of images in version 0.1.0
             entry["images"] = entry.pop("films")
-        event = Event(**{field.name: entry[field.name] for field in fields(Event)} | {"images": tuple(entry["images"])})
+        entry = {"request_id": ""} | entry | {"images": tuple(entry["images"])}
+        event = Event(**{field.name: entry[field.name] for field in fields(Event)})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return event if isinstance(event.when, str) else None
+    return event if isinstance(event.when, str) and isinstance(event.request_id, str) else None
 
 
 def _unreadable() -> AuditUnwritable:

@@ -118,8 +118,9 @@ def audit(
 ) -> int:
     """Print the audit trail, one event per line: time (UTC), user, role, event, and the image, model or run concerned.
 
-    Digests are cut to twelve digits; the file itself has them in full, as JSON. --verify reports lines that were
-    deleted, changed, inserted, moved or cut off at the end; exit status 4 where there are any. Examples:
+    Digests are cut to twelve digits; the file itself has them in full, as JSON. What came through a request has its id,
+    by which the lines of the log are found. --verify reports lines that were deleted, changed, inserted, moved or cut
+    off at the end; exit status 4 where there are any. Examples:
 
       python -m cxr_core audit --since 2026-11-24
 
@@ -165,7 +166,8 @@ def format_event(event: trail.Event) -> str:
     images = (
         f"{len(event.images)} images" if len(event.images) > 1 else "".join(f"image {sha[:12]}" for sha in event.images)
     )
-    about = (images, event.model and f"model {event.model[:12]}", event.run and f"run {event.run}")
+    request = event.request_id and f"request {event.request_id}"
+    about = (images, event.model and f"model {event.model[:12]}", event.run and f"run {event.run}", request)
     what = f"{event.what} {event.detail}".strip()
     who = "".join(letter if letter.isprintable() else "?" for letter in event.who) or "unknown"
     return f"{event.when}  {who}  {event.role or 'no role'}  {what}  {', '.join(filter(None, about))}".rstrip()

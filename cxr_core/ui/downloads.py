@@ -9,6 +9,7 @@ import streamlit as st
 
 from ..access import Role, audit
 from ..errors import CxrError
+from ..logs import request_id, within_request
 from .visitor import visitor
 
 __all__ = ["audited", "download_button", "set_page_run"]
@@ -33,8 +34,8 @@ def audited(
 ) -> Callable[[], Any]:
     """Wrap the function that makes a download, for ``st.download_button``.
 
-    Streamlit makes a download in a separate thread, long after the page was drawn and without a session. The visitor is
-    therefore determined now, and the role checked again when the button is pressed.
+    Streamlit makes a download in a separate thread, long after the page was drawn and without a session. The visitor,
+    and the request of the tab, are therefore determined now, and the role checked again when the button is pressed.
 
     Args:
         make: returns the content of the file.
@@ -47,14 +48,15 @@ def audited(
     Returns:
         A function that makes the download, or raises CxrError, which the page shows as a failed download.
     """
-    person = visitor()
+    person, identifier = visitor(), request_id()
     images, run = tuple(images), st.session_state.get(_PAGE_RUN, "") if run is None else run
 
     def make_audited() -> Any:
         if not person.may(role):
             raise CxrError("Your sign-in has expired, so no file was made. Sign in again.")
-        (audit.record if required else audit.note)(person, "export", detail, images=images, model=model, run=run)
-        return make()
+        with within_request(identifier):
+            (audit.record if required else audit.note)(person, "export", detail, images=images, model=model, run=run)
+            return make()
 
     return make_audited
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from cxr_core.access import LOCAL, Role, Visitor, acting_user, audit, on_behalf_of
+from cxr_core.access.audit_verification import verify
 from cxr_core.errors import AuditUnwritable, WrongArguments
+from cxr_core.logs import within_request
 from cxr_core.settings import Settings, settings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,33 @@ def test_a_line_says_who_what_when_and_to_what(trail):
     assert (second["who"], second["issuer"], second["role"]) == ("s-1", "https://id.example.org", "reviewer")
     assert second["images"] == ["cd" * 32, "ef" * 32]
     assert "Ann" not in trail.read_text()
+
+
+@pytest.mark.parametrize("given", ["5f0c" * 8, "0b7cc33f-0000-4000-8000-123456789ABC"])
+def test_what_comes_through_a_request_has_its_id_and_nothing_else_changes(trail, given):
+    audit.record(ANN, "export")
+    with within_request(given):
+        audit.record(ANN, "export")
+    without, with_id = lines(trail)
+    assert with_id.pop("request_id") == given
+    assert without.keys() == with_id.keys()
+    events, broken = audit.read()
+    assert ([event.request_id for event in events], broken) == (["", given], 0)
+    assert [event.request_id for event in audit.newest_first()] == [given, ""]
+    assert not verify().problems
+
+
+@pytest.mark.parametrize("given", ["QZPLANTEDNAME", "12345678", "Doe.John", "5f0c" * 9, ""])
+def test_an_id_that_may_say_something_is_not_in_it(trail, given):
+    with within_request(given):
+        audit.record(ANN, "export")
+    assert "request_id" not in lines(trail)[0]
+
+
+def test_an_id_that_somebody_has_replaced_is_no_event(trail):
+    audit.record(ANN, "export")
+    trail.write_text(trail.read_text().replace('"run": ""', '"run": "", "request_id": 3'))
+    assert audit.read() == ([], 1)
 
 
 def test_what_is_read_is_what_was_written_from_a_time_on(trail):

@@ -8,6 +8,7 @@ from cxr_core.access import LOCAL, Role, Visitor, audit, on_behalf_of, system_us
 from cxr_core.cli import import_model as module
 from cxr_core.cli.main import main
 from cxr_core.imaging import phantom_dicom
+from cxr_core.logs import within_request
 from cxr_core.model import shared_predictor
 from cxr_core.model.card import read_card
 from cxr_core.model.folder import CARD, find_model
@@ -22,12 +23,13 @@ def test_it_prints_one_line_an_event(trail, capsys):
     assert "No event in" in capsys.readouterr().out
     audit.record(Visitor("signed_in", "s-1\x1b[2J", "https://id", "Ann", Role.REVIEWER), "sign-in")
     audit.record(LOCAL, "export", "findings-csv", images=["a" * 64], model="b" * 64)
-    audit.record(LOCAL, "export", "run", run="a-run")
+    with within_request("5f0c" * 8):
+        audit.record(LOCAL, "export", "run", run="a-run")
     assert main(["audit"]) == 0
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.split("  ")[1:] == ["s-1?[2J", "reviewer", "sign-in"]
     assert second.endswith(f"{system_user()}  admin  export findings-csv  image {'a' * 12}, model {'b' * 12}")
-    assert third.endswith(f"{system_user()}  admin  export run  run a-run")
+    assert third.endswith(f"{system_user()}  admin  export run  run a-run, request {'5f0c' * 8}")
 
 
 def test_it_leaves_out_what_was_before_and_counts_what_it_cannot_read(trail, capsys):

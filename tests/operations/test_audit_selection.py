@@ -73,6 +73,6 @@ def test_an_event_without_a_time_matches_where_no_time_is_asked_for(trail):
 
 def test_the_csv_has_every_field(trail):
     lines = events_csv(AuditFilter(what="export")).decode().splitlines()
-    assert lines[0] == "when,who,issuer,role,what,detail,images,model,run"
+    assert lines[0] == "when,who,issuer,role,what,detail,images,model,run,request_id"
     assert len(lines) == 6
     assert lines[1].startswith("2026-11-28T12:00:00.000Z,bob-2,os,")

@@ -10,8 +10,12 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from cxr_core import logs
+from cxr_core.access import audit
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.server.request_ids import RequestIds
+from tests.browser import serving
+from tests.deployment import SECRET, SECRETS
+from tests.protocol import Reader, signed_in
 from tests.ui.test_worklist_routes import answers, server
 
 __all__ = ["server"]
@@ -80,3 +84,24 @@ def test_the_read_of_an_image_has_the_id_of_the_upload_that_brought_it(server, l
     ((identifier, _, fields),) = [line for line in lines if line[1] == "Image read."]
     assert (identifier, fields["image"], fields["outcome"]) == ("up-1", digest, "read")
     assert fields["seconds"] > 0
+
+
+def test_what_somebody_does_on_a_page_has_the_id_of_the_request_that_connected_the_tab(own_folders, tmp_path):
+    own_folders.setenv("SECOND_READ_ROLE_CLAIM", "roles")
+    secrets = tmp_path / "secrets.toml"
+    # the cookie is valid for the origin of the request, whatever the provider's address is
+    secrets.write_text(SECRETS.format(address="http://127.0.0.1:1"))
+
+    async def connected(address):
+        """The id that the answer to the tab's request has, by the subject of the sign-in."""
+        ids = {}
+        for subject in ("s-1", "s-2"):
+            async with Reader(address, signed_in(SECRET, address, subject)) as reader:
+                ids[subject] = reader.connected_by
+        return ids
+
+    with serving("--secrets.files", str(secrets)) as address:
+        ids = asyncio.run(connected(address))
+    assert len(set(ids.values())) == 2
+    signed = {event.who: event.request_id for event in audit.read()[0] if event.what == "sign-in"}
+    assert signed == ids

@@ -55,10 +55,11 @@ def stored() -> dict[str, bytes]:
 def test_files_are_stored_as_they_are(app):
     response = post(app, [received(1), received(2)])
     assert (response.status_code, response.headers["content-type"]) == (200, "application/dicom+json")
+    identifier = response.headers["x-request-id"]
     assert [item["00081155"]["Value"] for item in response.json()["00081199"]["Value"]] == [[uid(1)], [uid(2)]]
     assert stored() == {uid(1): received(1), uid(2): received(2)}
     (event,) = audit.read()[0]
-    assert (event.what, event.detail, len(event.images)) == ("reception", "stow", 2)
+    assert (event.what, event.detail, len(event.images), event.request_id) == ("reception", "stow", 2, identifier)
     assert post(app, [received(1)]).status_code == 200
     assert len(stored()) == 2
 

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from streamlit import config, net_util
 from streamlit.runtime import runtime_util
 
-from ...logs import configure_logs
+from ...logs import configure_logs, take_request_ids_from
 from ...operations.checks import log_findings_at_start
 from ...process_resources import few_heaps
 from .. import session_cleanup
@@ -21,7 +21,7 @@ from .connections import LimitedSockets, limit_connections, raise_file_limit
 from .headers import SecurityHeaders
 from .media_files import MediaFiles
 from .probes import Probes
-from .request_ids import RequestIds
+from .request_ids import RequestIds, id_of_tab
 from .return_address import ReturnAddress
 from .stopping import RefuseWhileStopping, stop_gracefully
 from .stow_route import stow_routes
@@ -48,6 +48,7 @@ def prepare() -> None:
     few_heaps()
     raise_file_limit()
     configure_logs("app")
+    take_request_ids_from(id_of_tab)
     # each logger that Streamlit makes from now on would get a handler with a format of its own
     streamlit.logger.setup_formatter = _written_by_root
     stop_gracefully()

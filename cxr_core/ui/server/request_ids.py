@@ -1,25 +1,32 @@
 """An id for each request: the one that a proxy or client has given in ``X-Request-ID``, or a new one.
 
-It is in the response, and in every line that is logged while the request is answered and while an image is read that it
-has brought. An id from outside is used only where it is short and of plain characters
-(:func:`cxr_core.logs.new_request_id`).
+It is in the response, in every line that is logged while the request is answered, while an image is read that it has
+brought and, for the request by which a tab is connected, while a page of that tab runs, and in the audit trail. An id
+from outside is used only where it is short and of plain characters (:func:`cxr_core.logs.new_request_id`).
 """
 
 from __future__ import annotations
 
 import logging
 
-from starlette.datastructures import Headers, MutableHeaders
+import streamlit as st
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ...logs import new_request_id, within_request
 
-__all__ = ["REQUEST_ID", "RequestIds"]
+__all__ = ["REQUEST_ID", "RequestIds", "id_of_tab"]
 
 REQUEST_ID = "X-Request-ID"
 
 _REFUSED, _FAILED = 400, 500
 _LOG = logging.getLogger(__name__)
+
+
+def id_of_tab() -> str:
+    """Return the id of the request that has connected the tab whose page this thread runs; empty in other threads."""
+    return "" if get_script_run_ctx(suppress_warning=True) is None else st.context.headers.get(REQUEST_ID, "")
 
 
 class RequestIds:
@@ -36,7 +43,10 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        identifier = new_request_id(Headers(scope=scope).get(REQUEST_ID, ""))
+        headers = MutableHeaders(scope=scope)
+        identifier = new_request_id(headers.get(REQUEST_ID, ""))
+        # what runs later for a tab, in threads of its own, finds it where Streamlit keeps the headers
+        headers[REQUEST_ID] = identifier
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
