@@ -26,7 +26,7 @@ from cxr_core.model.folder import (
     write_sums,
 )
 from cxr_core.model.int8 import Int8, LabelAtInt8, MapAgreement, PrecisionDifference
-from cxr_core.model.precision import place_for_int8
+from cxr_core.model.precision import fit_sha256, place_for_int8
 
 SIDE = 64
 CHANNELS = 8
@@ -102,9 +102,13 @@ def pretended_int8(model: ModelFolder, card: ModelCard | None = None) -> Path:
         openvino.save_model(small_graph(len(model.card.labels), seed=1), place / INT8_GRAPH, compress_to_fp16=False)
     files = {name: file_sha256(place / name) for name in (INT8_GRAPH, INT8_WEIGHTS)}
     if card is None:
-        int8 = Int8(files[INT8_GRAPH], files[INT8_WEIGHTS], "pretended", 20, 10, made_up_difference(model.card.labels))
+        difference = made_up_difference(model.card.labels)
+        int8 = Int8(files[INT8_GRAPH], files[INT8_WEIGHTS], fit_sha256(model.card), "pretended", 20, 10, difference)
         anchors = dict.fromkeys(model.card.labels, 0.02)
-        card = replace(model.card, files=files, int8=int8, map_anchors=anchors)
+        curves = model.card.calibration
+        if curves is not None:
+            curves = replace(curves, weights_sha256=files[INT8_WEIGHTS])
+        card = replace(model.card, files=files, int8=int8, map_anchors=anchors, calibration=curves)
     write_card(card, place / CARD)
     listed = {name: file_sha256(place / name) for name in (CARD, *files)}
     (place / SUMS).write_bytes(sums_file(listed))

@@ -12,8 +12,10 @@ from ..calibration.card_calibration import recalibrate
 from ..calibration.sample import CalibrationSource
 from ..errors import WrongArguments
 from ..labels import display_name
+from ..model import open_model
 from ..model.calibration import Sampling
 from ..model.formatting import describe_calibration, describe_curve
+from ..model.precision import int8_folder
 from ..model.rate_formatting import describe_operating_point
 from .progress import ProgressBar
 from .tables import Columns, HeldOutSplit, Labels, MapLabel, Tables, held_out_images, read_tables
@@ -50,7 +52,8 @@ def calibrate(
 ) -> None:
     """Fit a model's calibration, operating points and map anchors on images that it was not trained on.
 
-    The weights are not changed; card.json and SHA256SUMS are rewritten. Images that cannot be read are left out and
+    The weights are not changed; card.json and SHA256SUMS are rewritten. An INT8 graph of the model is refused until
+    models quantise has made it again. Images that cannot be read are left out and
     counted. Example:
 
       python -m cxr_core calibrate --model second-read-mini --images nih/images --table nih/Data_Entry_2017.csv
@@ -69,6 +72,11 @@ def calibrate(
     card = result.card
     audit.note(acting_user(), "model-change", "calibrate", model=card.weights_sha256)
     print(f"{model}: {describe_calibration(card)}.")
+    if int8_folder(open_model(model)) is not None:
+        print(
+            "Its INT8 graph was made with the former thresholds, and is refused from now on. Make it again: "
+            f"python -m cxr_core models quantise {model}"
+        )
     if result.unreadable:
         print(f"{result.unreadable} images could not be read and were left out.")
     for label, curve in (card.calibration.per_label if card.calibration else {}).items():

@@ -20,7 +20,7 @@ from ..model.findings import why_not_evaluated
 from ..model.folder import CARD, find_model, keep_card
 from ..model.formatting import describe_calibration, describe_curve, describe_evaluation
 from ..model.int8_formatting import format_int8
-from ..model.precision import checked_int8_card, int8_folder
+from ..model.precision import checked_int8_card, int8_folder, is_outdated
 from ..model.rate_formatting import (
     describe_group_rates,
     describe_measured_images,
@@ -98,8 +98,11 @@ def show(
         print(path.read_text(encoding="utf-8").rstrip())
         return
     place = int8_folder(ModelFolder(path.parent, card))
-    int8 = None if place is None else read_card(place / CARD).int8
-    print("\n".join([_format_card(card), "", *format_int8(int8)]))
+    quantised = None if place is None else read_card(place / CARD)
+    int8 = (
+        format_int8(None) if quantised is None else format_int8(quantised.int8, outdated=is_outdated(quantised, card))
+    )
+    print("\n".join([_format_card(card), "", *int8]))
 
 
 @app.command()

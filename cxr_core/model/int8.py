@@ -101,6 +101,8 @@ class Int8:
     Attributes:
         graph_sha256, weights_sha256: of ``model.xml`` and ``model.bin`` beside the card. Operating points, map anchors
             and the limit of familiarity of the card were fitted for them, and its calibration is bound to the latter.
+        float32_fit_sha256: of what was fitted for float32 when the two were compared; with another fit, the difference
+            is of thresholds that the model no longer has.
         method: how the graph was made.
         range_images, range_patients: images from which the ranges of the integers were taken, and their patients.
         difference: to float32, on the images that the card was fitted on.
@@ -108,6 +110,7 @@ class Int8:
 
     graph_sha256: str
     weights_sha256: str
+    float32_fit_sha256: str
     method: str
     range_images: int
     range_patients: int

@@ -28,11 +28,18 @@ def describe_int8(difference: PrecisionDifference) -> str:
     )
 
 
-def format_int8(int8: Int8 | None) -> list[str]:
+OUTDATED = (
+    "INT8: outdated, and refused. The model was calibrated after its INT8 graph was made; make it again with models "
+    "quantise. Of before:"
+)
+
+
+def format_int8(int8: Int8 | None, *, outdated: bool = False) -> list[str]:
     """Return an INT8 graph as lines of text."""
     if int8 is None:
         return ["INT8: no graph; models quantise makes it"]
     return [
+        *([OUTDATED] if outdated else []),
         f"INT8: {int8.method}; ranges from {int8.range_images:,} images of {int8.range_patients:,} patients",
         f"model.bin SHA-256: {int8.weights_sha256}",
         *format_difference(int8.difference),

@@ -6,12 +6,17 @@ that comes with the program, whose files never change, a folder under SECOND_REA
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from ..errors import ModelUnusable, WrongArguments
 from ..settings import program_path, settings
-from .card import ModelCard, read_card
+from .calibration import Calibration
+from .card import Familiarity, ModelCard, OperatingPoint, read_card
 from .folder import CARD, INT8_GRAPH, INT8_WEIGHTS, ModelFolder, check_files, checked_sums
 
 __all__ = [
@@ -21,9 +26,11 @@ __all__ = [
     "check_processor",
     "checked_int8_card",
     "engine_at",
+    "fit_sha256",
     "int8_folder",
     "int8_home",
     "int8_instructions",
+    "is_outdated",
     "place_for_int8",
 ]
 
@@ -67,8 +74,8 @@ def at_int8(folder: ModelFolder) -> ModelFolder:
     """Return a checked model folder at INT8: with the INT8 graph and its card.
 
     Raises:
-        ModelUnusable: the processor has no instructions for INT8; the model has no INT8 graph; or a file of it was
-            changed or made for another.
+        ModelUnusable: the processor has no instructions for INT8; the model has no INT8 graph; a file of it was changed
+            or made for another; or the model was calibrated again since.
     """
     check_processor()
     place = int8_folder(folder)
@@ -104,7 +111,31 @@ def checked_int8_card(folder: ModelFolder, place: Path) -> ModelCard:
             f"{what}: calibration and operating points were fitted for another graph (SHA-256 of model.bin found "
             f"{sums[INT8_WEIGHTS][:12]}). They are refused; make them again with models quantise."
         )
+    if is_outdated(card, folder.card):
+        raise ModelUnusable(
+            f"{what}: calibration or operating points of float32 were fitted again after the two were compared. It is "
+            "refused; make it again with models quantise."
+        )
     return card
+
+
+def fit_sha256(card: ModelCard) -> str:
+    """Return the SHA-256 of what was fitted for the graph of a card: curves, operating points, limit of familiarity."""
+    # without defaults: a field that a later version adds does not change what was fitted
+    fit = _FIT.dump_python(
+        (card.calibration, card.operating_points, card.familiarity), mode="json", exclude_defaults=True
+    )
+    return hashlib.sha256(json.dumps(fit, sort_keys=True).encode()).hexdigest()
+
+
+def is_outdated(quantised: ModelCard, card: ModelCard) -> bool:
+    """Return whether the card of an INT8 graph was compared with other thresholds of float32 than those of a card."""
+    return quantised.int8 is not None and quantised.int8.float32_fit_sha256 != fit_sha256(card)
+
+
+_FIT: TypeAdapter[tuple[Calibration | None, dict[str, OperatingPoint], Familiarity | None]] = TypeAdapter(
+    tuple[Calibration | None, dict[str, OperatingPoint], Familiarity | None]
+)
 
 
 def int8_folder(folder: ModelFolder) -> Path | None:

@@ -23,7 +23,7 @@ from ..model.familiarity import FAMILIARITY, load_reference
 from ..model.folder import CARD, INT8_GRAPH, INT8_WEIGHTS, SUMS, sums_file
 from ..model.int8 import Int8, PrecisionDifference
 from ..model.int8_formatting import describe_int8
-from ..model.precision import INT8_ENGINE, at_int8, check_processor, place_for_int8
+from ..model.precision import INT8_ENGINE, at_int8, check_processor, fit_sha256, place_for_int8
 from .difference import measure_difference
 from .graph import quantise_graph
 from .paired_scores import PairedScores, load_readable, score_both
@@ -92,7 +92,8 @@ def quantise(
     report("comparing with float32", 0, 1)
     difference = measure_difference(folder.card, fitted, scores, source, fitted_here=True, options=options)
     report("comparing with float32", 1, 1)
-    int8 = Int8(digests[INT8_GRAPH], digests[INT8_WEIGHTS], method, len(arrays), patients, difference)
+    fit = fit_sha256(folder.card)
+    int8 = Int8(digests[INT8_GRAPH], digests[INT8_WEIGHTS], fit, method, len(arrays), patients, difference)
     card = replace(fitted, int8=int8, limits=(*fitted.limits, describe_int8(difference)))
     contents[CARD] = card_json(card)
     _write(place, contents | {SUMS: sums_file(digests | {CARD: hashlib.sha256(contents[CARD]).hexdigest()})})

@@ -165,6 +165,39 @@ def test_a_model_without_the_graph_says_so(own_folders, tmp_path, capsys):
     assert "INT8: no graph; models quantise makes it" in capsys.readouterr().out
 
 
+def test_calibrating_the_model_makes_its_graph_outdated_until_it_is_made_again(model, image, tmp_path, capsys):
+    images, csv_table = made_up_dataset(tmp_path / "data", patients=20, images=2)
+    data = ["--images", str(images), "--table", str(csv_table), "--split", "none"]
+    before = (int8_folder(open_model(str(model))) / CARD).read_bytes()
+    assert main(["calibrate", "--model", str(model), *data]) == 0
+    assert "Its INT8 graph was made with the former thresholds, and is refused from now on." in capsys.readouterr().out
+    assert (int8_folder(open_model(str(model))) / CARD).read_bytes() == before
+    for command in (
+        ["predict", str(image), "--model", str(model), "--precision", "int8"],
+        ["models", "verify", str(model)],
+    ):
+        assert main(command) == 4
+        assert "fitted again after the two were compared" in capsys.readouterr().err
+    assert main(["models", "show", str(model)]) == 0
+    assert "INT8: outdated, and refused." in capsys.readouterr().out
+    # float32 reads with the new thresholds
+    assert main(["predict", str(image), "--model", str(model)]) == 0
+    pretended_int8(open_model(str(model)))
+    capsys.readouterr()
+    (record,) = records(capsys, image, "--model", model, "--precision", "int8")
+    assert record["engine"] == "openvino-int8"
+    assert main(["models", "show", str(model)]) == 0
+    assert "outdated" not in capsys.readouterr().out
+
+
+def test_a_model_without_a_graph_is_calibrated_without_a_word_about_it(own_folders, tmp_path, capsys):
+    folder = small_model(tmp_path / "small")
+    images, csv_table = made_up_dataset(tmp_path / "data", patients=20, images=2)
+    data = ["--images", str(images), "--table", str(csv_table), "--split", "none"]
+    assert main(["calibrate", "--model", str(folder), *data]) == 0
+    assert "INT8" not in capsys.readouterr().out
+
+
 def test_a_graph_is_made_read_and_compared_by_commands(
     tmp_path, own_folders, image, nncf, any_processor, trail, capsys
 ):

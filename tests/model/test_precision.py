@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from cxr_core.errors import ModelUnusable, WrongArguments
-from cxr_core.model import open_model, precision, shared_predictor
+from cxr_core.model import ModelFolder, open_model, precision, shared_predictor
 from cxr_core.model.folder import CARD, INT8_GRAPH, INT8_WEIGHTS, SUMS
 from cxr_core.model.precision import INT8_ENGINE, at_int8, checked_int8_card, engine_at, int8_folder, place_for_int8
 from cxr_core.settings import Settings, settings
@@ -141,6 +141,25 @@ def test_what_was_fitted_for_another_graph_is_refused(processor, model):
     pretended_int8(model, card=dataclasses.replace(card, weights_sha256="0" * 64))
     with pytest.raises(ModelUnusable, match=r"made from other weights \(SHA-256 000000000000"):
         at_int8(model)
+
+
+def test_a_model_that_was_calibrated_anew_is_refused_at_int8_and_one_whose_card_has_changed_otherwise_is_not(
+    processor, model
+):
+    processor("avx_vnni")
+    pretended_int8(model)
+    at_int8(ModelFolder(model.path, dataclasses.replace(model.card, title="Another title", map_anchors={})))
+    point = model.card.operating_points["default"]
+    threshold = dataclasses.replace(point.thresholds["Mass"], value=0.25)
+    moved = dataclasses.replace(point, thresholds=point.thresholds | {"Mass": threshold})
+    embedded = open_model("second-read-mini").card
+    for changed in (
+        dataclasses.replace(model.card, operating_points={"default": moved}),
+        dataclasses.replace(model.card, calibration=embedded.calibration),
+        dataclasses.replace(model.card, familiarity=embedded.familiarity),
+    ):
+        with pytest.raises(ModelUnusable, match=r"small: calibration or operating points of float32 were fitted again"):
+            at_int8(ModelFolder(model.path, changed))
 
 
 def test_the_card_says_that_it_is_at_int8(model):
