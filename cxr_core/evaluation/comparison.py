@@ -23,7 +23,7 @@ from ..model.folder import card_of
 from ..store import RunRecord, StoredRun
 from .images import digest_key, same_images
 from .in_sample import is_in_sample
-from .kept_results import KeptResult, Report, not_reported, result_key
+from .kept_results import KeptResult, Progress, Report, not_reported, result_key
 from .outcomes import ANY_FINDING, outcomes
 from .summary import run_notes
 
@@ -100,17 +100,17 @@ def compare_runs(
     truth, scores = truth[:, columns], scores[:, columns]
     other_scores = other_scores[second][:, [other_labels.index(label) for label in shared]]
     options = BootstrapOptions(default_resamples(len(first)))
-    steps = len(shared) + 1
-    report(0, steps)
+    progress = Progress(report)
+    # AUC and test of each label, and the mean
+    progress.begin(2 * len(shared) + 1)
     aucs = {}
     rows = [np.flatnonzero(truth[:, c] >= 0) for c in range(len(shared))]
     for c, (label, r) in enumerate(zip(shared, rows, strict=True)):
         subsets = [(truth[r, c] == 1, values[r, c], r) for values in (scores, other_scores)]
         aucs[label] = auc_of_subsets(subsets, which, options)
-        report(c + 1, steps)
-    tests = compare_models(
-        [(truth[r, c] == 1, scores[r, c], other_scores[r, c], which[r]) for c, r in enumerate(rows)], options
-    )
+        progress.step()
+    classes = ((truth[r, c] == 1, scores[r, c], other_scores[r, c], which[r]) for c, r in enumerate(rows))
+    tests = compare_models(classes, options, on_class=progress.step)
     in_mean = [c for c, label in enumerate(shared) if label != ANY_FINDING]
     mean = compare_mean_auc(
         truth[:, in_mean] == 1,
@@ -120,7 +120,7 @@ def compare_runs(
         options,
         labelled=truth[:, in_mean] >= 0,
     )
-    report(steps, steps)
+    progress.step()
     return RunComparison(
         one.record,
         two.record,

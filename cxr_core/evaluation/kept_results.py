@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..files import lock, private_folder, write_whole
 from ..settings import settings
 
-__all__ = ["FOLDER", "KeptResult", "Report", "not_reported", "result_key"]
+__all__ = ["FOLDER", "KeptResult", "Progress", "Report", "not_reported", "result_key"]
 
 FOLDER = "summaries"
 """Results, below the folder of runs. It may be deleted at any time."""
@@ -42,6 +42,27 @@ T = TypeVar("T")
 
 def not_reported(done: int, steps: int) -> None:
     """Report no progress."""
+
+
+class Progress:
+    """Counts finished steps, and reports each.
+
+    Args:
+        report: called with the number of finished steps and of all steps.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report, self._done, self._steps = report, 0, 0
+
+    def begin(self, steps: int) -> None:
+        """Set the number of all steps, of which none is done."""
+        self._steps = steps
+        self._report(0, steps)
+
+    def step(self) -> None:
+        """Count one more finished step."""
+        self._done += 1
+        self._report(self._done, self._steps)
 
 
 def result_key(*parts: object) -> str:

@@ -31,6 +31,7 @@ class RunData:
         options: of the bootstrap intervals.
         cross_validation: figures of the card that are cross-validated on the images of the run; None where it has none.
         map: as the built-in one; that of an executor computes several labels at once.
+        on_auc: called after each of :attr:`aucs`, which take long.
     """
 
     record: RunRecord
@@ -40,6 +41,7 @@ class RunData:
     options: BootstrapOptions
     cross_validation: CrossValidation | None = None
     map: Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]] = map
+    on_auc: Callable[[], None] = lambda: None
 
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
@@ -75,15 +77,24 @@ class RunData:
         return groups
 
     @cached_property
-    def aucs(self) -> dict[str, Estimate]:
-        """AUC of each label, and of any finding in each group, all from the same resamples."""
-        columns = {label: (o.truth, o.scores, o.rows) for label, o in self.outcomes.items()}
+    def auc_subsets(self) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.intp]]]:
+        """Truth, scores and rows of each label, and of any finding in each group."""
+        subsets = {label: (o.truth, o.scores, o.rows) for label, o in self.outcomes.items()}
         for group, rows in self.groups.items():
             overall = self.outcomes[ANY_FINDING]
             inside = np.isin(overall.rows, rows)
-            columns[group] = overall.truth[inside], overall.scores[inside], rows
-        areas = self.map(lambda column: auc_of_subsets([column], self.patients, self.options)[0], columns.values())
-        return dict(zip(columns, areas, strict=True))
+            subsets[group] = overall.truth[inside], overall.scores[inside], rows
+        return subsets
+
+    @cached_property
+    def aucs(self) -> dict[str, Estimate]:
+        """AUC of each of :attr:`auc_subsets`, all from the same resamples."""
+        areas = self.map(lambda one: auc_of_subsets([one], self.patients, self.options)[0], self.auc_subsets.values())
+        aucs = {}
+        for name, area in zip(self.auc_subsets, areas, strict=True):
+            aucs[name] = area
+            self.on_auc()
+        return aucs
 
     @cached_property
     def readers(self) -> dict[str, ReaderNumbers]:

@@ -18,7 +18,7 @@ from ..store import Localisation, Predictions, RunRecord, StoredRun
 from .boxes import BoxNumbers, box_numbers
 from .catalogue import CATALOGUE, Entry, Number
 from .in_sample import IN_SAMPLE_NOTE, CrossValidation, cross_validation, is_in_sample
-from .kept_results import KeptResult, Report, not_reported, result_key
+from .kept_results import KeptResult, Progress, Report, not_reported, result_key
 from .label_threads import LabelThreads
 from .outcomes import ANY_FINDING, checked_reference
 from .run_data import RunData
@@ -176,15 +176,14 @@ def summarise(
     numbers: list[Number] = []
     # sums and sorting run outside Python's lock
     with LabelThreads(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
-        run = RunData(record, predictions, reference, boxes, options, held_out, threads.map)
-        steps, done = sum(entry.steps(run) for entry in CATALOGUE), 0
-        report(0, steps)
+        progress = Progress(report)
+        run = RunData(record, predictions, reference, boxes, options, held_out, threads.map, progress.step)
+        progress.begin(len(run.auc_subsets) + sum(entry.steps(run) for entry in CATALOGUE))
         run.aucs  # noqa: B018 - used by the first entries: here it has all threads
         for entry in CATALOGUE:
             for computed in entry.compute(run):
                 numbers += computed
-                done += 1
-                report(done, steps)
+                progress.step()
     notes = run_notes(record, in_sample)
     source = "" if localisation is None else localisation.source
     return RunSummary(record, reference, tuple(numbers), boxes, options.resamples, notes, source, in_sample, held_out)

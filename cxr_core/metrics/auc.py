@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,7 +195,10 @@ def auc_difference(
 
 
 def compare_models(
-    classes: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]], options: BootstrapOptions = DEFAULTS
+    classes: Iterable[tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]],
+    options: BootstrapOptions = DEFAULTS,
+    *,
+    on_class: Callable[[], None] = lambda: None,
 ) -> tuple[ModelComparison, ...]:
     """Compare two models on every class, with p-values adjusted for multiple comparisons.
 
@@ -203,6 +206,7 @@ def compare_models(
         classes: labels, scores, other scores and patients of each, as in :func:`auc_difference`. A class has its own
             images: those with a reference label.
         options: as in :func:`auc_difference`.
+        on_class: called after each class.
 
     Raises:
         ValueError: for other shapes or values.
@@ -218,8 +222,11 @@ def compare_models(
         >>> comparison.p_value == comparison.adjusted_p_value
         True
     """
-    differences = [auc_difference(*arrays, options) for arrays in classes]
-    p_values = [clustered_test(*arrays, options).p_value for arrays in classes]
+    differences, p_values = [], []
+    for arrays in classes:
+        differences.append(auc_difference(*arrays, options))
+        p_values.append(clustered_test(*arrays, options).p_value)
+        on_class()
     return tuple(ModelComparison(*row) for row in zip(differences, p_values, holm(p_values), strict=True))
 
 
