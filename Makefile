@@ -32,7 +32,7 @@ help:
 	@echo "make audit  ask whether a vulnerability of a locked package is known"
 	@echo "make growth how the cost of an archive grows, up to 10,000 images: half an hour; continues where it was interrupted"
 	@echo "make try-image  build the container's image without a registry, and try it: root on Debian, with podman and debootstrap"
-	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals; a receiver that is killed; a deployment with faults"
+	@echo "make soak   for minutes each: broken files; the gate; a training and an archive that are killed; many readers at once; coverage of the intervals; a receiver that is killed; a deployment with faults; an archive on two nodes"
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -84,6 +84,7 @@ soak: $(VENV)/.dev
 	$(RUN) -m benchmarks.soak.coverage
 	$(RUN) -m benchmarks.soak.receiver
 	$(RUN) -m benchmarks.soak.deployment
+	$(RUN) -m benchmarks.soak.nodes
 	$(RUN) -m benchmarks.drift
 
 try-image: $(VENV)/.dev

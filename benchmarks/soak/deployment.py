@@ -17,62 +17,30 @@ import asyncio
 import contextlib
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import numpy as np
-from sqlalchemy import create_engine, text
 
+from benchmarks.soak.deployment_faults import Soak, fill_disk, kill_app, restart_database
+from benchmarks.soak.deployment_table import settle, table
 from cxr_core.imaging import phantom, phantom_dicom
 from tests import deployment, orthanc, postgresql
-from tests.deployment import Deployment, Person, deployed
+from tests.deployment import Person, deployed
 from tests.orthanc import Orthanc, orthanc_server
-from tests.postgresql import PostgreSQL, postgresql_server
+from tests.postgresql import postgresql_server
 
 SHAPE = 384, 336
 DISK_MB = 4000
-LIMIT_SECONDS = 600
-"""Seconds in which everything must be stored and verified once the load has ended."""
-
 IN_NAMESPACE = "SOAK_IN_A_MOUNT_NAMESPACE"
 FORWARDING = 60
 """Seconds that Orthanc may take to send one study."""
-
-
-@dataclass
-class Fault:
-    """Something that was broken, and until when.
-
-    Attributes:
-        began, ended: when it was broken, and when its cause was gone; of ``time.monotonic``.
-        stored: seconds from then until everything that had been confirmed was stored.
-    """
-
-    what: str
-    began: float
-    ended: float = 0.0
-    stored: float = 0.0
-
-
-@dataclass
-class Soak:
-    """The run: who reads, what the PACS sent, and the faults."""
-
-    deployment: Deployment
-    database: PostgreSQL
-    pacs: Orthanc
-    people: list[Person]
-    sent: list[str] = field(default_factory=list)
-    refused: int = 0
-    faults: list[Fault] = field(default_factory=list)
 
 
 def main() -> int:
@@ -208,115 +176,6 @@ def _forward(pacs: Orthanc, stored: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
         return pacs.rest.post("/modalities/SECONDREAD/store", json=body, timeout=2 * FORWARDING).is_success
     return False
-
-
-def kill_app(soak: Soak) -> None:
-    """Kill one process of the app (SIGKILL), and start it again ten seconds later."""
-    fault = Fault("one of two processes of the app killed, started 10 s later", time.monotonic())
-    soak.faults.append(fault)
-    soak.deployment.stop_app(0, kill=True)
-    time.sleep(10)
-    soak.deployment.start_app(0)
-    fault.ended = time.monotonic()
-
-
-async def restart_database(soak: Soak) -> None:
-    """Stop the database as a crash does, and start it again five seconds later."""
-    fault = Fault("database stopped as by a crash, started 5 s later", time.monotonic())
-    soak.faults.append(fault)
-    await asyncio.to_thread(soak.database.stop, "immediate")
-    await asyncio.sleep(5)
-    await asyncio.to_thread(soak.database.start)
-    await _recovered(soak, fault)
-
-
-async def fill_disk(soak: Soak, seconds: float) -> None:
-    """Fill the disk of the home for so many seconds."""
-    filler = soak.deployment.folder / "home" / "filler"
-    fault = Fault(f"disk of the home full for {seconds:.0f} s", time.monotonic())
-    soak.faults.append(fault)
-    with contextlib.suppress(OSError), open(filler, "wb") as file:
-        while True:
-            file.write(bytes(2**20))
-            file.flush()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        # what is deleted meanwhile is filled, too
-        with contextlib.suppress(OSError), open(filler, "ab") as file:
-            file.write(bytes(2**12))
-        await asyncio.sleep(0.2)
-    filler.unlink()
-    await _recovered(soak, fault)
-
-
-async def _recovered(soak: Soak, fault: Fault) -> None:
-    """Note that the cause of a fault is gone, and how long it takes until all that was confirmed is stored."""
-    fault.ended = time.monotonic()
-    confirmed = {digest for person in soak.people for digest in person.sent}
-    await _until(lambda: confirmed <= stored(soak, "SELECT digest FROM images"), LIMIT_SECONDS)
-    fault.stored = time.monotonic() - fault.ended
-
-
-def stored(soak: Soak, query: str) -> set[str]:
-    """Return the first column of a query of the database."""
-    engine = create_engine(soak.database.url)
-    try:
-        with engine.connect() as connection:
-            return {row[0] for row in connection.execute(text(query))}
-    finally:
-        engine.dispose()
-
-
-async def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until a condition holds; False where it does not within so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if await asyncio.to_thread(condition):
-            return True
-        await asyncio.sleep(0.5)
-    return False
-
-
-async def settle(soak: Soak) -> list[str]:
-    """Wait until nothing is due any more, open every worklist again, and return what is lost."""
-    confirmed = {digest for person in soak.people for digest in person.sent}
-    received = set(soak.sent)
-    verified = "SELECT sop_instance_uid FROM pacs_jobs WHERE state = 'verified'"
-    lost = []
-    for what, expected, query in (
-        ("images of readers without a stored read", confirmed, "SELECT image FROM reads"),
-        ("studies of the PACS without verified results", received, verified),
-    ):
-        await _until(lambda expected=expected, query=query: expected <= stored(soak, query), LIMIT_SECONDS)
-        missing = expected - stored(soak, query)
-        lost += [f"{len(missing)} {what}"] if missing else []
-    for person in soak.people:
-        await person.look()
-    return lost
-
-
-def table(soak: Soak, lost: list[str]) -> list[tuple[str, str]]:
-    """Return the rows of the table."""
-    wrong = sum(len(person.wrong) for person in soak.people)
-    rows = [
-        ("images uploaded and answered", str(sum(len(person.sent) for person in soak.people))),
-        (
-            "studies of the PACS confirmed; attempts that were refused or failed before",
-            f"{len(soak.sent)}; {soak.refused}",
-        ),
-        ("lost, or with other findings than were shown", str(wrong + len(lost))),
-        ("pages opened that did not list every image yet", str(sum(person.incomplete for person in soak.people))),
-        ("objects in the PACS at the end", ", ".join(f"{n} {name}" for name, n in soak.pacs.counts().items())),
-    ]
-    for fault, following in zip(soak.faults, [*soak.faults[1:], None], strict=True):
-        end = following.began if following else float("inf")
-        gaps = [gap for person in soak.people for began, gap in person.gaps if fault.began - 1 <= began < end - 1]
-        seconds = f"{statistics.median(gaps):.1f} s (median), {max(gaps):.1f} s (longest)" if gaps else "none"
-        rows.append((f"{fault.what}: readers who lost the page", str(len(gaps))))
-        rows.append((f"{fault.what}: from the loss to the next answer", seconds))
-        if fault.stored:
-            rows.append((f"{fault.what}: from then until all is stored", f"{fault.stored:.1f} s"))
-    return rows
 
 
 if __name__ == "__main__":
