@@ -131,6 +131,7 @@ def limit_connections() -> None:
         ):
             transport.abort()
             return
+        _send_at_once(transport.get_extra_info("socket"))
 
         def abort_if_silent() -> None:
             # uvicorn sets ``cycle`` when it has parsed the head of a request
@@ -142,6 +143,16 @@ def limit_connections() -> None:
     # uvicorn accepts no other class, so the method of its class is replaced
     AutoHTTPProtocol.connection_made = connection_made  # type: ignore[method-assign, assignment]
     uvicorn.Server.startup = startup  # type: ignore[method-assign]
+
+
+def _send_at_once(connection: socket.socket | TransportSocket) -> None:
+    """Switch Nagle's algorithm off: the body of a response would wait some 40 ms for the acknowledgement of its head.
+
+    asyncio does that itself, but not for the connections of a listening socket that was made without naming TCP, as
+    uvicorn makes it.
+    """
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
 
 
 def raise_file_limit() -> None:
