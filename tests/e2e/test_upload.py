@@ -86,6 +86,43 @@ def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_ha
     assert page.evaluate("secondRead.current") == sha(second)
 
 
+NOTE_WHAT_IS_READ_WHEN_A_FILE_IS_SENT = """([id, patience]) => {
+  const store = window.secondRead;
+  store.uploads.patience = patience ?? store.uploads.patience;
+  window.sentAfterFindings = [];
+  const { send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.send = function (body) {
+    if (body instanceof File) window.sentAfterFindings.push(Boolean(store.images.get(id)?.findings));
+    return send.call(this, body);
+  };
+}"""
+
+
+def ready_to_drop(page, height: int, patience: int | None) -> tuple[str, list[tuple[str, bytes]]]:
+    """Show an image; return the id of the first of three further ones, and these."""
+    shown, *dropped = (phantom_png(height + n, 180) for n in range(4))
+    upload(page, ("shown.png", shown))
+    wait_for_image(page, shown)
+    page.evaluate(NOTE_WHAT_IS_READ_WHEN_A_FILE_IS_SENT, [sha(dropped[0]), patience])
+    return sha(dropped[0]), [(f"{n}.png", data) for n, data in enumerate(dropped)]
+
+
+def test_the_other_files_of_a_drop_are_sent_once_the_first_is_read(page):
+    _, files = ready_to_drop(page, 230, 60_000)
+    drop(page, "canvas.radiograph", *files)
+    page.wait_for_function("() => window.sentAfterFindings.length === 3")
+    assert page.evaluate("window.sentAfterFindings") == [False, True, True]
+
+
+def test_the_other_files_of_a_drop_are_sent_also_where_the_first_takes_long(page):
+    first, files = ready_to_drop(page, 240, None)
+    # it is asked for and never answered
+    page.route(f"**/images/{first}", lambda route: None)
+    drop(page, "canvas.radiograph", *files)
+    page.wait_for_function("() => window.sentAfterFindings.length === 3")
+    assert page.evaluate("window.sentAfterFindings") == [False, False, False]
+
+
 TWO_ANSWERS = """async ([id, since]) => {
   const store = window.secondRead;
   const { request, worklist } = store;

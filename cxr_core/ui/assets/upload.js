@@ -1,6 +1,7 @@
 // Files in: by a dialog, or dropped anywhere on the page. They go to our own route one by one, a few at a time.
 
 const AT_ONCE = 3; // a browser opens six connections, and the store waits on two
+const PATIENCE_MS = 1000; // the longest that the other files of a drop wait for the first to be on the screen
 const SLOW_SECONDS = 2; // what takes longer shows its progress
 const NOTE_MS = 12_000;
 
@@ -10,6 +11,7 @@ class Uploads {
     this.sending = 0;
     this.problems = []; // {name, text}
     this.duplicates = 0;
+    this.patience = PATIENCE_MS;
     this.clear();
   }
 
@@ -39,7 +41,15 @@ class Uploads {
 
   // The first file of a drop goes alone: it is the one that is shown, and the others would slow it down.
   fill() {
-    while (this.waiting.length && this.sending < AT_ONCE && (this.waiting[0].drop.begun || !this.sending)) this.next();
+    const isNext = ({ drop, position }) => (position ? drop.begun : !this.sending);
+    while (this.waiting.length && this.sending < AT_ONCE && isNext(this.waiting[0])) this.next();
+  }
+
+  // The others follow once it has been read and drawn, which takes the same processors, or where nothing is shown.
+  async begin(drop) {
+    if (drop.left) await Promise.race([drop.shown, after(this.patience)]);
+    drop.begun = true;
+    this.fill();
   }
 
   async next() {
@@ -60,7 +70,6 @@ class Uploads {
     this.sending -= 1;
     this.done += 1;
     drop.left -= 1;
-    if (first) drop.begun = true;
     this.fill();
     // of lateral views alone the first is shown
     if (!drop.left && !drop.shown) shown ||= drop.instead;
@@ -75,6 +84,7 @@ class Uploads {
       if (drop.left) this.tell(drop);
     }
     if (!drop.left) this.tell(drop);
+    if (first) this.begin(drop);
     store.notify();
   }
 
