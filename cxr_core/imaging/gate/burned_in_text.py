@@ -101,7 +101,7 @@ def detect_text(grey: np.ndarray) -> BurnedInText:
     if 0 < len(lines) <= _MAX_LINES_MATCHED:
         # a line that was detected by its rim has bright letters too
         polarities = grey, 255 - grey
-        lines = [line for line in lines if all(_unmatched_width(p, line) >= WIDE * line.height for p in polarities)]
+        lines = [line for line in lines if all(_is_more_than_marker(p, line) for p in polarities)]
     lines += _lines(bright.T, marks[:, (2, 3, 0, 1)], WIDE_UPRIGHT, STROKES_UPRIGHT)
     return BurnedInText(len(lines), sum(line.area for line in lines) / grey.size)
 
@@ -195,9 +195,17 @@ def _line(strokes: np.ndarray, marks: np.ndarray) -> _Line:
     )
 
 
-def _unmatched_width(grey: np.ndarray, line: _Line) -> int:
-    """Return the width of a line without its marker words; 0 where the whole line is one."""
+def _is_more_than_marker(grey: np.ndarray, line: _Line) -> bool:
+    """Return whether a line without its marker words is still wide enough for text; False where the whole is one."""
     if match_marker_word(grey, line.box):
-        return 0
+        return False
     words = line.words if len(line.words) > 1 else ()
-    return line.box[2] - line.box[0] - sum(word[2] - word[0] for word in words if match_marker_word(grey, word))
+    left, unknown = line.box[2] - line.box[0], sum(word[2] - word[0] for word in words)
+    for word in sorted(words, key=lambda word: word[0] - word[2]):
+        # whatever the other words are; matching one takes a millisecond
+        if left - unknown >= WIDE * line.height:
+            return True
+        width = word[2] - word[0]
+        unknown -= width
+        left -= width if match_marker_word(grey, word) else 0
+    return left >= WIDE * line.height
