@@ -65,6 +65,26 @@ def test_the_image_is_painted_again_only_where_something_of_it_has_changed(viewe
     assert int(viewer_state(page)["renders"]) == int(before["renders"]) + 1
 
 
+READ_AGAIN = """() => {
+  const image = secondRead.images.get(secondRead.current);
+  secondRead.take({ ...image, findings: { ...image.findings, version: `${image.findings.version} again` } });
+}"""
+
+
+def test_findings_paint_the_image_again_only_where_a_map_of_them_is_drawn(viewer):
+    page, _ = viewer
+    page.evaluate(TWO_FRAMES)
+    for shown, painted in (("off", 0), ("on", 1)):
+        if viewer_state(page)["map"] != shown:
+            page.locator("canvas.radiograph").hover()
+            page.keyboard.press("m")
+            state(page, "map", f"^{shown}$")
+        before = int(viewer_state(page)["renders"])
+        page.evaluate(READ_AGAIN)
+        page.evaluate(TWO_FRAMES)
+        assert int(viewer_state(page)["renders"]) == before + painted, shown
+
+
 def test_two_rulers_give_millimetres_and_their_quotient(viewer):
     page, point = viewer
     page.locator("canvas.radiograph").hover()

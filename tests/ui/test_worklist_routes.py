@@ -291,6 +291,49 @@ def test_a_worklist_that_has_changed_is_held_back_while_the_image_on_the_screen_
     assert [image["status"] for image in study["images"]] == [status]
 
 
+def test_a_worklist_that_was_held_back_comes_after_the_answer_of_the_image(server, monkeypatch):
+    monkeypatch.setattr(worklist_routes, "HELD_SECONDS", 60.0)
+    held, read_prepared = threading.Event(), reading_jobs.read_prepared
+
+    def later(*arguments):
+        assert held.wait(60)
+        return read_prepared(*arguments)
+
+    monkeypatch.setattr(reading_jobs, "read_prepared", later)
+    next_change, sleep = worklist_routes._next, asyncio.sleep
+
+    async def conversation(client):
+        begun, answered = asyncio.Event(), asyncio.Event()
+
+        async def noted(changed, seconds):
+            begun.set()
+            if seconds > 1:
+                held.set()
+            await next_change(changed, seconds)
+
+        async def until_answered(seconds, *arguments):
+            if seconds == worklist_routes.AFTER_SECONDS:
+                await answered.wait()
+            await sleep(seconds, *arguments)
+
+        monkeypatch.setattr(worklist_routes, "_next", noted)
+        monkeypatch.setattr(asyncio, "sleep", until_answered)
+        tag = (await client.get("/worklist")).headers["etag"]
+        waiting = asyncio.create_task(client.get("/worklist", headers={"If-None-Match": tag}))
+        await begun.wait()
+        await add(client)
+        image = await read(client)
+        # its answer would otherwise follow in a moment, or be there
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        answered.set()
+        await waiting
+        return image, bool(done)
+
+    image, before = answers(server, server.tab(), conversation)
+    assert image["status"] == "read"
+    assert not before
+
+
 def test_of_an_image_and_a_worklist_the_browser_is_told_which_is_newer(server):
     async def conversation(client):
         added = await add(client)

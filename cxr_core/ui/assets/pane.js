@@ -128,7 +128,7 @@ class Pane {
 
   recipe(label, { width, height, ratio }) {
     const { sha, version, shownRows, shownColumns } = this.radiograph;
-    const map = label && [label, this.mapOn(label), this.maps().version];
+    const map = label && this.isDrawnOver(label) && [label, this.mapOn(label), this.maps().version];
     const lens = this.shared.lens && this.pointerAt;
     const { opacity, mapStyle } = this.shared;
     return JSON.stringify([sha, version, shownRows, shownColumns, width, height, ratio, this.view, map, lens, opacity, mapStyle]);
@@ -145,6 +145,11 @@ class Pane {
     if (this.shared.lens && this.pointerAt) drawLens(context, this.lens, radiograph, view, window_, this.pointerAt, ratio);
     drawMeasurements(context, radiograph, view, place, ratio);
     this.renders += 1;
+  }
+
+  // Whether a label's map, or what the model was not given, is drawn over the image; else findings do not change it.
+  isDrawnOver(label) {
+    return this.mapOn(label) || !everythingSeen(this.radiograph, this.maps().maps[label].seen);
   }
 
   drawOverlay(label, place, ratio) {

@@ -69,8 +69,9 @@ REDUCED_SIDE, REDUCED_FROM = 1024, 1536
 IMAGE_SECONDS, WORKLIST_SECONDS = 1.0, 10.0
 """Longest wait of a request for an image that is not read yet, and for a change of the worklist."""
 
-HELD_SECONDS = 0.3
-"""For so long a worklist that has changed is held back while the image on the screen is read, whose answer is next."""
+HELD_SECONDS, AFTER_SECONDS = 0.3, 0.1
+"""For so long a worklist that has changed is held back while the image on the screen is read, whose answer is next, and
+so long after that, because both take the same processors."""
 
 PIXELS_AT_ONCE, PIXELS_PER_TAB = 32, 4
 """Images that are sent at the same time, to all tabs and to one."""
@@ -191,11 +192,14 @@ async def _until_read(image: WorklistImage, session: PageSession, seconds: float
 
 
 async def _until_chosen_is_read(images: Worklist, changed: asyncio.Event) -> None:
-    """Wait while the image that the tab shows is read, at most :data:`HELD_SECONDS`."""
-    end = time.monotonic() + HELD_SECONDS
+    """Wait while the image that the tab shows is read, at most :data:`HELD_SECONDS`, and :data:`AFTER_SECONDS` more."""
+    end, waited = time.monotonic() + HELD_SECONDS, False
     while (image := images.image()) is not None and image.status == "waiting" and time.monotonic() < end:
+        waited = True
         await _next(changed, max(0.0, end - time.monotonic()))
         changed.clear()
+    if waited:
+        await asyncio.sleep(AFTER_SECONDS)
 
 
 async def _next(changed: asyncio.Event, seconds: float) -> None:
