@@ -60,7 +60,13 @@ class LimitedRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = received = False
+
+        async def receive_and_record() -> Message:
+            nonlocal received
+            message = await receive()
+            received = message["type"] != "http.request" or not message.get("more_body", False)
+            return message
 
         async def send_and_record(message: Message) -> None:
             nonlocal started
@@ -69,22 +75,22 @@ class LimitedRequests:
 
         try:
             if _UPLOAD in scope["path"] and scope["method"] != "OPTIONS":
-                await self._upload(scope, receive, send_and_record)
+                await self._upload(scope, receive_and_record, send_and_record)
             elif scope["path"] == f"{worklist_path()}/images" and scope["method"] == "POST":
-                await self._add_to_worklist(scope, receive, send_and_record)
+                await self._add_to_worklist(scope, receive_and_record, send_and_record)
             elif is_stow(scope):
                 check_sender(scope)
-                await self._stow(scope, receive, send_and_record)
+                await self._stow(scope, receive_and_record, send_and_record)
             elif scope["path"].endswith(_METRICS) and not _is_local_scrape(scope):
                 raise Refused(404, "Metrics are available on this machine only.")
             else:
                 length = _length(scope, OTHER_BYTES)
-                await self._app(
-                    scope, _Body(receive, length or OTHER_BYTES, settings().upload_seconds), send_and_record
-                )
+                body = _Body(receive_and_record, length or OTHER_BYTES, settings().upload_seconds)
+                await self._app(scope, body, send_and_record)
         except Refused as refused:
             if not started:
-                if refused.status != 408:
+                # after the whole body the next message is the end of the connection, which may never come
+                if refused.status != 408 and not received:
                     await _discard(receive)
                 await refusal_response(refused)(scope, receive, send_and_record)
 
