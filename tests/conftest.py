@@ -6,6 +6,7 @@ required thing that is missing fails; another skips, and says so.
 """
 
 import functools
+import gc
 import importlib
 import importlib.util
 import io
@@ -15,12 +16,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 PROJECT = Path(__file__).resolve().parent.parent
 REQUIRED = {name.strip() for name in os.environ.get("SECOND_READ_REQUIRE", "").split(",") if name.strip()}
@@ -30,6 +33,17 @@ _KEPT = Path(tempfile.mkdtemp(prefix="second-read-tests-"))
 os.environ["SECOND_READ_HOME"] = str(_KEPT / "home")
 os.environ["SECOND_READ_AUDIT"] = str(_KEPT / "audit.jsonl")
 os.environ["SECOND_READ_RUNS"] = str(_KEPT / "runs")
+
+
+def pytest_collection_finish():
+    """Leave the test modules and all that they import out of garbage collection, and OpenBLAS its one thread.
+
+    Streamlit collects after every run of a script, so after every step of an AppTest: 0.45 s with these objects. The
+    threads of OpenBLAS would spin on the cores that the other processes of the tests use.
+    """
+    gc.collect()
+    gc.freeze()
+    threadpool_limits(1, user_api="blas")
 
 
 def pytest_unconfigure():
@@ -167,6 +181,49 @@ def dcmtk_text(tmp_path_factory):
         ).stdout
 
     return text
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The address of a PostgreSQL, on a socket of its own; or the one that SECOND_READ_TEST_DATABASE_URL names."""
+    from tests.postgresql import lacking, postgresql_server
+
+    if named := os.environ.get("SECOND_READ_TEST_DATABASE_URL"):
+        yield named
+        return
+    if (words := lacking()) is not None:
+        missing("postgres", words)
+    with postgresql_server() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def schemas(server):
+    """An engine of that PostgreSQL, which makes the schemas of the tests and drops them."""
+    from sqlalchemy import create_engine
+
+    # a test may end all connections
+    engine = create_engine(server, pool_pre_ping=True)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request, tmp_path):
+    """The address of an empty database: SQLite, and PostgreSQL."""
+    from sqlalchemy import make_url, text
+
+    if request.param == "sqlite":
+        (tmp_path / "runs").mkdir()
+        yield f"sqlite:///{tmp_path / 'runs' / 'second-read.sqlite'}"
+        return
+    schemas, schema = request.getfixturevalue("schemas"), f"test_{uuid.uuid4().hex}"
+    with schemas.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    address = make_url(request.getfixturevalue("server"))
+    yield address.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+    with schemas.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,13 @@ def texts(rooms: tuple[str, ...] = ROOMS) -> list[tuple[str, str]]:
     ]
 
 
+@cache
+def stored_texts() -> list[tuple[str, str]]:
+    """Return (place, text) of the strings behind the screens."""
+    modules = chain(*(sorted((PROJECT / "cxr_core" / room).rglob("*.py")) for room in BEHIND_SCREENS))
+    return list(chain(*(literals(path, docstrings=False) for path in modules)))
+
+
 @pytest.mark.parametrize("word", AVOIDED)
 def test_no_text_that_a_person_sees_contains(word):
     places = [place for place, text in texts() if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
@@ -103,9 +110,7 @@ def test_no_screen_contains(word):
 
 @pytest.mark.parametrize("word", AVOIDED_ON_SCREENS)
 def test_no_message_or_stored_text_behind_the_screens_contains(word):
-    modules = chain(*(sorted((PROJECT / "cxr_core" / room).rglob("*.py")) for room in BEHIND_SCREENS))
-    stored = chain(*(literals(path, docstrings=False) for path in modules))
-    places = [place for place, text in stored if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
+    places = [place for place, text in stored_texts() if re.search(rf"\b{word}\b", text, re.IGNORECASE)]
     assert places == [], f"say instead: {AVOIDED_ON_SCREENS[word]}"
 
 

@@ -2,10 +2,6 @@ import subprocess
 
 import pytest
 
-from tests.store.conftest import server, url
-
-__all__ = ["certificates", "server", "url"]
-
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
