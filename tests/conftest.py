@@ -44,6 +44,9 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     threadpool_limits(1, user_api="blas")
+    if store := sys.modules.get("cxr_core.ui.read_store"):
+        # the thread of a test's store would look again five minutes later, and log in another test what is gone
+        store._RETRY_SECONDS = 1e6
 
 
 def pytest_unconfigure():

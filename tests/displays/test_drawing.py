@@ -43,6 +43,15 @@ def test_both_drawings_have_the_same_points(mark):
         assert any(np.array_equal(line.get_ydata(), mark.y) for line in axes.lines)
 
 
+def test_a_figure_has_nothing_of_an_earlier_one_with_as_many_panels():
+    ours = chart(Line(X, Y, "curve"))
+    drawn = plotly_figure(ours).to_json()
+    panel = Panel(Axis("other", 0.1, 1, log=True), Axis(names=NAMES), (DOTS, Rule("x", 0.5)), "Other", "A message")
+    other = plotly_figure(Chart("Another", (panel,), alt="another", small=True))
+    assert (other.layout.xaxis.type, len(other.layout.shapes), len(other.layout.annotations)) == ("log", 1, 1)
+    assert plotly_figure(ours).to_json() == drawn
+
+
 def test_intervals_are_drawn_from_low_to_high_and_missing_ones_are_not():
     panel = Panel(Axis("AUC"), Axis(names=NAMES), (DOTS,))
     (drawn,) = plotly_figure(Chart("t", (panel,), alt="a")).data
