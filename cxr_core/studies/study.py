@@ -7,7 +7,7 @@ together and state the same patient, or none. Two patients are never in one stud
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 
@@ -105,28 +105,45 @@ def group_studies(images: Iterable[StudyImage]) -> tuple[Study, ...]:
 
 def _by_patient(studies: Iterable[Study]) -> list[list[Study]]:
     """Return the studies of each patient; one whose patient is not certainly that of another study is alone."""
-    patients: list[list[Study]] = []
-    candidates: dict[object, list[list[Study]]] = {}
+    patients: list[tuple[list[Study], set[Patient]]] = []
+    candidates: dict[object, list[tuple[list[Study], set[Patient]]]] = {}
     for study in studies:
         # who differ in this are never the same, and a worklist may have hundreds of studies
-        patient = study.patient
-        known = candidates.setdefault(patient.key or study.images[0].digest, [])
-        of_patient = next((others for others in known if others[0].patient.is_same_as(patient)), None)
-        if of_patient is None:
-            of_patient = []
-            known.append(of_patient)
-            patients.append(of_patient)
-        of_patient.append(study)
-    return patients
+        known = candidates.setdefault(study.patient.key or study.images[0].digest, [])
+        own = _patients(study)
+        for of_patient, stated in known:
+            if of_patient[0].patient.is_same_as(study.patient) and not _differ(stated, own):
+                of_patient.append(study)
+                stated |= own
+                break
+        else:
+            known.append(([study], own))
+            patients.append(known[-1])
+    return [of_patient for of_patient, _ in patients]
 
 
 def prior_studies(study: Study, studies: Sequence[Study]) -> tuple[Study, ...]:
     """Return the earlier studies of the same patient, the latest first.
 
-    Only studies with a date, and of a patient who is certainly the same (:meth:`.header.Patient.is_same_as`).
+    Only studies with a date, and of a patient who is certainly the same (:meth:`.header.Patient.is_same_as`), whatever
+    image of either is looked at.
     """
-    earlier = [other for other in studies if other.patient.is_same_as(study.patient) and _is_before(other, study)]
+    own = _patients(study)
+    earlier = [
+        other
+        for other in studies
+        if _is_before(other, study) and other.patient.is_same_as(study.patient) and not _differ(own, _patients(other))
+    ]
     return tuple(sorted(earlier, key=_when, reverse=True))
+
+
+def _patients(study: Study) -> set[Patient]:
+    """Return the patient of a study as each of its images states it: the first one may state less than another."""
+    return {study.patient, *(_header(image).patient for image in study.images)}
+
+
+def _differ(some: Iterable[Patient], others: Collection[Patient]) -> bool:
+    return any(one.differs_from(other) for one in some for other in others)
 
 
 def _is_before(one: Study, other: Study) -> bool:

@@ -127,6 +127,36 @@ def test_priors_are_earlier_studies_of_the_same_patient_and_the_latest_is_first(
     assert digests(prior_studies(by_digest["e"], studies)) == []
 
 
+LESS, BORN = Patient("DOE, Jane", "7"), date(1970, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (replace(LESS, issuer="A"), replace(LESS, issuer="B")),
+        (replace(LESS, birth_date=BORN), replace(LESS, birth_date=date(1971, 2, 3))),
+        (replace(LESS, sex="F"), replace(LESS, sex="M")),
+        (Patient("DOE, Jane", "7"), Patient("ROE, Mary", "7")),
+    ],
+    ids=["issuer", "birth", "sex", "name"],
+)
+@pytest.mark.parametrize("order", ["abc", "acb", "bac", "bca", "cab", "cba"])
+def test_a_study_whose_first_image_states_less_is_of_no_two_patients(one, other, order):
+    """What one image does not state differs from nothing: another image of the study may say which patient it is of."""
+    less = Patient("", "7") if one.name != other.name else LESS
+    images = {
+        "a": [image("a1", uid="1", patient=less, study_date=date(2026, 1, 1)), image("a2", uid="1", patient=one)],
+        "b": [image("b1", uid="2", patient=other, study_date=date(2025, 1, 1))],
+        "c": [image("c1", uid="3", patient=one, study_date=date(2024, 1, 1))],
+    }
+    studies = group_studies(one for name in order for one in images[name])
+    assert set(digests(studies)) == {"a1a2", "b1", "c1"}
+    by_digest = dict(zip(digests(studies), studies, strict=True))
+    assert digests(prior_studies(by_digest["a1a2"], studies)) == ["c1"]
+    # those of one patient stand together
+    assert abs(digests(studies).index("a1a2") - digests(studies).index("c1")) == 1
+
+
 def test_studies_of_one_patient_stand_together_and_the_latest_is_first_whenever_they_were_added():
     twin = Patient("DOE, Jane", "7", "", date(1971, 1, 1))
     nameless = Patient(birth_date=date(1970, 2, 3))
