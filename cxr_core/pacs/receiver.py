@@ -137,8 +137,8 @@ class Receiver:
             named = Named(str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID))
             # of a C-MOVE (PS3.7 9.1.1.1.8); not every entity states it
             originator = (request.MoveOriginatorApplicationEntityTitle or "").strip()
-            asked_for = originator in self._asking
-            verdict, _ = reception.add(event.encoded_dataset(), named, asked_for=asked_for)
+            asked_for, sent_for_us = originator in self._asking, originator == self._entity.ae_title
+            verdict, _ = reception.add(event.encoded_dataset(), named, asked_for=asked_for, sent_for_us=sent_for_us)
             return STATUS[verdict]
         finally:
             with self._changed:

@@ -64,7 +64,7 @@ class Reception:
         self._stored: list[str] = []
 
     def add(
-        self, data: bytes, named: Named = UNNAMED, *, asked_for: bool = False
+        self, data: bytes, named: Named = UNNAMED, *, asked_for: bool = False, sent_for_us: bool = False
     ) -> tuple[Verdict, InstanceHeader | None]:
         """Store a file; return what became of it, and its UIDs where they could be read.
 
@@ -72,13 +72,15 @@ class Reception:
             data: the whole file.
             named: what the sender says that it is.
             asked_for: whether it may come because this program has asked for it; a prior that it has asked for is one.
+            sent_for_us: whether its sender says so.
         """
         header = None
         try:
             header = read_instance_header(data)
             if not named.fits(header):
                 return self._logged("mismatch"), header
-            is_prior = asked_for and self._store.is_awaited_prior(header.sop_instance_uid)
+            uid = header.sop_instance_uid
+            is_prior = asked_for and self._store.is_awaited_prior(uid, sent_for_us=sent_for_us)
             receipt = self._store.add_instance(data, self._source, is_prior=is_prior)
         except InputRefused as error:
             return self._logged("invalid", str(error)), header

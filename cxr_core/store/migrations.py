@@ -170,6 +170,19 @@ def patients_of_studies(connection: Connection) -> None:
     keep_no_statistics(connection)
 
 
+def stated_issuers(connection: Connection) -> None:
+    """Whether an instance states an Issuer of Patient ID, and whether a prior is awaited of an interrupted retrieval.
+
+    The former is NULL for instances of before, until their study gets another one.
+    """
+    for statement in (
+        "ALTER TABLE pacs_instances ADD COLUMN states_issuer INTEGER",
+        "ALTER TABLE pacs_awaited_priors ADD COLUMN interrupted INTEGER NOT NULL DEFAULT 0",
+    ):
+        connection.execute(text(statement))
+    keep_no_statistics(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -181,6 +194,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     removals,
     dicom_network,
     patients_of_studies,
+    stated_issuers,
 )
 """In order. A released step is never changed; later steps are appended."""
 

@@ -25,8 +25,8 @@ from .database import transaction
 from .pacs_alarms import AlarmStore, add_alarm
 from .pacs_comparison import same_image
 from .pacs_files import arriving_file, instance_path, is_whole, load_checked, name_file, pacs_lock
-from .pacs_header import dataset_sha256, read_instance_header, read_patient
-from .pacs_patients import are_two_patients, number_patient, number_patients
+from .pacs_header import dataset_sha256, read_instance_header
+from .pacs_patients import is_another_patient, number_patient, number_patients
 from .pacs_records import AlarmKind, Receipt, StoredInstance
 from .stored_studies import utc_now
 
@@ -41,9 +41,9 @@ _INSTANCES = f"SELECT {_COLUMNS} {_OF_INSTANCES}"
 _INSERT = (
     "INSERT INTO pacs_instances (sop_instance_uid, study_uid, series_uid, sop_class, transfer_syntax, modality, "
     "body_part, station_name, patient_key, is_result, sha256, dataset_sha256, bytes, source, received, planned, "
-    "is_prior, patient_number, deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
+    "is_prior, patient_number, states_issuer, deleted) VALUES (:sop_instance_uid, :study_uid, :series_uid, :sop_class, "
     ":transfer_syntax, :modality, :body_part, :station_name, :patient_key, :is_result, :sha256, :dataset_sha256, "
-    ":bytes, :source, :received, NULL, :is_prior, :patient_number, 0)"
+    ":bytes, :source, :received, NULL, :is_prior, :number, :states_issuer, 0)"
 )
 _REPLACED = "UPDATE pacs_instances SET sha256 = :sha256, bytes = :bytes WHERE sop_instance_uid = :sop_instance_uid"
 _MADE_CURRENT = (
@@ -52,10 +52,11 @@ _MADE_CURRENT = (
 )
 _AWAITED = (
     "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked) VALUES (:uid, :now) "
-    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now"
+    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, interrupted = 0"
 )
+_INTERRUPTED = text("UPDATE pacs_awaited_priors SET interrupted = 1 WHERE sop_instance_uid = :uid")
 _LONGEST_RETRIEVAL = timedelta(hours=1)
-"""After which a prior that was asked for is awaited no more: the program that asked was killed."""
+"""After which a prior that was asked for is awaited no more: whoever asked was killed, or the retrieval interrupted."""
 
 _CHOSEN = (
     "(:study_uid = '' OR study_uid = :study_uid) AND (:patient_key = '' OR patient_key = :patient_key) "
@@ -129,8 +130,8 @@ class InstanceStore(AlarmStore):
                 _check_room(connection, len(data))
                 _name(part, path)
                 flags = {"is_result": int(made.is_result), "is_prior": int(made.is_prior)}
-                number = number_patient(connection, made, data)
-                connection.execute(text(_INSERT), asdict(made) | flags | {"patient_number": number})
+                patient = number_patient(connection, made, data)
+                connection.execute(text(_INSERT), asdict(made) | flags | patient._asdict())
                 return Receipt("stored", made)
             if known.dataset_sha256 == made.dataset_sha256:
                 if not is_whole(instance_path(known.sha256), known.sha256):
@@ -152,10 +153,8 @@ class InstanceStore(AlarmStore):
         if here is not None and same_image(here, data):
             confirmed = self._confirmed(known, made.source, made.is_prior)
             return self._stored(data, made) if confirmed is None else Receipt("confirmed", confirmed)
-        patients = None if here is None else read_patient(here), read_patient(data)
-        are_two = are_two_patients(known.patient_key, patients[0], made.patient_key, patients[1])
         with transaction(self._engine, writing=True) as connection:
-            kind: AlarmKind = "patient" if are_two else "image"
+            kind: AlarmKind = "patient" if is_another_patient(connection, known, here, made, data) else "image"
             add_alarm(connection, known, kind, made.dataset_sha256, len(data), made.source)
         return Receipt("conflict", known)
 
@@ -163,7 +162,8 @@ class InstanceStore(AlarmStore):
     def awaiting_priors(self, sop_instance_uids: Collection[str]) -> Iterator[None]:
         """Have instances that are received while the block runs be priors, by :meth:`is_awaited_prior`.
 
-        For a PACS that is asked to send them to the receiver, which is another process.
+        For a PACS that is asked to send them to the receiver, which is another process. Where the block raises, the
+        PACS may go on sending: what it then says to send for this program is a prior, and anything else is none.
         """
         now = datetime.now(UTC)
         long_ago = (now - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
@@ -174,16 +174,29 @@ class InstanceStore(AlarmStore):
             connection.execute(text(_AWAITED), uids)
         try:
             yield
-        finally:
+        except BaseException:
             with transaction(self._engine, writing=True) as connection:
-                connection.execute(text("DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid"), uids)
+                connection.execute(_INTERRUPTED, uids)
+            raise
+        with transaction(self._engine, writing=True) as connection:
+            connection.execute(text("DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid"), uids)
 
-    def is_awaited_prior(self, sop_instance_uid: str) -> bool:
-        """Return whether a PACS is being asked for an instance as a prior."""
+    def is_awaited_prior(self, sop_instance_uid: str, *, sent_for_us: bool = False) -> bool:
+        """Return whether a PACS is being asked for an instance as a prior.
+
+        Args:
+            sop_instance_uid: of the instance.
+            sent_for_us: whether the PACS says to send it since this program has asked for it. If so, it may also have
+                been asked for lately, by a retrieval that was interrupted.
+        """
         since = (datetime.now(UTC) - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
-        query = text("SELECT 1 FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND asked >= :since")
+        query = text(
+            "SELECT 1 FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND asked >= :since "
+            "AND (interrupted = 0 OR :sent_for_us = 1)"
+        )
+        values = {"uid": sop_instance_uid, "since": since, "sent_for_us": int(sent_for_us)}
         with transaction(self._engine) as connection:
-            return connection.execute(query, {"uid": sop_instance_uid, "since": since}).first() is not None
+            return connection.execute(query, values).first() is not None
 
     def instance(self, sop_instance_uid: str) -> StoredInstance | None:
         """Return an instance, or None where it is not here."""

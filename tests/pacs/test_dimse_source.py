@@ -171,21 +171,48 @@ def test_an_image_that_another_entity_has_moved_here_is_no_prior(store, own_fold
     assert {one.sop_instance_uid: one.is_prior for one in store.instances()} == {uid(1): is_prior, uid(2): False}
 
 
-def test_a_move_that_fails_or_is_killed_leaves_no_image_awaited(store, monkeypatch):
-    seen = []
+class LostMove:
+    """A PACS whose answers to C-MOVE are lost, and which goes on sending."""
 
-    def fail():
-        with store.awaiting_priors([uid(1)]):
-            seen.append(store.is_awaited_prior(uid(1)))
-            raise PacsUnavailable("down")
+    moves, no_priors = True, ""
 
+    def images(self, study_uid):
+        return [RemoteImage(study_uid, uid(1, "8"), uid(number), CR) for number in (1, 2)]
+
+    def retrieve(self, images, keep):
+        raise PacsUnavailable("ARCHIVE has ended the connection.")
+
+
+@pytest.mark.parametrize(("originator", "is_prior"), [("SECONDREAD", True), (None, False), ("WORKSTATION", False)])
+def test_what_comes_of_a_move_after_its_answer_was_lost_is_a_prior(store, own_folders, originator, is_prior):
+    own_folders.setenv("SECOND_READ_PACS_RETRIEVE", "move")
+    settings.cache_clear()
     with pytest.raises(PacsUnavailable):
-        fail()
-    assert seen == [True]
-    assert not store.is_awaited_prior(uid(1))
+        PacsClient(LostMove(), "ARCHIVE", store).fetch(uid(1, "7"), as_prior=True)
+    receiver = Receiver(store, ("127.0.0.1", 0), parse_senders(["SECONDREAD@127.0.0.1"]))
+    address = DimseAddress("SECONDREAD", "127.0.0.1", receiver.port)
+    try:
+        with associate(address, [pynetdicom().build_context(CR, "1.2.840.10008.1.2.1")]) as opened:
+            file = pydicom.dcmread(io.BytesIO(received(1)))
+            assert opened.send_c_store(file, originator_aet=originator, originator_id=1).Status == 0
+    finally:
+        receiver.stop()
+    assert store.instance(uid(1)).is_prior is is_prior
+
+
+def test_an_image_is_awaited_no_more_once_its_move_has_succeeded_or_an_hour_has_passed(store, monkeypatch):
     with store.awaiting_priors([uid(1)]):
+        assert store.is_awaited_prior(uid(1))
+    assert not store.is_awaited_prior(uid(1), sent_for_us=True)
+    with pytest.raises(PacsUnavailable), store.awaiting_priors([uid(1)]):
+        raise PacsUnavailable("down")
+    assert not store.is_awaited_prior(uid(1))
+    assert store.is_awaited_prior(uid(1), sent_for_us=True)
+    with store.awaiting_priors([uid(1)]):
+        # asked for again
+        assert store.is_awaited_prior(uid(1))
         monkeypatch.setattr(pacs_instances, "_LONGEST_RETRIEVAL", timedelta(0))
-        assert not store.is_awaited_prior(uid(1))
+        assert not store.is_awaited_prior(uid(1), sent_for_us=True)
 
 
 def test_a_move_to_a_receiver_that_is_down_can_be_asked_for_again(orthanc, store):
