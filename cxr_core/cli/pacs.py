@@ -10,8 +10,9 @@ from ..errors import WrongArguments
 from ..pacs import association, dicomweb
 from ..pacs.addresses import DimseAddress, parse_address
 from ..settings import settings
+from .pacs_administration import delete, retry, status
 from .pacs_fetch import fetch
-from .pacs_jobs import delete, retry, send, status, work
+from .pacs_jobs import send, work
 from .pacs_receive import receive
 
 __all__ = ["app"]

@@ -54,8 +54,9 @@ def fetch(
     Patient ID, and a proxy may log it.
 
     With --replace, studies given by their UID are here as the PACS has them afterwards: for a patient who was corrected
-    there. Images that are others here are replaced, with their jobs and results, and read again; what else is here of
-    the study is deleted, once all images have come.
+    there. Images that are others here are replaced, with their jobs and results, and read again. Once all images have
+    come, radiographs that the PACS no longer has in the study are deleted, and of what it was not asked for, such as
+    dose reports, that of another patient.
 
     With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
     and the priors of studies that were sent to this program are fetched as well. Images are deleted after

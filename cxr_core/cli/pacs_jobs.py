@@ -1,13 +1,10 @@
-"""Commands of the DICOM network that read, send and show: ``pacs work``, ``send``, ``status`` and ``retry``."""
+"""Commands of the DICOM network that read and send: ``pacs work`` and ``pacs send``."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 from contextlib import closing
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -24,22 +21,12 @@ from ..pacs.worker import Worker
 from ..report.stored_read import read_dicom
 from ..settings import settings
 from ..store.card_files import card_of_read
-from ..store.pacs_records import AlarmKind
 from ..store.pacs_store import PacsStore
 from ..store.reads import ReadStore
 from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
-__all__ = ["delete", "retry", "send", "status", "work"]
-
-_ALL = 10**9
-_ALARMS: dict[AlarmKind, str] = {
-    "image": "another image under the SOP Instance UID {0.sop_instance_uid} was kept out ({0.count} times)",
-    "patient": "an image of another patient under the SOP Instance UID {0.sop_instance_uid} was kept out "
-    "({0.count} times); nothing more of its study is read or sent",
-    "study": "images of two patients in one study, {0.count} of them of a further one; "
-    "nothing more of it is read or sent",
-}
+__all__ = ["send", "work"]
 
 
 def work(
@@ -70,83 +57,6 @@ def work(
         else:
             print(f"Worker {owner} waits for images.", flush=True)
             worker.run(stop)
-
-
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Print how many jobs are in each state, what was done in 24 hours, parked jobs with their reason, and alarms."""
-    since = datetime.now(UTC) - timedelta(hours=24)
-    with closing(PacsStore()) as store:
-        counts, hours = store.counts(), store.throughput(since.isoformat(timespec="milliseconds"))
-        parked = store.jobs(["parked"])
-        failing = [job for job in store.jobs(["received", "read", "built", "sent"]) if job.reason]
-        alarms = store.alarms()
-    if as_json:
-        shown = {
-            "jobs": counts,
-            "hours": [asdict(hour) for hour in hours],
-            "parked": [
-                {"job": job.id, "study": job.study_uid, "since": job.times["parked"], "reason": job.reason}
-                for job in parked
-            ],
-            "failing": [{"job": job.id, "next": job.next_attempt, "reason": job.reason} for job in failing],
-            "alarms": [asdict(alarm) for alarm in alarms],
-        }
-        print(json.dumps(shown))
-        return
-    print("Jobs: " + ", ".join(f"{state} {count}" for state, count in counts.items()))
-    received, size, verified, stopped = (
-        sum(getattr(hour, name) for hour in hours) for name in ("received", "received_bytes", "verified", "parked")
-    )
-    print(
-        f"Last 24 hours: {received} images received ({size / 1e6:.0f} MB), {verified} jobs verified, {stopped} parked"
-    )
-    for job in parked:
-        print(f"Parked {job.times['parked'][:16]}  {job.id}  study {job.study_uid}  {job.reason}")
-    for job in failing:
-        print(f"Next attempt {job.next_attempt[:16]}  {job.id}  {job.reason}")
-    for alarm in alarms:
-        what = _ALARMS[alarm.kind].format(alarm)
-        print(f"Alarm {alarm.created[:16]}  study {alarm.study_uid}, from {alarm.source}: {what}")
-
-
-def retry(
-    jobs: Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Ids of parked jobs, in full.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Retry all parked jobs.")] = False,
-) -> None:
-    """Give parked jobs back to the workers, at the step where they failed. Example:
-
-    python -m cxr_core pacs retry --all
-    """
-    if not jobs and not every:
-        raise WrongArguments("Give ids of parked jobs, or --all.")
-    with closing(PacsStore()) as store:
-        for job in jobs or [job.id for job in store.jobs(["parked"])]:
-            print(f"Job {job[:40]}: {store.retry(job).state}")
-
-
-def delete(
-    uids: Annotated[
-        list[str], typer.Argument(metavar="UID...", help="Study Instance UIDs, or SOP Instance UIDs of images.")
-    ],
-) -> int:
-    """Delete received images with their jobs, results and alarms, such as those of the wrong patient in a study.
-
-    What the PACS or the modality still has can be sent or fetched again. Results that were sent stay where they are.
-    The audit trail says which images, by digest. Exit status 3 where there is none of a UID. Example:
-
-      python -m cxr_core pacs delete 1.2.826.0.1.3680043.8.498.7.1
-    """
-    status = 0
-    with closing(PacsStore()) as store:
-        for uid in uids:
-            image = store.instance(uid)
-            chosen = store.instances(study_uid=uid, limit=_ALL) if image is None else [image]
-            count = store.delete_instances(acting_user(), [one.sop_instance_uid for one in chosen])
-            print(f"{uid[:70]}: {count} image{'s' * (count != 1)} deleted.")
-            status = status if count else 3
-    return status
 
 
 def send(

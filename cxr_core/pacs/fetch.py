@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -11,12 +11,15 @@ from datetime import date
 from ..access import acting_user, audit
 from ..errors import InputRefused, WrongArguments
 from ..settings import settings
+from ..store.pacs_patients import NOBODY
+from ..store.pacs_records import StoredInstance
 from ..store.pacs_store import PacsStore
 from ..studies import Study, StudyHeader, prior_studies
 from .addresses import DimseAddress, parse_address
+from .administration import retry_jobs
 from .dimse_source import DimseSource
 from .leased_job import HELD
-from .source import RemoteStudy, Source
+from .source import RemoteStudy, Source, is_fetched
 from .web_source import WebSource
 
 __all__ = ["Fetched", "PacsClient", "configured_client"]
@@ -102,15 +105,18 @@ class PacsClient:
     def replace(self, study_uid: str) -> Fetched:
         """Fetch the images of a study, and have the study here be as the PACS has it.
 
-        An image that is another one here is replaced as soon as it has come, with its jobs, results and alarms. What
-        else was here of the study is deleted once all of them have come; what is received meanwhile stays, since its
-        sender has a confirmation. Jobs that were parked for a second patient are tried again where there is none any
-        more: between the first image and the last one there was. Raises WrongArguments for C-MOVE, by which images come
-        to the receiver.
+        An image that is another one here is replaced as soon as it has come, with its jobs, results and alarms. Once
+        all of them have come, what the PACS has no more is deleted: radiographs that it did not return, and objects
+        that it was not asked for, such as a dose report, where they are of another patient than what it returned. What
+        is received meanwhile stays, since its sender has a confirmation. Parked jobs of the study are then tried again,
+        since what they were parked for may be gone; where not all images have come, those that were parked for a second
+        patient, if there is none any more: between the first image and the last one there was.
+
+        Raises WrongArguments for C-MOVE, by which images come to the receiver.
         """
         if self.source.moves:
             raise WrongArguments(_MOVED)
-        before = [one.sop_instance_uid for one in self.store.instances(study_uid=study_uid, limit=_ALL)]
+        before = self.store.instances(study_uid=study_uid, limit=_ALL)
         images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
         came: dict[str, str] = {}
 
@@ -128,20 +134,38 @@ class PacsClient:
                 self._note(list(came), "replace")
         outcomes = Counter(came.values())
         missing = sum(image.sop_instance_uid not in came for image in images)
-        if images and not missing:
-            self.store.delete_instances(who, [uid for uid in before if uid not in came])
-        self._retry_held(study_uid)
+        is_whole = bool(images) and not missing
+        if is_whole:
+            self.store.delete_instances(who, self._not_there(study_uid, before, came))
+        self._retry_parked(study_uid, every=is_whole)
         return Fetched(outcomes["stored"], outcomes["confirmed"], outcomes["conflict"], missing)
 
-    def _retry_held(self, study_uid: str) -> None:
-        """Retry the jobs of a study that were parked since it was not known whose it is, where that is known now."""
+    def _not_there(self, study_uid: str, before: Iterable[StoredInstance], came: Container[str]) -> list[str]:
+        """Return the UIDs of what was here of a study and is no more in the PACS, by what came from there."""
+        patients = self.store.study_patients(study_uid)
+        right = {patient.number for patient in patients if any(uid in came for uid in patient.sop_instance_uids)}
+        known = right.difference([NOBODY])
+        of_others = {
+            uid
+            for patient in patients
+            if known and patient.number not in {*right, NOBODY}
+            for uid in patient.sop_instance_uids
+        }
+        return [
+            one.sop_instance_uid
+            for one in before
+            if one.sop_instance_uid not in came and (is_fetched(one) or one.sop_instance_uid in of_others)
+        ]
+
+    def _retry_parked(self, study_uid: str, *, every: bool) -> None:
+        """Retry parked jobs of a study where it is known whose it is: those that were parked for that, or every one."""
         if any(alarm.holds_study for alarm in self.store.alarms(study_uid=study_uid)):
             return
         for job in self.store.jobs(["parked"], study_uid=study_uid, limit=_ALL):
-            if job.reason in HELD:
+            if every or job.reason in HELD:
                 # another program may have tried it again
                 with suppress(WrongArguments):
-                    self.store.retry(job.id)
+                    deque(retry_jobs(self.store, acting_user(), [job]), maxlen=0)
 
     def fetch(self, study_uid: str, *, as_prior: bool = False) -> Fetched:
         """Fetch the images of a study that are not here, or whose files are damaged.

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from ..imaging.conformance import CAPTURE_CLASSES, CAPTURE_MODALITIES, RADIOGRAPH_CLASSES, RADIOGRAPH_MODALITIES
 from ..imaging.elements import stated_text
+from ..store.pacs_records import InstanceHeader
 from ..studies.header import StudyHeader, study_header
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "has_other_patient",
     "images_of",
+    "is_fetched",
     "is_uid",
     "is_wanted_series",
     "studies_of",
@@ -137,6 +139,11 @@ def images_of(answers: Iterable[Dataset], study_uid: str, series_uid: str) -> li
         for uid, sop_class in instances
         if is_uid(uid) and sop_class in IMAGE_CLASSES
     ]
+
+
+def is_fetched(instance: InstanceHeader) -> bool:
+    """Return whether an instance would be fetched from a PACS that has it: a radiograph that is no result of ours."""
+    return instance.modality in SERIES_MODALITIES and instance.sop_class in IMAGE_CLASSES and not instance.is_result
 
 
 def is_uid(text: str) -> bool:

@@ -6,14 +6,16 @@ patients is an alarm while images of two patients are here: it ends when those o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from ..errors import WrongArguments
 from ..settings import settings
 from .database import DATABASE, open_migrated, transaction
-from .pacs_records import Alarm, AlarmKind, StoredInstance
+from .pacs_records import Alarm, AlarmKind, SentResults, StoredInstance, StudyPatient
 from .stored_studies import new_id, utc_now
 
 __all__ = ["AlarmStore", "add_alarm"]
@@ -37,6 +39,17 @@ _OF_FURTHER_PATIENTS = text(
     "AND other.deleted = 0 AND other.patient_number > 0 AND other.patient_number <> further.patient_number) "
     "ORDER BY received DESC, sop_instance_uid"
 )
+_IMAGES = text(
+    "SELECT sop_instance_uid, COALESCE(patient_number, 0) AS number, source, received FROM pacs_instances "
+    "WHERE study_uid = :study AND deleted = 0 AND is_result = 0 ORDER BY received, sop_instance_uid"
+)
+_SENT = text(
+    "SELECT DISTINCT pacs_jobs.sop_instance_uid AS image, destination, pacs_results.sop_instance_uid AS result, "
+    "pacs_results.verified IS NOT NULL AS verified FROM pacs_results JOIN pacs_jobs ON pacs_jobs.id = pacs_results.job "
+    "JOIN pacs_instances ON pacs_instances.sop_instance_uid = pacs_jobs.sop_instance_uid "
+    "WHERE study_uid = :study AND deleted = 0 AND sent IS NOT NULL"
+)
+"""Two jobs of an image, such as for two destinations, may have the same result."""
 _ACKNOWLEDGED = text("UPDATE pacs_alarms SET acknowledged = COALESCE(acknowledged, :now) WHERE id = :id")
 
 
@@ -68,6 +81,26 @@ class AlarmStore:
             alarms = [*(Alarm(*row) for row in kept_out), *_studies_of_two_patients(connection, study_uid)]
         return tuple(sorted(alarms, key=lambda alarm: (alarm.last, alarm.id), reverse=True))
 
+    def study_patients(self, study_uid: str) -> tuple[StudyPatient, ...]:
+        """Return the patients of a study by number, with their images; those whose patient is not known come last."""
+        with transaction(self._engine) as connection:
+            images = connection.execute(_IMAGES, {"study": study_uid}).all()
+            sent = connection.execute(_SENT, {"study": study_uid}).all()
+        patients = []
+        for number in sorted({row.number for row in images}, key=lambda number: (number == 0, number)):
+            rows = [row for row in images if row.number == number]
+            uids = tuple(row.sop_instance_uid for row in rows)
+            sources = tuple(dict.fromkeys(row.source for row in rows))
+            results = _by_destination(row for row in sent if row.image in uids)
+            patients.append(StudyPatient(number, uids, sources, rows[0].received, results))
+        return tuple(patients)
+
+    def sent_results(self, study_uid: str, sop_instance_uid: str = "") -> tuple[SentResults, ...]:
+        """Return how many results of a study, or of one image of it, each destination was sent."""
+        with transaction(self._engine) as connection:
+            sent = connection.execute(_SENT, {"study": study_uid}).all()
+        return _by_destination(row for row in sent if sop_instance_uid in ("", row.image))
+
     def acknowledge(self, alarm: str) -> None:
         """Note that an administrator has seen an alarm; raises WrongArguments where there is none of this id."""
         with transaction(self._engine, writing=True) as connection:
@@ -92,6 +125,14 @@ def add_alarm(
         "source": source, "now": utc_now(), "kind": kind,
     }  # fmt: skip
     connection.execute(_ADDED, values)
+
+
+def _by_destination(sent: Iterable[Row[Any]]) -> tuple[SentResults, ...]:
+    verified: dict[str, dict[str, bool]] = {}
+    for row in sent:
+        results = verified.setdefault(row.destination, {})
+        results[row.result] = results.get(row.result, False) or bool(row.verified)
+    return tuple(SentResults(name, len(results), sum(results.values())) for name, results in sorted(verified.items()))
 
 
 def _studies_of_two_patients(connection: Connection, study_uid: str) -> list[Alarm]:

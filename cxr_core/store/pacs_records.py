@@ -22,8 +22,10 @@ __all__ = [
     "JobState",
     "Outcome",
     "Receipt",
+    "SentResults",
     "StoredInstance",
     "StoredResult",
+    "StudyPatient",
 ]
 
 JobState = Literal["received", "read", "built", "sent", "verified", "parked"]
@@ -137,6 +139,48 @@ class Alarm:
     def holds_study(self) -> bool:
         """Whether nothing more of the study is read or sent until it is cleared: it is not known whose the study is."""
         return self.kind != "image" and self.acknowledged is None
+
+
+@dataclass(frozen=True)
+class SentResults:
+    """What a destination was sent of the images that are here.
+
+    Attributes:
+        destination: its name.
+        sent: number of result objects that it took.
+        verified: number of those that were read back from there.
+    """
+
+    destination: str
+    sent: int
+    verified: int
+
+    def __str__(self) -> str:
+        if self.verified == self.sent:
+            verified = "verified"
+        else:
+            verified = f"{self.verified:,} of them verified" if self.verified else "not verified"
+        return f"{self.sent:,} result{'s' * (self.sent != 1)} sent to {self.destination}, {verified}"
+
+
+@dataclass(frozen=True)
+class StudyPatient:
+    """One of the patients of a study, who has a number and no name here.
+
+    Attributes:
+        number: from 1 in the order in which their first images came; 0 for images whose patient is not known, which
+            state no Patient ID, or whose file cannot be read.
+        sop_instance_uids: of their images, in the order in which they came. Results of our own are left out.
+        sources: where these came from, each once.
+        received: when the first of them came.
+        results: results of these images that were sent, by destination.
+    """
+
+    number: int
+    sop_instance_uids: tuple[str, ...]
+    sources: tuple[str, ...]
+    received: str
+    results: tuple[SentResults, ...]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from html import escape
 
 import streamlit as st
 
-from ..access import Role, audit
+from ..access import Role
 from ..displays import ThroughputDisplay
 from ..errors import CxrError
+from ..pacs.administration import acknowledge_alarm, retry_jobs
 from ..settings import settings
 from ..store.pacs_records import OPEN_STATES, Alarm, Job
 from ..store.pacs_store import PacsStore
@@ -32,8 +34,6 @@ REFRESH_SECONDS = 5.0
 """Interval at which queue, parked jobs and alarms are read again."""
 
 _MOST = 1000
-_AT_ONCE = 100
-"""Changes that are one line of the audit trail."""
 
 _IDLE = timedelta(minutes=2)
 _HOURS = 24
@@ -128,7 +128,7 @@ def _live() -> None:
     _tiles(queue)
     if queue.waits_for_a_worker():
         banner("No worker takes these jobs.", "Start one or more with the command second-read pacs work.")
-    draw_alarms(queue.alarms, _acknowledge)
+    draw_alarms(pacs_store(), queue.alarms, _acknowledge)
     with st.container(key="sr-fit-pacs"):
         _parked(queue.parked)
         _latest()
@@ -229,27 +229,20 @@ def _state(job: Job) -> str:
 
 
 def _retry(jobs: Sequence[Job]) -> None:
-    _change("retry", [job.sop_instance_uid for job in jobs], [job.id for job in jobs])
+    _change(lambda store: deque(retry_jobs(store, visitor(), jobs), maxlen=0))
 
 
 def _acknowledge(alarm: Alarm) -> None:
-    _change("acknowledge", [alarm.sop_instance_uid], [alarm.id])
+    _change(lambda store: acknowledge_alarm(store, visitor(), alarm))
 
 
-def _change(what: str, uids: Sequence[str], ids: Sequence[str]) -> None:
-    """Retry parked jobs or acknowledge alarms, which the audit trail says first."""
+def _change(change: Callable[[PacsStore], object]) -> None:
+    """Change something in the store, and have the page say why nothing was changed where that fails."""
     # a callback runs without the check of the page
     if not may(Role.ADMIN):
         return
     try:
-        store = pacs_store()
-        change: Callable[[str], object] = store.retry if what == "retry" else store.acknowledge
-        for start in range(0, len(ids), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            found = [instance for uid in dict.fromkeys(uids[part]) if (instance := store.instance(uid)) is not None]
-            audit.record(visitor(), "pacs-change", what, images=[instance.sha256 for instance in found])
-            for one in ids[part]:
-                change(one)
+        change(pacs_store())
     except CxrError as error:
         # such as a job that another administrator has tried again
         st.session_state["pacs-problem"] = str(error)

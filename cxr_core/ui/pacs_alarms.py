@@ -2,51 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 
 import streamlit as st
 
-from ..store.pacs_records import Alarm, AlarmKind
-from .chrome import heading
+from ..errors import CxrError
+from ..pacs.alarm_texts import ALARM_TEXTS, describe_patient, describe_sent
+from ..store.pacs_records import Alarm, StudyPatient
+from ..store.pacs_store import PacsStore
+from .chrome import heading, small
 from .history_scope import format_time
 from .pacs_rows import ROWS, and_more, line, uid_text
 
 __all__ = ["draw_alarms"]
 
-_KINDS: dict[AlarmKind, str] = {
-    "study": "A study has images of two patients. Nothing more of it is read or sent; results sent before stay in the "
-    "PACS. Delete the images of the wrong one (<code>pacs delete</code>), or replace the study by that of "
-    "the PACS (<code>pacs fetch --replace</code>); then retry its jobs.",
-    "patient": "An image of another patient came under the SOP Instance UID of one that is here, and was kept out. "
-    "Nothing more of its study is read or sent; results sent before stay in the PACS. If the one here is right, "
-    "acknowledge the alarm and retry its jobs; if not, replace the study by that of the PACS "
-    "(<code>pacs fetch --replace</code>).",
-    "image": "Another image came under the SOP Instance UID of one that is here. It was kept out: the image, its "
-    "reading and its results are of the first one. Ask the sender which of the two is right.",
-}
-"""What alarms of a kind say, and what to do, as HTML; the most urgent kind first."""
 
-
-def draw_alarms(alarms: Sequence[Alarm], acknowledge: Callable[[Alarm], None]) -> None:
-    """Draw alarms by their kind; what was kept out has a button.
+def draw_alarms(store: PacsStore, alarms: Sequence[Alarm], acknowledge: Callable[[Alarm], None]) -> None:
+    """Draw alarms by their kind; what was kept out has a button, and a study of two patients its images by patient.
 
     Args:
+        store: which has the alarms.
         alarms: the last one first.
         acknowledge: is called with the alarm that is acknowledged.
     """
     if not alarms:
         return
     heading(f"Alarms ({len(alarms):,})")
-    for kind, sentences in _KINDS.items():
+    for kind, texts in ALARM_TEXTS.items():
         of_kind = [alarm for alarm in alarms if alarm.kind == kind]
         if of_kind:
-            line(sentences)
+            line(re.sub("`(.+?)`", r"<code>\1</code>", escape(f"{texts.what} {texts.remedy}")))
         for alarm in of_kind[:ROWS]:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                line(_described(alarm))
+                line(_described(alarm) + _sent(store, alarm))
                 if kind != "study":
                     st.button("Acknowledge", key=f"pacs-alarm-{alarm.id}", on_click=acknowledge, args=(alarm,))
+            if kind == "study":
+                _images_by_patient(store, alarm)
         and_more(len(of_kind), "alarms")
 
 
@@ -58,3 +52,38 @@ def _described(alarm: Alarm) -> str:
         return f"{source}, {images}<br>{uid_text('Study', alarm.study_uid)}"
     times = f"{alarm.count:,} times" if alarm.count > 1 else "once"
     return f"{source}, {times}, {alarm.bytes / 1e3:,.0f} kB<br>{uid_text('Instance', alarm.sop_instance_uid)}"
+
+
+def _sent(store: PacsStore, alarm: Alarm) -> str:
+    """Return as HTML what was sent of the image or of the study."""
+    image, name = (alarm.sop_instance_uid, "image") if alarm.kind == "image" else ("", "study")
+    try:
+        return f"; of the {name}: {escape(describe_sent(store.sent_results(alarm.study_uid, image)))}"
+    except CxrError:
+        # the next look, in seconds, says so
+        return ""
+
+
+def _images_by_patient(store: PacsStore, alarm: Alarm) -> None:
+    try:
+        patients = store.study_patients(alarm.study_uid)
+    except CxrError:
+        return
+    with st.expander("Its images, by patient"):
+        small("The study, for pacs fetch --replace:")
+        _to_copy([alarm.study_uid])
+        for patient in patients:
+            _images_of(patient)
+
+
+def _images_of(patient: StudyPatient) -> None:
+    uids = patient.sop_instance_uids
+    described = describe_patient(patient)
+    small(f"{described[0].upper()}{described[1:]}. The first came {format_time(patient.received)}.")
+    _to_copy(uids[:ROWS])
+    and_more(len(uids), "images; pacs status has all")
+
+
+def _to_copy(uids: Sequence[str]) -> None:
+    """Draw UIDs that a command is called with, in full, with a button that copies them."""
+    st.code("\n".join(uids), language=None, wrap_lines=True)

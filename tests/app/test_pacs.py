@@ -202,9 +202,24 @@ def test_a_study_of_two_patients_and_another_patient_under_a_uid_say_what_to_do(
         assert sentence in text
     assert re.search(r"<b>AE &lt;CT2&gt;</b>, \S+ \S+, 1 image of a further patient", text)
     assert f'title="Study {uid(1, "7")}"' in text
-    # that of a study ends when images are deleted
+    # that of a study ends when images are deleted, by their UIDs
+    assert [code.value for code in app.code if "http" not in code.value] == [uid(1, "7"), uid(1), uid(2)]
+    assert re.search(r"Patient 1: 1 image from AE CT1; no results sent\. The first came ", text)
+    assert "Patient 2: 1 image from AE &lt;CT2&gt;; no results sent." in text
     assert len([button for button in app.button if button.label == "Acknowledge"]) == 2
     assert "QZ-" not in text
+
+
+def test_an_alarm_says_which_results_went_where(opened, store):
+    job = add(store, 1, to="verified")
+    add(store, 2, to="built")
+    store.add_instance(received(3, StudyInstanceUID=job.study_uid, PatientID="QZ-OTHER"), "AE CT2")
+    store.add_instance(received(2, seed=1, **PATIENT), "AE CT3")
+    text = text_of(opened())
+    assert "of the study: 2 results sent to archive, verified" in text
+    assert "Patient 1: 1 image from AE CT1; 2 results sent to archive, verified." in text
+    assert "Patient 2: 1 image from AE CT2; no results sent." in text
+    assert "of the image: 2 results sent to archive, not verified" in text
 
 
 def test_a_callback_of_a_person_who_lost_the_role_changes_nothing(opened, store):

@@ -9,6 +9,7 @@ import pytest
 from cxr_core.access import audit
 from cxr_core.cli.main import main
 from cxr_core.imaging import phantom_dicom
+from cxr_core.pacs.alarm_texts import ALARM_TEXTS
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
@@ -16,7 +17,7 @@ from cxr_core.store.read_record import ReadOptions
 from cxr_core.store.reads import ReadStore
 from tests.application_entities import application_entity
 from tests.dicom_results import PATIENT
-from tests.received import received, uid
+from tests.received import built, order, received, uid
 
 
 def test_echo_asks_the_address_and_else_the_pacs_that_is_set(own_folders, capsys):
@@ -79,7 +80,78 @@ def test_status_counts_jobs_and_names_what_waits(image, unreachable, capsys):
     assert capsys.readouterr().out == f"Job {job.id}: built\n"
     assert main(["pacs", "retry", job.id]) == 2
     assert main(["pacs", "retry"]) == 2
+    with closing(PacsStore()) as store:
+        digest = store.instance(image).sha256
+    (event,) = [event for event in audit.read()[0] if event.what == "pacs-change"]
+    assert (event.detail, event.images, event.issuer) == ("retry", (digest,), "os")
     assert not [value for value in PATIENT.values() if len(value) > 1 and value in printed]
+
+
+def test_a_job_is_not_retried_without_the_audit_trail_or_where_another_one_is_not_parked(image, unreachable, capsys):
+    with closing(PacsStore()) as store:
+        store.plan(image, [order()])
+        job = store.fail(store.lease("worker", 60), "a reason", None)
+        assert main(["pacs", "retry", job.id, "no such job"]) == 2
+        assert store.counts()["parked"] == 1
+        audit.path().unlink(missing_ok=True)
+        audit.path().mkdir()
+        assert main(["pacs", "retry", job.id]) != 0
+        assert store.counts()["parked"] == 1
+        audit.path().rmdir()
+        assert main(["pacs", "retry", job.id, job.id]) == 0
+        assert store.counts()["parked"] == 0
+
+
+def test_status_lists_the_images_of_each_patient_of_a_study_and_the_results_that_were_sent(own_folders, capsys):
+    same = {"StudyInstanceUID": uid(1, "7")}
+    with closing(PacsStore()) as store:
+        store.add_instance(received(1, **same, PatientID="QZ-1"), "AE CT1")
+        send_results(store, uid(1), verified=1)
+        store.add_instance(received(2, **same, PatientID="QZ-2"), "AE CT2")
+        store.add_instance(received(3, **same, PatientID="QZ-1"), "fetch ARCHIVE")
+        store.add_instance(received(4, **same, PatientID=""), "AE CT1")
+        store.add_instance(received(1, **same, seed=1, PatientID="QZ-1"), "AE CT4")
+    assert main(["pacs", "status"]) == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    study, of_image = (
+        next(number for number, line in enumerate(lines) if line.startswith("Alarm") and f"from {source}" in line)
+        for source in ("AE CT2", "AE CT4")
+    )
+    sent = "2 results sent to archive, 1 of them verified"
+    assert lines[study + 1 : of_image] == [
+        f"  of the study: {sent}",
+        f"  patient 1: 2 images from AE CT1, fetch ARCHIVE; {sent}:",
+        f"    {uid(1)}",
+        f"    {uid(3)}",
+        "  patient 2: 1 image from AE CT2; no results sent:",
+        f"    {uid(2)}",
+        "  patient not known: 1 image from AE CT1; no results sent:",
+        f"    {uid(4)}",
+        f"  {ALARM_TEXTS['study'].remedy}",
+    ]
+    assert lines[of_image + 1 :] == [f"  of the image: {sent}", f"  {ALARM_TEXTS['image'].remedy}"]
+    assert main(["pacs", "status", "--json"]) == 0
+    printed += (text := capsys.readouterr().out)
+    alarms = {alarm["kind"]: alarm for alarm in json.loads(text)["alarms"]}
+    results = [{"destination": "archive", "sent": 2, "verified": 1}]
+    assert alarms["study"]["results"] == alarms["image"]["results"] == results
+    assert [patient["sop_instance_uids"] for patient in alarms["study"]["patients"]] == [
+        [uid(1), uid(3)], [uid(2)], [uid(4)],
+    ]  # fmt: skip
+    assert alarms["image"]["patients"] == []
+    assert "QZ-" not in printed
+
+
+def send_results(store, sop_instance_uid, *, verified):
+    """Have an image read, and its two results sent, of which some were read back."""
+    store.plan(sop_instance_uid, [order()])
+    job = store.advance(store.lease("worker", 60), "read")
+    job = store.advance(job, "built", results=[built("sr"), built("sc-1")])
+    for place, result in enumerate(store.results(job.id)):
+        store.mark_result(job, result, "sent")
+        if place < verified:
+            store.mark_result(job, result, "verified")
 
 
 def test_status_names_each_kind_of_alarm_and_the_study(own_folders, capsys):

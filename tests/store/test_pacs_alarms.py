@@ -1,6 +1,8 @@
 """Alarms: another image under a UID, another patient under it, and two patients in one study."""
 
+import hashlib
 import io
+import itertools
 import threading
 
 import pydicom
@@ -12,9 +14,10 @@ from cxr_core.access import LOCAL
 from cxr_core.errors import WrongArguments
 from cxr_core.store.pacs_files import instance_path
 from cxr_core.store.pacs_header import MANUFACTURER, RESULT_SERIES
+from cxr_core.store.pacs_records import SentResults, StudyPatient
 from cxr_core.store.pacs_store import PacsStore
 from cxr_core.store.rekeying import rekey
-from tests.received import SECONDARY_CAPTURE, order, received, uid
+from tests.received import SECONDARY_CAPTURE, built, order, received, uid
 from tests.store.test_pacs_comparison import in_syntax
 from tests.store.test_pacs_instances import network_rows, store  # noqa: F401 - fixture
 from tests.store.test_reads import home  # noqa: F401 - fixture
@@ -62,6 +65,30 @@ def test_two_patients_in_a_study_are_an_alarm_until_those_of_one_are_deleted(key
     assert "QZ-47" not in network_rows(url)
 
 
+def test_the_images_of_each_patient_are_listed_with_what_was_sent_of_them(keyed):
+    for number, patient in ((1, "QZ-1"), (2, "QZ-2"), (3, "QZ-1"), (4, "")):
+        keyed.add_instance(of_patient(number, patient), f"AE ROOM{number % 2}")
+    keyed.add_instance(received(5, PatientID="QZ-1"), "AE ROOM5")
+    orders = [order(), order("d" * 64)]
+    # two jobs that differ in their destinations have a result in common
+    for own, destinations in zip(orders, (["archive"], ["archive", "viewer"]), strict=True):
+        keyed.plan(uid(1), [own])
+        job = keyed.advance(keyed.lease("worker", 60), "read")
+        job = keyed.advance(job, "built", results=[built("sr", destination) for destination in destinations])
+        for result in keyed.results(job.id):
+            if result.destination == "viewer":
+                keyed.mark_result(job, result, "sent")
+            elif own is orders[0]:
+                keyed.mark_result(job, keyed.mark_result(job, result, "sent"), "verified")
+    sent = (SentResults("archive", 1, 1), SentResults("viewer", 1, 0))
+    first, second, unknown = keyed.study_patients(STUDY)
+    assert first == StudyPatient(1, (uid(1), uid(3)), ("AE ROOM1",), keyed.instance(uid(1)).received, sent)
+    assert (second.number, second.sop_instance_uids, second.results) == (2, (uid(2),), ())
+    assert (unknown.number, unknown.sop_instance_uids) == (0, (uid(4),))
+    assert keyed.sent_results(STUDY) == keyed.sent_results(STUDY, uid(1)) == sent
+    assert keyed.sent_results(STUDY, uid(2)) == keyed.sent_results(uid(5, "7")) == ()
+
+
 def test_the_first_patient_may_be_the_wrong_one(store):  # noqa: F811
     for number, patient in ((1, "QZ-1"), (2, "QZ-2"), (3, "QZ-3")):
         store.add_instance(of_patient(number, patient), "stow")
@@ -73,6 +100,49 @@ def test_the_first_patient_may_be_the_wrong_one(store):  # noqa: F811
     assert store.alarms() == ()
     store.add_instance(of_patient(5, "QZ-1"), "stow")
     assert kinds(store) == ["study"]
+
+
+ISSUERS = {"none": {}, "A": {"IssuerOfPatientID": "A"}, "B": {"IssuerOfPatientID": "B"}}
+
+
+def smallest_first(files: list[bytes]) -> bool:
+    return min(files, key=lambda data: hashlib.sha256(data).digest()) == files[0]
+
+
+def test_one_id_of_two_issuers_is_an_alarm_in_whatever_order_they_come_and_whichever_digest_is_the_smallest(keyed):
+    """An image that states no issuer differs from neither."""
+    cases = itertools.product(ISSUERS, itertools.permutations(ISSUERS))
+    for number, (smallest, issuers) in enumerate(cases):
+        study = {"StudyInstanceUID": uid(number + 1, "7"), "PatientID": "QZ-1"}
+        files = {
+            issuer: received(10 * number + place, **study, **ISSUERS[issuer]) for place, issuer in enumerate(issuers)
+        }
+        of_smallest = 10 * number + issuers.index(smallest)
+        for attempt in itertools.count():
+            files[smallest] = received(of_smallest, **study, **ISSUERS[smallest], StationName=f"ROOM {attempt}")
+            if smallest_first([files[smallest], *files.values()]):
+                break
+        for issuer in issuers:
+            keyed.add_instance(files[issuer], "stow")
+        assert [alarm.kind for alarm in keyed.alarms(study_uid=uid(number + 1, "7"))] == ["study"], (smallest, issuers)
+
+
+def test_an_image_without_an_issuer_makes_no_second_patient(keyed):
+    for number, issuer in enumerate(("none", "A", "none", "A")):
+        keyed.add_instance(of_patient(number, "QZ-1", **ISSUERS[issuer]), "stow")
+    assert keyed.alarms() == ()
+
+
+def test_a_damaged_file_does_not_hide_a_second_patient_where_another_file_of_the_first_is_whole(keyed):
+    for damaged in (1, 2):
+        study = {"StudyInstanceUID": uid(damaged, "7")}
+        digests = [
+            keyed.add_instance(received(10 * damaged + number, **study, PatientID="QZ-1"), "stow").instance.sha256
+            for number in (1, 2)
+        ]
+        instance_path(digests[damaged - 1]).write_bytes(b"broken")
+        keyed.add_instance(received(10 * damaged + 3, **study, PatientID="QZ-2"), "stow")
+        assert [alarm.kind for alarm in keyed.alarms(study_uid=uid(damaged, "7"))] == ["study"]
 
 
 def test_results_of_ours_are_of_the_patient_of_their_image(store):  # noqa: F811
@@ -98,11 +168,35 @@ def test_a_damaged_file_decides_nothing_until_it_is_repaired(store):  # noqa: F8
 def test_what_an_earlier_version_received_is_compared_with_what_comes(store, url):  # noqa: F811
     for number in (1, 2):
         store.add_instance(of_patient(number, f"QZ-{number}"), "stow")
+    as_before(url, patient_number=None, states_issuer=None)
+    assert store.alarms() == ()
+    store.add_instance(of_patient(3, "QZ-1"), "stow")
+    assert kinds(store) == ["study"]
+
+
+def as_before(url, **columns):
+    """Have the rows of all instances be as an earlier version wrote them."""
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE pacs_instances SET patient_number = NULL"))
+        for column, value in columns.items():
+            connection.execute(text(f"UPDATE pacs_instances SET {column} = :value"), {"value": value})
     engine.dispose()
-    assert store.alarms() == ()
+
+
+def test_what_an_earlier_version_took_for_one_patient_is_two_once_another_image_comes(keyed, url):
+    for number, issuer in enumerate(ISSUERS):
+        keyed.add_instance(of_patient(number, "QZ-1", **ISSUERS[issuer]), "stow")
+    as_before(url, patient_number=1, states_issuer=None, patient_key="")
+    assert keyed.alarms() == ()
+    keyed.add_instance(of_patient(9, "QZ-1"), "stow")
+    assert kinds(keyed) == ["study"]
+
+
+def test_an_alarm_of_an_earlier_version_stays_where_a_file_can_no_longer_be_read(store, url):  # noqa: F811
+    for number in (1, 2):
+        path = instance_path(store.add_instance(of_patient(number, f"QZ-{number}"), "stow").instance.sha256)
+    as_before(url, states_issuer=None)
+    path.write_bytes(b"broken")
     store.add_instance(of_patient(3, "QZ-1"), "stow")
     assert kinds(store) == ["study"]
 
@@ -148,6 +242,19 @@ def test_another_patient_under_a_uid_is_kept_out_and_holds_the_study_until_it_is
     keyed.acknowledge(keyed.alarms()[1].id)
     assert kinds(keyed) == ["image"]
     assert [alarm.holds_study for alarm in keyed.alarms(acknowledged=True)] == [False, False]
+
+
+@pytest.mark.parametrize("here", ["states no issuer", "cannot be read"])
+def test_another_patient_under_a_uid_is_one_by_what_another_image_of_the_patient_states(keyed, here):
+    stated = ISSUERS["none" if here == "states no issuer" else "A"]
+    first = keyed.add_instance(of_patient(1, "QZ-1", **stated), "AE ROOM1").instance
+    keyed.add_instance(of_patient(2, "QZ-1", **ISSUERS["A"]), "AE ROOM1")
+    if here == "cannot be read":
+        instance_path(first.sha256).write_bytes(b"broken")
+    assert keyed.add_instance(of_patient(1, "QZ-1", seed=1, **ISSUERS["A"]), "AE ARCHIVE").outcome == "conflict"
+    assert kinds(keyed) == ["image"]
+    assert keyed.add_instance(of_patient(1, "QZ-1", **ISSUERS["B"]), "AE ARCHIVE").outcome == "conflict"
+    assert sorted(kinds(keyed)) == ["image", "patient"]
 
 
 def test_an_image_in_another_transfer_syntax_is_confirmed(keyed):
