@@ -126,7 +126,12 @@ class Deployment:
     def run(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command of the program with the settings of the deployment; its log has its first words."""
         command = [sys.executable, "-m", "cxr_core", *arguments]
-        return self._run(command, "-".join(arguments[:2]), self.environment | environment)
+        return self._run(command, self.log_of(*arguments), self.environment | environment)
+
+    @staticmethod
+    def log_of(*arguments: str) -> str:
+        """Return the name of the log of a command."""
+        return "-".join(Path(argument).name for argument in arguments[:2])
 
     def log(self, name: str) -> str:
         """Return the end of a log."""
