@@ -29,6 +29,8 @@ NAMES, ADDRESSES = ("second-read-1", "second-read-2"), ("10.77.0.1", "10.77.0.2"
 PORT, PART = 6379, 64
 ON_RAY = ("--on", f"ray:{ADDRESSES[0]}:{PORT}")
 TABLES = ("findings", "refused")
+DONE = 0, 3
+"""Exit status of a command that has read everything; 3 where an image was refused."""
 
 
 def main() -> int:
@@ -74,7 +76,7 @@ def _read(folder: Path, out: str, options: Sequence[str], namespace: str = "") -
     start = time.perf_counter()
     process = _started(folder, out, options, namespace)
     _, err = process.communicate()
-    if process.returncode != 0:
+    if process.returncode not in DONE:
         raise SystemExit(f"{out}: {err.strip()}")
     return time.perf_counter() - start
 
@@ -90,7 +92,7 @@ def _killed(folder: Path, count: int) -> float:
         start = time.perf_counter()
         _kill_all(NAMES[1])
         _, err = process.communicate()
-        if process.returncode != 0:
+        if process.returncode not in DONE:
             raise SystemExit(f"after the kill: {err.strip()}")
         return time.perf_counter() - start
 
@@ -128,7 +130,8 @@ def _namespaces() -> Iterator[None]:
 @contextmanager
 def _cluster(nodes: Sequence[int]) -> Iterator[None]:
     """Start Ray's head in the first namespace and a node in the second; those that are not named have no cores."""
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # the head asks for the token of its own accord, and a node that joins sends one only where it is said
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with tempfile.TemporaryDirectory(prefix="ray") as temporary:
         for number, (name, address) in enumerate(zip(NAMES, ADDRESSES, strict=True)):
