@@ -204,6 +204,21 @@ def wait_until_drawn(page) -> None:
     page.wait_for_function(_DRAWN)
 
 
+_WIDER = """() => {
+  const scrollers = [document.documentElement, document.querySelector('[data-testid="stMain"]')].filter(Boolean);
+  return scrollers.filter((node) => node.scrollWidth > node.clientWidth)
+    .map((node) => `${node.dataset.testid ?? node.tagName}: ${node.scrollWidth} of ${node.clientWidth} pixels`);
+}"""
+
+
+def scrolls_sideways(page) -> list[str]:
+    """Return which parts of a page are wider than their place, so that the page scrolls sideways: none should be.
+
+    The element that scrolls is Streamlit's, within a document that never does.
+    """
+    return page.evaluate(_WIDER)
+
+
 def viewer_state(page) -> dict[str, str]:
     """Return what the viewer says is on its canvas."""
     return page.locator("canvas.radiograph").evaluate("canvas => ({...canvas.dataset})")

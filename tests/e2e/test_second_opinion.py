@@ -1,6 +1,7 @@
 """The page in Chromium: what a radiologist does, and sees."""
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.browser import (
     image_pixels,
     map_switched,
     open_front_page,
+    scrolls_sideways,
     upload,
     viewer_state,
     wait_until_drawn,
@@ -238,6 +240,40 @@ def test_a_mirrored_image_is_shown_the_right_way_round_when_asked(page):
     assert np.abs(after - before[:, ::-1]).mean() < 3
 
 
+HOLD_FRAMES = """() => {
+  window.held = [];
+  window.drawFrames = window.requestAnimationFrame;
+  window.requestAnimationFrame = (frame) => window.held.push(frame);
+}"""
+DRAW_FRAMES = """() => {
+  window.requestAnimationFrame = window.drawFrames;
+  for (const frame of window.held) frame(performance.now());
+}"""
+
+
+def test_the_legend_is_of_the_pixels_after_a_correction_while_the_tab_was_not_in_sight(page):
+    data = phantom_dicom(values=np.ascontiguousarray(phantom(512, 448, text=False)[:, ::-1]))
+    digest = hashlib.sha256(data).hexdigest()
+    upload(page, ("looks-mirrored.dcm", data))
+    wait_for_image(page, data)
+    maps = "id => Object.entries(secondRead.maps.get(id).maps).map(([label, map]) => [label, map.place])"
+    before = dict(page.evaluate(maps, digest))
+    label = next(label for label, place in before.items() if re.search(r"\b(left|right)\b", place))
+    choose(page, label)
+    map_switched(page, on=True)
+    page.wait_for_selector(f'.legend >> text="{before[label]}."')
+    # a browser draws no frame of a tab that is not in sight
+    page.evaluate(HOLD_FRAMES)
+    page.locator("button", has_text="Show it the right way round and read again: mirror").click()
+    page.wait_for_function(
+        "id => secondRead.pixelsNow(id)?.version.includes('mirrored') && secondRead.maps.has(id)", arg=digest
+    )
+    page.evaluate(DRAW_FRAMES)
+    after = dict(page.evaluate(maps, digest))
+    assert after[label] != before[label]
+    page.wait_for_selector(f'.legend >> text="{after[label]}."')
+
+
 def test_pixels_that_are_overtaken_by_a_correction_are_never_shown(page):
     stored = np.ascontiguousarray(phantom(512, 448, text=False)[:, ::-1])
     data = phantom_dicom(values=stored, PatientOrientation=["R", "F"])
@@ -334,10 +370,10 @@ def test_nothing_is_wider_than_the_screen(address, chromium, width, height):
         open_front_page(page, address)
         upload(page, ("image.dcm", DICOM))
         wait_for_image(page, DICOM)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert scrolls_sideways(page) == []
         page.goto(f"{address}/model")
         page.wait_for_selector("text=Model facts")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert scrolls_sideways(page) == []
 
 
 def test_nothing_is_asked_of_another_machine(address, chromium):

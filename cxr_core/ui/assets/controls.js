@@ -78,7 +78,7 @@ class Legend {
     const maps = radiograph && pane.maps();
     const label = maps && pane.label();
     const on = label && pane.mapOn(label);
-    const key = JSON.stringify([radiograph?.sha, label, on, shared.mapStyle, shared.opacity, maps?.version]);
+    const key = JSON.stringify([radiograph?.sha, radiograph?.version, label, on, shared.mapStyle, shared.opacity, maps?.version]);
     if (this.key === key) return;
     this.key = key;
     this.node.replaceChildren();
