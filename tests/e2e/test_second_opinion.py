@@ -351,6 +351,8 @@ def test_downloads_are_what_they_say(page, tmp_path):
     page.locator("text=Download").click()
     taken = {}
     for kind in ("CSV", "JSON", "Overlay", "Sheet"):
+        # a click while the script runs again may be lost
+        wait_until_drawn(page)
         with page.expect_download() as download:
             page.locator("button", has_text=kind).last.click()
         taken[kind] = (tmp_path / kind).as_posix()
