@@ -22,6 +22,11 @@ def test_a_module_is_one_idea(path):
     assert not re.search(r"(utils?|helpers?|manager|misc|common)\.py$", path.name)
 
 
+@pytest.mark.parametrize("path", sorted((PROJECT / "cxr_core/ui/assets").glob("*.js")), ids=lambda path: path.name)
+def test_a_script_of_the_page_is_one_idea(path):
+    assert len(path.read_text().splitlines()) <= 320
+
+
 def test_no_modules_import_each_other_in_a_circle():
     graph = grimp.build_graph("cxr_core")
     packages = {

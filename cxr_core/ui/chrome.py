@@ -33,16 +33,23 @@ __all__ = [
     "refusal",
     "small",
     "stop_with",
+    "store_script",
     "table",
     "time_left",
 ]
 
 _ASSETS = Path(__file__).parent / "assets"
+_STORE = "connection.js", "radiographs.js", "store.js"
 
 
 def asset(name: str) -> str:
     """Return the text of a file in ``cxr_core/ui/assets``."""
     return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def store_script(*names: str) -> str:
+    """Return the script of a component of the reading page: the store that all share, then files of its own."""
+    return "\n".join(asset(name) for name in (*_STORE, *names))
 
 
 def html(template: str, **values: object) -> None:

@@ -14,7 +14,7 @@ from ..model.formatting import INTERVAL_EXPLANATION, STATE_TEXTS, describe_not_e
 from ..model.localisation import describe_map
 from ..model.rate_formatting import describe_label_rates
 from ..model.stability import UNSTABLE, describe_changes
-from .chrome import asset
+from .chrome import asset, store_script
 
 __all__ = ["findings_list", "findings_message"]
 
@@ -29,7 +29,7 @@ _PANEL = st.components.v2.component(
       <section class="details" aria-label="Chosen finding" hidden></section>
       <div class="live unseen" role="status" aria-live="polite"></div></section>""",
     css=asset("findings.css"),
-    js="\n".join(asset(name) for name in ("store.js", "page.js", "opinions.js", "finding_rows.js", "findings.js")),
+    js=store_script("page.js", "opinions.js", "finding_rows.js", "findings.js"),
 )
 
 

@@ -21,7 +21,7 @@ from ..model.predictor import names_findings
 from ..store.read_history import ReadChoice, matching_reads
 from ..store.read_record import StoredRead
 from ..studies import StudyHeader
-from .chrome import asset
+from .chrome import asset, store_script
 from .history_scope import read_store
 from .reading_jobs import WorklistReader
 from .reading_messages import worklist_body
@@ -36,7 +36,7 @@ __all__ = ["OpenedRead", "open_read", "release_deleted", "stored_findings", "sto
 def _script(*names: str) -> str:
     """Return scripts of the reading page that share a store of their own in the browser."""
     shared = "window.secondRead ??="
-    text = "\n".join(asset(name) for name in names)
+    text = store_script(*names)
     if shared not in text:
         raise ValueError("store.js has another name for what the components share")
     return text.replace(shared, "window.secondReadHistory ??=")
@@ -50,7 +50,7 @@ _FINDINGS = st.components.v2.component(
     "second_read_history_findings",
     html='<div class="stored"></div>',
     css=asset("history_findings.css"),
-    js=_script("store.js", "history_findings.js"),
+    js=_script("history_findings.js"),
 )
 
 

@@ -189,8 +189,8 @@ class StoredWorklist:
         self._leaving.note([digest for digest in digests if digest in self._stored], removed=True)
 
     def returned(self, digests: Sequence[str]) -> None:
-        """Note in the store that the removal of images is undone."""
-        self._leaving.note([digest for digest in digests if digest in self._stored], removed=False)
+        """Note in the store that the removal of images is undone, here or in another process."""
+        self._leaving.note([one for one in digests if one in self._stored or one in self._away], removed=False)
 
     def removed(self, digests: Sequence[str]) -> None:
         """Delete images from the store, with their reads and opinions."""

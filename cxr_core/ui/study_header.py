@@ -11,7 +11,7 @@ import streamlit as st
 
 from ..settings import settings
 from ..studies import NO_PATIENT, Patient, Study, prior_studies
-from .chrome import asset
+from .chrome import asset, store_script
 from .received_studies import describe_origin
 from .worklist import Worklist, WorklistImage
 
@@ -22,7 +22,7 @@ _HEADER = st.components.v2.component(
     "second_read_study_header",
     html='<div class="study-header" role="group" aria-label="Patient and study"></div>',
     css=asset("study_header.css"),
-    js="\n".join(asset(name) for name in ("store.js", "study_header.js")),
+    js=store_script("study_header.js"),
 )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from ..imaging import ACCEPTED_FORMATS, phantom_dicom
 from ..model import ModelCard, Predictor
 from ..settings import settings
-from .chrome import asset, html, small
+from .chrome import asset, html, small, store_script
 from .file_intake import add_files
 from .guard import page_file
 from .reading_messages import worklist_body
@@ -24,7 +24,7 @@ __all__ = ["keep_page_on_drop", "upload_panel"]
 
 PHANTOM_NAME = "Synthetic phantom (no patient)"
 
-_SCRIPT = "\n".join(asset(name) for name in ("store.js", "upload.js"))
+_SCRIPT = store_script("file_sending.js", "upload.js")
 
 # registered at import: registering the name again would replace the component under a mounted one
 _UPLOAD = st.components.v2.component(

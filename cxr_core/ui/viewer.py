@@ -16,7 +16,7 @@ import streamlit as st
 
 from ..imaging import MODEL_INPUT, Radiograph, Voi, describe_spacing, grey8, look_up, posed_orientation
 from ..model.findings import ImageFacts
-from .chrome import asset
+from .chrome import asset, store_script
 
 __all__ = [
     "MAGIC",
@@ -226,7 +226,6 @@ def _table(codes: np.ndarray, grey: np.ndarray, levels: int) -> np.ndarray:
 
 
 VIEWER_SCRIPTS = (
-    "store.js",
     "view.js",
     "pyramid.js",
     "overlay.js",
@@ -244,7 +243,7 @@ _VIEWER = st.components.v2.component(
     "second_read_viewer",
     html=asset("viewer.html"),
     css=asset("viewer.css"),
-    js="\n".join(asset(name) for name in VIEWER_SCRIPTS),
+    js=store_script(*VIEWER_SCRIPTS),
 )
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from ..access import Role
 from ..settings import settings
 from ..studies import Study
-from .chrome import asset, banner
+from .chrome import asset, banner, store_script
 from .received_studies import describe_origin, open_received, received_studies
 from .study_header import describe_patient
 from .visitor import may, visitor
@@ -25,7 +25,7 @@ _STRIP = st.components.v2.component(
     "second_read_worklist",
     html=asset("worklist.html"),
     css=asset("worklist.css"),
-    js="\n".join(asset(f"{name}.js") for name in ("store", "page", "worklist_state", "worklist_entries", "worklist")),
+    js=store_script("page.js", "worklist_state.js", "worklist_entries.js", "worklist.js"),
 )
 
 

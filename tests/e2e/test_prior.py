@@ -155,7 +155,7 @@ def test_a_prior_is_fetched_again_where_the_connection_was_lost(page):
     show(page, CURRENT)
     page.wait_for_selector('[data-do="compare"]:not([disabled])')
     digest = hashlib.sha256(PRIOR).hexdigest()
-    page.evaluate("id => { for (const known of [secondRead.images, secondRead.cache]) known.delete(id); }", digest)
+    page.evaluate("id => { secondRead.forget(id); }", digest)
     lost = []
 
     def lose(route) -> None:

@@ -39,7 +39,7 @@ def test_files_may_be_dropped_on_the_empty_page_on_the_image_and_twice_in_a_row(
     ours = [request for request in requests if "/worklist" in request.url]
     assert {request.method for request in ours} == {"GET", "POST"}
     # nothing but digests is in an address, and the token in none
-    token = page.evaluate("secondRead.token")
+    token = page.evaluate("secondRead.connection.token")
     for request in ours:
         assert not {"Doe", "png", token} & set(request.url.replace("/", " ").split())
         assert token not in request.url
@@ -173,17 +173,17 @@ def test_a_worklist_that_is_older_than_an_image_does_not_take_it_away(page, sinc
 LATE_REFUSAL = """async () => {
   const store = window.secondRead;
   const { fetch } = window;
-  const { token, path, current: chosen } = store;
+  const { token, path, isStored: stored } = store.connection;
   let refuse;
   const refused = new Promise((wake) => { refuse = wake; });
   window.fetch = () => refused.then(() => new Response("This session has ended.", { status: 403 }));
-  store.token = "before";
+  store.connection.token = "before";
   const asked = store.request("");
   window.fetch = fetch;
-  store.follow({ token, path, chosen, version: "", stored: store.stored }, store.send);
+  store.follow({ token, path, chosen: store.current, version: "", stored }, store.send);
   refuse();
   await asked;
-  return store.lost;
+  return store.connection.lost;
 }"""
 
 
@@ -215,13 +215,66 @@ def test_a_worklist_that_comes_after_a_newer_one_does_not_bring_a_removed_image_
     assert not page.evaluate(OVERTAKEN, sha(image))
 
 
+OLD_CONTENT = """async (id) => {
+  const store = window.secondRead;
+  const { request } = store;
+  const content = { ...store.images.get(id), summary: "of before" };
+  delete content.moment;
+  const answer = await store.request("");
+  const worklist = await answer.json();
+  const headers = [...answer.headers];
+  // it was changed since the script run began, and its message is not fetched yet
+  worklist.versions[id] = "changed.0";
+  const changed = () => Promise.resolve(new Response(JSON.stringify(worklist), { headers }));
+  store.request = (path) => (path ? new Promise(() => {}) : changed());
+  store.current = null;
+  await store.fetchWorklist({});
+  const before = store.images.has(id);
+  store.offer(content);
+  store.request = request;
+  return [before, store.images.has(id)];
+}"""
+
+
+def test_what_a_script_run_knew_of_an_image_counts_only_in_the_version_of_the_worklist(page):
+    image = phantom_png(229, 180)
+    upload(page, ("image.png", image))
+    wait_for_image(page, image)
+    assert page.evaluate(OLD_CONTENT, sha(image)) == [False, False]
+
+
+def test_an_image_that_another_tab_removes_before_its_upload_is_answered_is_not_shown(page):
+    first, second = phantom_png(230, 180), phantom_png(231, 180)
+    upload(page, ("first.png", first))
+    wait_for_image(page, first)
+    held = []
+    page.route("**/worklist/images", lambda route: held.append((route, route.fetch())))
+    upload(page, ("second.png", second))
+    page.wait_for_function("id => id in secondRead.worklist.versions", arg=sha(second))
+    page.evaluate(
+        """async (id) => {
+          const headers = { "Content-Type": "application/json" };
+          const body = JSON.stringify({ ids: [id], undone: [] });
+          await secondRead.request("/removals", { method: "POST", headers, body });
+        }""",
+        sha(second),
+    )
+    page.wait_for_function("id => !(id in secondRead.worklist.versions)", arg=sha(second))
+    route, response = held[0]
+    route.fulfill(response=response)
+    page.wait_for_function("() => !secondRead.uploads.open")
+    page.wait_for_function("() => secondRead.uploads.done === 1")
+    assert page.evaluate("() => [secondRead.current, secondRead.images.size]") == [sha(first), 1]
+
+
 STALE_RUN = """([first, second]) => {
   const store = window.secondRead;
   const look = () => {
     if (store.current !== second) return;
     store.listeners.delete(look);
     // a run that began before the file was there ends now
-    store.follow({ token: store.token, path: store.path, chosen: first, version: store.tag }, store.send);
+    const { token, path } = store.connection;
+    store.follow({ token, path, chosen: first, version: store.tag }, store.send);
     window.afterStaleRun = store.current;
   };
   store.listeners.add(look);
@@ -278,3 +331,46 @@ def test_a_zip_of_a_study_is_unpacked(page):
     upload(page, ("study.zip", file.getvalue()))
     wait_for_image(page, members["a/0.dcm"])
     page.wait_for_function("() => Object.keys(secondRead.worklist?.versions ?? {}).length === 3")
+
+
+def test_a_drop_goes_on_while_the_reader_is_on_another_page(page):
+    files = [(f"{number}.png", phantom_png(240 + number, 180)) for number in range(6)]
+    drop(page, "h1", *files)
+    page.get_by_role("link", name="Model", exact=True).first.click()
+    page.wait_for_selector("text=Model facts")
+    page.get_by_role("link", name="Second opinion", exact=True).first.click()
+    page.wait_for_function(
+        "ids => ids.every((id) => id in (secondRead.worklist?.versions ?? {}))",
+        arg=[sha(data) for _, data in files],
+    )
+    page.wait_for_selector(f'.worklist [data-kind="entry"] >> nth={len(files) - 1}')
+
+
+def test_the_browser_asks_before_files_that_are_being_added_are_lost(page):
+    files = [(f"{number}.png", phantom_png(250 + number, 180)) for number in range(3)]
+    held, dialogs = [], []
+
+    def stay(dialog):
+        dialogs.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.route("**/worklist/images", held.append)
+    # a browser asks only a person who has used the page
+    page.locator("h1").first.click()
+    drop(page, "h1", *files)
+    page.evaluate("() => { setTimeout(() => location.reload(), 0); }")
+    for _ in range(600):
+        if dialogs and held:
+            break
+        page.wait_for_timeout(100)
+    assert dialogs == ["beforeunload"]
+    page.unroute("**/worklist/images")
+    for route in held:
+        route.continue_()
+    listed = "ids => ids.every((id) => id in (secondRead.worklist?.versions ?? {})) && !secondRead.uploads.open"
+    page.wait_for_function(listed, arg=[sha(data) for _, data in files])
+    page.reload()
+    page.wait_for_selector(f'.worklist [data-kind="entry"] >> nth={len(files) - 1}')
+    assert dialogs == ["beforeunload"]
+    page.remove_listener("dialog", stay)

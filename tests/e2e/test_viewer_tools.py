@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_core.imaging import phantom, phantom_dicom, read_radiograph, render8
+from cxr_core.imaging import phantom, phantom_dicom, phantom_png, read_radiograph, render8
 from tests.browser import browsing, canvas_pixels, image_pixels, map_switched, open_front_page, upload, viewer_state
 
 pytestmark = pytest.mark.e2e
@@ -266,6 +266,22 @@ def test_a_line_pair_of_one_pixel_is_seen_at_1_to_1_on_the_canvas_and_on_the_scr
         for corner_x in {np.floor(box["x"]), np.ceil(box["x"])}
     ]
     assert any((screen[top : top + 100, left : left + 100] == drawn).all() for top, left in corners)
+
+
+def test_all_pixels_of_a_large_image_are_fetched_again_where_that_failed_once(page):
+    failed = []
+
+    def fail_once(route):
+        if "reduced" in route.request.url or failed:
+            route.continue_()
+        else:
+            failed.append(route)
+            route.abort("connectionreset")
+
+    page.route("**/pixels*", fail_once)
+    upload(page, ("large.png", phantom_png(1700, 1600)))
+    page.wait_for_selector('canvas.radiograph[data-pixels="full"]')
+    assert failed
 
 
 def test_rotate_and_flip_turn_the_view_with_its_letters_and_rulers_and_are_marked(page):

@@ -21,6 +21,7 @@ from cxr_core.store.reads import ReadStore
 from cxr_core.ui import reading_time, stored_removal, stored_worklist
 from cxr_core.ui.opinions import add_opinion, choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
+from cxr_core.ui.server.worklist_changes import set_removed
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
 from tests.protocol import Reader
@@ -151,6 +152,22 @@ def test_a_removal_that_is_undone_or_followed_by_the_same_file_deletes_nothing(t
     images.shared.take_all()
     written()
     assert [i.digest for i in store.images("anna")] == [image.digest]
+
+
+def test_a_removal_is_undone_by_another_process_than_the_one_that_removed(tab, store):
+    images, _ = tab()
+    kept, gone = add(images, phantom_png(32, 32)), add(images, phantom_png(33, 32))
+    set_removed(images, {gone.digest}, set())
+    # the process ends, and the page sends the undo to the next one
+    others, other = tab()
+    assert list(others.images) == [kept.digest]
+    set_removed(others, set(), {gone.digest})
+    assert other.refresh() == 1
+    assert list(others.images) == [kept.digest, gone.digest]
+    # what nobody knows changes nothing
+    set_removed(others, set(), {"0" * 64})
+    assert other.refresh() == 0
+    images.shared.take_all()
 
 
 def test_a_hidden_reading_is_stored_as_hidden_until_it_is_shown(tab, store, phantom, predictor):

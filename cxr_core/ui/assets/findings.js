@@ -23,10 +23,9 @@ class Findings {
     );
   }
 
-  // A run of Streamlit's script says what it knows of an image; what the browser has fetched of it is newer.
   show({ content }, send) {
     this.send = send;
-    if (content && !store.images.has(content.id)) store.take(content);
+    if (content) store.offer(content);
     this.draw();
   }
 
@@ -148,12 +147,16 @@ class Findings {
 
   // Store an opinion; the comment stays the one before, unless another is given.
   async give(label, opinion, comment = commentOn(this.image, label)) {
-    const { id } = this.image;
+    const { id, name } = this.image;
+    const title = (this.data?.rows ?? this.image.asked ?? []).find((row) => row.label === label)?.title ?? label;
     const problem = await sendOpinion(id, label, opinion, comment);
-    if (this.image?.id !== id) return;
+    if (this.image?.id !== id) {
+      // the reader has gone on to another image meanwhile
+      if (problem) store.report(`your opinion "${title}: ${opinion}". ${problem}`, name);
+      return;
+    }
     this.say(problem);
     if (problem) return;
-    const title = (this.data?.rows ?? this.image.asked ?? []).find((row) => row.label === label)?.title ?? label;
     this.live.textContent = `${title}: ${opinion}${comment ? ", with a comment" : ""}`;
     // the paragraph for a report, which a script run writes, has the opinions
     clearTimeout(this.noting);
@@ -164,8 +167,10 @@ class Findings {
   // turned on, or not fetched yet. Where they are shown, nothing happens.
   async reveal() {
     const id = store.current;
+    const { name } = store.images.get(id) ?? { name: "" };
     const { problem, changed } = await showFindings(id);
     if (store.current === id) this.say(problem);
+    else if (problem) store.report(problem, name);
     if (changed) this.send("noted", Date.now());
   }
 

@@ -9,7 +9,7 @@ class StoredFindings {
   show({ follow, content }) {
     // the worklist of a stored read does not change
     store.watch = () => {};
-    if (store.token !== follow.token) {
+    if (store.connection.token !== follow.token) {
       store.current = store.announced = null;
       store.chosen.clear();
     }

@@ -32,9 +32,10 @@ async function sendOpinion(id, label, opinion, comment) {
   let response;
   try {
     const body = JSON.stringify({ label, opinion, comment });
-    response = await store.request(`/images/${id}/opinions`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-  } catch {
-    return "Not stored: the server did not answer. Try again.";
+    const options = { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true };
+    response = await store.connection.deliver(`/images/${id}/opinions`, () => options);
+  } catch (error) {
+    return `Not stored: ${error.message}`;
   }
   if (!response.ok) return `Not stored: ${(await response.text()).slice(0, 300)}`;
   const { version, opinions } = await response.json();
@@ -52,11 +53,11 @@ async function sendOpinion(id, label, opinion, comment) {
 // with the next message of the image.
 async function showFindings(id) {
   try {
-    const response = await store.request(`/images/${id}/reveal`, { method: "POST" });
+    const response = await store.connection.deliver(`/images/${id}/reveal`, () => ({ method: "POST", keepalive: true }));
     if (response.ok) return { problem: "", changed: (await response.json()).changed };
     return { problem: `Findings not shown: ${(await response.text()).slice(0, 300)}`, changed: false };
-  } catch {
-    return { problem: "Findings not shown: the server did not answer. Try again.", changed: false };
+  } catch (error) {
+    return { problem: `Findings not shown: ${error.message}`, changed: false };
   }
 }
 

@@ -61,7 +61,7 @@ class Uploads {
     let shown = "";
     let image = null;
     try {
-      const answer = await this.sendFile(item);
+      const answer = await this.send(item);
       ({ shown, image } = answer);
       drop.instead ||= answer.added[0] ?? "";
     } catch (error) {
@@ -73,11 +73,12 @@ class Uploads {
     this.fill();
     // of lateral views alone the first is shown
     if (!drop.left && !drop.shown) shown ||= drop.instead;
+    const isGone = image?.id === shown && (await this.isGone(image));
     // the reader may have chosen another image since the drop
-    if (shown && !drop.shown && (store.current === drop.on || store.current === null)) {
+    if (shown && !isGone && !drop.shown && (store.current === drop.on || store.current === null)) {
       // whose image it is
-      if (image?.id === shown) store.take(image);
-      else store.refresh();
+      if (image?.id !== shown) store.refresh();
+      else if (!store.isOutdated(image) && !(store.images.get(shown)?.moment > image.moment)) store.take(image);
       // a run of the script that began before knows of the image before
       store.announced = shown;
       drop.shown = store.show(shown, { tell: false });
@@ -88,39 +89,33 @@ class Uploads {
     store.notify();
   }
 
+  // Whether an image that was added is gone from the worklist: another tab may have removed it since.
+  async isGone(image) {
+    const isListed = () => !store.isOutdated(image) || image.id in store.worklist.versions;
+    if (isListed()) return false;
+    // the worklist may be from before the image was added
+    await store.refresh();
+    return !isListed();
+  }
+
+  async send(item) {
+    let sent = 0;
+    const answer = await sendFile(item, (bytes) => {
+      this.sentBytes += bytes - sent;
+      sent = bytes;
+      store.notify();
+    });
+    const { skipped, reason, duplicates } = answer;
+    if (skipped) this.problems.push({ name: item.name, text: `${skipped === 1 ? "" : `${skipped} files `}not added: ${reason}` });
+    this.duplicates += duplicates;
+    return answer;
+  }
+
   // The script run of Streamlit takes the server's time: it comes once the first image is on the screen, or where
   // there is no viewer yet.
   async tell(drop) {
     if (store.worklistShown) await Promise.race([drop.shown, new Promise((wake) => setTimeout(wake, 2000))]);
     if (store.current !== null) store.send?.("shown", store.current);
-  }
-
-  sendFile({ file, name, upload, position, count }) {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      let sent = 0;
-      const progress = (now) => { this.sentBytes += now - sent; sent = now; };
-      request.open("POST", `${store.path}/images`);
-      request.setRequestHeader("X-Second-Read-Token", store.token);
-      request.setRequestHeader("X-Second-Read-Name", encodeURIComponent(name.slice(-300)));
-      request.setRequestHeader("X-Second-Read-Upload", `${upload}/${position}/${count}`);
-      request.setRequestHeader("Content-Type", "application/octet-stream");
-      request.upload.onprogress = (event) => { progress(Math.min(event.loaded, file.size)); store.notify(); };
-      request.onload = () => {
-        progress(file.size);
-        if (request.status !== 200) {
-          reject(new Error(request.responseText.slice(0, 300) || `The server answered ${request.status}.`));
-          return;
-        }
-        const answer = JSON.parse(request.responseText);
-        if (answer.skipped) this.problems.push({ name, text: `${answer.skipped === 1 ? "" : `${answer.skipped} files `}not added: ${answer.reason}` });
-        this.duplicates += answer.duplicates;
-        resolve(answer);
-      };
-      // a file that has changed on the disk, or a folder, cannot be sent either
-      request.onerror = () => { progress(file.size); reject(new Error("could not be sent. Add it again.")); };
-      request.send(file);
-    });
   }
 
   // Estimated seconds until all is sent, or null before there is an estimate.
@@ -237,10 +232,11 @@ class UploadPanel {
 
   write() {
     const uploads = store.uploads;
-    const text = store.lost || (uploads.isSlow() ? this.progressText(uploads) : "");
-    if (this.status.firstChild?.textContent !== text) {
-      this.status.replaceChildren(make("span", "", text));
-      if (!store.lost && text) {
+    const { trouble } = store.connection;
+    const text = trouble || (uploads.isSlow() ? this.progressText(uploads) : "");
+    if (this.status.textContent !== text) {
+      this.status.replaceChildren(...(text ? [make("span", "", text)] : []));
+      if (!trouble && text) {
         this.bar = make("progress");
         this.bar.max = 1;
         this.bar.setAttribute("aria-label", "Adding images");
@@ -264,7 +260,7 @@ class UploadPanel {
     this.problemsKey = key;
     this.problems.hidden = !shown;
     const list = this.problems.querySelector("ul");
-    const lines = problems.map(({ name, text }) => `${name}: ${text}`);
+    const lines = problems.map(({ name, text }) => (name ? `${name}: ${text}` : text));
     if (duplicates) lines.push(`${duplicates} already in the worklist`);
     list.replaceChildren(...lines.map((line) => make("li", "", line)));
   }
@@ -280,6 +276,13 @@ store.uploads ??= new Uploads();
 store.uploadPanels ??= new Set();
 store.upload ??= (files) => store.uploads.add(files);
 const panels = (store.panels ??= new WeakMap());
+
+// What has not been sent would be lost with the page: the browser asks before a reload, a sign-out and a closed tab.
+function askBeforeLeaving() {
+  if (store.asksBeforeLeaving) return;
+  store.asksBeforeLeaving = true;
+  window.addEventListener("beforeunload", (event) => { if (store.uploads.open || store.connection.isUnsent) event.preventDefault(); });
+}
 
 // After the whole worklist was removed there is no strip whose key this is, and between two runs of the page's script no
 // panel: the key is the page's as long as it is open.
@@ -298,6 +301,7 @@ function acceptUndo() {
 export default function ({ parentElement, data, setTriggerValue }) {
   acceptDrops();
   acceptUndo();
+  askBeforeLeaving();
   // on any other page
   if (data.mode === "none") return undefined;
   let panel = panels.get(parentElement);

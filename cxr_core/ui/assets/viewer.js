@@ -251,7 +251,7 @@ class Viewer {
 function waitingText(id) {
   const image = store.images.get(id);
   if (image?.status === "unreadable") return "This file cannot be read.";
-  return image?.unloaded || "Loading the image";
+  return image?.unloaded || store.connection.trouble || "Loading the image";
 }
 
 // What a window is defined by, without the arrays of an image that may be gone.

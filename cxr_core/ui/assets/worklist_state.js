@@ -50,7 +50,6 @@ function listed(worklist, { filter, sort, search }) {
 }
 
 const KEEPALIVE_BYTES = 60_000; // of the 64 KiB that browsers allow
-const RETRY_MS = 1000;
 
 // Removals, of which the server keeps those that can be undone (`removed` of the worklist). They are of the store, not of
 // the strip, which Streamlit may mount again at any time.
@@ -83,28 +82,21 @@ class Removals {
     this.pending.clear();
   }
 
-  // Send what is removed and undone until the server has it; what it refuses is listed again. One request at a time, because each says all that is known
-  // here: what the reader does meanwhile goes with the next.
+  // Send what is removed and undone until the server has it; what it refuses is listed again. One request at a time,
+  // because each says all that is known here: what the reader does meanwhile goes with the next.
   async send() {
     this.unsent = true;
     if (this.sending) return;
     this.sending = true;
     const sent = new Set();
-    while (this.unsent && !store.lost) {
-      this.unsent = false;
-      const [ids, undone] = [this.offered(), [...this.undone]];
-      const body = JSON.stringify({ ids, undone });
-      const headers = { "Content-Type": "application/json" };
-      // what is small enough is sent even while the page is closed
-      const options = { method: "POST", headers, body, keepalive: body.length < KEEPALIVE_BYTES };
-      const response = await store.request("/removals", options).catch(() => null);
-      if (response?.ok) for (const id of ids) sent.add(id);
-      else if (response && response.status !== 503) {
+    while (this.unsent) {
+      try {
+        for (const id of await this.sendOnce()) sent.add(id);
+      } catch (error) {
+        this.unsent = false;
         this.pending.clear();
         this.undone.clear();
-      } else {
-        this.unsent = true;
-        await new Promise((wake) => setTimeout(wake, RETRY_MS));
+        store.report(`Not removed, and listed again: ${error.message}`);
       }
     }
     this.sending = false;
@@ -114,6 +106,21 @@ class Removals {
     store.notify();
     // Streamlit draws what follows from it
     store.send?.("shown", store.current ?? "");
+  }
+
+  // Returns the ids of all that are removed now; throws where the server refuses it.
+  async sendOnce() {
+    let ids = [];
+    const options = () => {
+      this.unsent = false;
+      ids = this.offered();
+      const body = JSON.stringify({ ids, undone: [...this.undone] });
+      // what is small enough is sent even while the page is closed
+      return { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: body.length < KEEPALIVE_BYTES };
+    };
+    const response = await store.connection.deliver("/removals", options, (answer) => isAway(answer) || answer.status === 503);
+    if (!response.ok) throw new Error((await response.text()).slice(0, 300));
+    return ids;
   }
 
   // Ids of all images that Undo restores. The server is sent these, and those that were undone: what neither has was

@@ -98,6 +98,10 @@ def set_removed(images: Worklist, digests: Set[str], undone: Set[str]) -> None:
         if last & undone or added_again:
             images.undo_removal()
         images.remove(*((digests | (last - added_again)) - undone))
+    elsewhere = undone - last - images.images.keys()
+    if elsewhere and images.keeper is not None:
+        # removed in another process, such as this one's predecessor: the next look at the store restores them
+        images.keeper.returned(sorted(elsewhere))
 
 
 @contextmanager
