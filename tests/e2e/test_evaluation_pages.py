@@ -6,7 +6,7 @@ import pytest
 
 from cxr_core.labels import NOTICE
 from cxr_core.store import RunStore
-from tests.browser import browsing, serving, wait_until_drawn
+from tests.browser import browsing, scrolls_sideways, serving, wait_until_drawn
 from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = pytest.mark.e2e
@@ -60,7 +60,7 @@ def test_no_page_overflows_and_no_label_lies_on_another(chromium, address, size)
     with browsing(chromium, *size) as page:
         for name in PAGES:
             open_run(page, address, name)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+            assert scrolls_sideways(page) == [], name
             assert page.evaluate(OVERLAPS) == [], name
             assert NOTICE in page.locator(".sr-notice").inner_text()
             for plot in page.locator("[data-testid=stPlotlyChart]").all():

@@ -7,7 +7,7 @@ import pytest
 from cxr_core.imaging import phantom_dicom
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
-from tests.browser import browsing, open_front_page, serving
+from tests.browser import browsing, open_front_page, scrolls_sideways, serving
 from tests.received import built, order
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -66,4 +66,4 @@ def test_a_received_study_appears_and_is_opened_with_its_prior(chromium, own_fol
         page.keyboard.press("Enter")
         page.wait_for_selector(".study-header .name:has-text('Roe, Richard')")
         page.wait_for_selector(".received", state="detached")
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert scrolls_sideways(page) == []

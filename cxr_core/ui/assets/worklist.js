@@ -22,7 +22,7 @@ class WorklistStrip {
     this.toggle.onclick = () => this.open(!store.worklistOpen);
     this.onPageKey = (event) => this.onKeyAnywhere(event);
     this.onElsewhere = (event) => { if (!event.composedPath().includes(this.list)) store.worklistFocus = null; };
-    this.onStoreChange = () => this.draw();
+    this.onStoreChange = () => { this.openAgain(); this.draw(); };
     window.addEventListener("keydown", this.onPageKey);
     for (const name of ["focusin", "pointerdown"]) window.addEventListener(name, this.onElsewhere);
     store.listeners.add(this.onStoreChange);
@@ -42,7 +42,7 @@ class WorklistStrip {
   show(data, send) {
     this.send = send;
     // the script has run since: what could not be opened may be tried again
-    this.opening = null;
+    if (this.openedBy === store.connection.token) this.opening = null;
     // until the browser has fetched it
     store.worklist ??= data;
     this.draw();
@@ -137,8 +137,8 @@ class WorklistStrip {
   open(on) {
     store.worklistOpen = on;
     this.root.classList.toggle("open", on);
-    // there it has the width of the screen
-    this.root.getRootNode().host?.closest(".st-key-worklist-strip")?.classList.toggle("sr-open", on);
+    // there it has the width of the screen; Streamlit may draw the elements around it again at any time
+    document.documentElement.classList.toggle("sr-worklist-open", on);
     this.toggle.setAttribute("aria-expanded", String(on));
   }
 
@@ -157,9 +157,18 @@ class WorklistStrip {
   openReceived(id) {
     if (this.opening) return;
     this.opening = id;
+    this.openedBy = store.connection.token;
     this.open(false);
     this.draw();
     this.send("opened", id);
+  }
+
+  // What was sent to Streamlit while the server was restarted did not arrive.
+  openAgain() {
+    const { opening } = this;
+    if (!opening || this.openedBy === store.connection.token) return;
+    this.opening = null;
+    this.openReceived(opening);
   }
 
   // Remove images by id, or all of them (null); the next image in the list is shown.
