@@ -194,6 +194,8 @@ def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_proc
         open_front_page(page, server.address)
         upload(page, *images(1))
         page.wait_for_selector(".panel .ask")
+        # read and stored, so that the next process has it
+        expect(page.locator(READ)).to_have_count(1, timeout=120_000)
         note_token(page)
         server.stop()
         # an opinion before the findings are shown stays one of before
