@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,6 +33,10 @@ __all__ = ["lifespan", "middleware", "prepare", "reading_routes", "stow_routes"]
 
 _MAX_SENT_BYTES = 200 * 10**6
 
+_SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets another one go on; by default 5 ms, in which an answer waits for each step of
+a reading or of a page's script."""
+
 
 def prepare() -> None:
     """Configure the server before it listens.
@@ -46,6 +51,7 @@ def prepare() -> None:
     # Streamlit would query an external server when a request names another origin
     net_util.get_external_ip = net_util.get_internal_ip = lambda: None
     few_heaps()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     raise_file_limit()
     configure_logs("app")
     take_request_ids_from(id_of_tab)
