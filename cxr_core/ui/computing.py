@@ -81,6 +81,9 @@ class _Jobs:
         job = self._jobs[key]
 
         def report(done: int, steps: int) -> None:
+            if not done:
+                # what came before, such as the start of a process, says nothing about the steps
+                job.started = time.monotonic()
             job.steps = done, steps
 
         try:

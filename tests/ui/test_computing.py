@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,3 +52,20 @@ def test_a_program_that_ends_does_not_wait_for_a_computation():
         f"assert begun.wait({LIMIT})"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=2 * LIMIT).returncode == 0
+
+
+def test_the_time_left_is_that_of_the_steps_alone(monkeypatch):
+    """Starting the process that computes, here 100 s, is no step."""
+    clock = SimpleNamespace(monotonic=iter([0.0, 100.0, 101.0]).__next__)
+    for module in ("computing", "chrome"):
+        monkeypatch.setattr(f"cxr_core.ui.{module}.time", clock)
+    seen = []
+
+    def compute(report):
+        report(0, 10)
+        report(1, 10)
+        seen.append(jobs.job("key", compute).remaining_text())
+
+    jobs = _Jobs()
+    jobs.job("key", compute).result.result(LIMIT)
+    assert seen == [", 0:09 left"]
