@@ -3,7 +3,7 @@
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
-from tests.browser import upload
+from tests.browser import upload, wait_until_drawn
 
 pytestmark = pytest.mark.e2e
 
@@ -50,6 +50,7 @@ def test_eight_images_of_three_patients_are_listed_by_study_and_named_on_the_scr
     page.wait_for_selector(".study-header >> text=DOE, Jane")
     # the script run that follows the choice may mount the strip anew, between the focus and the key
     page.wait_for_function("() => window.secondRead.announced === null")
+    wait_until_drawn(page)
     page.locator(".worklist .entry").nth(1).press("ArrowDown")
     page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=old.dcm')
     page.locator(".worklist .entry").nth(0).click()
