@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -13,7 +15,7 @@ from cxr_core import logs
 from cxr_core.access import audit
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.server.request_ids import RequestIds
-from tests.browser import serving
+from tests.browser import PROJECT, free_port, serving, wait_for
 from tests.deployment import SECRET, SECRETS
 from tests.protocol import Reader, signed_in
 from tests.ui.test_worklist_routes import answers, server
@@ -66,6 +68,23 @@ def test_an_id_that_is_given_comes_back_and_another_text_does_not():
 def test_a_refused_request_is_logged_without_its_path(lines):
     ask(f"/no/{PATIENT}?name={PATIENT}", **{"X-Request-ID": "abc-1"})
     assert lines == [("abc-1", "Request refused.", {"method": "GET", "status": 404})]
+
+
+def test_no_line_of_a_running_server_has_an_address(own_folders, tmp_path):
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with log.open("wb") as file:
+        server = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/healthz", b"alive", server)
+        for method, path in (("POST", f"/{PATIENT}"), ("GET", f"/?name={PATIENT}"), ("GET", f"/worklist/{PATIENT}")):
+            httpx.request(method, f"http://127.0.0.1:{port}{path}")
+    finally:
+        server.terminate()
+        server.wait(60)
+    written = log.read_text()
+    assert "Request refused." in written
+    assert PATIENT not in written
 
 
 def test_the_read_of_an_image_has_the_id_of_the_upload_that_brought_it(server, lines):

@@ -54,6 +54,8 @@ def prepare() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_file_limit()
     configure_logs("app")
+    # it has addresses with their queries; a request that is refused has a line of RequestIds, without its path
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     take_request_ids_from(id_of_tab)
     # each logger that Streamlit makes from now on would get a handler with a format of its own
     streamlit.logger.setup_formatter = _written_by_root
