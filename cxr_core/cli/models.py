@@ -20,7 +20,7 @@ from ..model.findings import why_not_evaluated
 from ..model.folder import CARD, find_model, keep_card
 from ..model.formatting import describe_calibration, describe_curve, describe_evaluation
 from ..model.int8_formatting import format_int8
-from ..model.precision import checked_int8_card, int8_folder, is_outdated
+from ..model.precision import checked_int8_card, int8_card, int8_folder, is_outdated
 from ..model.rate_formatting import (
     describe_group_rates,
     describe_measured_images,
@@ -97,12 +97,19 @@ def show(
     if json:
         print(path.read_text(encoding="utf-8").rstrip())
         return
-    place = int8_folder(ModelFolder(path.parent, card))
-    quantised = None if place is None else read_card(place / CARD)
-    int8 = (
-        format_int8(None) if quantised is None else format_int8(quantised.int8, outdated=is_outdated(quantised, card))
-    )
-    print("\n".join([_format_card(card), "", *int8]))
+    print("\n".join([_format_card(card), "", *_int8_lines(ModelFolder(path.parent, card))]))
+
+
+def _int8_lines(folder: ModelFolder) -> list[str]:
+    place = int8_folder(folder)
+    if place is None:
+        return format_int8(None)
+    try:
+        quantised = int8_card(folder.card.id, place)
+    except ModelUnusable as error:
+        # of another version; the model itself is shown all the same
+        return [f"INT8: unusable. {error}"]
+    return format_int8(quantised.int8, outdated=is_outdated(quantised, folder.card))
 
 
 @app.command()

@@ -27,6 +27,7 @@ __all__ = [
     "checked_int8_card",
     "engine_at",
     "fit_sha256",
+    "int8_card",
     "int8_folder",
     "int8_home",
     "int8_instructions",
@@ -96,7 +97,7 @@ def checked_int8_card(folder: ModelFolder, place: Path) -> ModelCard:
     """
     what = f"INT8 graph of model {folder.card.id}"
     sums = checked_sums(place, INT8_FILES, what)
-    card = read_card(place / CARD)
+    card = int8_card(folder.card.id, place)
     check_files(card, sums, what)
     if card.weights_sha256 != folder.card.weights_sha256:
         raise ModelUnusable(
@@ -117,6 +118,22 @@ def checked_int8_card(folder: ModelFolder, place: Path) -> ModelCard:
             "refused; make it again with models quantise."
         )
     return card
+
+
+def int8_card(model: str, place: Path) -> ModelCard:
+    """Return the card of an INT8 graph as it is, unchecked; raises ModelUnusable where another version has written it.
+
+    Args:
+        model: id of the model.
+        place: of the graph.
+    """
+    try:
+        return read_card(place / CARD)
+    except ModelUnusable as error:
+        raise ModelUnusable(
+            f"INT8 graph of model {model}: its card cannot be used ({error}). It is refused; make it again with models "
+            "quantise."
+        ) from error
 
 
 def fit_sha256(card: ModelCard) -> str:

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from cxr_core.cli.main import main
+from cxr_core.files import file_sha256
 from cxr_core.imaging import phantom_dicom
 from cxr_core.model import open_model, precision
-from cxr_core.model.folder import CARD, INT8_WEIGHTS
+from cxr_core.model.folder import CARD, INT8_GRAPH, INT8_WEIGHTS, SUMS, sums_file
 from cxr_core.model.precision import int8_folder, int8_instructions
 from tests.archives import started, table
 from tests.images import made_up_dataset
@@ -188,6 +189,29 @@ def test_calibrating_the_model_makes_its_graph_outdated_until_it_is_made_again(m
     assert record["engine"] == "openvino-int8"
     assert main(["models", "show", str(model)]) == 0
     assert "outdated" not in capsys.readouterr().out
+
+
+def test_a_graph_of_an_earlier_version_is_refused_with_what_to_do_and_its_model_is_shown(model, image, capsys):
+    place = int8_folder(open_model(str(model)))
+    card = json.loads((place / CARD).read_text())
+    # as before the card was bound to what was fitted for float32
+    del card["int8"]["float32_fit_sha256"]
+    (place / CARD).write_text(json.dumps(card))
+    listed = {name: file_sha256(place / name) for name in (CARD, INT8_GRAPH, INT8_WEIGHTS)}
+    (place / SUMS).write_bytes(sums_file(listed))
+    for command in (
+        ["predict", str(image), "--model", str(model), "--precision", "int8"],
+        ["models", "verify", str(model)],
+    ):
+        assert main(command) == 4
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "INT8 graph of model small" in line
+        assert "models quantise" in line
+    assert main(["models", "show", str(model)]) == 0
+    shown = capsys.readouterr().out
+    assert "Small network" in shown
+    assert "INT8: unusable" in shown
+    assert "models quantise" in shown
 
 
 def test_a_model_without_a_graph_is_calibrated_without_a_word_about_it(own_folders, tmp_path, capsys):
