@@ -87,6 +87,9 @@ def test_the_example_names_settings_that_there_are_and_holds_no_secret():
     assert {name for name, value in named if not value} == {"DATABASE_PASSWORD", "SECOND_READ_STORE_KEY"}
     used = set(re.findall(r"\$\{([A-Z_]+)", (FOLDER / "compose.yaml").read_text()))
     assert used <= {name for name, _ in named}
+    (page,) = re.findall(r"^# (docs/\S+) lists every SECOND_READ_ setting", EXAMPLE, re.M)
+    listed = (PROJECT / page).read_text()
+    assert [name for name in known if f"`{name}`" not in listed] == []
     ignored = (PROJECT / ".gitignore").read_text().splitlines()
     assert {"/deployment/second-read.env", "/deployment/secrets.toml"} <= set(ignored)
 

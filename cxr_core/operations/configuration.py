@@ -63,7 +63,7 @@ def unknown_settings(names: Mapping[str, str]) -> Iterator[str]:
         if name in Settings.model_fields or name.upper() in OF_TESTS:
             continue
         similar = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.75)
-        hint = f" Is {PREFIX}{similar[0].upper()} meant?" if similar else " See docs/command-line.md."
+        hint = f" Is {PREFIX}{similar[0].upper()} meant?" if similar else " See docs/settings.md."
         shown = "".join(letter if letter.isprintable() else "?" for letter in name.upper()[:60])
         yield f"{PREFIX}{shown}, {source}, is no setting and has no effect.{hint}"
 

@@ -1,9 +1,12 @@
 """Unknown and contradictory settings, one line each, without a value."""
 
+import re
+
 import pytest
 
 from cxr_core.operations.configuration import configuration_notes, contradictions, unknown_settings
 from cxr_core.settings import Settings, settings
+from tests.conftest import PROJECT
 
 VALUE = "qz-planted-value"
 
@@ -33,7 +36,8 @@ def test_an_unknown_variable_is_named_with_the_setting_that_is_meant(notes):
         "Is SECOND_READ_PACS_SENDERS meant?"
     )
     (line,) = unknown_settings({"quux": "in the environment"})
-    assert line.endswith("See docs/command-line.md.")
+    (page,) = re.findall(r"See (docs/\S+)\.$", line)
+    assert all(f"`SECOND_READ_{name.upper()}`" in (PROJECT / page).read_text() for name in Settings.model_fields)
     (line,) = unknown_settings({"a\n\x1b[31m" + "b" * 100: "in the environment"})
     assert "\n" not in line
     assert "\x1b" not in line
