@@ -13,6 +13,7 @@ from cxr_core.pacs.association import associate, pynetdicom
 from cxr_core.pacs.dimse_source import FIND, GET, MOVE, DimseSource
 from cxr_core.pacs.fetch import Fetched, PacsClient
 from cxr_core.pacs.receiver import Receiver
+from cxr_core.pacs.reception import Reception
 from cxr_core.pacs.senders import parse_senders
 from cxr_core.pacs.source import RemoteImage
 from cxr_core.settings import settings
@@ -198,6 +199,39 @@ def test_what_comes_of_a_move_after_its_answer_was_lost_is_a_prior(store, own_fo
     finally:
         receiver.stop()
     assert store.instance(uid(1)).is_prior is is_prior
+
+
+def test_what_is_fetched_for_itself_after_a_lost_move_of_it_as_a_prior_is_no_prior(store):
+    client, received_by_us = moves_after_a_lost_one(store)
+    assert client.fetch(uid(1, "7")) == Fetched(stored=2)
+    assert [one.is_prior for one in store.instances()] == [False, False]
+    # the lost one goes on
+    received_by_us(1)
+    assert not store.instance(uid(1)).is_prior
+
+
+def test_what_a_lost_move_sends_after_the_next_one_has_succeeded_stays_a_prior(store):
+    client, received_by_us = moves_after_a_lost_one(store)
+    assert client.fetch(uid(1, "7"), as_prior=True) == Fetched(stored=2)
+    received_by_us(1)
+    assert [one.is_prior for one in store.instances()] == [True, True]
+
+
+def moves_after_a_lost_one(store):
+    """A client of a PACS that has lost the answer to a C-MOVE of a prior, and what receives an image of a move."""
+    with pytest.raises(PacsUnavailable):
+        PacsClient(LostMove(), "ARCHIVE", store).fetch(uid(1, "7"), as_prior=True)
+    reception = Reception(store, "AE ARCHIVE")
+
+    def received_by_us(number):
+        reception.add(received(number), asked_for=True, sent_for_us=True)
+
+    class Move(LostMove):
+        def retrieve(self, images, keep):
+            for number in (1, 2):
+                received_by_us(number)
+
+    return PacsClient(Move(), "ARCHIVE", store), received_by_us
 
 
 def test_an_image_is_awaited_no_more_once_its_move_has_succeeded_or_an_hour_has_passed(store, monkeypatch):

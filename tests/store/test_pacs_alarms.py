@@ -99,7 +99,7 @@ def test_the_first_patient_may_be_the_wrong_one(store):  # noqa: F811
     store.add_instance(of_patient(4, "QZ-3"), "stow")
     assert store.alarms() == ()
     store.add_instance(of_patient(5, "QZ-1"), "stow")
-    assert kinds(store) == ["study"]
+    assert [(alarm.kind, alarm.count) for alarm in store.alarms()] == [("study", 1)]
 
 
 ISSUERS = {"none": {}, "A": {"IssuerOfPatientID": "A"}, "B": {"IssuerOfPatientID": "B"}}
@@ -255,6 +255,14 @@ def test_another_patient_under_a_uid_is_one_by_what_another_image_of_the_patient
     assert kinds(keyed) == ["image"]
     assert keyed.add_instance(of_patient(1, "QZ-1", **ISSUERS["B"]), "AE ARCHIVE").outcome == "conflict"
     assert sorted(kinds(keyed)) == ["image", "patient"]
+
+
+def test_another_patient_under_a_uid_stays_one_where_the_image_here_can_no_longer_be_read(keyed):
+    first = keyed.add_instance(of_patient(1, "QZ-1"), "AE ROOM1").instance
+    keyed.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
+    instance_path(first.sha256).write_bytes(b"broken")
+    keyed.add_instance(of_patient(1, "QZ-2"), "AE ARCHIVE")
+    assert [(alarm.kind, alarm.count) for alarm in keyed.alarms()] == [("patient", 2)]
 
 
 def test_an_image_in_another_transfer_syntax_is_confirmed(keyed):
