@@ -186,11 +186,13 @@ class PacsClient:
             except InputRefused:
                 outcomes["refused"] += 1
 
-        awaited = [image.sop_instance_uid for image in wanted] if as_prior and self.source.moves else []
+        # what comes to the receiver cannot be distinguished by itself from a new image, or from a prior of before
+        moved = [image.sop_instance_uid for image in wanted] if self.source.moves else []
+        if moved and not as_prior:
+            self.store.await_no_priors(moved)
         if wanted:
             try:
-                # what comes to the receiver cannot be distinguished from a new image by itself
-                with self.store.awaiting_priors(awaited) if awaited else nullcontext():
+                with self.store.awaiting_priors(moved) if moved and as_prior else nullcontext():
                     self.source.retrieve(wanted, keep)
             finally:
                 arrived = self._note([image.sop_instance_uid for image in wanted], "prior" if as_prior else "fetch")

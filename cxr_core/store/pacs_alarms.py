@@ -23,8 +23,8 @@ __all__ = ["AlarmStore", "add_alarm"]
 _ADDED = text(
     "INSERT INTO pacs_alarms (id, sop_instance_uid, dataset_sha256, bytes, source, created, last_seen, times, kind) "
     "VALUES (:id, :sop_instance_uid, :dataset_sha256, :bytes, :source, :now, :now, 1, :kind) "
-    "ON CONFLICT (sop_instance_uid, dataset_sha256) DO UPDATE SET source = :source, last_seen = :now, kind = :kind, "
-    "times = pacs_alarms.times + 1"
+    "ON CONFLICT (sop_instance_uid, dataset_sha256) DO UPDATE SET source = :source, last_seen = :now, "
+    "kind = CASE WHEN pacs_alarms.kind = 'patient' THEN 'patient' ELSE :kind END, times = pacs_alarms.times + 1"
 )
 _KEPT_OUT = text(
     "SELECT pacs_alarms.id, pacs_alarms.sop_instance_uid, study_uid, pacs_alarms.dataset_sha256, pacs_alarms.bytes, "
@@ -36,7 +36,7 @@ _OF_FURTHER_PATIENTS = text(
     "SELECT study_uid, sop_instance_uid, dataset_sha256, bytes, source, received FROM pacs_instances AS further "
     "WHERE deleted = 0 AND patient_number > 1 AND (:study = '' OR study_uid = :study) "
     "AND EXISTS (SELECT 1 FROM pacs_instances AS other WHERE other.study_uid = further.study_uid "
-    "AND other.deleted = 0 AND other.patient_number > 0 AND other.patient_number <> further.patient_number) "
+    "AND other.deleted = 0 AND other.patient_number > 0 AND other.patient_number < further.patient_number) "
     "ORDER BY received DESC, sop_instance_uid"
 )
 _IMAGES = text(

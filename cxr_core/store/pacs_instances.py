@@ -52,9 +52,17 @@ _MADE_CURRENT = (
 )
 _AWAITED = (
     "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked) VALUES (:uid, :now) "
-    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, interrupted = 0"
+    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, interrupted = 2"
 )
+"""``interrupted`` is 0 while a prior is asked for, 1 after that was interrupted, and 2 while it is asked for again.
+
+The PACS may still send images of the earlier retrieval when the later one has ended.
+"""
 _INTERRUPTED = text("UPDATE pacs_awaited_priors SET interrupted = 1 WHERE sop_instance_uid = :uid")
+_RECEIVED = (
+    "DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND interrupted = 0",
+    "UPDATE pacs_awaited_priors SET interrupted = 1 WHERE sop_instance_uid = :uid AND interrupted = 2",
+)
 _LONGEST_RETRIEVAL = timedelta(hours=1)
 """After which a prior that was asked for is awaited no more: whoever asked was killed, or the retrieval interrupted."""
 
@@ -179,6 +187,13 @@ class InstanceStore(AlarmStore):
                 connection.execute(_INTERRUPTED, uids)
             raise
         with transaction(self._engine, writing=True) as connection:
+            for statement in _RECEIVED:
+                connection.execute(text(statement), uids)
+
+    def await_no_priors(self, sop_instance_uids: Collection[str]) -> None:
+        """Have instances that are received from now on be no priors, whatever was asked for before."""
+        uids = [{"uid": uid} for uid in sorted(set(sop_instance_uids))]
+        with transaction(self._engine, writing=True) as connection:
             connection.execute(text("DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid"), uids)
 
     def is_awaited_prior(self, sop_instance_uid: str, *, sent_for_us: bool = False) -> bool:
@@ -192,7 +207,7 @@ class InstanceStore(AlarmStore):
         since = (datetime.now(UTC) - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
         query = text(
             "SELECT 1 FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND asked >= :since "
-            "AND (interrupted = 0 OR :sent_for_us = 1)"
+            "AND (interrupted <> 1 OR :sent_for_us = 1)"
         )
         values = {"uid": sop_instance_uid, "since": since, "sent_for_us": int(sent_for_us)}
         with transaction(self._engine) as connection:
