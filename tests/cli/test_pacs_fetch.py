@@ -67,6 +67,15 @@ def test_studies_are_chosen_by_day_and_accession_number(arguments, expected, arc
     assert stored() == expected
 
 
+@pytest.mark.parametrize("replace", [[], ["--replace"]])
+def test_a_study_of_two_patients_in_the_pacs_is_said_to_be_one(archive, replace, capfd):
+    archive.store(received(3, PatientID="QZ-2", StudyInstanceUID=uid(1, "7")))
+    assert main(["pacs", "fetch", "--priors", "0", *replace, uid(1, "7")]) == 0
+    written = capfd.readouterr()
+    assert written.out == f"{uid(1, '7')}: 2 images fetched.\n"
+    assert written.err == f"{uid(1, '7')}: nothing more of it is read or sent; `pacs status` has the alarm.\n"
+
+
 def test_what_is_not_found_is_named_and_the_others_are_fetched(archive, capfd):
     assert main(["pacs", "fetch", uid(9, "7"), uid(1, "7"), "--accession", "A9", "--priors", "0"]) == 3
     lines = capfd.readouterr().err.splitlines()
