@@ -105,6 +105,8 @@ def _fetch(
         fetched = get(study.uid)
         complete = complete and not fetched.missing and not fetched.conflicts
         print(f"{study.uid}: {fetched}.", flush=True)
+        if any(alarm.holds_study for alarm in client.store.alarms(study_uid=study.uid)):
+            print(f"{study.uid}: nothing more of it is read or sent; `pacs status` has the alarm.", file=sys.stderr)
         if priors and fetched.stored + fetched.present:
             for prior in client.fetch_priors(study.header, priors):
                 print(f"  prior: {prior}.", flush=True)
