@@ -163,6 +163,22 @@ def test_results_of_a_study_that_has_a_second_patient_meanwhile_are_not_sent(ort
     assert orthanc.counts()["instances"] == 0
 
 
+def test_an_image_that_was_deleted_here_and_comes_again_by_another_way_has_one_report(orthanc, configure, store):  # noqa: F811
+    """Each sender writes its own File Meta Information: the data set is the same, and the file is not."""
+    configure(RULES, orthanc)
+    orthanc.store(image())
+    store.add_instance(image(), "AE ROOM1")
+    work(store)
+    count = orthanc.counts()["instances"]
+    store.delete_instances(LOCAL, [f"{UID}.1"])
+    again, content = pydicom.dcmread(io.BytesIO(image())), io.BytesIO()
+    again.file_meta.ImplementationVersionName = "ANOTHER SENDER"
+    again.save_as(content, enforce_file_format=True)
+    store.add_instance(content.getvalue(), "fetch ARCHIVE")
+    work(store)
+    assert orthanc.counts()["instances"] == count
+
+
 @pytest.mark.parametrize("way", ["web", pytest.param("retrieve", marks=pytest.mark.slow)])
 def test_a_corrected_patient_is_replaced_and_read(orthanc, configure, store, way, own_folders, capfd):  # noqa: F811
     configure(rules(orthanc, way), orthanc)
