@@ -15,6 +15,7 @@ from ..imaging import Radiograph
 from ..model import ModelCard, Reading, shared_predictor
 from ..reading import read_image
 from ..report.report_text import ReportImage
+from ..store.pacs_header import dataset_sha256
 from ..store.pacs_records import BuiltResult, JobOrder
 from ..studies import StudyImage, group_studies, read_study_header
 from .rules import Delivery, Plan
@@ -47,6 +48,9 @@ class ImageReading:
 def read_received(data: bytes, order: JobOrder) -> ImageReading:
     """Read an image as a job orders.
 
+    Its digest in the results is that of the data set alone: each sender writes its own File Meta Information, and an
+    image that comes again by another way has the same results.
+
     Raises:
         InputRefused: the file is no readable image.
         ModelUnusable: the model is not installed any more, or has other weights now.
@@ -62,6 +66,7 @@ def read_received(data: bytes, order: JobOrder) -> ImageReading:
         operating_point=order.operating_point,
         prevalence=plan.prevalence,
         stability=plan.small_changes,
+        sha256=dataset_sha256(data),
     )
     return ImageReading(data, radiograph, reading, predictor.card)
 
