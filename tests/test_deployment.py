@@ -1,6 +1,7 @@
 """The files of a deployment: what they promise, and the deployment itself with real processes behind the real proxy."""
 
 import asyncio
+import base64
 import hashlib
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 import yaml
 
 from cxr_core.imaging import phantom_dicom
-from cxr_core.settings import Settings
+from cxr_core.operations.configuration import configuration_notes
+from cxr_core.settings import Settings, settings
 from tests.browser import browsing, upload, wait_until_drawn
 from tests.conftest import PROJECT, missing
 from tests.deployment import SECRET, STICKY, Person, deployed, lacking
@@ -28,6 +30,8 @@ EXAMPLE = (FOLDER / "second-read.env.example").read_text()
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
 MOST_EXPOSED = 1.5
 """Of 10, by ``systemd-analyze security``; a service without any restriction has 9.6."""
+BACKUP_PAGE, DEPLOYMENT_PAGE = ((PROJECT / "docs" / f"{name}.md").read_text() for name in ("backup", "deployment"))
+SYSTEMD = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 
 
 def instructions(name):
@@ -105,36 +109,132 @@ def test_the_limits_of_the_proxy_are_not_below_those_of_the_app():
 
 
 def test_a_unit_starts_each_process():
-    started = {unit.name: re.search(r"^ExecStart=/opt/second-read/bin/second-read (.*)$", unit.read_text(), re.M)[1]
+    started = {unit.name: re.findall(r"^ExecStart=/opt/second-read/bin/second-read (.*)$", unit.read_text(), re.M)
                for unit in UNITS}  # fmt: skip
     assert started == {
-        "second-read-app@.service": "app --port %i -- --secrets.files ${CREDENTIALS_DIRECTORY}/secrets.toml",
-        "second-read-fetch.service": "pacs fetch --follow",
-        "second-read-receive.service": "pacs receive",
-        "second-read-work.service": "pacs work",
+        "second-read-app@.service": ["app --port %i -- --secrets.files ${CREDENTIALS_DIRECTORY}/secrets.toml"],
+        # by a shell: tests/store/test_backup_page.py runs it
+        "second-read-backup.service": [],
+        "second-read-fetch.service": ["pacs fetch --follow"],
+        "second-read-receive.service": ["pacs receive"],
+        "second-read-work.service": ["pacs work"],
     }
+    for unit in UNITS:
+        lasting = bool(started[unit.name])
+        # systemd refuses a unit that makes one thing and is started again at its end
+        assert ("Type=oneshot" in unit.read_text()) is not lasting
+        assert ("Restart=always" in unit.read_text()) is lasting
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_the_timer_makes_a_backup_every_day():
+    (timer,) = (FOLDER / "systemd").glob("*.timer")
+    assert (FOLDER / "systemd" / f"{timer.stem}.service") in UNITS
+    lines = timer.read_text().splitlines()
+    assert {"OnCalendar=*-*-* 02:30", "Persistent=true", "WantedBy=timers.target"} <= set(lines)
+    for page in ("backup", "deployment"):
+        assert f"systemctl enable --now {timer.name}" in (PROJECT / "docs" / f"{page}.md").read_text()
+
+
+def test_no_process_of_the_containers_warns_of_the_settings_of_the_example(own_folders, tmp_path):
+    given = dict(re.findall(r"^#?(SECOND_READ_\w+)=(.*)$", EXAMPLE, re.M))
+    assert {"SECOND_READ_PACS_SENDERS", "SECOND_READ_PACS_LISTEN"} <= given.keys()
+    given["SECOND_READ_STORE_KEY"] = base64.b64encode(bytes(32)).decode()
+    without_pacs = {name: value for name, value in given.items() if not name.startswith("SECOND_READ_PACS")}
+    for file in (without_pacs, given):
+        for name, service in COMPOSE["services"].items():
+            if "build" not in service:
+                continue
+            with own_folders.context() as environment:
+                for variable, value in (file | service["environment"]).items():
+                    environment.setenv(variable, value)
+                settings.cache_clear()
+                assert configuration_notes(file=tmp_path / "second-read.toml") == [], name
+
+
+def test_the_receiver_listens_where_its_container_is_reached():
+    (listen,) = re.findall(r"^#SECOND_READ_PACS_LISTEN=0\.0\.0\.0:(\d+)$", EXAMPLE, re.M)
+    assert COMPOSE["services"]["receiver"]["ports"] == [f"{listen}:{listen}"]
+
+
+def test_the_backup_of_the_containers_names_what_there_is():
+    section = BACKUP_PAGE.split("\n## With containers\n")[1].split("\n## ")[0]
+    commands = re.findall(r"^docker compose --env-file second-read.env (.*)$", section, re.M)
+    assert commands
+    assert len(commands) == section.count("\ndocker compose ")
+    database = COMPOSE["services"]["database"]["environment"]
+    for program in ("pg_dump", "pg_restore", "dropdb", "createdb"):
+        (line,) = (line for line in commands if f" {program} " in line)
+        assert line.startswith(f"exec -T database {program} --username {database['POSTGRES_USER']} ")
+        assert re.search(rf" {database['POSTGRES_DB']}( [<>] backups/second-read.dump)?$", line)
+    run = [line for line in commands if line.startswith("run ")]
+    assert [line.split(" app1 ")[1] for line in run] == [
+        "backup --overwrite /backups/second-read.zip",
+        "restore /backups/second-read.zip",
+    ]
+    # a folder of the machine, of the user of the image, that no lasting container sees
+    assert all('--volume "$PWD/backups:/backups"' in line for line in run)
+    assert "install -d -m 0700 -o 10001 -g 10001 backups\n" in section
+    assert "backups" not in (FOLDER / "compose.yaml").read_text()
+    assert "/deployment/backups/" in (PROJECT / ".gitignore").read_text().splitlines()
+    (stopped,) = (line for line in commands if " stop " in line)
+    ours = {name for name, one in COMPOSE["services"].items() if "build" in one}
+    assert set(stopped.split(" stop ")[1].split()) == ours
+
+
+def verified_by_systemd(folder, name):
+    """Return what systemd says of a unit, beside those of the machine."""
+    environment = os.environ | {"SYSTEMD_UNIT_PATH": f"{folder}:"}
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", name], env=environment, capture_output=True, text=True
+    )
+    # what it does not know is a line about our file and no failure
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@SYSTEMD
+@pytest.mark.parametrize("unit", [*UNITS, FOLDER / "systemd" / "second-read-backup.timer"], ids=lambda unit: unit.name)
 def test_systemd_takes_the_units_and_finds_them_little_exposed(unit, tmp_path):
     shutil.copytree(FOLDER / "systemd", tmp_path, dirs_exist_ok=True)
     for file in tmp_path.glob("*.service"):
         # systemd looks whether the program is there
         file.write_text(file.read_text().replace("/opt/second-read/bin/second-read", "/bin/true"))
-    environment = os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
     name = unit.name.replace("@.", "@8501.")
+    said = verified_by_systemd(tmp_path, name)
+    assert "second-read" not in said, said
+    if unit.suffix == ".service":
+        command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+        exposed = subprocess.run(
+            [*command, f"--threshold={10 * MOST_EXPOSED:.0f}", name],
+            env=os.environ | {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+            capture_output=True,
+            text=True,
+        )
+        assert exposed.returncode == 0, exposed.stdout[-200:]
 
-    def analysed(*arguments):
-        command = ["systemd-analyze", *arguments, name]
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
 
-    verified = analysed("verify", "--man=no")
-    # what it does not know is a line about our file and no failure
-    assert verified.returncode == 0
-    assert "second-read" not in verified.stderr, verified.stderr
-    exposed = analysed("security", "--offline=true", "--no-pager", f"--threshold={10 * MOST_EXPOSED:.0f}")
-    assert exposed.returncode == 0, exposed.stdout[-200:]
+DROP_IN = re.search(r"^```\n(\[Service\]\nEnvironment=.*?)^```", DEPLOYMENT_PAGE, re.S | re.M)[1]
+
+
+def test_the_drop_in_of_the_proxy_has_its_variables():
+    # each assignment in quotes, one a line: the words of a value stay together
+    given = dict(re.findall(r'^Environment="(\w+)=([^"]*)"$', DROP_IN, re.M))
+    assert len(given) == DROP_IN.count("\nEnvironment=")
+    assert given.keys() == set(re.findall(r"\{\$(\w+)\}", (FOLDER / "Caddyfile").read_text()))
+    assert given["APPS"].split() == [f"127.0.0.1:{port}" for port in (8501, 8502)]
+    assert "systemctl enable --now second-read-app@8501 second-read-app@8502\n" in DEPLOYMENT_PAGE
+
+
+@SYSTEMD
+def test_systemd_takes_the_drop_in_of_the_proxy(tmp_path):
+    (tmp_path / "caddy.service").write_text("[Service]\nExecStart=/bin/true\n")
+    drop_in = tmp_path / "caddy.service.d" / "override.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(DROP_IN.replace('"', ""))
+    assert "Invalid environment assignment" in verified_by_systemd(tmp_path, "caddy.service")
+    drop_in.write_text(DROP_IN)
+    said = verified_by_systemd(tmp_path, "caddy.service")
+    assert "caddy" not in said, said
 
 
 @pytest.fixture(scope="module")

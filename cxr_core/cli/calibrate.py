@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -74,8 +75,8 @@ def calibrate(
     print(f"{model}: {describe_calibration(card)}.")
     if int8_folder(open_model(model)) is not None:
         print(
-            "Its INT8 graph was made with the former thresholds, and is refused from now on. Make it again: "
-            f"python -m cxr_core models quantise {model}"
+            "Its INT8 graph was made with the former thresholds, and is refused from now on. Make it again, with the "
+            f"same further options: {_quantise_again(model, images, table)}"
         )
     if result.unreadable:
         print(f"{result.unreadable} images could not be read and were left out.")
@@ -83,6 +84,12 @@ def calibrate(
         print(f"  {display_name(label):<28}{describe_curve(curve)}")
     for name, point in card.operating_points.items():
         print(f"  {name}: {describe_operating_point(point)}")
+
+
+def _quantise_again(model: str, images: list[Path], tables: list[Path]) -> str:
+    """Return the command that makes the INT8 graph of a model on the images of its calibration."""
+    given = [*(f"--images={path}" for path in images), *(f"--table={path}" for path in tables)]
+    return shlex.join(["python", "-m", "cxr_core", "models", "quantise", model, *given])
 
 
 class Stages:

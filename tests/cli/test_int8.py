@@ -171,7 +171,10 @@ def test_calibrating_the_model_makes_its_graph_outdated_until_it_is_made_again(m
     data = ["--images", str(images), "--table", str(csv_table), "--split", "none"]
     before = (int8_folder(open_model(str(model))) / CARD).read_bytes()
     assert main(["calibrate", "--model", str(model), *data]) == 0
-    assert "Its INT8 graph was made with the former thresholds, and is refused from now on." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Its INT8 graph was made with the former thresholds, and is refused from now on." in printed
+    # all that models quantise requires
+    assert f": python -m cxr_core models quantise {model} --images={images} --table={csv_table}\n" in printed
     assert (int8_folder(open_model(str(model))) / CARD).read_bytes() == before
     for command in (
         ["predict", str(image), "--model", str(model), "--precision", "int8"],

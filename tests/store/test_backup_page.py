@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,56 @@ def shell(tmp_path):
     return run
 
 
+SYSTEMD = PROJECT / "deployment" / "systemd"
+DEPLOYMENT = (PROJECT / "docs" / "deployment.md").read_text()
+
+
+def entries(name, key):
+    """Return the values of a key of a file of systemd's."""
+    return re.findall(rf"^{key}=(.*)$", (SYSTEMD / name).read_text(), re.M)
+
+
+def as_nightly_unit(tmp_path, home, **variables):
+    """Run the lines of the nightly unit as systemd does: no environment but its own, no shell but the one it names.
+
+    Args:
+        home: where the unit has /var/lib/second-read.
+        variables: beside those of /etc/second-read/environment in docs/deployment.md, or instead of them; without None.
+    """
+    (file,) = re.findall(r"^`/etc/second-read/environment`.*?^```\n(.*?)^```", DEPLOYMENT, re.S | re.M)
+    assert entries("second-read-.service.d/common.conf", "EnvironmentFile") == ["/etc/second-read/environment"]
+    environment = dict(line.split("=", 1) for line in file.splitlines())
+    programs = [str(path.parent) for path in Path("/usr/lib/postgresql").glob("*/bin/pg_dump")]
+    environment |= {"PATH": os.pathsep.join(["/usr/bin", "/bin", *programs]), "PYTHONPATH": str(PROJECT)}
+    for name in ("second-read-.service.d/common.conf", "second-read-backup.service"):
+        for line in entries(name, "Environment"):
+            environment |= dict(word.split("=", 1) for word in shlex.split(line))
+    for name, value in variables.items():
+        environment.pop(name, None)
+        environment |= {} if value is None else {name: value}
+    (writable,) = entries("second-read-backup.service", "ReadWritePaths")
+    paths = {
+        "/var/lib/second-read": str(home),
+        writable: str(tmp_path / "backups"),
+        "/opt/second-read/bin/second-read": str(tmp_path / "bin" / "second-read"),
+    }
+
+    def moved(word):
+        return re.sub("|".join(map(re.escape, paths)), lambda path: paths[path[0]], word)
+
+    environment = {name: moved(value) for name, value in environment.items()}
+    for line in entries("second-read-backup.service", "ExecStart"):
+        # systemd takes each other % for a specifier, and each other $ for a variable of its own
+        assert not re.search(r"[%$]", re.sub(r"%%|\$\$", "", line))
+        words = [moved(word.replace("%%", "%").replace("$$", "$")) for word in shlex.split(line)]
+        done = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    # named by the day, which is not needed here
+    for path in (tmp_path / "backups").iterdir():
+        assert re.fullmatch(r"second-read-(Mon|Tue|Wed|Thu|Fri|Sat|Sun)\.(zip|dump)", path.name)
+        path.rename(path.with_stem("second-read"))
+
+
 @pytest.fixture
 def use(monkeypatch):
     """Set the folder and the database of what this process stores and looks at; return both as variables of a shell."""
@@ -118,12 +169,17 @@ def contents():
 
 
 @pytest.mark.slow
-def test_everything_is_there_again_on_sqlite(tmp_path, use, shell):
+@pytest.mark.parametrize("nightly", [False, True], ids=["by hand", "nightly"])
+def test_everything_is_there_again_on_sqlite(tmp_path, use, shell, nightly):
     variables = use(tmp_path / "home") | {"BACKUPS": str(tmp_path / "backups"), "TRIAL": str(tmp_path / "trial")}
     fill()
     before = contents()
     assert len(before[1]) == 4
-    shell(WITH_SQLITE, **variables)
+    if nightly:
+        as_nightly_unit(tmp_path, tmp_path / "home", SECOND_READ_STORE_KEY=KEY, SECOND_READ_DATABASE_URL=None)
+    else:
+        shell(WITH_SQLITE, **variables)
+    assert [path.name for path in (tmp_path / "backups").iterdir()] == ["second-read.zip"]
     assert COMMENT.encode() not in (tmp_path / "backups" / "second-read.zip").read_bytes()
     shutil.rmtree(tmp_path / "home")
     said = shell(RESTORE, CHECK, **variables)
@@ -136,7 +192,8 @@ def test_everything_is_there_again_on_sqlite(tmp_path, use, shell):
 
 
 @pytest.mark.slow
-def test_everything_is_there_again_on_postgres(tmp_path, use, shell, server):
+@pytest.mark.parametrize("nightly", [False, True], ids=["by hand", "nightly"])
+def test_everything_is_there_again_on_postgres(tmp_path, use, shell, server, nightly):
     if shutil.which("pg_dump") is None and not list(Path("/usr/lib/postgresql").glob("*/bin/pg_dump")):
         missing("postgres", "pg_dump is not installed")
     names = [f"{name}_{uuid.uuid4().hex}" for name in ("before", "after")]
@@ -151,7 +208,13 @@ def test_everything_is_there_again_on_postgres(tmp_path, use, shell, server):
         fill()
         before = contents()
         assert len(before[1]) == 4
-        shell(WITH_POSTGRES, DATABASE=plain(address), **variables)
+        if nightly:
+            # with a driver, which the programs of PostgreSQL do not know
+            url = variables["SECOND_READ_DATABASE_URL"]
+            assert url.startswith("postgresql+psycopg:")
+            as_nightly_unit(tmp_path, tmp_path / "home", SECOND_READ_STORE_KEY=KEY, SECOND_READ_DATABASE_URL=url)
+        else:
+            shell(WITH_POSTGRES, DATABASE=plain(address), **variables)
         shutil.rmtree(tmp_path / "home")
         variables |= use(tmp_path / "home", another.render_as_string(hide_password=False))
         said = shell(RESTORE_DATABASE, RESTORE, CHECK, DATABASE=plain(another), **variables)
