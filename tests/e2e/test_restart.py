@@ -189,6 +189,31 @@ def test_undo_and_clear_during_a_restart_reach_the_next_process(chromium, tmp_pa
         assert stored(page) == {}
 
 
+def test_an_undo_reaches_the_next_process_also_after_its_worklist_has_come(chromium, tmp_path):
+    with restartable(tmp_path, KEEP="store") as server, browsing(chromium) as page:
+        open_front_page(page, server.address)
+        first, second = opened(page, images(2))
+        note_token(page)
+        entry(page, second).focus()
+        page.keyboard.press("Delete")
+        page.wait_for_function("id => secondRead.worklist.removed.includes(id)", arg=second)
+        server.stop()
+        # as between two attempts, which are up to five seconds apart
+        page.route("**/worklist/removals", lambda route: route.abort())
+        page.locator(".worklist .undo >> text=Undo").click()
+        trouble(page)
+        server.start()
+        page.wait_for_function(
+            "old => secondRead.connection.token !== old && secondRead.worklist.moment > -Infinity",
+            arg=page.evaluate("window.tokenBefore"),
+            timeout=120_000,
+        )
+        page.unroute("**/worklist/removals")
+        connected(page)
+        entry(page, second).wait_for()
+        assert set(stored(page)) == {first, second}
+
+
 def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_process(chromium, tmp_path):
     with restartable(tmp_path, KEEP="store", READ_FIRST="on") as server, browsing(chromium) as page:
         open_front_page(page, server.address)

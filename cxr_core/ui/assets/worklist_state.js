@@ -65,7 +65,8 @@ class Removals {
     const present = new Set([...worklist.studies.flatMap((study) => study.images), ...worklist.rejected].map((image) => image.id));
     const removed = new Set(worklist.removed);
     for (const id of this.pending) if (!present.has(id)) this.pending.delete(id);
-    for (const id of this.undone) if (!removed.has(id)) this.undone.delete(id);
+    // until it is sent: the process that follows a restart does not list what its predecessor has removed
+    if (!this.sending) for (const id of this.undone) if (!removed.has(id)) this.undone.delete(id);
   }
 
   has(image) { return this.pending.has(image.id); }
