@@ -6,6 +6,8 @@ an opinion is taken from the worklist, or from the store where that keeps it, an
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from ..errors import InputRefused, WrongArguments
@@ -29,6 +31,9 @@ __all__ = [
 
 COMMENT_LENGTH = 2000
 """Most characters of a comment."""
+
+# UTF-8 has no half of a surrogate pair, and the text of PostgreSQL no NUL
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def read_first_switch(images: Worklist) -> None:
@@ -59,7 +64,7 @@ def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str
 
     Raises:
         InputRefused: the image has no findings, or is being read.
-        WrongArguments: there is no such finding or no such opinion, or the comment is too long.
+        WrongArguments: there is no such finding or no such opinion, or the comment is too long or cannot be stored.
         CxrError: it could not be stored; then it is not kept in memory either.
     """
     reading = image.reading
@@ -70,6 +75,8 @@ def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str
     value = _opinion_value(opinion)
     if len(comment) > COMMENT_LENGTH:
         raise WrongArguments(f"A comment has at most {COMMENT_LENGTH:,} characters.")
+    if _UNSTORABLE.search(comment):
+        raise WrongArguments("The comment has a character that cannot be stored.")
     # outside the lock of the worklist: it waits for the disk. Another process may have stored opinions since
     if images.keeper is not None:
         stored = images.keeper.add_opinion(image, label, value, comment)

@@ -262,6 +262,26 @@ def test_sixty_images_are_sorted_filtered_removed_and_brought_back(page):
     assert page.locator(".worklist .entry.read").count() == 54
 
 
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_a_study_is_removed_whole_also_while_one_of_its_images_is_listed(page, by):
+    upload(page, *eight_studies()[:3])
+    wait_until_read(page, 3)
+    page.keyboard.press("/")
+    page.keyboard.type("c0.dcm")
+    page.wait_for_selector('.worklist .counts >> text="1 of 3 images"')
+    study = page.locator(".worklist .study", has_text="c0.dcm")
+    if by == "button":
+        study.locator(".head .remove").click()
+    else:
+        study.locator(".entry").focus()
+        page.keyboard.press("Shift+Delete")
+    page.wait_for_selector(".worklist .undo >> text=Removed 2 images")
+    page.locator(".worklist .search").fill("")
+    page.wait_for_selector('.worklist .counts >> text="1 image"')
+    assert page.locator(".worklist .entry .file").all_inner_texts() == ["p0.dcm"]
+    wait_for_images_on_the_server(page, 1)
+
+
 def test_the_key_brings_a_cleared_worklist_back_every_time(page):
     upload(page, *eight_studies()[:2])
     wait_until_read(page, 2)

@@ -232,7 +232,7 @@ class WorklistStrip {
       ArrowDown: () => this.step(1, entry), ArrowRight: () => this.step(1, entry),
       ArrowUp: () => this.step(-1, entry), ArrowLeft: () => this.step(-1, entry),
       Home: () => this.step(-Infinity, entry), End: () => this.step(Infinity, entry),
-      Delete: () => this.remove(event.shiftKey ? this.studyIds(entry) : [entry.dataset.id]),
+      Delete: () => (event.shiftKey ? this.removeStudy(entry) : this.remove([entry.dataset.id])),
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -241,9 +241,8 @@ class WorklistStrip {
     if (event.key !== "Delete" || !event.repeat) act();
   }
 
-  studyIds(entry) {
-    return [...entry.closest(".study").querySelectorAll('[data-kind="entry"]')].map((node) => node.dataset.id);
-  }
+  // As its button does, also of images that are not listed.
+  removeStudy(entry) { entry.closest(".study").querySelector(".head .remove").click(); }
 
   to(control) {
     this.open(true);

@@ -12,7 +12,7 @@ function studyEntries(study, act) {
   if (study.origin) title.append(make("div", "details origin", study.origin));
   const accession = study.accession && `accession ${study.accession}`;
   title.title = [study.name, study.patient, study.when, study.description, accession, study.origin, study.alarm].filter(Boolean).join("\n");
-  head.append(title, removeButton(study.images.map((image) => image.id), `Remove study of ${study.name}`, act));
+  head.append(title, removeButton(study.every, `Remove study of ${study.name}`, act));
   node.append(head);
   if (study.alarm) node.append(make("div", "check", "Check the patient"));
   const images = make("div", "images");

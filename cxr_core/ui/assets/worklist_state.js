@@ -22,7 +22,7 @@ function mostAbove(study) {
 }
 
 // The worklist as it is listed: {studies, rejected, received, images, total}; what was refused is not among the images of
-// a study. What was received and not opened has no state that a filter could ask for.
+// a study, whose `every` has the ids of all. What was received and not opened has no state that a filter could ask for.
 function listed(worklist, { filter, sort, search }) {
   const rejectedIds = new Set(worklist.rejected.map((entry) => entry.id));
   const wanted = search.trim().toLowerCase();
@@ -36,7 +36,7 @@ function listed(worklist, { filter, sort, search }) {
     const images = readable.filter((image) => FILTERS[filter]({ ...image, origin: study.origin }) && (named || has(image.name)));
     // images of one upload without study data are one study, however many patients they are of
     if (sort === "flagged") images.sort((one, other) => (other.above ?? 0) - (one.above ?? 0));
-    if (images.length) studies.push({ ...study, images });
+    if (images.length) studies.push({ ...study, images, every: study.images.map((image) => image.id) });
   }
   studies.sort(SORTS[sort]);
   const owner = new Map(worklist.studies.flatMap((study) => study.images.map((image) => [image.id, study])));
