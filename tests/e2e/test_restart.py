@@ -116,6 +116,7 @@ def connected(page) -> None:
 
 
 def note_token(page) -> None:
+    page.wait_for_function("() => window.secondRead?.connection.token")
     page.evaluate("() => { window.tokenBefore = secondRead.connection.token; }")
 
 
