@@ -28,8 +28,9 @@ class AlarmText:
 ALARM_TEXTS: dict[AlarmKind, AlarmText] = {
     "study": AlarmText(
         f"A study has images of two patients. Nothing more of it {_HELD}",
-        "Delete the images of the wrong one (`pacs delete UID ...`) and retry the jobs of the others; or correct the "
-        "study in the PACS and replace it here by that (`pacs fetch --replace STUDY`), which retries them.",
+        "First delete in the PACS what was sent of the wrong one. Then delete its images here (`pacs delete UID ...`) "
+        "and retry the jobs of the others; or correct the study in the PACS and replace it here by that (`pacs fetch "
+        "--replace STUDY`), which retries them.",
     ),
     "patient": AlarmText(
         "An image of another patient came under the SOP Instance UID of one that is here, and was kept out. Nothing "
