@@ -156,19 +156,24 @@ def image(number: int, **elements: str) -> bytes:
 
 
 async def _send(soak: Soak, ended: asyncio.Event, between: float) -> None:
-    """Send a study after the other from the PACS, each until the receiver has confirmed it."""
-    number = 0
+    """Send studies from the PACS at their times, whatever became of those before."""
+    start, sending = time.monotonic(), []
     while not ended.is_set():
-        began, number = time.monotonic(), number + 1
-        uid = f"1.2.826.0.1.3680043.8.498.9.{number}"
-        data = image(9_000_000 + number, SOPInstanceUID=uid, PatientID=f"SOAK-{number}", Manufacturer="Phantom")
-        stored = await asyncio.to_thread(soak.pacs.store, data)
-        while not await asyncio.to_thread(_forward, soak.pacs, stored):
-            soak.refused += 1
-            await asyncio.sleep(2)
-        soak.sent.append(uid)
+        sending.append(asyncio.create_task(_send_study(soak, len(sending) + 1)))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), max(0.01, began + between - time.monotonic()))
+            await asyncio.wait_for(ended.wait(), max(0.01, start + len(sending) * between - time.monotonic()))
+    await asyncio.gather(*sending)
+
+
+async def _send_study(soak: Soak, number: int) -> None:
+    """Send a study again until the receiver has confirmed it."""
+    uid = f"1.2.826.0.1.3680043.8.498.9.{number}"
+    data = image(9_000_000 + number, SOPInstanceUID=uid, PatientID=f"SOAK-{number}", Manufacturer="Phantom")
+    stored = await asyncio.to_thread(soak.pacs.store, data)
+    while not await asyncio.to_thread(_forward, soak.pacs, stored):
+        soak.refused += 1
+        await asyncio.sleep(2)
+    soak.sent.append(uid)
 
 
 def _forward(pacs: Orthanc, stored: str) -> bool:
