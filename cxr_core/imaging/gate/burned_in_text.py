@@ -13,14 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .marker_words import match_marker_word
+from .marks import STROKE, TALLEST, find_marks, find_strokes
 
 __all__ = ["BurnedInText", "detect_text"]
-
-STROKE = 30
-"""Grey levels of 255 by which a stroke differs from its surroundings."""
 
 CONTRAST = 40
 """The same for the median stroke of a line."""
@@ -28,16 +25,12 @@ CONTRAST = 40
 FILL = 0.2
 """Least fraction of a line's box that strokes cover; tangled wires cover less."""
 
-TALLEST = 0.06
-"""Greatest height of a letter, as a fraction of the image's."""
-
 WIDE, STROKES = 3.0, 4
 """Least width of a line in heights of its letters (some four letters); least strokes that its middle row crosses."""
 
 WIDE_UPRIGHT, STROKES_UPRIGHT = 4.0, 6
 """The same for a vertical line, as wires and side markers form more often."""
 
-_MAX_MARKS = 500
 _MAX_LINES_MATCHED = 6
 
 
@@ -92,11 +85,11 @@ def detect_text(grey: np.ndarray) -> BurnedInText:
     Args:
         grey: (rows, columns) uint8, an image's reduced copy (:func:`cxr_core.imaging.gate.decision.block_means`).
     """
-    bright, dark = _strokes(grey)
-    marks = _marks(bright)
+    bright, dark = find_strokes(grey)
+    marks = find_marks(bright)
     lines = _lines(bright, marks, WIDE, STROKES)
     # dark strokes beside bright letters are their rim
-    dark_lines = _lines(dark, _marks(dark), WIDE, STROKES)
+    dark_lines = _lines(dark, find_marks(dark), WIDE, STROKES)
     lines += [line for line in dark_lines if not any(map(line.overlaps, lines))]
     if 0 < len(lines) <= _MAX_LINES_MATCHED:
         # a line that was detected by its rim has bright letters too
@@ -104,38 +97,6 @@ def detect_text(grey: np.ndarray) -> BurnedInText:
         lines = [line for line in lines if all(_is_more_than_marker(p, line) for p in polarities)]
     lines += _lines(bright.T, marks[:, (2, 3, 0, 1)], WIDE_UPRIGHT, STROKES_UPRIGHT)
     return BurnedInText(len(lines), sum(line.area for line in lines) / grey.size)
-
-
-def _strokes(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the white and the black top-hat transform by 5 x 5 pixels: strokes of up to four pixels."""
-    low, high = _filter_5x5(grey, np.minimum), _filter_5x5(grey, np.maximum)
-    return grey - _filter_5x5(low, np.maximum), _filter_5x5(high, np.minimum) - grey
-
-
-def _filter_5x5(grey: np.ndarray, extreme: np.ufunc) -> np.ndarray:
-    """Return the minimum or maximum of each 5 x 5 neighbourhood; many times faster than SciPy's filter."""
-    padded = np.pad(grey, 2, mode="edge")
-    twos = extreme(padded[:-1], padded[1:])
-    fours = extreme(twos[:-2], twos[2:])
-    rows = extreme(fours[:-1], padded[4:])
-    twos = extreme(rows[:, :-1], rows[:, 1:])
-    fours = extreme(twos[:, :-2], twos[:, 2:])
-    return extreme(fours[:, :-1], rows[:, 4:])
-
-
-def _marks(strokes: np.ndarray) -> np.ndarray:
-    """Return the boxes of connected strokes, (n, 4) int: top, bottom, left, right."""
-    labels = ndimage.label(strokes > STROKE, np.ones((3, 3)))[0]
-    boxes = np.array([(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)], dtype=int)
-    boxes = boxes.reshape(-1, 4)
-    heights, widths = boxes[:, 1] - boxes[:, 0], boxes[:, 3] - boxes[:, 2]
-    tallest = TALLEST * max(strokes.shape)
-    indices = np.flatnonzero((np.maximum(heights, widths) >= 3) & (np.minimum(heights, widths) <= tallest))
-    if len(indices) > _MAX_MARKS:
-        # a noisy image has thousands; burned-in letters have the highest contrast
-        peaks = ndimage.maximum(strokes, labels, indices + 1)
-        indices = indices[np.argsort(-peaks, kind="stable")[:_MAX_MARKS]]
-    return boxes[indices]
 
 
 def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) -> list[_Line]:
