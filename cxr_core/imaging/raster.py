@@ -18,6 +18,7 @@ from ..errors import InputRefused
 from .codestream import END, FILLER, lacks_end
 from .conformance import check_size
 from .orientation import Pose, apply_pose, describe_pose
+from .plain_png import decode_plain_png
 from .radiograph import Kind
 from .sixteen_bit import GreyAlpha, colour_samples, grey_alpha_png, grey_alpha_tiff, is_sixteen_bit_colour
 
@@ -117,6 +118,9 @@ def _read(data: bytes, name: str) -> Raster:
     with image:
         check_size(image.height, image.width)
         page = _select_page(image, name)
+        plain = decode_plain_png(data) if name == "PNG" else None
+        if plain is not None:
+            return _grey_raster(plain, page)
         grey_alpha = grey_alpha_png(data) if name == "PNG" else None
         if grey_alpha is not None:
             return _upright(_grey_of_grey_alpha(grey_alpha, name), image, page)
@@ -128,6 +132,11 @@ def _read(data: bytes, name: str) -> Raster:
             return _upright(_grey_of_colour(colour_samples(data, name), name), image, page)
         grey = _grey(image, name)
         return replace(grey, transforms=(*page, *grey.transforms))
+
+
+def _grey_raster(values: np.ndarray, transforms: tuple[str, ...]) -> Raster:
+    bits = 8 * values.dtype.itemsize
+    return Raster(values, bits, (*transforms, f"grey, {bits} bits"))
 
 
 def _has_sixteen_bit_planes(image: TiffImageFile) -> bool:
