@@ -10,6 +10,7 @@ The bounds were set on the training images of adults of nih_384, as they are and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,30 +50,19 @@ class BurnedInText:
 
 @dataclass(frozen=True)
 class _Line:
-    """Marks side by side, in pixels of the reduced copy.
+    """Marks side by side that look like text, in pixels of the reduced copy.
 
-    ``height`` is the letters' median; ``strokes`` are crossed by the middle row; ``words`` are the boxes (left, top,
-    right, bottom) between wide gaps.
+    ``height`` is the letters' median; ``words`` are the boxes (left, top, right, bottom) between wide gaps.
     """
 
     box: tuple[int, int, int, int]
     height: float
-    strokes: float
-    fill: float
-    contrast: float
     words: tuple[tuple[int, int, int, int], ...]
 
     @property
     def area(self) -> int:
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
-
-    def is_text(self, wide: float, strokes: float) -> bool:
-        breadth = (self.box[2] - self.box[0]) / self.height
-        # letters a few pixels high merge, so that fewer strokes are counted
-        density = min(0.1 * self.height, 0.9)
-        enough = self.strokes >= max(strokes, density * breadth)
-        return breadth >= wide and enough and self.fill >= FILL and self.contrast >= CONTRAST
 
     def overlaps(self, other: _Line) -> bool:
         left, top, right, bottom = other.box
@@ -112,8 +102,8 @@ def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) 
     np.minimum.at(lowest, line_of, marks[:, 1] - marks[:, 0])
     # the median height is at least the lowest, so most groups are too narrow and need no further check
     candidates = np.flatnonzero(right - left >= wide * lowest)
-    lines = (_line(strokes, marks[line_of == number]) for number in candidates)
-    return [line for line in lines if line.is_text(wide, crossed)]
+    lines = (_line(strokes, marks[line_of == number], wide, crossed) for number in candidates)
+    return [line for line in lines if line is not None]
 
 
 def _components(near: np.ndarray) -> np.ndarray:
@@ -136,24 +126,31 @@ def _side_by_side(marks: np.ndarray) -> np.ndarray:
     return (gap <= taller) & (2 * gap > -taller) & (2 * lower >= taller) & (off <= np.maximum(1, taller / 4))
 
 
-def _line(strokes: np.ndarray, marks: np.ndarray) -> _Line:
+def _line(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) -> _Line | None:
+    """Return the line of these marks; None where it does not look like text, the cheapest question first."""
     top, left = (int(edge) for edge in marks[:, (0, 2)].min(axis=0))
     bottom, right = (int(edge) for edge in marks[:, (1, 3)].max(axis=0))
     height = float(np.median(marks[:, 1] - marks[:, 0]))
-    ink = strokes[top:bottom, left:right] > STROKE
-    words = []
+    breadth = (right - left) / height
+    if breadth < wide:
+        return None
+    levels = strokes[top:bottom, left:right]
+    ink = levels > STROKE
+    # letters a few pixels high merge, so that fewer strokes are counted
+    density = min(0.1 * height, 0.9)
+    if np.median((ink[:, 1:] != ink[:, :-1]).sum(axis=1)) / 2 < max(crossed, density * breadth):
+        return None
+    if ink.mean() < FILL or np.median(levels[ink]) < CONTRAST:
+        return None
+    return _Line((left, top, right, bottom), height, tuple(_words(ink, top, left, max(2, height / 2))))
+
+
+def _words(ink: np.ndarray, top: int, left: int, gap: float) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the boxes of the parts of a line between gaps wider than ``gap``; it begins at ``top``, ``left``."""
     columns = np.flatnonzero(ink.any(axis=0))
-    for word in np.split(columns, np.flatnonzero(np.diff(columns) > max(2, height / 2)) + 1):
+    for word in np.split(columns, np.flatnonzero(np.diff(columns) > gap) + 1):
         rows = np.flatnonzero(ink[:, word[0] : word[-1] + 1].any(axis=1))
-        words.append((left + int(word[0]), top + int(rows[0]), left + int(word[-1]) + 1, top + int(rows[-1]) + 1))
-    return _Line(
-        (left, top, right, bottom),
-        height,
-        strokes=float(np.median((ink[:, 1:] != ink[:, :-1]).sum(axis=1)) / 2),
-        fill=float(ink.mean()),
-        contrast=float(np.median(strokes[top:bottom, left:right][ink])),
-        words=tuple(words),
-    )
+        yield left + int(word[0]), top + int(rows[0]), left + int(word[-1]) + 1, top + int(rows[-1]) + 1
 
 
 def _is_more_than_marker(grey: np.ndarray, line: _Line) -> bool:

@@ -7,9 +7,7 @@ is poor. A user may override it with a reason, which is kept in the reading.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -177,16 +175,13 @@ def _check_pixels(display: np.ndarray) -> _PixelChecks | None:
     if not display.max() - display.min() >= 1 / 255:
         return None
     reduced = block_means(display)
-    # it takes longer than the others together
-    text = _threads().submit(detect_text, reduced)
-    view, exposure, tone = classify(display), assess_exposure(reduced), assess_tone(reduced)
-    geometry = assess_geometry(reduced / np.float32(255))
-    return _PixelChecks(view, exposure, text.result(), geometry, tone)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(2, "text")
+    return _PixelChecks(
+        view=classify(display),
+        exposure=assess_exposure(reduced),
+        text=detect_text(reduced),
+        geometry=assess_geometry(reduced / np.float32(255)),
+        tone=assess_tone(reduced),
+    )
 
 
 def _pixel_refusals(checks: _PixelChecks | None) -> Iterator[str]:
