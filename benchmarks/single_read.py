@@ -36,6 +36,7 @@ from .interleaved import WARM_UP, Line, Part, timed
 __all__ = [
     "PAPER_SIZE",
     "Bench",
+    "before_the_network",
     "cold_start",
     "images",
     "multiply_adds",
@@ -227,6 +228,7 @@ def _reads(bench: Bench, predictor: Predictor, pictures: dict[str, bytes]) -> No
         bench.parts[part] = timed(read)
         bench.lines.append(Line(name, part, (base,), at_most=aims[kind]))
     if not paper:
+        before_the_network(bench, "PNG", pictures["PNG"], predictor)
         return
     data, preparation, card = pictures["DICOM"], predictor.card.input.preparation(), predictor.card
     stages: dict[str, tuple[Callable[[], object], float | None]] = {
@@ -239,6 +241,26 @@ def _reads(bench: Bench, predictor: Predictor, pictures: dict[str, bytes]) -> No
     for stage, (work, aim) in stages.items():
         bench.parts[stage] = timed(work)
         bench.lines.append(Line(f"of that DICOM: {stage}", stage, (base,), at_most=aim))
+
+
+def before_the_network(bench: Bench, what: str, data: bytes, predictor: Predictor) -> None:
+    """Add what an image takes before the network has it: its decoding, and the gate beside the input.
+
+    Args:
+        bench: with the part :func:`network` of the model's size.
+        what: names the image.
+        data: its file.
+        predictor: the model.
+    """
+    preparation, radiograph = predictor.card.input.preparation(), read_radiograph(data)
+    parts: dict[str, Callable[[], object]] = {
+        f"of that {what}: bytes to radiograph": lambda: read_radiograph(data),
+        # of an image that nobody has looked at yet
+        f"of that {what}: gate and input": lambda: prepare_input(replace(radiograph), preparation),
+    }
+    for part, work in parts.items():
+        bench.parts[part] = timed(work)
+        bench.lines.append(Line(part, part, (network(predictor.card.input.size),)))
 
 
 def _read(data: bytes, predictor: Predictor):
