@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .marker_words import match_marker_word
-from .marks import STROKE, TALLEST, find_marks, find_strokes
+from .marks import STROKE, TALLEST, find_marks, find_strokes, first_connected
 
 __all__ = ["BurnedInText", "detect_text"]
 
@@ -95,7 +95,7 @@ def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) 
     marks = marks[(heights >= 3) & (heights <= TALLEST * len(strokes)) & (widths <= 16 * heights)]
     if not len(marks):
         return []
-    line_of = _components(_side_by_side(marks))
+    line_of = first_connected(len(marks), *np.nonzero(_side_by_side(marks)))
     left, right, lowest = np.full(len(marks), np.inf), np.full(len(marks), -np.inf), np.full(len(marks), np.inf)
     np.minimum.at(left, line_of, marks[:, 2])
     np.maximum.at(right, line_of, marks[:, 3])
@@ -104,16 +104,6 @@ def _lines(strokes: np.ndarray, marks: np.ndarray, wide: float, crossed: float) 
     candidates = np.flatnonzero(right - left >= wide * lowest)
     lines = (_line(strokes, marks[line_of == number], wide, crossed) for number in candidates)
     return [line for line in lines if line is not None]
-
-
-def _components(near: np.ndarray) -> np.ndarray:
-    """Return for each mark the first mark of its connected component, by (n, n) bool adjacency."""
-    first = np.arange(len(near))
-    while True:
-        before, first = first, np.minimum(first, np.where(near, first, len(near)).min(axis=1))
-        first = first[first]
-        if np.array_equal(first, before):
-            return first
 
 
 def _side_by_side(marks: np.ndarray) -> np.ndarray:

@@ -103,8 +103,12 @@ def _samples(start: np.ndarray, stop: np.ndarray, count: int, length: int) -> np
     centres = start + (np.arange(count, dtype=np.float32)[:, None] + np.float32(0.5)) * scale
     distance = np.arange(length, dtype=np.float32) + np.float32(0.5) - centres
     distance /= np.maximum(scale, 1)
-    weights = np.maximum(1 - np.abs(distance), 0)
-    return weights / weights.sum(axis=2, keepdims=True)
+    # in place: of an image's many boxes the weights have a hundred thousand numbers
+    weights = np.abs(distance, out=distance)
+    np.subtract(1, weights, out=weights)
+    np.maximum(weights, 0, out=weights)
+    weights /= weights.sum(axis=2, keepdims=True)
+    return weights
 
 
 @lru_cache(maxsize=len(WORDS))

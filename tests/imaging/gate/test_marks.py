@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 
 from cxr_core.imaging import phantom, read_radiograph
 from cxr_core.imaging.gate.decision import block_means
-from cxr_core.imaging.gate.marks import STROKE, TALLEST, find_marks, find_strokes
+from cxr_core.imaging.gate.marks import STROKE, TALLEST, find_marks, find_strokes, first_connected
 
 
 def by_scipy(strokes):
@@ -41,6 +42,23 @@ def test_a_u_is_one_mark_however_late_its_sides_meet():
     strokes[:8, 1] = strokes[:8, 7] = 255
     strokes[8, 1:8] = 255
     assert find_marks(strokes).tolist() == [[0, 9, 1, 8]]
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 30, 400])
+@pytest.mark.parametrize("edges", [0, 1, 20, 200, 2000])
+def test_each_node_has_the_first_that_it_is_connected_with(nodes, edges):
+    for seed in range(20):
+        one, other = np.random.default_rng(seed).integers(0, nodes, (2, edges))
+        graph = sparse.coo_array((np.ones(edges), (one, other)), (nodes, nodes))
+        parts = csgraph.connected_components(graph, directed=False)[1]
+        expected = [np.flatnonzero(parts == part)[0] for part in parts]
+        assert first_connected(nodes, one, other).tolist() == expected
+
+
+def test_a_chain_is_connected_in_whatever_order_its_nodes_are():
+    for seed in range(20):
+        chain = np.random.default_rng(seed).permutation(1000)
+        assert not first_connected(1000, chain[:-1], chain[1:]).any()
 
 
 def test_strokes_are_top_hat_transforms():
