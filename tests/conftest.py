@@ -35,14 +35,32 @@ os.environ["SECOND_READ_AUDIT"] = str(_KEPT / "audit.jsonl")
 os.environ["SECOND_READ_RUNS"] = str(_KEPT / "runs")
 
 
+@functools.cache
+def _prepare_to_collect() -> None:
+    """Let nothing be collected as garbage while tests are imported, and each size of the phantom be computed once.
+
+    Tests draw it a thousand times, 640 x 560 in a tenth of a second.
+    """
+    gc.disable()
+    # the package has the function of the same name
+    phantom = importlib.import_module("cxr_core.imaging.phantom")
+    phantom._thickness = functools.lru_cache(128)(phantom._thickness)
+
+
+def pytest_collectstart():
+    """Prepare a process that imports tests; the one that only distributes them to others does not."""
+    _prepare_to_collect()
+
+
 def pytest_collection_finish():
     """Leave the test modules and all that they import out of garbage collection, and OpenBLAS its one thread.
 
-    Streamlit collects after every run of a script, so after every step of an AppTest: 0.45 s with these objects. The
-    threads of OpenBLAS would spin on the cores that the other processes of the tests use.
+    A full collection takes 0.45 s with these objects. The threads of OpenBLAS would spin on the cores that the other
+    processes of the tests use.
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     threadpool_limits(1, user_api="blas")
     if store := sys.modules.get("cxr_core.ui.read_store"):
         # the thread of a test's store would look again five minutes later, and log in another test what is gone
@@ -55,11 +73,18 @@ def pytest_unconfigure():
 
 
 @pytest.fixture(autouse=True)
-def components_scanned_once():
-    """Let Streamlit look for components in the installed packages once per process, and not for every AppTest (3 s)."""
+def quick_app_tests():
+    """Let Streamlit look for components in the installed packages once per process, and not for every AppTest (3 s).
+
+    Nor does it collect garbage after every script run of an AppTest; a test of what is freed collects it itself, and a
+    server that a test starts is as it is delivered.
+    """
     if "streamlit" in sys.modules:
+        from streamlit import config
         from streamlit.components.v2 import manifest_scanner as scanner
 
+        if config.get_option("runner.postScriptGC"):
+            config.set_option("runner.postScriptGC", False)
         if not hasattr(scanner.scan_component_manifests, "cache_info"):
             scanner.scan_component_manifests = functools.cache(scanner.scan_component_manifests)
 

@@ -24,6 +24,14 @@ def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, text: bool =
     Row 0 on top, the heart on the image's right. Without ``text`` there is no text in it, for tests of images
     without burned-in text.
     """
+    noise = np.random.default_rng(seed).normal(0, 0.008, (rows, columns))
+    values = np.clip(0.06 + 1.15 * _thickness(rows, columns) + noise, 0, 1) * ((1 << _BITS) - 96)
+    stored = np.rint(values).astype(np.uint16)
+    return _with_text(stored) if text else stored
+
+
+def _thickness(rows: int, columns: int) -> np.ndarray:
+    """Return how much of the radiation the body absorbs: (rows, columns) float32, about 0 in air and 0.7 at most."""
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     u, v = (x + 0.5) / columns - 0.5, (y + 0.5) / rows - 0.5
 
@@ -57,10 +65,7 @@ def phantom(rows: int = 1024, columns: int = 896, *, seed: int = 0, text: bool =
     thick = np.maximum(thick, 0.56 * mediastinum * body)
     thick += 0.05 * np.exp(-((u / 0.028) ** 2)) * body * (0.7 + 0.3 * np.cos(2 * np.pi * v / 0.055))
     thick -= 0.1 * np.exp(-((u / 0.016) ** 2)) * (v < -0.12) * body
-    noise = np.random.default_rng(seed).normal(0, 0.008, (rows, columns))
-    values = np.clip(0.06 + 1.15 * thick + noise, 0, 1) * ((1 << _BITS) - 96)
-    stored = np.rint(values).astype(np.uint16)
-    return _with_text(stored) if text else stored
+    return thick
 
 
 def _with_text(values: np.ndarray) -> np.ndarray:
