@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -331,6 +332,7 @@ for number in range(60):
         if trail.exists() and trail.stat().st_size > 20_000:
             rotations += 1
             trail.rename(trail.with_name(f"audit.jsonl.{rotations}"))
+        time.sleep(0.001)
     assert [program.wait(120) for program in started] == [0] * 4
     assert rotations
     result = verify()

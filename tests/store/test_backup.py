@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from cxr_core.settings import settings
 from cxr_core.store import RunStore
 from cxr_core.store.file_groups import FileGroup
 from tests.runs import made_up, made_up_boxes, record_of
-from tests.small_models import pretended_int8
+from tests.small_models import pretended_int8, small_model
 from tests.store.test_predictions import same
 
 MINI = find_model("second-read-mini")
@@ -36,11 +37,8 @@ def set_folders(monkeypatch, folder: Path) -> None:
     settings.cache_clear()
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """What is kept: two runs, a rotated trail, a model, an INT8 graph, keys; and what no backup has."""
-    folder = tmp_path / "home"
-    set_folders(monkeypatch, folder)
+def fill(folder: Path) -> None:
+    """Store what is kept: two runs, a rotated trail, a model, an INT8 graph, keys; and what no backup has."""
     predictions = made_up()
     store = RunStore()
     store.add(record_of(predictions, "one"), predictions)
@@ -50,13 +48,27 @@ def home(tmp_path, monkeypatch):
     audit.record(LOCAL, "export", run="one")
     audit.path().rename(audit.path().with_name("audit.jsonl.1"))
     audit.record(LOCAL, "export", run="two")
-    shutil.copytree(MINI, folder / "models" / "mine")
+    # beside the model that comes with the program, which is in a backup as well
+    small_model(folder / "models" / "mine")
     pretended_int8(ModelFolder(MINI, read_card(MINI / CARD)))
     for name in ("compiled", "summaries", "train", "half.scoring"):
         (folder / "runs" / name).mkdir()
         (folder / "runs" / name / "x").write_text("found again")
-    yield folder
+
+
+@pytest.fixture
+def no_home(tmp_path, monkeypatch):
+    """The home directory of the program, which is not there yet."""
+    set_folders(monkeypatch, tmp_path / "home")
+    yield tmp_path / "home"
     settings.cache_clear()
+
+
+@pytest.fixture
+def home(no_home):
+    """The home directory of the program, filled."""
+    fill(no_home)
+    return no_home
 
 
 BY_COMMANDS = ("audit.jsonl", "audit.head", "audit.lock", "last-backup.json", "x", "second-read.sqlite")
@@ -75,6 +87,19 @@ def back_up(tmp_path, *options) -> Path:
     file = tmp_path / "backups" / "b.zip"
     assert main(["backup", str(file), *options]) == 0
     return file
+
+
+@pytest.fixture(scope="module")
+def whole_backup(tmp_path_factory) -> bytes:
+    """A backup of a home directory that is not there any more."""
+    folder = tmp_path_factory.mktemp("backed-up")
+    with pytest.MonkeyPatch.context() as patch:
+        set_folders(patch, folder / "home")
+        fill(folder / "home")
+        whole = back_up(folder).read_bytes()
+    settings.cache_clear()
+    shutil.rmtree(folder)
+    return whole
 
 
 def test_everything_is_deleted_and_restored(home, tmp_path, capsys):
@@ -138,6 +163,7 @@ def test_nothing_is_overwritten_without_being_told(home, tmp_path, capsys):
     store.close()
     audit.record(LOCAL, "export", run="younger")
     card = home / "models" / "mine" / "SHA256SUMS"
+    sums = card.read_bytes()
     card.write_text("changed")
     before, trail = kept(home), audit.path().read_bytes()
     assert main(["restore", str(file)]) == 4
@@ -147,7 +173,7 @@ def test_nothing_is_overwritten_without_being_told(home, tmp_path, capsys):
     assert (kept(home), audit.path().read_bytes()) == (before, trail)
     assert main(["restore", str(file), "--overwrite"]) == 0
     assert "younger: added" in capsys.readouterr().out
-    assert card.read_bytes() == (MINI / "SHA256SUMS").read_bytes()
+    assert card.read_bytes() == sums
     store = RunStore()
     assert {run.record.id for run in store.list()} == {"one", "two", "younger"}
     store.close()
@@ -191,7 +217,7 @@ def test_a_backup_of_a_store_that_is_written_to_is_whole(home, tmp_path, capsys)
     writer.start()
     try:
         while len(wrote) < 3:
-            pass
+            time.sleep(0.001)
         file = back_up(tmp_path)
     finally:
         stop.set()
@@ -288,17 +314,22 @@ def renamed_to(target):
         )),
     ],
 )  # fmt: skip
-def test_a_damaged_backup_is_refused_before_anything_is_written(home, tmp_path, damage, capsys):
-    file = back_up(tmp_path)
-    file.write_bytes(damage(file.read_bytes()))
-    shutil.rmtree(home)
-    capsys.readouterr()
+def test_a_damaged_backup_is_refused_before_anything_is_written(no_home, whole_backup, tmp_path, damage, capsys):
+    file = tmp_path / "b.zip"
+    file.write_bytes(damage(whole_backup))
     assert main(["restore", str(file)]) == 4
     err = capsys.readouterr().err
     assert "is damaged, truncated or not a backup. Nothing was restored." in err
     assert err.count("\n") == 1
-    assert not home.exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["backups"]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
+
+
+def test_the_same_backup_undamaged_is_restored(no_home, whole_backup, tmp_path, capsys):
+    file = tmp_path / "b.zip"
+    file.write_bytes(whole_backup)
+    assert main(["restore", str(file)]) == 0
+    assert "2 runs, 2 models" in capsys.readouterr().out
+    assert len(kept(no_home)) > 10
 
 
 def test_every_byte_of_a_backup_counts(home, tmp_path, capsys, monkeypatch):

@@ -12,7 +12,7 @@ from cxr_core.files import lock
 from cxr_core.settings import settings
 from cxr_core.store.backup import back_up
 from cxr_core.store.backup_folder import backup_folder, remove_interrupted
-from tests.store.test_backup import home  # noqa: F401 - a fixture
+from tests.store.test_backup import home, no_home  # noqa: F401 - fixtures
 from tests.store.test_deletion import holding
 from tests.store.test_reads import PATIENT
 

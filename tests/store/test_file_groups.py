@@ -20,7 +20,7 @@ from cxr_core.store.file_groups import FileGroup, opened_group
 from cxr_core.store.image_files import files_before, image_path
 from cxr_core.store.reads import ReadStore
 from tests.runs import made_up, record_of
-from tests.store.test_backup import home  # noqa: F401 - a fixture
+from tests.store.test_backup import home, no_home  # noqa: F401 - fixtures
 
 
 def members(tmp_path, at_first=lambda: None) -> dict[str, bytes]:
