@@ -95,11 +95,11 @@ def test_page_command_and_export_show_the_same_numbers(app, tmp_path, capsys):
     run = add_run("a-run", predictions, model_sha256="")
     show("a-run")
     printed = capsys.readouterr().out
-    export_run(run, [summarise(run.record, predictions)], tmp_path / "out")
+    summary = summarise(run.record, predictions)
+    export_run(run, [summary], tmp_path / "out")
     exported = (tmp_path / "out" / "metrics.csv").read_text()
     app.switch_page("../../pages/evaluation.py").run()
     assert not app.exception
-    summary = summarise(run.record, predictions)
     drawn = "".join(chart.proto.spec for chart in app.main.get("plotly_chart"))
     for label, auc in summary.auc.items():
         assert format_estimate(auc, counts=auc) in printed
