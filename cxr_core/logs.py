@@ -1,8 +1,9 @@
 """Logs of a process that runs until it is stopped: text, or one JSON object per line (``SECOND_READ_LOG_FORMAT``).
 
-A request has an id, which is in every line that is written while it is answered, while an image is read that came with
-it, and while a page runs whose tab it has connected. A line has no value of an exception: its type and the places in
-the code are logged, and not its message, which may quote a file.
+A request has an id, made here, which is in every line that is written while it is answered, while an image is read that
+came with it, and while a page runs whose tab it has connected. An id that a proxy or client has given is beside it in the
+lines that are written while the request is answered, and nowhere else. A line has no value of an exception: its type and
+the places in the code are logged, and not its message, which may quote a file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from .settings import settings
 __all__ = [
     "ProcessRole",
     "configure_logs",
-    "is_random",
     "new_request_id",
     "request_id",
     "take_request_ids_from",
@@ -34,11 +34,12 @@ __all__ = [
 
 ProcessRole = Literal["app", "receiver", "worker"]
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ID = re.compile(r"[0-9a-f]{32}")
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _FRAMES = 20
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_given: ContextVar[str] = ContextVar("client_request_id", default="")
 
 
 _of_thread: Callable[[], str] = str
@@ -57,27 +58,32 @@ def take_request_ids_from(find: Callable[[], str]) -> None:
     _of_thread = find
 
 
-def is_random(identifier: str) -> bool:
-    """Return whether an id is a UUID or 32 hexadecimal digits, and so says nothing, whoever has given it."""
-    return _RANDOM.fullmatch(identifier) is not None
-
-
-def new_request_id(given: str = "") -> str:
-    """Return the id that a client has given, where it is one, or else a new one.
-
-    Accepted are 1 to 64 letters, digits, ``.``, ``_`` and ``-`` of ASCII.
-    """
-    return given if _ID.fullmatch(given) else secrets.token_hex(16)
+def new_request_id() -> str:
+    """Return a new id: 32 random hexadecimal digits."""
+    return secrets.token_hex(16)
 
 
 @contextmanager
-def within_request(identifier: str) -> Iterator[None]:
-    """Give the lines that are logged within the block, in this context, the id of a request."""
-    token = _current.set(identifier)
+def within_request(identifier: str, given: str = "") -> Iterator[None]:
+    """Give the lines that are logged within the block, in this context, the id of a request.
+
+    Args:
+        identifier: of :func:`new_request_id`.
+        given: id that a proxy or client has given. It is logged where it is 1 to 64 letters, digits, ``.``, ``_`` and
+            ``-`` of ASCII.
+    """
+    tokens = _current.set(identifier), _given.set(given if _GIVEN.fullmatch(given) else "")
     try:
         yield
     finally:
-        _current.reset(token)
+        _current.reset(tokens[0])
+        _given.reset(tokens[1])
+
+
+def _ids() -> dict[str, str]:
+    """Return the ids of the request that is answered in this context, as a line has them."""
+    ids = {"request_id": request_id(), "client_request_id": _given.get()}
+    return {name: identifier for name, identifier in ids.items() if identifier}
 
 
 class JsonFormatter(logging.Formatter):
@@ -101,8 +107,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        if identifier := request_id():
-            line["request_id"] = identifier
+        line |= _ids()
         if isinstance(fields := getattr(record, "fields", None), dict):
             line |= fields
         if record.exc_info and record.exc_info[0] is not None:
@@ -112,7 +117,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats a record as time, level and text, with the id of its request, and an exception without its message."""
+    """Formats a record as time, level and text, with the ids of its request, and an exception without its message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
@@ -120,9 +125,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and those of an exception."""
         text = f"{self.formatTime(record)} {record.levelname} {record.getMessage()}"
-        fields = getattr(record, "fields", None) or {}
-        if identifier := request_id():
-            fields = {"request_id": identifier, **fields}
+        fields = _ids() | (getattr(record, "fields", None) or {})
         # one line, whatever a library has put into it
         text = shown_name(text + "".join(f" {name}={value}" for name, value in fields.items()))
         if record.exc_info and record.exc_info[0] is not None:

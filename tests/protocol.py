@@ -60,14 +60,20 @@ class Reader:
 
     ``cookies`` are those of a person who has signed in; ``source`` is the address of this machine that it asks from;
     ``kept`` is the name of a cookie of the server, such as a proxy's, that the WebSocket is opened with, too;
-    ``connected_by`` the id of the request that has opened it.
+    ``connected_by`` the id of the request that has opened it, which was sent with the id ``given``.
     """
 
     def __init__(
-        self, address: str, cookies: dict[str, str] | None = None, source: str = "127.0.0.1", kept: str = ""
+        self,
+        address: str,
+        cookies: dict[str, str] | None = None,
+        source: str = "127.0.0.1",
+        kept: str = "",
+        given: str = "",
     ) -> None:
         self._address, self._cookies, self._source = address, dict(cookies or {}), source
         self._kept_cookie = kept
+        self._given = {"X-Request-ID": given} if given else {}
         # one for each request: the server closes a connection that was silent for five seconds, and forty readers in
         # one process may need longer from choosing a connection to writing to it
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -94,7 +100,7 @@ class Reader:
             self._address.replace("http", "ws", 1) + "/_stcore/stream",
             origin=self._address,
             subprotocols=["streamlit", token],
-            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
+            additional_headers=self._given | {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
             local_addr=(self._source, 0),
             max_size=None,
             compression=None,

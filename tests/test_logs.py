@@ -14,6 +14,7 @@ from cxr_core.settings import settings
 
 PATIENT = "QZPLANTED^NAME"
 LOG = logging.getLogger("cxr_core.a_test")
+ID = "0b7c" * 8
 
 
 @pytest.fixture
@@ -34,14 +35,14 @@ def written(own_folders, monkeypatch):
 
 def test_a_line_of_json_says_when_what_who_and_of_which_request(written):
     stream = written("json", "worker")
-    with within_request("abc-1"):
+    with within_request(ID, "abc-1"):
         LOG.info("Image %s", "read", extra={"fields": {"seconds": 0.1, "outcome": "read"}})
     LOG.warning("two\nlines")
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert first.pop("time").endswith("Z")
     assert first == {
-        "level": "info", "role": "worker", "logger": "cxr_core.a_test", "event": "Image read", "request_id": "abc-1",
-        "seconds": 0.1, "outcome": "read",
+        "level": "info", "role": "worker", "logger": "cxr_core.a_test", "event": "Image read", "request_id": ID,
+        "client_request_id": "abc-1", "seconds": 0.1, "outcome": "read",
     }  # fmt: skip
     assert (second["level"], second["event"]) == ("warning", "two\nlines")
     assert "request_id" not in second
@@ -49,10 +50,10 @@ def test_a_line_of_json_says_when_what_who_and_of_which_request(written):
 
 def test_a_line_of_text_is_one_line(written):
     stream = written("text")
-    with within_request("abc-1"):
+    with within_request(ID, "abc-1"):
         LOG.info("two\nlines\x1b[31m", extra={"fields": {"seconds": 0.1}})
     (line,) = stream.getvalue().splitlines()
-    assert line.endswith("INFO two\\nlines\\x1b[31m request_id=abc-1 seconds=0.1")
+    assert line.endswith(f"INFO two\\nlines\\x1b[31m request_id={ID} client_request_id=abc-1 seconds=0.1")
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])
@@ -82,26 +83,41 @@ def test_our_own_lines_begin_at_info_and_those_of_libraries_at_warning_whatever_
     assert elsewhere.getvalue() == ""
 
 
-@pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
-def test_the_id_that_a_client_gives_is_used(given):
-    assert new_request_id(given) == given
+@pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64, "5f0c" * 8])
+def test_the_id_that_a_client_gives_is_in_the_line_and_is_not_the_id_of_the_request(given, written):
+    stream = written("json")
+    with within_request(ID, given):
+        LOG.info("Image read")
+        assert request_id() == ID
+    line = json.loads(stream.getvalue())
+    assert (line["request_id"], line["client_request_id"]) == (ID, given)
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\nb", "é", 'a"', "a/b", "a\x00"])
-def test_another_text_is_replaced_by_a_random_id(given):
-    made = new_request_id(given)
-    assert len(made) == 32
-    assert made != new_request_id(given)
+def test_another_text_of_a_client_is_not_logged(given, written):
+    stream = written("json")
+    with within_request(ID, given):
+        LOG.info("Image read")
+    assert "client_request_id" not in json.loads(stream.getvalue())
+
+
+def test_an_id_is_random_and_what_has_another_form_is_none():
+    made = [new_request_id(), new_request_id()]
+    assert made[0] != made[1]
+    for identifier, found in [(made[0], made[0]), ("abc-1", ""), ("5F0C" * 8, ""), ("5f0c" * 9, "")]:
+        with within_request(identifier):
+            assert request_id() == found
 
 
 def test_the_id_ends_with_its_block_and_is_not_that_of_another_thread():
     seen = []
-    with within_request("outer"):
-        with within_request("inner"):
-            assert request_id() == "inner"
+    outer, inner = new_request_id(), new_request_id()
+    with within_request(outer):
+        with within_request(inner):
+            assert request_id() == inner
         thread = threading.Thread(target=lambda: seen.append(request_id()))
         thread.start()
         thread.join()
-        assert request_id() == "outer"
+        assert request_id() == outer
     assert (request_id(), seen) == ("", [""])
     assert logs.request_id is request_id

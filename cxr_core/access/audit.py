@@ -1,9 +1,8 @@
 """The audit trail: one line per event, appended, never rewritten, each sealed and carrying the seal of the one before.
 
 A line states user, time and event, and the objects concerned: images by the SHA-256 of their bytes, a model by that of
-its weights, a run by its id. What came through a request has its id, as the log has (:mod:`cxr_core.logs`). It holds no
-file name, no free text and no other patient data: an id that a client has given is in it only where it is random by its
-form. :mod:`.audit_chain` makes the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
+its weights, a run by its id. What came through a request has the id that the server has made for it, as the log has
+(:mod:`cxr_core.logs`). It holds no file name, no free text and no other patient data. :mod:`.audit_chain` makes the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Literal, get_args
 
 from ..errors import AuditUnwritable, CxrError
 from ..files import open_private, private_folder
-from ..logs import is_random, request_id
+from ..logs import request_id
 from ..settings import settings
 from .audit_chain import append, trail_key, trail_lock
 from .visitor import LOCAL, OPERATING_SYSTEM, Visitor, system_user
@@ -85,7 +84,7 @@ def record(
     role = "" if who.role is None else str(who.role)
     subject, issuer = (system_user(), OPERATING_SYSTEM) if who == LOCAL else (who.subject, who.issuer)
     event = asdict(Event(when, subject, issuer, role, what, detail, tuple(images), model, run, request_id()))
-    if not is_random(event["request_id"]):
+    if not event["request_id"]:
         del event["request_id"]
     try:
         append(path(), event)

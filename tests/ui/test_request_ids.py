@@ -23,6 +23,8 @@ from tests.ui.test_worklist_routes import answers, server
 __all__ = ["server"]
 
 PATIENT = "QZPLANTEDNAME"
+FOREIGN = "5f0c" * 8
+"""An id that looks like one of ours."""
 
 
 @pytest.fixture
@@ -58,16 +60,16 @@ def ask(path="/", **headers) -> httpx.Response:
     return asyncio.run(send())
 
 
-def test_an_id_that_is_given_comes_back_and_another_text_does_not():
-    assert ask(**{"X-Request-ID": "abc-1"}).headers["x-request-id"] == "abc-1"
-    made = [ask().headers["x-request-id"], ask(**{"X-Request-ID": "a b"}).headers["x-request-id"]]
-    assert len(set(made)) == 2
+@pytest.mark.parametrize("given", [{}, {"X-Request-ID": "abc-1"}, {"X-Request-ID": FOREIGN}, {"X-Request-ID": "a b"}])
+def test_each_request_has_an_id_of_our_own_whatever_is_given(given):
+    made = [ask(**given).headers["x-request-id"] for _ in range(2)]
+    assert len({*made, *given.values()}) == 2 + len(given)
     assert all(len(one) == 32 for one in made)
 
 
 def test_a_refused_request_is_logged_without_its_path(lines):
-    ask(f"/no/{PATIENT}?name={PATIENT}", **{"X-Request-ID": "abc-1"})
-    assert lines == [("abc-1", "Request refused.", {"method": "GET", "status": 404})]
+    identifier = ask(f"/no/{PATIENT}?name={PATIENT}", **{"X-Request-ID": "abc-1"}).headers["x-request-id"]
+    assert lines == [(identifier, "Request refused.", {"method": "GET", "status": 404})]
 
 
 def test_no_line_of_a_running_server_has_an_address(own_folders, tmp_path):
@@ -91,17 +93,16 @@ def test_the_read_of_an_image_has_the_id_of_the_upload_that_brought_it(server, l
     tab = server.tab()
 
     async def conversation(client):
-        added = await client.post("/worklist/images", content=phantom_png(256, 224), headers={"X-Request-ID": "up-1"})
-        assert added.headers["x-request-id"] == "up-1"
+        added = await client.post("/worklist/images", content=phantom_png(256, 224), headers={"X-Request-ID": FOREIGN})
         digest = added.json()["shown"]
         async with asyncio.timeout(120):
             while (await client.get(f"/worklist/images/{digest}")).json()["status"] == "waiting":
                 await asyncio.sleep(0.05)
-        return digest
+        return digest, added.headers["x-request-id"]
 
-    digest = answers(server, tab, conversation)
+    digest, made = answers(server, tab, conversation)
     ((identifier, _, fields),) = [line for line in lines if line[1] == "Image read."]
-    assert (identifier, fields["image"], fields["outcome"]) == ("up-1", digest, "read")
+    assert (identifier, fields["image"], fields["outcome"]) == (made, digest, "read")
     assert fields["seconds"] > 0
 
 
@@ -115,12 +116,12 @@ def test_what_somebody_does_on_a_page_has_the_id_of_the_request_that_connected_t
         """The id that the answer to the tab's request has, by the subject of the sign-in."""
         ids = {}
         for subject in ("s-1", "s-2"):
-            async with Reader(address, signed_in(SECRET, address, subject)) as reader:
+            async with Reader(address, signed_in(SECRET, address, subject), given=FOREIGN) as reader:
                 ids[subject] = reader.connected_by
         return ids
 
     with serving("--secrets.files", str(secrets)) as address:
         ids = asyncio.run(connected(address))
-    assert len(set(ids.values())) == 2
+    assert len({FOREIGN, *ids.values()}) == 3
     signed = {event.who: event.request_id for event in audit.read()[0] if event.what == "sign-in"}
     assert signed == ids

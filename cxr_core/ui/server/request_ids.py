@@ -1,8 +1,9 @@
-"""An id for each request: the one that a proxy or client has given in ``X-Request-ID``, or a new one.
+"""A new id for each request.
 
-It is in the response, in every line that is logged while the request is answered, while an image is read that it has
-brought and, for the request by which a tab is connected, while a page of that tab runs, and in the audit trail. An id
-from outside is used only where it is short and of plain characters (:func:`cxr_core.logs.new_request_id`).
+It is in the response (``X-Request-ID``), in every line that is logged while the request is answered, while an image is
+read that it has brought and, for the request by which a tab is connected, while a page of that tab runs, and in the audit
+trail. An id that a proxy or client has given in ``X-Request-ID`` is beside it in the log
+(:func:`cxr_core.logs.within_request`), and nowhere else: who sends a request may write whatever they like into it.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         headers = MutableHeaders(scope=scope)
-        identifier = new_request_id(headers.get(REQUEST_ID, ""))
-        # what runs later for a tab, in threads of its own, finds it where Streamlit keeps the headers
+        identifier, given = new_request_id(), headers.get(REQUEST_ID, "")
+        # what runs later for a tab, in threads of its own, finds it where Streamlit keeps the headers; none of the
+        # request's own stays
         headers[REQUEST_ID] = identifier
 
         async def send_with_id(message: Message) -> None:
@@ -58,5 +60,5 @@ class RequestIds:
                 _LOG.log(level, "Request refused.", extra={"fields": facts})
             await send(message)
 
-        with within_request(identifier):
+        with within_request(identifier, given):
             await self._app(scope, receive, send_with_id)
