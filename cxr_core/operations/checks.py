@@ -74,6 +74,7 @@ CHECKS: tuple[Check, ...] = (
         check_database,
         "Storage",
         summary="The database cannot be opened, or is not at the version of this program.",
+        at_start=True,
     ),
     Check(
         "folders",

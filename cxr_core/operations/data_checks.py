@@ -41,6 +41,8 @@ __all__ = [
 
 FEW_BYTES, HARDLY_ANY_BYTES = 5 * 10**9, 2 * 10**8
 _SKEW_SECONDS = 60.0
+_CONNECT_SECONDS = 5
+"""After which a database that gives no answer has failed: a process makes the check as it starts."""
 _MARGIN_SECONDS = 10.0
 _PEOPLE = ("readers", "reviewers", "admins")
 
@@ -140,7 +142,7 @@ def check_database() -> Iterator[CheckResult]:
     if file is not None and not file.exists():
         yield CheckResult("Database", "ok", "SQLite, made when it is first needed")
         return
-    engine = open_database(url)
+    engine = open_database(url, _CONNECT_SECONDS)
     try:
         with transaction(engine) as connection:
             todo = pending(connection)

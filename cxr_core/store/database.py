@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -41,13 +42,21 @@ DAMAGED = (
 )
 
 
-def open_database(url: str) -> Engine:
-    """Return the engine of a database; raises PathUnusable for an address that is none, or whose driver is missing."""
+def open_database(url: str, wait_seconds: int = WAIT_SECONDS) -> Engine:
+    """Return the engine of a database.
+
+    Args:
+        url: in SQLAlchemy's form.
+        wait_seconds: for a server that gives no answer, or another program that writes to the file.
+
+    Raises PathUnusable for an address that is none, or whose driver is missing; and so does the first connection to a
+    database of PostgreSQL that does not have the encoding UTF8.
+    """
     try:
         address = make_url(url)
         if address.drivername == "postgresql":
             address = address.set(drivername="postgresql+psycopg")
-        timeouts = {"sqlite": {"timeout": WAIT_SECONDS}, "postgresql": {"connect_timeout": WAIT_SECONDS}}
+        timeouts = {"sqlite": {"timeout": wait_seconds}, "postgresql": {"connect_timeout": wait_seconds}}
         # a server may have closed a connection that waits in the pool
         engine = create_engine(
             address,
@@ -69,7 +78,24 @@ def open_database(url: str) -> Engine:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")
 
+    elif engine.dialect.name == "postgresql":
+        # before SQLAlchemy asks for the version: of SQL_ASCII the driver returns bytes, which are no text to it
+        event.listen(engine, "connect", _check_encoding, insert=True)
     return engine
+
+
+def _check_encoding(connection: Any, _record: object) -> None:
+    """Refuse a database that cannot store every text, such as a comment of a reader.
+
+    Its encoding is among what a server reports as a connection begins (PostgreSQL, "Asynchronous Operations").
+    """
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise PathUnusable(
+            f"The database of SECOND_READ_DATABASE_URL has the encoding {encoding}, and UTF8 is needed. Make one with "
+            "createdb --encoding UTF8 --template template0."
+        )
 
 
 def open_migrated(url: str, folder: Path) -> Engine:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ..errors import PathUnusable
+from ..errors import CxrError, PathUnusable
 from ..settings import settings
 from ..store.image_files import studies_folder
 from ..store.pacs_files import pacs_folder
@@ -82,7 +82,9 @@ def _open() -> None:
         try:
             read_store()
         except Exception as error:
-            _LOG.error("The store of studies could not be opened: %s", type(error).__name__)
+            # the text of an error that is none of ours may quote anything
+            reason = str(error) if isinstance(error, CxrError) else type(error).__name__
+            _LOG.error("The store of studies could not be opened: %s", reason)
             time.sleep(_RETRY_SECONDS)
         else:
             return
