@@ -183,6 +183,25 @@ def stated_issuers(connection: Connection) -> None:
     keep_no_statistics(connection)
 
 
+def states_of_retrievals(connection: Connection) -> None:
+    """The retrieval of an awaited prior has a state with a name: ``running``, ``interrupted`` or ``repeated``."""
+    query = (
+        "SELECT sop_instance_uid, asked, CASE interrupted WHEN 0 THEN 'running' WHEN 1 THEN 'interrupted' "
+        "ELSE 'repeated' END AS retrieval FROM pacs_awaited_priors"
+    )
+    awaited = [dict(row) for row in connection.execute(text(query)).mappings()]
+    # SQLite drops columns from 3.35 on alone
+    for statement in (
+        "DROP TABLE pacs_awaited_priors",
+        "CREATE TABLE pacs_awaited_priors (sop_instance_uid VARCHAR(64) PRIMARY KEY, asked VARCHAR(32) NOT NULL, "
+        "retrieval VARCHAR(16) NOT NULL)",
+    ):
+        connection.execute(text(statement))
+    if awaited:
+        connection.execute(text("INSERT INTO pacs_awaited_priors VALUES (:sop_instance_uid, :asked, :retrieval)"), awaited)
+    keep_no_statistics(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -195,6 +214,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     dicom_network,
     patients_of_studies,
     stated_issuers,
+    states_of_retrievals,
 )
 """In order. A released step is never changed; later steps are appended."""
 

@@ -51,17 +51,18 @@ _MADE_CURRENT = (
     "AND is_prior = 1 AND deleted = 0"
 )
 _AWAITED = (
-    "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked) VALUES (:uid, :now) "
-    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, interrupted = 2"
+    "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked, retrieval) VALUES (:uid, :now, 'running') "
+    "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, retrieval = 'repeated'"
 )
-"""``interrupted`` is 0 while a prior is asked for, 1 after that was interrupted, and 2 while it is asked for again.
+"""``retrieval`` is ``running`` while a prior is asked for, ``interrupted`` after that was, ``repeated`` while it is asked
+for again.
 
 The PACS may still send images of the earlier retrieval when the later one has ended.
 """
-_INTERRUPTED = text("UPDATE pacs_awaited_priors SET interrupted = 1 WHERE sop_instance_uid = :uid")
+_INTERRUPTED = text("UPDATE pacs_awaited_priors SET retrieval = 'interrupted' WHERE sop_instance_uid = :uid")
 _RECEIVED = (
-    "DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND interrupted = 0",
-    "UPDATE pacs_awaited_priors SET interrupted = 1 WHERE sop_instance_uid = :uid AND interrupted = 2",
+    "DELETE FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND retrieval = 'running'",
+    "UPDATE pacs_awaited_priors SET retrieval = 'interrupted' WHERE sop_instance_uid = :uid AND retrieval = 'repeated'",
 )
 _LONGEST_RETRIEVAL = timedelta(hours=1)
 """After which a prior that was asked for is awaited no more: whoever asked was killed, or the retrieval interrupted."""
@@ -207,7 +208,7 @@ class InstanceStore(AlarmStore):
         since = (datetime.now(UTC) - _LONGEST_RETRIEVAL).isoformat(timespec="milliseconds")
         query = text(
             "SELECT 1 FROM pacs_awaited_priors WHERE sop_instance_uid = :uid AND asked >= :since "
-            "AND (interrupted <> 1 OR :sent_for_us = 1)"
+            "AND (retrieval <> 'interrupted' OR :sent_for_us = 1)"
         )
         values = {"uid": sop_instance_uid, "since": since, "sent_for_us": int(sent_for_us)}
         with transaction(self._engine) as connection:

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -264,3 +265,27 @@ def test_results_of_ours_are_stored_and_wait_for_no_rules(store):
     store.add_instance(received(2), "AE ROOM3")
     assert store.instance(uid(1)).is_result
     assert [instance.sop_instance_uid for instance in store.unplanned()] == [uid(2)]
+
+
+def test_awaited_priors_of_the_previous_version_keep_the_state_of_their_retrieval(url, store, tmp_path):
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in (
+            "DELETE FROM migrations WHERE name = 'states_of_retrievals'",
+            "DROP TABLE pacs_awaited_priors",
+            # as it was before the step
+            "CREATE TABLE pacs_awaited_priors (sop_instance_uid VARCHAR(64) PRIMARY KEY, asked VARCHAR(32) NOT NULL, "
+            "interrupted INTEGER NOT NULL DEFAULT 0)",
+            *(f"INSERT INTO pacs_awaited_priors VALUES ('{uid(n)}', '{now}', {n})" for n in (0, 1, 2)),
+        ):
+            connection.execute(text(statement))
+    PacsStore(url, tmp_path / "runs").close()
+    with engine.begin() as connection:
+        rows = connection.execute(text("SELECT sop_instance_uid, asked, retrieval FROM pacs_awaited_priors")).all()
+    engine.dispose()
+    states = {0: "running", 1: "interrupted", 2: "repeated"}
+    assert {tuple(row) for row in rows} == {(uid(n), now, state) for n, state in states.items()}
+    # by what the PACS does not say to send for us, and by what it does
+    assert [store.is_awaited_prior(uid(n)) for n in states] == [True, False, True]
+    assert all(store.is_awaited_prior(uid(n), sent_for_us=True) for n in states)
