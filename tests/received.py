@@ -45,9 +45,13 @@ def order(content: str = "c" * 64, operating_point: str = "default") -> JobOrder
     return JobOrder("second-read-mini", "ab" * 32, operating_point, content, '{"rule": "all"}')
 
 
+SENT_SERIES = "1.2.826.0.1.3680043.8.498.4.1"
+"""Of the results of :func:`built`."""
+
+
 def built(name: str = "sr", destination: str = "archive", data: bytes = b"a report") -> BuiltResult:
     """A result object."""
-    return BuiltResult(name, destination, "1.2.840.10008.5.1.4.1.1.88.34", uid(len(name), "6"), data)
+    return BuiltResult(name, destination, "1.2.840.10008.5.1.4.1.1.88.34", SENT_SERIES, uid(len(name), "6"), data)
 
 
 def dcmtk(name: str) -> str | None:

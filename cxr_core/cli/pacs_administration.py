@@ -33,7 +33,10 @@ _ALARMS: dict[AlarmKind, str] = {
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Print how many jobs are in each state, what was done in 24 hours, parked jobs with their reason, and alarms."""
+    """Print how many jobs are in each state, what was done in 24 hours, parked jobs with their reason, and alarms.
+
+    Of an alarm: images, and results that were sent, with the Series Instance UIDs that they have in the PACS.
+    """
     since = datetime.now(UTC) - timedelta(hours=24)
     with closing(PacsStore()) as store:
         counts, hours = store.counts(), store.throughput(since.isoformat(timespec="milliseconds"))
@@ -88,10 +91,19 @@ def _print_alarm(alarm: Alarm, patients: Iterable[StudyPatient], sent: Iterable[
     what = _ALARMS[alarm.kind].format(alarm)
     print(f"Alarm {alarm.created[:16]}  study {alarm.study_uid}, from {alarm.source}: {what}")
     print(f"  of the {'image' if alarm.kind == 'image' else 'study'}: {describe_sent(sent)}")
+    if alarm.kind != "study":
+        _print_series(sent)
     for patient in patients:
         print(f"  {describe_patient(patient)}:")
         for uid in patient.sop_instance_uids:
             print(f"    {uid}")
+        _print_series(patient.results)
+
+
+def _print_series(sent: Iterable[SentResults]) -> None:
+    for results in sent:
+        for uid in results.series:
+            print(f"    results at {results.destination}: series {uid}")
 
 
 def retry(

@@ -56,7 +56,8 @@ def fetch(
     With --replace, studies given by their UID are here as the PACS has them afterwards: for a patient who was corrected
     there. Images that are others here are replaced, with their jobs and results, and read again. Once all images have
     come, radiographs that the PACS no longer has in the study are deleted, and of what it was not asked for, such as
-    dose reports, that of another patient.
+    dose reports, that of another patient. Each image that was replaced or deleted and each job that is tried again has
+    a line.
 
     With --follow, new studies are found by the change feed of an Orthanc (SECOND_READ_PACS_CHANGES), or by Study Date,
     and the priors of studies that were sent to this program are fetched as well. Images are deleted after
@@ -105,12 +106,23 @@ def _fetch(
         fetched = get(study.uid)
         complete = complete and not fetched.missing and not fetched.conflicts
         print(f"{study.uid}: {fetched}.", flush=True)
+        _print_changes(fetched)
         if any(alarm.holds_study for alarm in client.store.alarms(study_uid=study.uid)):
             print(f"{study.uid}: nothing more of it is read or sent; `pacs status` has the alarm.", file=sys.stderr)
         if priors and fetched.stored + fetched.present:
             for prior in client.fetch_priors(study.header, priors):
                 print(f"  prior: {prior}.", flush=True)
     return 0 if complete else 3
+
+
+def _print_changes(fetched: Fetched) -> None:
+    """Print what --replace has changed of what was here."""
+    for uid in fetched.replaced:
+        print(f"  image {uid}: replaced; its jobs and results are deleted")
+    for uid in fetched.deleted:
+        print(f"  image {uid}: deleted with its jobs and results, since the PACS does not have it in this study")
+    for job in fetched.retried:
+        print(f"  job {job}: no longer parked, given back to the workers", flush=True)
 
 
 def _follow(client: PacsClient, priors: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..access import acting_user, audit
 from ..errors import InputRefused, WrongArguments
 from ..settings import settings
 from ..store.pacs_patients import NOBODY
-from ..store.pacs_records import StoredInstance
+from ..store.pacs_records import Receipt, StoredInstance
 from ..store.pacs_store import PacsStore
 from ..studies import Study, StudyHeader, prior_studies
 from .addresses import DimseAddress, parse_address
@@ -46,12 +46,18 @@ class Fetched:
         present: that were here before.
         conflicts: of which the store has other bytes under the same UID; they are kept out, and the store has an alarm.
         missing: that have not arrived, or that the store refuses, such as too large ones.
+        replaced: SOP Instance UIDs of those that are stored in place of another image, whose jobs and results are gone.
+        deleted: SOP Instance UIDs of what was here of the study and is not in the PACS.
+        retried: ids of parked jobs that were given back to the workers.
     """
 
     stored: int = 0
     present: int = 0
     conflicts: int = 0
     missing: int = 0
+    replaced: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    retried: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         counts = {
@@ -118,27 +124,34 @@ class PacsClient:
             raise WrongArguments(_MOVED)
         before = self.store.instances(study_uid=study_uid, limit=_ALL)
         images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
-        came: dict[str, str] = {}
+        came: dict[str, Receipt] = {}
 
         def keep(data: bytes) -> None:
             try:
                 receipt = self.store.replace_instance(data, source, who)
             except InputRefused:
                 return
-            came[receipt.instance.sop_instance_uid] = receipt.outcome
+            came[receipt.instance.sop_instance_uid] = receipt
 
         if images:
             try:
                 self.source.retrieve(images, keep)
             finally:
                 self._note(list(came), "replace")
-        outcomes = Counter(came.values())
+        outcomes = Counter(receipt.outcome for receipt in came.values())
         missing = sum(image.sop_instance_uid not in came for image in images)
         is_whole = bool(images) and not missing
-        if is_whole:
-            self.store.delete_instances(who, self._not_there(study_uid, before, came))
-        self._retry_parked(study_uid, every=is_whole)
-        return Fetched(outcomes["stored"], outcomes["confirmed"], outcomes["conflict"], missing)
+        deleted = self._not_there(study_uid, before, came) if is_whole else []
+        self.store.delete_instances(who, deleted)
+        return Fetched(
+            outcomes["stored"],
+            outcomes["confirmed"],
+            outcomes["conflict"],
+            missing,
+            replaced=tuple(sorted(one.sop_instance_uid for one in before if _is_replaced(one, came))),
+            deleted=tuple(sorted(deleted)),
+            retried=tuple(self._retry_parked(study_uid, every=is_whole)),
+        )
 
     def _not_there(self, study_uid: str, before: Iterable[StoredInstance], came: Container[str]) -> list[str]:
         """Return the UIDs of what was here of a study and is no more in the PACS, by what came from there."""
@@ -157,15 +170,20 @@ class PacsClient:
             if one.sop_instance_uid not in came and (is_fetched(one) or one.sop_instance_uid in of_others)
         ]
 
-    def _retry_parked(self, study_uid: str, *, every: bool) -> None:
-        """Retry parked jobs of a study where it is known whose it is: those that were parked for that, or every one."""
+    def _retry_parked(self, study_uid: str, *, every: bool) -> list[str]:
+        """Retry parked jobs of a study where it is known whose it is: those that were parked for that, or every one.
+
+        Returns their ids.
+        """
         if any(alarm.holds_study for alarm in self.store.alarms(study_uid=study_uid)):
-            return
+            return []
+        retried: list[str] = []
         for job in self.store.jobs(["parked"], study_uid=study_uid, limit=_ALL):
             if every or job.reason in HELD:
                 # another program may have tried it again
                 with suppress(WrongArguments):
-                    deque(retry_jobs(self.store, acting_user(), [job]), maxlen=0)
+                    retried += [given_back.id for given_back in retry_jobs(self.store, acting_user(), [job])]
+        return retried
 
     def fetch(self, study_uid: str, *, as_prior: bool = False) -> Fetched:
         """Fetch the images of a study that are not here, or whose files are damaged.
@@ -236,6 +254,16 @@ class PacsClient:
             if fetched.stored or fetched.present:
                 priors.append(fetched)
         return priors
+
+
+def _is_replaced(before: StoredInstance, came: Mapping[str, Receipt]) -> bool:
+    """Return whether another image is stored now under the UID of one that was here."""
+    receipt = came.get(before.sop_instance_uid)
+    return (
+        receipt is not None
+        and receipt.outcome == "stored"
+        and receipt.instance.dataset_sha256 != before.dataset_sha256
+    )
 
 
 def _dated(header: StudyHeader) -> Study:

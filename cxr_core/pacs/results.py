@@ -111,7 +111,7 @@ def build_results(image: ImageReading, deliveries: Sequence[Delivery], when: dat
             if kind != "gsps" or len(kinds) == 1:
                 raise
     built = {
-        (delivery.to, name): BuiltResult(name, delivery.to, *_class_and_uid(data), data)
+        (delivery.to, name): BuiltResult(name, delivery.to, *_class_and_uids(data), data)
         for delivery in wanted
         for kind in delivery.kinds
         for name, data in files.get(kind, {}).items()
@@ -119,6 +119,8 @@ def build_results(image: ImageReading, deliveries: Sequence[Delivery], when: dat
     return list(built.values())
 
 
-def _class_and_uid(data: bytes) -> tuple[str, str]:
-    file = pydicom.dcmread(io.BytesIO(data), specific_tags=["SOPClassUID", "SOPInstanceUID"])
-    return str(file.SOPClassUID), str(file.SOPInstanceUID)
+def _class_and_uids(data: bytes) -> tuple[str, str, str]:
+    """Return the UIDs of an object's class and series, and its own."""
+    tags = ["SOPClassUID", "SeriesInstanceUID", "SOPInstanceUID"]
+    file = pydicom.dcmread(io.BytesIO(data), specific_tags=tags)
+    return str(file.SOPClassUID), str(file.SeriesInstanceUID), str(file.SOPInstanceUID)

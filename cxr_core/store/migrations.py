@@ -202,6 +202,12 @@ def states_of_retrievals(connection: Connection) -> None:
     keep_no_statistics(connection)
 
 
+def series_of_results(connection: Connection) -> None:
+    """The Series Instance UID of a result; NULL for results of before."""
+    connection.execute(text("ALTER TABLE pacs_results ADD COLUMN series_uid VARCHAR(64)"))
+    keep_no_statistics(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     runs_table,
     evaluations_by_films,
@@ -215,6 +221,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     patients_of_studies,
     stated_issuers,
     states_of_retrievals,
+    series_of_results,
 )
 """In order. A released step is never changed; later steps are appended."""
 

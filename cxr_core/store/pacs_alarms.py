@@ -45,7 +45,7 @@ _IMAGES = text(
 )
 _SENT = text(
     "SELECT DISTINCT pacs_jobs.sop_instance_uid AS image, destination, pacs_results.sop_instance_uid AS result, "
-    "pacs_results.verified IS NOT NULL AS verified FROM pacs_results JOIN pacs_jobs ON pacs_jobs.id = pacs_results.job "
+    "pacs_results.series_uid AS series, pacs_results.verified IS NOT NULL AS verified FROM pacs_results JOIN pacs_jobs ON pacs_jobs.id = pacs_results.job "
     "JOIN pacs_instances ON pacs_instances.sop_instance_uid = pacs_jobs.sop_instance_uid "
     "WHERE study_uid = :study AND deleted = 0 AND sent IS NOT NULL"
 )
@@ -96,7 +96,7 @@ class AlarmStore:
         return tuple(patients)
 
     def sent_results(self, study_uid: str, sop_instance_uid: str = "") -> tuple[SentResults, ...]:
-        """Return how many results of a study, or of one image of it, each destination was sent."""
+        """Return which results of a study, or of one image of it, each destination was sent."""
         with transaction(self._engine) as connection:
             sent = connection.execute(_SENT, {"study": study_uid}).all()
         return _by_destination(row for row in sent if sop_instance_uid in ("", row.image))
@@ -129,10 +129,15 @@ def add_alarm(
 
 def _by_destination(sent: Iterable[Row[Any]]) -> tuple[SentResults, ...]:
     verified: dict[str, dict[str, bool]] = {}
+    series: dict[str, set[str]] = {}
     for row in sent:
         results = verified.setdefault(row.destination, {})
         results[row.result] = results.get(row.result, False) or bool(row.verified)
-    return tuple(SentResults(name, len(results), sum(results.values())) for name, results in sorted(verified.items()))
+        series.setdefault(row.destination, set()).update([row.series] if row.series else [])
+    return tuple(
+        SentResults(name, len(results), sum(results.values()), tuple(sorted(series[name])))
+        for name, results in sorted(verified.items())
+    )
 
 
 def _studies_of_two_patients(connection: Connection, study_uid: str) -> list[Alarm]:

@@ -149,11 +149,13 @@ class SentResults:
         destination: its name.
         sent: number of result objects that it took.
         verified: number of those that were read back from there.
+        series: their Series Instance UIDs, sorted. Those that were built before this was stored have none.
     """
 
     destination: str
     sent: int
     verified: int
+    series: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.verified == self.sent:
@@ -208,13 +210,14 @@ class BuiltResult:
     Attributes:
         name: of the object among the results of its reading, such as ``sr`` or ``sc-1``.
         destination: name of the destination it goes to.
-        sop_class, sop_instance_uid: of the object.
+        sop_class, series_uid, sop_instance_uid: of the object.
         data: the file.
     """
 
     name: str
     destination: str
     sop_class: str
+    series_uid: str
     sop_instance_uid: str
     data: bytes = field(repr=False)
 

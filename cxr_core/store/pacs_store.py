@@ -26,8 +26,8 @@ _RESULTS = (
     "WHERE job = :job ORDER BY destination, name"
 )
 _INSERT = text(
-    "INSERT INTO pacs_results (job, name, destination, sop_class, sop_instance_uid, sha256, bytes) VALUES (:job, "
-    ":name, :destination, :sop_class, :sop_instance_uid, :sha256, :bytes)"
+    "INSERT INTO pacs_results (job, name, destination, sop_class, series_uid, sop_instance_uid, sha256, bytes) VALUES "
+    "(:job, :name, :destination, :sop_class, :series_uid, :sop_instance_uid, :sha256, :bytes)"
 )
 _MARKED = {
     "sent": "UPDATE pacs_results SET sent = COALESCE(sent, :now) "
@@ -82,8 +82,8 @@ class PacsStore(JobStore):
                     _INSERT,
                     {
                         "job": job.id, "name": result.name, "destination": result.destination,
-                        "sop_class": result.sop_class, "sop_instance_uid": result.sop_instance_uid, "sha256": sha256,
-                        "bytes": len(result.data),
+                        "sop_class": result.sop_class, "series_uid": result.series_uid,
+                        "sop_instance_uid": result.sop_instance_uid, "sha256": sha256, "bytes": len(result.data),
                     },
                 )  # fmt: skip
         if state == "verified":

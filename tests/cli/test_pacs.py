@@ -17,7 +17,7 @@ from cxr_core.store.read_record import ReadOptions
 from cxr_core.store.reads import ReadStore
 from tests.application_entities import application_entity
 from tests.dicom_results import PATIENT
-from tests.received import built, order, received, uid
+from tests.received import SENT_SERIES, built, order, received, uid
 
 
 def test_echo_asks_the_address_and_else_the_pacs_that_is_set(own_folders, capsys):
@@ -124,17 +124,22 @@ def test_status_lists_the_images_of_each_patient_of_a_study_and_the_results_that
         f"  patient 1: 2 images from AE CT1, fetch ARCHIVE; {sent}:",
         f"    {uid(1)}",
         f"    {uid(3)}",
+        f"    results at archive: series {SENT_SERIES}",
         "  patient 2: 1 image from AE CT2; no results sent:",
         f"    {uid(2)}",
         "  patient not known: 1 image from AE CT1; no results sent:",
         f"    {uid(4)}",
         f"  {ALARM_TEXTS['study'].remedy}",
     ]
-    assert lines[of_image + 1 :] == [f"  of the image: {sent}", f"  {ALARM_TEXTS['image'].remedy}"]
+    assert lines[of_image + 1 :] == [
+        f"  of the image: {sent}",
+        f"    results at archive: series {SENT_SERIES}",
+        f"  {ALARM_TEXTS['image'].remedy}",
+    ]
     assert main(["pacs", "status", "--json"]) == 0
     printed += (text := capsys.readouterr().out)
     alarms = {alarm["kind"]: alarm for alarm in json.loads(text)["alarms"]}
-    results = [{"destination": "archive", "sent": 2, "verified": 1}]
+    results = [{"destination": "archive", "sent": 2, "verified": 1, "series": [SENT_SERIES]}]
     assert alarms["study"]["results"] == alarms["image"]["results"] == results
     assert [patient["sop_instance_uids"] for patient in alarms["study"]["patients"]] == [
         [uid(1), uid(3)], [uid(2)], [uid(4)],

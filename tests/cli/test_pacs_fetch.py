@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -12,7 +13,7 @@ from cxr_core.cli.main import main
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from tests.conftest import PROJECT
-from tests.received import received, uid
+from tests.received import order, received, uid
 
 
 @pytest.fixture
@@ -74,6 +75,27 @@ def test_a_study_of_two_patients_in_the_pacs_is_said_to_be_one(archive, replace,
     written = capfd.readouterr()
     assert written.out == f"{uid(1, '7')}: 2 images fetched.\n"
     assert written.err == f"{uid(1, '7')}: nothing more of it is read or sent; `pacs status` has the alarm.\n"
+
+
+def test_what_a_replacement_changes_is_named(archive, capfd):
+    study = {"StudyInstanceUID": uid(1, "7"), "PatientID": "QZ-1"}
+    archive.store(received(3, **study))
+    with closing(PacsStore()) as store:
+        # another image under the UID of one of the archive, one that the archive has not, and one that it has
+        for number, seed in ((1, 1), (4, 0), (3, 0)):
+            store.add_instance(received(number, seed=seed, **study), "AE ROOM1")
+        store.plan(uid(3), [order()])
+        job = store.fail(store.lease("worker", 60), "a reason", None)
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", uid(1, "7")]) == 0
+    written = capfd.readouterr().out
+    assert written.splitlines() == [
+        f"{uid(1, '7')}: 1 image fetched; 1 image already here.",
+        f"  image {uid(1)}: replaced; its jobs and results are deleted",
+        f"  image {uid(4)}: deleted with its jobs and results, since the PACS does not have it in this study",
+        f"  job {job.id}: no longer parked, given back to the workers",
+    ]
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", uid(1, "7")]) == 0
+    assert capfd.readouterr().out == f"{uid(1, '7')}: 2 images already here.\n"
 
 
 def test_what_is_not_found_is_named_and_the_others_are_fetched(archive, capfd):

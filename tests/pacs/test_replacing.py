@@ -70,7 +70,9 @@ def test_what_the_archive_was_not_asked_for_is_deleted_only_where_it_is_of_anoth
         assert store.add_instance(data, "AE ROOM1").outcome == "stored"
     # the archive has corrected the patient of the first image, and no longer has the second one here
     source = Source({1: of_patient(1, "QZ-2")}, lambda _: None)
-    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(stored=1)
+    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(
+        stored=1, replaced=(uid(1),), deleted=(uid(2), uid(4))
+    )
     assert {one.sop_instance_uid for one in store.instances()} == {uid(number) for number in (1, 3, 5, 6)}
     assert store.alarms() == ()
 
@@ -88,7 +90,7 @@ def test_the_images_of_a_corrected_patient_are_read_whatever_the_worker_does_mea
     for number in (1, 2):
         store.add_instance(of_patient(number, "QZ-1"), "AE ROOM1")
     source = Source({number: of_patient(number, "QZ-2") for number in (1, 2)}, lambda _: work(store))
-    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(stored=2)
+    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(stored=2, replaced=(uid(1), uid(2)))
     assert store.alarms() == ()
     work(store)
     assert [job.reason for job in store.jobs(["parked"])] == []
@@ -101,8 +103,9 @@ def test_what_was_parked_for_another_reason_is_tried_again_once_all_of_the_study
     store.plan(uid(1), [order()])
     job = store.fail(store.lease("worker", 60), "archive has this study under another patient.", None)
     files = {1: of_patient(1, "QZ-1")} | ({} if whole else {2: b"no image"})
-    PacsClient(Source(files, lambda _: None), "ARCHIVE", store).replace(STUDY)
+    fetched = PacsClient(Source(files, lambda _: None), "ARCHIVE", store).replace(STUDY)
     assert store.job(job.id).state == ("received" if whole else "parked")
+    assert (fetched.replaced, fetched.retried) == ((), (job.id,) if whole else ())
 
 
 def test_what_was_parked_for_a_second_patient_is_tried_again_once_the_study_is_replaced(store):

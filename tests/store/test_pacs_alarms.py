@@ -17,7 +17,7 @@ from cxr_core.store.pacs_header import MANUFACTURER, RESULT_SERIES
 from cxr_core.store.pacs_records import SentResults, StudyPatient
 from cxr_core.store.pacs_store import PacsStore
 from cxr_core.store.rekeying import rekey
-from tests.received import SECONDARY_CAPTURE, built, order, received, uid
+from tests.received import SECONDARY_CAPTURE, SENT_SERIES, built, order, received, uid
 from tests.store.test_pacs_comparison import in_syntax
 from tests.store.test_pacs_instances import network_rows, store  # noqa: F401 - fixture
 from tests.store.test_reads import home  # noqa: F401 - fixture
@@ -80,7 +80,7 @@ def test_the_images_of_each_patient_are_listed_with_what_was_sent_of_them(keyed)
                 keyed.mark_result(job, result, "sent")
             elif own is orders[0]:
                 keyed.mark_result(job, keyed.mark_result(job, result, "sent"), "verified")
-    sent = (SentResults("archive", 1, 1), SentResults("viewer", 1, 0))
+    sent = (SentResults("archive", 1, 1, (SENT_SERIES,)), SentResults("viewer", 1, 0, (SENT_SERIES,)))
     first, second, unknown = keyed.study_patients(STUDY)
     assert first == StudyPatient(1, (uid(1), uid(3)), ("AE ROOM1",), keyed.instance(uid(1)).received, sent)
     assert (second.number, second.sop_instance_uids, second.results) == (2, (uid(2),), ())
