@@ -41,7 +41,8 @@ def test_each_destination_has_its_kinds_each_once(image):
     ]
     for one in results:
         file = parsed(one.data)
-        assert (one.sop_class, one.sop_instance_uid) == (file.SOPClassUID, file.SOPInstanceUID)
+        uids = (file.SOPClassUID, file.SeriesInstanceUID, file.SOPInstanceUID)
+        assert (one.sop_class, one.series_uid, one.sop_instance_uid) == uids
     assert results[1].data == results[2].data
     assert build_results(with_state(image, "below"), deliveries, WHEN) == results
 
