@@ -107,6 +107,12 @@ class PacsSettings(BaseSettings):
         description="IP address of this machine and port on which `pacs receive` serves its metrics, at `/metrics`, "
         "such as 127.0.0.1:9112: for this machine and SECOND_READ_METRICS_NETWORKS. Without one it serves none.",
     )
+    pacs_work_metrics: str | None = Field(
+        default=None,
+        description="IP address of this machine and port on which `pacs work` serves its metrics, at `/metrics`, such "
+        "as 127.0.0.1:9113, as SECOND_READ_PACS_RECEIVE_METRICS. Each of several workers on a machine needs a port of "
+        "its own.",
+    )
     pacs_stow_token: str | None = Field(
         default=None,
         min_length=32,

@@ -13,6 +13,7 @@ from ..access import acting_user, audit
 from ..errors import WrongArguments
 from ..logs import configure_logs
 from ..operations.checks import log_findings_at_start
+from ..operations.worker_metrics import WorkerMetrics
 from ..pacs import destinations
 from ..pacs.destinations import Destination, ResultFile
 from ..pacs.results import check_highdicom
@@ -23,10 +24,13 @@ from ..settings import settings
 from ..store.card_files import card_of_read
 from ..store.pacs_store import PacsStore
 from ..store.reads import ReadStore
+from .metrics_listener import metrics_address, serving_metrics
 from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["send", "work"]
+
+_SETTING = "SECOND_READ_PACS_WORK_METRICS"
 
 
 def work(
@@ -40,16 +44,21 @@ def work(
     Several workers may run at once, on one machine or more. One that is stopped (SIGTERM, Ctrl-C) finishes the step
     that it is at, and gives its job back. --again-since is for a change of the rules: what was read is read once more
     where model, operating point, results or destinations are others now. Images are deleted after
-    SECOND_READ_PACS_KEEP_DAYS.
+    SECOND_READ_PACS_KEEP_DAYS. With SECOND_READ_PACS_WORK_METRICS it serves counts of its steps to Prometheus.
     """
     check_highdicom()
     _check_identity()
-    rules = load_rules()
+    rules, address = load_rules(), metrics_address(settings().pacs_work_metrics, _SETTING)
     configure_logs("worker")
     log_findings_at_start()
-    owner = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-    with closing(PacsStore()) as store, stopped_by_signals() as stop, expiring(store):
-        worker = Worker(store, rules, owner, lambda line: print(line, flush=True))
+    owner, metrics = f"{socket.gethostname()}-{secrets.token_hex(4)}", WorkerMetrics()
+    with (
+        closing(PacsStore()) as store,
+        stopped_by_signals() as stop,
+        serving_metrics(address, metrics, _SETTING),
+        expiring(store),
+    ):
+        worker = Worker(store, rules, owner, lambda line: print(line, flush=True), metrics)
         if again_since:
             print(f"New jobs: {worker.plan_again(again_since)}", flush=True)
         if until_idle:

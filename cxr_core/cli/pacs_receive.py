@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from ..errors import WrongArguments
 from ..logs import configure_logs
 from ..operations.checks import log_findings_at_start
-from ..operations.metrics_server import METRICS, MetricsServer
 from ..operations.receiver_metrics import ReceiverCollector
 from ..pacs.receiver import Receiver, parse_listen
 from ..pacs.senders import parse_senders
 from ..process_resources import few_heaps
 from ..settings import settings
 from ..store.pacs_store import PacsStore
+from .metrics_listener import metrics_address, serving_metrics, shown_host
 from .pacs_expiry import expiring
 from .stop_signals import stopped_by_signals
 
 __all__ = ["receive"]
+
+_SETTING = "SECOND_READ_PACS_RECEIVE_METRICS"
 
 
 def receive() -> None:
@@ -35,9 +36,8 @@ def receive() -> None:
     if given.pacs_listen is None:
         raise WrongArguments("Set SECOND_READ_PACS_LISTEN, such as 10.1.2.9:11112, to receive images.")
     listen, senders = parse_listen(given.pacs_listen), parse_senders(given.pacs_senders)
-    if (metrics := given.pacs_receive_metrics) is not None:
-        # before anything is received
-        parse_listen(metrics, _SETTING)
+    # before anything is received
+    metrics = metrics_address(given.pacs_receive_metrics, _SETTING)
     configure_logs("receiver")
     # of pydicom, about what is sent: they may quote it
     warnings.simplefilter("ignore")
@@ -45,32 +45,11 @@ def receive() -> None:
     log_findings_at_start()
     with stopped_by_signals() as stopped, closing(PacsStore()) as store:
         receiver = Receiver(store, listen, senders)
-        print(f"{given.pacs_ae_title} receives on {_shown(listen[0])}:{receiver.port}.", flush=True)
+        print(f"{given.pacs_ae_title} receives on {shown_host(listen[0])}:{receiver.port}.", flush=True)
         try:
-            with _metrics(receiver, metrics), expiring(store):
+            with serving_metrics(metrics, ReceiverCollector(receiver), _SETTING), expiring(store):
                 stopped.wait()
         finally:
             receiver.stop()
     print("Stopped.")
 
-
-_SETTING = "SECOND_READ_PACS_RECEIVE_METRICS"
-
-
-@contextmanager
-def _metrics(receiver: Receiver, listen: str | None) -> Iterator[None]:
-    """Serve the metrics of the receiver within the block, where there is an address for them."""
-    if listen is None:
-        yield
-        return
-    host, port = parse_listen(listen, _SETTING)
-    server = MetricsServer((host, port), [ReceiverCollector(receiver)], _SETTING)
-    print(f"Metrics on http://{_shown(host)}:{server.port}{METRICS}.", flush=True)
-    try:
-        yield
-    finally:
-        server.close()
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

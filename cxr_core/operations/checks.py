@@ -34,7 +34,7 @@ from .installation_checks import (
     check_packages,
     check_python,
 )
-from .network_checks import check_pacs, check_receiver
+from .network_checks import check_pacs, check_receiver, check_worker
 
 __all__ = ["CHECKS", "SUMMARIES", "Check", "findings_at_start", "log_findings_at_start", "readiness_checks"]
 
@@ -97,6 +97,7 @@ CHECKS: tuple[Check, ...] = (
     Check("queue", check_queue, summary="Images wait to be read, and none has been read for a while."),
     Check("pacs", check_pacs, "Network"),
     Check("receiver", check_receiver, "Network"),
+    Check("worker", check_worker, "Network"),
 )
 """Every check, in the order of ``doctor`` within its area, and of ``/readyz``."""
 

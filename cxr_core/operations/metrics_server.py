@@ -5,17 +5,14 @@ A connection from any other address is closed before anything of it is read.
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
-from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client import CollectorRegistry, MetricsHandler, ProcessCollector
 from prometheus_client.registry import Collector
 
 from ..access import is_forwarded, is_local_request
@@ -82,10 +79,8 @@ class MetricsServer:
         ProcessCollector(registry=registry)
         for collector in collectors:
             registry.register(collector)
-        host, port = listen
-        server = _Server6 if ":" in host else _Server
         try:
-            self._server = make_server(host, port, _only_metrics(make_wsgi_app(registry)), server, _Handler)
+            self._server = _Server(listen, type("_HandlerOfRegistry", (_Handler,), {"registry": registry}))
         except (OSError, OverflowError) as error:
             raise PathUnusable(
                 f"The address of {setting} cannot be listened on: it is in use, not of this machine, or the port "
@@ -102,45 +97,39 @@ class MetricsServer:
         self._thread.join()
 
 
-def _only_metrics(metrics: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return a WSGI application that has the metrics at one path, for those who may have them."""
+class _Handler(MetricsHandler):
+    """Has the metrics of ``registry`` at one path, for those who may have them, and logs nothing."""
 
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        headers = {name[5:].replace("_", "-"): str(value) for name, value in environ.items() if name[:5] == "HTTP_"}
-        if not is_scraper(environ["REMOTE_ADDR"], headers):
-            start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Cache-Control", "no-store")])
-            return [_REFUSED]
-        if environ["PATH_INFO"] != METRICS:
-            start_response("404 Not Found", [("Content-Type", "text/plain")])
-            return [b""]
-        return metrics(environ, start_response)
-
-    return application
-
-
-class _Handler(WSGIRequestHandler):
     timeout = ANSWER_SECONDS
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Log nothing: a request may quote anything."""
+    def do_GET(self) -> None:
+        # two of a name are one with both values: neither of them hides the other
+        headers = {name: ",".join(self.headers.get_all(name, [])) for name in self.headers}
+        if not is_scraper(self.client_address[0], headers):
+            self._refuse(403, _REFUSED)
+        elif self.path.partition("?")[0] != METRICS:
+            self._refuse(404, b"")
+        else:
+            super().do_GET()
 
-    def get_stderr(self) -> io.StringIO:
-        """Return where a traceback goes, such as of a connection that is silent for too long: nowhere."""
-        return io.StringIO()
+    def _refuse(self, status: int, text: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(text)
 
 
-class _Server(ThreadingWSGIServer):
+class _Server(socketserver.ThreadingTCPServer):
     """A server that a flood of connections costs a few threads."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        super().__init__(*arguments, **named)
+    allow_reuse_address = True
+    daemon_threads = True
 
-    def server_bind(self) -> None:
-        """Bind, without the look-up of the host's name that ``http.server`` makes."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Return whether a connection is from an address that may ask."""
@@ -166,7 +155,3 @@ class _Server(ThreadingWSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print no traceback, as socketserver would: a connection was closed, or was silent for too long."""
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6

@@ -1,4 +1,4 @@
-"""Checks of other machines that the settings name: PACS, and the receiver's address and files."""
+"""Checks of what the settings name on the network: PACS, the receiver's address and files, the worker's address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..pacs.senders import parse_senders
 from ..settings import settings
 from .doctor import CheckResult
 
-__all__ = ["check_pacs", "check_receiver"]
+__all__ = ["check_pacs", "check_receiver", "check_worker"]
 
 
 def check_pacs() -> Iterator[CheckResult]:
@@ -42,3 +42,13 @@ def check_receiver() -> Iterator[CheckResult]:
         tls_context(server=True)
     tls = ", TLS" if given.pacs_receive_tls else ""
     yield CheckResult("Receiver", "ok", f"{given.pacs_ae_title} on {host}:{port}{tls}, {len(senders)} known senders")
+
+
+def check_worker() -> Iterator[CheckResult]:
+    """Check the address at which `pacs work` serves its metrics, without listening: it may be running."""
+    listen = settings().pacs_work_metrics
+    if listen is None:
+        yield CheckResult("Worker", "ok", "serves no metrics")
+        return
+    host, port = parse_listen(listen, "SECOND_READ_PACS_WORK_METRICS")
+    yield CheckResult("Worker", "ok", f"serves metrics on {host}:{port}")

@@ -7,17 +7,19 @@ lease ends; results have UIDs by their content, so that a PACS never has one twi
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal, get_args
 
 from ..errors import CxrError, InputRefused, LeaseLost, ModelUnusable, PacsRefused, PathUnusable, WrongArguments
-from ..store.pacs_records import Job
+from ..store.pacs_records import Job, JobState
 from ..store.pacs_store import PacsStore
 from .destinations import Pauses
 from .leased_job import LEASE_SECONDS, LeasedJob
 from .rules import Rules
 
-__all__ = ["READING_ATTEMPTS", "WAITS", "Worker"]
+__all__ = ["OUTCOMES", "READING_ATTEMPTS", "STEPS", "WAITS", "StepOutcome", "WorkObserver", "Worker"]
 
 WAITS = (5, 15, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 """Seconds after a first failure, a second, and so on. A job that fails once more is parked, about a day later."""
@@ -28,10 +30,32 @@ READING_ATTEMPTS = 4
 POLL_SECONDS, STORE_SECONDS = 0.5, 10
 """After which a worker without a job asks for one, and one whose store failed asks it again."""
 
+STEPS: dict[JobState, str] = {"received": "read", "read": "build", "built": "send", "sent": "verify"}
+"""What a worker does next with a job, by its state."""
+
+StepOutcome = Literal["done", "retried", "parked", "lease_lost"]
+"""What became of a step: it was done; it failed and is tried again later, or the job is parked; or the lease had ended,
+so that another worker may have the job."""
+
+OUTCOMES: tuple[StepOutcome, ...] = get_args(StepOutcome)
+
 _ALL = 10**9
 
 _FINAL = (PacsRefused, InputRefused, ModelUnusable, WrongArguments)
 """Errors that would come again."""
+
+
+class WorkObserver:
+    """Is told what a worker does, and notes nothing of it."""
+
+    def step_ended(self, step: str, outcome: StepOutcome, seconds: float) -> None:
+        """Note that a step of :data:`STEPS` has ended, after how many seconds."""
+
+    def set_busy(self, busy: bool) -> None:
+        """Note whether the worker has a job."""
+
+    def store_failed(self) -> None:
+        """Note that the store could not be used."""
 
 
 class Worker:
@@ -42,12 +66,19 @@ class Worker:
         rules: which images are read, and where results go.
         owner: name of this worker, which no other one has.
         report: is called with one line for each step, with nothing about a patient.
+        observer: is told of each step.
     """
 
     def __init__(
-        self, store: PacsStore, rules: Rules, owner: str, report: Callable[[str], None] = lambda line: None
+        self,
+        store: PacsStore,
+        rules: Rules,
+        owner: str,
+        report: Callable[[str], None] = lambda line: None,
+        observer: WorkObserver | None = None,
     ) -> None:
         self._store, self._rules, self._owner, self._report = store, rules, owner, report
+        self._observer = observer or WorkObserver()
         self._pauses = Pauses()
 
     def run(self, stop: threading.Event) -> None:
@@ -57,6 +88,7 @@ class Worker:
                 self.work_until_idle(stop)
                 stop.wait(POLL_SECONDS)
             except PathUnusable as error:
+                self._observer.store_failed()
                 self._report(str(error))
                 stop.wait(STORE_SECONDS)
 
@@ -96,25 +128,44 @@ class Worker:
         Where the event is set, the job is given back between two steps.
         """
         leased = LeasedJob(self._store, self._rules, job, self._pauses)
+        self._observer.set_busy(True)
         try:
             if job.attempts > _limit(job):
-                self._fail(leased, PacsRefused("Workers have ended without a word while they had the job."))
+                error = PacsRefused("Workers have ended without a word while they had the job.")
+                self._step(leased, lambda: self._fail(leased, error))
             while leased.job.state not in ("verified", "parked"):
                 if stop.is_set():
                     leased.release()
                     return
-                try:
-                    leased.advance()
-                except LeaseLost:
-                    raise
-                except Exception as error:
-                    self._fail(leased, error)
+                if self._step(leased, lambda: self._advance(leased)) != "done":
                     return
                 self._say(leased.job, leased.job.state, leased.job.reason)
         except LeaseLost:
             self._say(job, "another worker has it")
+        finally:
+            self._observer.set_busy(False)
 
-    def _fail(self, leased: LeasedJob, error: Exception) -> None:
+    def _step(self, leased: LeasedJob, act: Callable[[], StepOutcome]) -> StepOutcome:
+        """Take the next step of a job, and tell the observer what became of it."""
+        step, begun = STEPS[leased.job.state], time.monotonic()
+        try:
+            outcome = act()
+        except LeaseLost:
+            self._observer.step_ended(step, "lease_lost", time.monotonic() - begun)
+            raise
+        self._observer.step_ended(step, outcome, time.monotonic() - begun)
+        return outcome
+
+    def _advance(self, leased: LeasedJob) -> StepOutcome:
+        try:
+            leased.advance()
+        except LeaseLost:
+            raise
+        except Exception as error:
+            return self._fail(leased, error)
+        return "done"
+
+    def _fail(self, leased: LeasedJob, error: Exception) -> StepOutcome:
         # the text of an error that is none of ours may quote the image
         reason = str(error) if isinstance(error, CxrError) else f"Unexpected error ({type(error).__name__})."
         job, wait = leased.job, None
@@ -123,6 +174,7 @@ class Worker:
             wait = WAITS[max(job.attempts, 1) - 1]
         leased.fail(reason, wait)
         self._say(job, "parked" if wait is None else f"{job.state}, to be tried again", leased.job.reason)
+        return "parked" if wait is None else "retried"
 
     def _say(self, job: Job, state: str, reason: str = "") -> None:
         self._report(f"Job {job.id}: {state}{': ' if reason else ''}{reason}")

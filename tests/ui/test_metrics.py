@@ -15,6 +15,7 @@ from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.operations import metrics as counted
 from cxr_core.operations.metrics import REASONS, refusal_reason, timed_read
 from cxr_core.operations.receiver_metrics import ReceiverCollector
+from cxr_core.operations.worker_metrics import WorkerMetrics
 from cxr_core.pacs.receiver import Receiver
 from cxr_core.pacs.senders import parse_senders
 from cxr_core.settings import settings
@@ -200,7 +201,7 @@ def test_the_documentation_has_every_metric(own_folders, person):
     try:
         families = [f for f in text_string_to_metric_families(fetch().text) if f.name.startswith("second_read_")]
         receiver = Receiver(pacs_store(), ("127.0.0.1", 0), parse_senders(["CT1@127.0.0.1"]))
-        families += ReceiverCollector(receiver).collect()
+        families += [*ReceiverCollector(receiver).collect(), *WorkerMetrics().collect()]
         receiver.stop()
     finally:
         pacs_store.cache_clear()
