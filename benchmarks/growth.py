@@ -35,9 +35,12 @@ from benchmarks.ablations import PROJECT, SHARED, fill_table
 from benchmarks.soak.archive import megabytes
 from cxr_core.displays.marks import BLUE, ORANGE, Axis, Chart, Dots, Line, Panel
 from cxr_core.displays.matplotlib_charts import as_svg
+from cxr_core.errors import ModelUnusable
 from cxr_core.formatting import duration
 from cxr_core.imaging import phantom
-from cxr_core.model.precision import PRECISIONS
+from cxr_core.model import open_model
+from cxr_core.model.precision import PRECISIONS, at_int8
+from cxr_core.settings import settings
 
 START, END = "<!-- growth: made by python -m benchmarks.growth -->", "<!-- end of growth -->"
 INT8_START = "<!-- growth at INT8: made by python -m benchmarks.growth --precision int8 -->"
@@ -77,6 +80,9 @@ class Cell:
 def main(arguments: list[str] | None = None) -> int:
     """Run the cells that are missing, then write table and figure."""
     options = _options(arguments)
+    if options.precision == "int8" and (reason := _no_int8()):
+        print(f"Nothing is measured at INT8. {reason}")
+        return 0
     cells_file = options.work / ("cells.json" if options.precision == "float32" else "cells-int8.json")
     cells = read_cells(cells_file)
     todo = [(n, c) for n in sorted(options.counts) for c in options.cores if options.again or (n, c) not in cells]
@@ -94,6 +100,15 @@ def main(arguments: list[str] | None = None) -> int:
         fill_table(options.document, table_of(done), START, END)
         options.document.with_name("growth.svg").write_bytes(as_svg(chart_of(done)))
     return 0
+
+
+def _no_int8() -> str:
+    """Return why the model of the settings cannot be read at INT8; empty where it can."""
+    try:
+        at_int8(open_model(settings().model))
+    except ModelUnusable as refused:
+        return str(refused)
+    return ""
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """One read against its peers, and against the machine's own arithmetic. Run by ``make bench``.
 
 The peers of requirements-bench.txt run the same image on the same threads, each in a process of its own, in turn with
-ours. The table goes between the marks of docs/performance.md. Where the folder of real X-rays is there
+ours at float32 and at INT8. The table goes between the marks of docs/performance.md. Where the folder of real X-rays is there
 (``SECOND_READ_SHARED`` or ``shared/`` beside the project) real images are read too.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 import pydicom
 
 from benchmarks.ablations import PROJECT, SHARED, fill_table
+from benchmarks.int8 import int8_rows
 from benchmarks.interleaved import Line, timed
 from benchmarks.peer_libraries import IMAGE
 from benchmarks.peer_process import NotInstalled, PeerProcess
@@ -80,9 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
         products = [part for part in peers.parts if part.startswith("matrix product")]
         read = one_read(folder, scratch, options.rounds, products)
         _real_images(read, folder, scratch)
-        read.parts |= peers.parts
-        read.lines += peers.lines
-        read.settings += [*peers.settings, *_kernels()]
+        for more in (int8_rows(folder, scratch), peers):
+            read.parts |= more.parts
+            read.lines += more.lines
+            read.settings += more.settings
+        read.settings += _kernels()
         table = measured(folder.card.id, [read, cold_start(folder, scratch)])
     print(table)
     if not options.print:

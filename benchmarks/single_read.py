@@ -25,8 +25,9 @@ from cxr_core.files import file_sha256
 from cxr_core.imaging import phantom, phantom_dicom, prepare, read_radiograph, render8
 from cxr_core.model import ModelFolder, Predictor, class_maps, prepare_input
 from cxr_core.model.findings import make_findings
-from cxr_core.model.folder import GRAPH, GRAPH_WEIGHTS
+from cxr_core.model.folder import GRAPH, GRAPH_WEIGHTS, INT8_GRAPH, INT8_WEIGHTS
 from cxr_core.model.openvino_engine import threads
+from cxr_core.model.precision import INT8_ENGINE
 from cxr_core.model.predictor import open_engine
 from cxr_core.reading import read_image
 from cxr_core.report import heatmaps_npz
@@ -101,20 +102,21 @@ def with_maps(size: int) -> str:
 def predictor_at(folder: ModelFolder, size: int, scratch: Path) -> Predictor:
     """Return a predictor with the same weights for another size of input.
 
-    Up to the pooling the network is convolutional, and the pooling takes any grid: the graph of another size is
+    A folder at INT8 (:func:`cxr_core.model.precision.at_int8`) gives one at INT8. Up to the pooling the network is convolutional, and the pooling takes any grid: the graph of another size is
     this graph with other shapes.
     """
+    names = (GRAPH, GRAPH_WEIGHTS) if folder.int8 is None else (INT8_GRAPH, INT8_WEIGHTS)
     if size != folder.card.input.size:
         path = scratch / str(size)
-        shutil.copytree(folder.path, path)
+        shutil.copytree(folder.int8 or folder.path, path)
         graph = openvino.Core().read_model(folder.graph)
         graph.reshape([-1, size, size, 1])
-        openvino.save_model(graph, path / GRAPH, compress_to_fp16=False)
+        openvino.save_model(graph, path / names[0], compress_to_fp16=False)
         # a compiled graph is kept by these: with the old ones the old graph would be run
-        files = dict(folder.card.files) | {name: file_sha256(path / name) for name in (GRAPH, GRAPH_WEIGHTS)}
+        files = dict(folder.card.files) | {name: file_sha256(path / name) for name in names}
         card = replace(folder.card, input=replace(folder.card.input, size=size), files=files)
-        folder = ModelFolder(path, card)
-    return Predictor(folder, open_engine(folder, "openvino"))
+        folder = ModelFolder(path, card) if folder.int8 is None else ModelFolder(folder.path, card, path)
+    return Predictor(folder, open_engine(folder, "openvino" if folder.int8 is None else INT8_ENGINE))
 
 
 def multiply_adds(graph: openvino.Model) -> int:

@@ -150,11 +150,15 @@ def measured(images: Path, out: Path, count: int) -> Run:
     after = os.times()
     if process.returncode not in (0, 3):
         raise SystemExit(err)
-    # from the end of the first part to that of the last: without what a start takes
-    written = sorted((path.name, path.stat().st_mtime) for path in out.glob("*/[0-9]*.parquet"))
-    seconds = max(at for _, at in written) - written[0][1]
+    seconds = evenly_run_seconds(out)
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Run((count - part) / seconds, 1000 * cpu / count, peak)
+
+
+def evenly_run_seconds(out: Path) -> float:
+    """Return the seconds from the end of an archive's first part to that of its last: without what a start takes."""
+    written = sorted((path.name, path.stat().st_mtime) for path in out.glob("*/[0-9]*.parquet"))
+    return max(at for _, at in written) - written[0][1]
 
 
 def megabytes(session: int) -> float:

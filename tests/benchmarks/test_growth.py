@@ -5,6 +5,8 @@ import hashlib
 
 from benchmarks import growth
 from benchmarks.growth import Cell
+from cxr_core.settings import settings
+from tests.small_models import small_model
 
 CELLS = [Cell(n, c, 2 + n / 10 / c, 400.0 + c, 1, 0.5, "a phantom") for n in (1, 100) for c in (1, 2)]
 
@@ -42,3 +44,12 @@ def test_what_is_missing_is_said(tmp_path):
     alone = growth.chart_of([dataclasses.replace(CELLS[0], count=10)])
     assert "10 images, 1 core: 2 s, 401 MB" in alone.alt
     assert growth.as_svg(growth.chart_of(CELLS)).startswith(b"<?xml")
+
+
+def test_without_an_int8_graph_one_line_says_what_is_missing(tmp_path, own_folders, any_processor, capsys, monkeypatch):
+    own_folders.setenv("SECOND_READ_MODEL", str(small_model(tmp_path / "small")))
+    settings.cache_clear()
+    monkeypatch.setattr(growth, "_measured", None)
+    assert growth.main(["--precision", "int8", "--work", str(tmp_path), "--counts", "1"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("Nothing is measured at INT8. Model small: it has no INT8 graph. Make it with")

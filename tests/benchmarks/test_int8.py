@@ -1,8 +1,9 @@
-"""The table of INT8: every part beside its counterpart, and without a graph a row that says so."""
+"""Rows at INT8: each part beside its counterpart at float32, and without a graph a row that says so."""
 
 import pytest
 
 from benchmarks import int8
+from benchmarks.single_read import network
 from cxr_core.model import open_model
 from cxr_core.settings import settings
 from tests.small_models import pretended_int8, small_model
@@ -16,27 +17,31 @@ def model(tmp_path, own_folders):
     return open_model(str(folder))
 
 
-def test_without_the_graph_every_row_says_so(model, any_processor):
-    rows = [row for row in int8.measured(3, 1, 4).splitlines() if " at INT8 |" in row]
-    assert len(rows) == 3
-    assert all("it has no INT8 graph" in row for row in rows)
-    assert sum("at most 0.5" in row for row in rows) == 2
+@pytest.fixture
+def one_size(model, monkeypatch):
+    """The paper's size is that of the model: half of the graphs to compile."""
+    monkeypatch.setattr(int8, "PAPER_SIZE", model.card.input.size)
+    return model.card.input.size
 
 
-def test_every_part_is_measured_beside_its_counterpart(model, any_processor, monkeypatch):
-    engines = []
-    monkeypatch.setattr(int8, "write_images", lambda folder, count: "phantoms")
-    monkeypatch.setattr(int8, "read_archive", lambda paths, out, model, engine, *_, **__: engines.append(engine) or 0)
+def test_without_the_graph_every_row_says_so(model, any_processor, tmp_path):
+    bench = int8.int8_rows(model, tmp_path)
+    assert not bench.parts
+    assert len(bench.lines) == 4
+    for line in bench.lines:
+        assert "at INT8" in line.what
+        assert "it has no INT8 graph" in line.missing
+        assert line.at_most == (0.5 if line.what.startswith("network") else None)
+
+
+def test_every_part_runs_and_is_compared_with_that_of_float32(model, one_size, any_processor, tmp_path, monkeypatch):
     pretended_int8(model)
-    table = int8.measured(3, 2, 4)
-    assert sorted(engines) == 3 * ["openvino"] + 3 * ["openvino-int8"]
-    rows = [row for row in table.splitlines() if " at INT8 |" in row]
-    assert len(rows) == 3
-    assert all(" at float32 |" in row for row in rows)
-    assert "archive of 4 PNG files of phantoms" in table
-
-
-def test_the_lines_are_int8_over_float32():
-    for line in int8.lines_of(224, 100):
-        assert line.over.endswith(" at INT8")
-        assert line.under == (line.over.replace("INT8", "float32"),)
+    used = []
+    monkeypatch.setattr(int8, "read_image", lambda data, predictor: used.append(predictor.engine.name))
+    bench = int8.int8_rows(model, tmp_path)
+    assert set(bench.parts) == {line.over for line in bench.lines}
+    assert all(part() > 0 for part in bench.parts.values())
+    assert used == ["openvino-int8"]
+    assert [line.under for line in bench.lines] == [
+        (network(one_size),), (f"PNG of 1024 x 1024, bytes to findings and maps, {one_size}",),
+    ]  # fmt: skip

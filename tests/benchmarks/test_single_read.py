@@ -5,6 +5,7 @@ import openvino
 import pytest
 
 from benchmarks import single_read as one_read
+from benchmarks.int8 import int8_lines
 from benchmarks.interleaved import Line
 from cxr_core.model import class_maps, open_model
 
@@ -61,6 +62,9 @@ def test_every_part_runs_and_every_line_has_its_parts(folder, tmp_path, monkeypa
     for line in bench.lines:
         assert isinstance(line, Line)
         assert {line.over, *line.under, *(line.work or {})} <= bench.parts.keys()
+    # rows at INT8 compare with parts of the same rounds
+    for line in int8_lines((folder.card.input.size,)):
+        assert set(line.under) <= bench.parts.keys()
     assert bench.settings
 
 
