@@ -5,8 +5,8 @@
 
 The command reads a folder; counted is the time from the end of its first Parquet file to that of the last, without what
 its start takes. In the same rounds the engine alone computes as many images, which lie in memory, in the fastest of its
-ways. The table goes between the marks of docs/performance.md; without an INT8 graph its rows say so. Images are those of
-``python -m benchmarks.soak.archive``, PNG and DICOM in turn.
+ways. The table goes between the marks of docs/performance.md; without an INT8 graph its rows say so. Images are those
+of ``python -m benchmarks.soak.archive``, PNG and DICOM in turn.
 """
 
 from __future__ import annotations
@@ -98,9 +98,7 @@ def lines(refusal: str = "") -> list[Line]:
     ]
     if not refusal:
         return rows
-    return [
-        Line(row.what, missing=refusal, at_most=row.at_most) if row.over.endswith("int8") else row for row in rows
-    ]
+    return [Line(row.what, missing=refusal, at_most=row.at_most) if row.over.endswith("int8") else row for row in rows]
 
 
 def engine_alone(folder: ModelFolder, arrays: np.ndarray) -> Part:
@@ -110,9 +108,7 @@ def engine_alone(folder: ModelFolder, arrays: np.ndarray) -> Part:
         folder: model at its precision.
         arrays: (n, size, size, 1) float32.
     """
-    ways = [
-        _way(folder, throughput=throughput, batch=batch) for throughput in (False, True) for batch in BATCHES
-    ]
+    ways = [_way(folder, throughput=throughput, batch=batch) for throughput in (False, True) for batch in BATCHES]
     tried = arrays[:TRIED]
     for way in ways:
         # what is made at the first call is made by then

@@ -1,8 +1,8 @@
 """One read against its peers, and against the machine's own arithmetic. Run by ``make bench``.
 
 The peers of requirements-bench.txt run the same image on the same threads, each in a process of its own, in turn with
-ours at float32 and at INT8. The table goes between the marks of docs/performance.md. Where the folder of real X-rays is there
-(``SECOND_READ_SHARED`` or ``shared/`` beside the project) real images are read too.
+ours at float32 and at INT8. The table goes between the marks of docs/performance.md. Where the folder of real X-rays is
+there (``SECOND_READ_SHARED`` or ``shared/`` beside the project) real images are read too.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ def with_maps(size: int) -> str:
 def predictor_at(folder: ModelFolder, size: int, scratch: Path) -> Predictor:
     """Return a predictor with the same weights for another size of input.
 
-    A folder at INT8 (:func:`cxr_core.model.precision.at_int8`) gives one at INT8. Up to the pooling the network is convolutional, and the pooling takes any grid: the graph of another size is
-    this graph with other shapes.
+    A folder at INT8 gives one at INT8. Up to the pooling the network is convolutional, and the pooling takes any grid:
+    the graph of another size is this graph with other shapes.
     """
     names = (GRAPH, GRAPH_WEIGHTS) if folder.int8 is None else (INT8_GRAPH, INT8_WEIGHTS)
     if size != folder.card.input.size:

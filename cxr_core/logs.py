@@ -1,9 +1,9 @@
 """Logs of a process that runs until it is stopped: text, or one JSON object per line (``SECOND_READ_LOG_FORMAT``).
 
 A request has an id, made here, which is in every line that is written while it is answered, while an image is read that
-came with it, and while a page runs whose tab it has connected. An id that a proxy or client has given is beside it in the
-lines that are written while the request is answered, and nowhere else. A line has no value of an exception: its type and
-the places in the code are logged, and not its message, which may quote a file.
+came with it, and while a page runs whose tab it has connected. An id that a proxy or client has given is beside it in
+the lines that are written while the request is answered, and nowhere else. A line has no value of an exception: its
+type and the places in the code are logged, and not its message, which may quote a file.
 """
 
 from __future__ import annotations

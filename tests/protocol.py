@@ -100,7 +100,8 @@ class Reader:
             self._address.replace("http", "ws", 1) + "/_stcore/stream",
             origin=self._address,
             subprotocols=["streamlit", token],
-            additional_headers=self._given | {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
+            additional_headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+            | self._given,
             local_addr=(self._source, 0),
             max_size=None,
             compression=None,

@@ -2,7 +2,8 @@
 
 A line states user, time and event, and the objects concerned: images by the SHA-256 of their bytes, a model by that of
 its weights, a run by its id. What came through a request has the id that the server has made for it, as the log has
-(:mod:`cxr_core.logs`). It holds no file name, no free text and no other patient data. :mod:`.audit_chain` makes the seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
+(:mod:`cxr_core.logs`). It holds no file name, no free text and no other patient data. :mod:`.audit_chain` makes the
+seals, :mod:`.audit_verification` checks that all lines are present and unchanged.
 """
 
 from __future__ import annotations

@@ -52,4 +52,3 @@ def receive() -> None:
         finally:
             receiver.stop()
     print("Stopped.")
-

@@ -102,7 +102,8 @@ class _Handler(MetricsHandler):
 
     timeout = ANSWER_SECONDS
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
+        """Answer."""
         # two of a name are one with both values: neither of them hides the other
         headers = {name: ",".join(self.headers.get_all(name, [])) for name in self.headers}
         if not is_scraper(self.client_address[0], headers):

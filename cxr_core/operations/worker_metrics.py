@@ -23,7 +23,7 @@ class WorkerMetrics(WorkObserver, Collector):
             "second_read_pacs_steps", "Steps of jobs, by what became of them", ["step", "outcome"], registry=None
         )
         self._seconds = Histogram(
-            "second_read_pacs_step_seconds", "Seconds of a step that was done", ["step"], registry=None, buckets=_SECONDS
+            "second_read_pacs_step_seconds", "Seconds of a done step", ["step"], registry=None, buckets=_SECONDS
         )
         self._busy = Gauge("second_read_pacs_worker_busy", "Whether the worker has a job: 1, or 0", registry=None)
         self._store_failures = Counter(

@@ -260,9 +260,7 @@ def _is_replaced(before: StoredInstance, came: Mapping[str, Receipt]) -> bool:
     """Return whether another image is stored now under the UID of one that was here."""
     receipt = came.get(before.sop_instance_uid)
     return (
-        receipt is not None
-        and receipt.outcome == "stored"
-        and receipt.instance.dataset_sha256 != before.dataset_sha256
+        receipt is not None and receipt.outcome == "stored" and receipt.instance.dataset_sha256 != before.dataset_sha256
     )
 
 

@@ -198,7 +198,8 @@ def states_of_retrievals(connection: Connection) -> None:
     ):
         connection.execute(text(statement))
     if awaited:
-        connection.execute(text("INSERT INTO pacs_awaited_priors VALUES (:sop_instance_uid, :asked, :retrieval)"), awaited)
+        stored = "INSERT INTO pacs_awaited_priors VALUES (:sop_instance_uid, :asked, :retrieval)"
+        connection.execute(text(stored), awaited)
     keep_no_statistics(connection)
 
 

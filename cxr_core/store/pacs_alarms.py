@@ -45,7 +45,8 @@ _IMAGES = text(
 )
 _SENT = text(
     "SELECT DISTINCT pacs_jobs.sop_instance_uid AS image, destination, pacs_results.sop_instance_uid AS result, "
-    "pacs_results.series_uid AS series, pacs_results.verified IS NOT NULL AS verified FROM pacs_results JOIN pacs_jobs ON pacs_jobs.id = pacs_results.job "
+    "pacs_results.series_uid AS series, pacs_results.verified IS NOT NULL AS verified FROM pacs_results "
+    "JOIN pacs_jobs ON pacs_jobs.id = pacs_results.job "
     "JOIN pacs_instances ON pacs_instances.sop_instance_uid = pacs_jobs.sop_instance_uid "
     "WHERE study_uid = :study AND deleted = 0 AND sent IS NOT NULL"
 )

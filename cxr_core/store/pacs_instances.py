@@ -54,8 +54,8 @@ _AWAITED = (
     "INSERT INTO pacs_awaited_priors (sop_instance_uid, asked, retrieval) VALUES (:uid, :now, 'running') "
     "ON CONFLICT (sop_instance_uid) DO UPDATE SET asked = :now, retrieval = 'repeated'"
 )
-"""``retrieval`` is ``running`` while a prior is asked for, ``interrupted`` after that was, ``repeated`` while it is asked
-for again.
+"""``retrieval`` is ``running`` while a prior is asked for, ``interrupted`` after that was, and ``repeated`` while it is
+asked for again.
 
 The PACS may still send images of the earlier retrieval when the later one has ended.
 """

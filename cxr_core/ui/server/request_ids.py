@@ -1,8 +1,8 @@
 """A new id for each request.
 
 It is in the response (``X-Request-ID``), in every line that is logged while the request is answered, while an image is
-read that it has brought and, for the request by which a tab is connected, while a page of that tab runs, and in the audit
-trail. An id that a proxy or client has given in ``X-Request-ID`` is beside it in the log
+read that it has brought and, for the request by which a tab is connected, while a page of that tab runs, and in the
+audit trail. An id that a proxy or client has given in ``X-Request-ID`` is beside it in the log
 (:func:`cxr_core.logs.within_request`), and nowhere else: who sends a request may write whatever they like into it.
 """
 
