@@ -46,7 +46,7 @@ _FINAL = (PacsRefused, InputRefused, ModelUnusable, WrongArguments)
 
 
 class WorkObserver:
-    """Is told what a worker does, and notes nothing of it."""
+    """What a worker calls at each step; here it does nothing."""
 
     def step_ended(self, step: str, outcome: StepOutcome, seconds: float) -> None:
         """Note that a step of :data:`STEPS` has ended, after how many seconds."""
@@ -66,7 +66,7 @@ class Worker:
         rules: which images are read, and where results go.
         owner: name of this worker, which no other one has.
         report: is called with one line for each step, with nothing about a patient.
-        observer: is told of each step.
+        observer: is called at each step.
     """
 
     def __init__(
