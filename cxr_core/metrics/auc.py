@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,6 +111,8 @@ def auc_of_subsets(
     subsets: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.intp]]],
     patients: ArrayLike,
     options: BootstrapOptions = DEFAULTS,
+    *,
+    precision_follows: bool = False,
 ) -> tuple[Estimate, ...]:
     """Return :func:`auc_with_interval` of several classes or subsets of images, all from the same resamples.
 
@@ -118,6 +121,7 @@ def auc_of_subsets(
         patients: (n,) whole numbers or strings, all of them: the number of patients of a subset varies from resample
             to resample, as it would with other patients.
         options: of the intervals.
+        precision_follows: as in :func:`.ranking_replicates.auc_replicates`.
 
     Raises:
         ValueError: for other shapes or values.
@@ -139,7 +143,8 @@ def auc_of_subsets(
         else:
             estimates.append(Estimate(auc_value(labels, scores), counts=counts))
             bootstrapped.append(k)
-    replicates = auc_replicates([subsets[k] for k in bootstrapped], patients, options)
+    columns = [subsets[k] for k in bootstrapped]
+    replicates = auc_replicates(columns, patients, options, precision_follows=precision_follows)
     for k, row in zip(bootstrapped, replicates, strict=True):
         estimates[k] = with_percentiles(estimates[k], row, options)
     return tuple(estimates)
@@ -199,6 +204,7 @@ def compare_models(
     options: BootstrapOptions = DEFAULTS,
     *,
     on_class: Callable[[], None] = lambda: None,
+    map: Callable[..., Iterator[Any]] = map,
 ) -> tuple[ModelComparison, ...]:
     """Compare two models on every class, with p-values adjusted for multiple comparisons.
 
@@ -207,6 +213,7 @@ def compare_models(
             images: those with a reference label.
         options: as in :func:`auc_difference`.
         on_class: called after each class.
+        map: as the built-in one; that of an executor computes several classes at once.
 
     Raises:
         ValueError: for other shapes or values.
@@ -222,10 +229,14 @@ def compare_models(
         >>> comparison.p_value == comparison.adjusted_p_value
         True
     """
+
+    def of_class(arrays: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]) -> tuple[Estimate, float | None]:
+        return auc_difference(*arrays, options), clustered_test(*arrays, options).p_value
+
     differences, p_values = [], []
-    for arrays in classes:
-        differences.append(auc_difference(*arrays, options))
-        p_values.append(clustered_test(*arrays, options).p_value)
+    for difference, p_value in map(of_class, classes):
+        differences.append(difference)
+        p_values.append(p_value)
         on_class()
     return tuple(ModelComparison(*row) for row in zip(differences, p_values, holm(p_values), strict=True))
 

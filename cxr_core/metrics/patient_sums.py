@@ -71,9 +71,10 @@ def sum_replicates(sums: NDArray[np.float64], options: BootstrapOptions) -> NDAr
     whole = exact_in_single(np.abs(sums).max(initial=0), number) and np.array_equal(sums, np.rint(sums))
     draws = cached_draws(number, options)
     if draws is None or not whole or np.count_nonzero(sums) < _SPARSE * sums.size:
-        # in the order of the patients, with the same bits on every processor
+        # in the order of the patients, with the same bits on every processor; by column, so that the draws of a patient
+        # are read once for all rows
         dtype = np.float32 if whole else np.float64
-        matrix = sparse.csr_array(sums.astype(dtype, copy=False))
+        matrix = sparse.csc_array(sums.astype(dtype, copy=False))
         chunks = multiplicities(number, options, len(sums), dtype)
         return np.concatenate([matrix @ chunk for chunk in chunks], axis=1).astype(np.float64, copy=False)
     # exact in any order

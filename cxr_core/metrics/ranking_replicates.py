@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +31,11 @@ Column = tuple[NDArray[np.bool_], NDArray[np.float64]] | tuple[NDArray[np.bool_]
 
 
 def auc_replicates(
-    columns: Sequence[Column], patients: ArrayLike, options: BootstrapOptions = DEFAULTS
+    columns: Sequence[Column],
+    patients: ArrayLike,
+    options: BootstrapOptions = DEFAULTS,
+    *,
+    precision_follows: bool = False,
 ) -> NDArray[np.float64]:
     """Return the AUC of every class in every resample of patients, exactly, ties included.
 
@@ -38,6 +43,8 @@ def auc_replicates(
         columns: labels (m,) bool and scores (m,) float64 of each class, with both classes present.
         patients: (n,) whole numbers or strings.
         options: resamples and seed are used.
+        precision_follows: whether the average precision of the same classes is asked for next: its replicates are then
+            computed from the same products, which are most of the work, and kept.
 
     Returns:
         (classes, resamples) float64 in [0, 1]; NaN where a resample has no positive or no negative.
@@ -50,7 +57,8 @@ def auc_replicates(
         >>> auc_replicates([column], [1, 2, 3, 4], BootstrapOptions(resamples=3))
         array([[0.75, 1.  , 0.75]])
     """
-    return _replicates(columns, patients, options, _rarer_first, _auc_of_draws)
+    also = _average_precision if precision_follows else None
+    return _replicates(columns, patients, options, _rarer_first, _auc, also)
 
 
 def average_precision_replicates(
@@ -69,7 +77,7 @@ def average_precision_replicates(
         >>> average_precision_replicates([column], [1, 2, 3, 4], BootstrapOptions(resamples=3)).round(3)
         array([[0.667, 1.   , 0.75 ]])
     """
-    return _replicates(columns, patients, options, _as_given, _average_precision_of_draws)
+    return _replicates(columns, patients, options, _as_given, _average_precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,27 +97,46 @@ class _Levels:
     tied_levels: NDArray[np.intp]
 
 
+class _Drawn(NamedTuple):
+    """Images of r resamples at each level of the score.
+
+    Attributes:
+        positives: (k, r) at each level.
+        negatives: (k + 1, r) below each level, from those below the lowest; the last row is all.
+        tied: (t, r) negatives at the levels that have any.
+        tied_levels: (t,) these levels.
+    """
+
+    positives: NDArray[np.float64]
+    negatives: NDArray[np.floating]
+    tied: NDArray[np.floating]
+    tied_levels: NDArray[np.intp]
+
+
 def _replicates(
     columns: Sequence[Column],
     patients: ArrayLike,
     options: BootstrapOptions,
     order: Callable[..., tuple[NDArray[np.bool_], NDArray[np.float64]]],
-    of_draws: Callable[..., NDArray[np.float64]],
+    statistic: Callable[[_Drawn], NDArray[np.float64]],
+    also: Callable[[_Drawn], NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float64]:
+    """Return a statistic of every class in every resample; keep also another of the classes that ``order`` leaves."""
     replicates = np.full((len(columns), options.resamples), np.nan)
     if not columns:
         return replicates
     number, which = index_patients(patients, len(np.asarray(patients)))
-    digests, counters = [], {}
+    asked = f"{number} {options.resamples} {options.seed}"
+    digests, counters, others = [], {}, {}
     for c, column in enumerate(columns):
         labels, scores = order(column[0], column[1])
         of_images = which[column[2]] if len(column) == 3 else which
-        digests.append(
-            _digest(labels, scores, of_images, f"{of_draws.__name__} {number} {options.resamples} {options.seed}")
-        )
+        digests.append(_digest(labels, scores, of_images, f"{statistic.__name__} {asked}"))
         known = _kept.get(digests[c])
         if known is None:
             counters[c] = _levels(labels, scores, of_images, number)
+            if also is not None and labels is column[0]:
+                others[c] = _digest(labels, scores, of_images, f"{also.__name__} {asked}"), np.empty(options.resamples)
         else:
             replicates[c] = known
     if not counters:
@@ -121,9 +148,14 @@ def _replicates(
     for drawn in multiplicities(number, options, 4 * tallest, np.float32 if single else np.float64):
         chunk = slice(done, done := done + drawn.shape[1])
         for c, levels in counters.items():
-            replicates[c, chunk] = of_draws(levels, drawn)
+            images = _drawn(levels, drawn)
+            replicates[c, chunk] = statistic(images)
+            if also is not None and c in others:
+                others[c][1][chunk] = also(images)
     for c in counters:
         _kept.put(digests[c], replicates[c])
+    for digest, row in others.values():
+        _kept.put(digest, row)
     return replicates
 
 
@@ -196,26 +228,30 @@ def _levels(labels: NDArray[np.bool_], scores: NDArray[np.float64], which: NDArr
     )
 
 
-def _auc_of_draws(levels: _Levels, drawn: NDArray[np.floating]) -> NDArray[np.float64]:
+def _drawn(levels: _Levels, drawn: NDArray[np.floating]) -> _Drawn:
+    """Count the images of resamples; ``drawn`` is (patients, r), of :func:`.bootstrap.multiplicities`."""
+    # whole numbers and their sums are exact: no order of the sums matters
+    positives = (levels.positives @ drawn).astype(np.float64, copy=False)
+    return _Drawn(positives, np.cumsum(levels.below @ drawn, axis=0), levels.tied @ drawn, levels.tied_levels)
+
+
+def _auc(images: _Drawn) -> NDArray[np.float64]:
     """Return the proportion of pairs in the right order, a tie counting one half (Hanley and McNeil 1982)."""
     # Products of whole numbers and their sums, below 2**53, are exact, and so are halves: no order of the sums matters.
-    rarer = (levels.positives @ drawn).astype(np.float64, copy=False)
-    cumulative = np.cumsum(levels.below @ drawn, axis=0)
-    ordered = (rarer * cumulative[:-1]).sum(axis=0)
-    if len(levels.tied_levels):
-        ordered -= (rarer[levels.tied_levels] * (levels.tied @ drawn)).sum(axis=0) / 2
-    pairs = rarer.sum(axis=0) * cumulative[-1]
+    ordered = (images.positives * images.negatives[:-1]).sum(axis=0)
+    if len(images.tied_levels):
+        ordered -= (images.positives[images.tied_levels] * images.tied).sum(axis=0) / 2
+    pairs = images.positives.sum(axis=0) * images.negatives[-1]
     return np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
 
 
-def _average_precision_of_draws(levels: _Levels, drawn: NDArray[np.floating]) -> NDArray[np.float64]:
+def _average_precision(images: _Drawn) -> NDArray[np.float64]:
     """Return the mean over positives of the precision at their score."""
-    positive = (levels.positives @ drawn).astype(np.float64, copy=False)
-    negatives = np.cumsum(levels.below @ drawn, axis=0)
-    true_positives = np.cumsum(positive[::-1], axis=0)[::-1]
-    called = true_positives + negatives[-1] - negatives[:-1]
-    if len(levels.tied_levels):
-        called[levels.tied_levels] += levels.tied @ drawn
+    true_positives = np.cumsum(images.positives[::-1], axis=0)[::-1]
+    called = true_positives + images.negatives[-1] - images.negatives[:-1]
+    if len(images.tied_levels):
+        called[images.tied_levels] += images.tied
     precision = np.divide(true_positives, called, out=np.zeros_like(called), where=called > 0)
     total = true_positives[0]
-    return np.divide((positive * precision).sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
+    found = (images.positives * precision).sum(axis=0)
+    return np.divide(found, total, out=np.full(len(total), np.nan), where=total > 0)

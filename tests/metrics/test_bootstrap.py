@@ -47,6 +47,10 @@ def test_narrow_chunks_draw_the_same():
     chunks = list(multiplicities(9, BootstrapOptions(20, 3), tallest=300_000))
     assert [chunk.shape[1] for chunk in chunks] == [6, 6, 6, 2]
     np.testing.assert_array_equal(np.concatenate(chunks, axis=1), drawn(9, 20, 3))
+    # more of them than are converted together
+    chunks = list(multiplicities(9, BootstrapOptions(400, 3), tallest=300_000))
+    assert [chunk.shape[1] for chunk in chunks] == [6] * 66 + [4]
+    np.testing.assert_array_equal(np.concatenate(chunks, axis=1), drawn(9, 400, 3))
 
 
 def test_draws_that_are_too_many_to_keep_are_the_same(monkeypatch):

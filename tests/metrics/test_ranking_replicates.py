@@ -77,6 +77,20 @@ def test_what_is_known_is_not_computed_again(replicates, monkeypatch):
             replicates(columns, of_patients, options)
 
 
+@pytest.mark.parametrize("distinct", [3, 20, 10**9], ids=["mostly ties", "ties", "no ties"])
+@pytest.mark.parametrize("prevalence", [0.1, 0.8])
+def test_precision_that_follows_is_computed_with_the_auc_to_the_same_bits(prevalence, distinct, monkeypatch):
+    labels, scores, patients = images(distinct, prevalence=prevalence)
+    alone = [f([(labels, scores)], patients, OPTIONS) for f in (auc_replicates, average_precision_replicates)]
+    ranking_replicates._kept.clear()
+    auc = auc_replicates([(labels, scores)], patients, OPTIONS, precision_follows=True)
+    if prevalence < 0.5:
+        # with more positives than negatives the AUC is that of the exchanged classes
+        monkeypatch.setattr(ranking_replicates, "multiplicities", None)
+    precision = average_precision_replicates([(labels, scores)], patients, OPTIONS)
+    assert [auc.tobytes(), precision.tobytes()] == [row.tobytes() for row in alone]
+
+
 def test_the_two_statistics_are_not_taken_for_one_another():
     labels, scores, patients = images(50)
     auc, precision = (f([(labels, scores)], patients, OPTIONS) for f in (auc_replicates, average_precision_replicates))

@@ -258,15 +258,18 @@ def _replicates(
     options: BootstrapOptions,
 ) -> NDArray[np.float64]:
     number, which = index_patients(patients, len(labels))
+    groups = int(group.max()) + 1
     counters = [
-        sparse.coo_array((weights, (group, which)), shape=(int(group.max()) + 1, number)).tocsr()
+        sparse.coo_array((weights, (group, which)), shape=(groups, number)).tocsr()
         for weights in (np.ones(len(group)), labels.astype(np.float64), probabilities)
     ]
+    # by column, so that the draws of a patient are read once for all groups
+    counter = sparse.vstack(counters).tocsc()
     squared = np.bincount(which, weights=(probabilities - labels) ** 2, minlength=number)[None]
     return np.concatenate(
         [
-            statistic(*(counter @ drawn for counter in counters), squared @ drawn)
-            for drawn in multiplicities(number, options, tallest=counters[0].shape[0])
+            statistic(*np.split(counter @ drawn, 3), squared @ drawn)
+            for drawn in multiplicities(number, options, tallest=groups)
         ],
         axis=1,
     )

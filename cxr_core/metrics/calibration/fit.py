@@ -281,8 +281,7 @@ def recalibration(
     shift = logistic_shifts(labels, predicted, np.ones((len(labels), 1)))
     chunks = []
     if one_step:
-        steps = [one_step_replicates(labels, predicted, which, fit, options) for fit in (start, shift)]
-        chunks.append(np.concatenate(steps))
+        chunks.append(one_step_replicates(labels, predicted, which, (start, shift), options))
     else:
         for drawn in multiplicities(number, options, tallest=_CACHED_ROWS * len(labels)):
             weights = drawn[which]

@@ -7,6 +7,8 @@ Models (1989), 4.4: for the logistic link Newton's method and scoring are the sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
@@ -89,7 +91,7 @@ def _newton(
         (k, r); NaN where a class is missing or the likelihood has no maximum.
     """
     k = len(design)
-    pairs = [(i, j) for i in range(k) for j in range(i, k)]
+    pairs = _pairs(k)
     products = np.stack([design[i] * design[j] for i, j in pairs])
     observed = (design * labels) @ weights
     shift = np.broadcast_to(offset, labels.shape)[:, None]
@@ -126,34 +128,52 @@ def one_step_replicates(
     labels: NDArray[np.bool_],
     logits: NDArray[np.float64],
     which: NDArray[np.intp],
-    fit: NDArray[np.float64],
+    fits: Sequence[NDArray[np.float64]],
     options: BootstrapOptions,
 ) -> NDArray[np.float64]:
-    """Take one step of Newton's method from the fit of all images in each resample of patients.
+    """Take one step of Newton's method from each fit of all images in each resample of patients.
 
     The step's error is of the order of its square, so it vanishes with many patients. A resample's sums of gradient
-    and information are those of its patients: the work does not depend on the number of images.
+    and information are those of its patients: the work does not depend on the number of images. All fits are summed
+    together, since most of the work is reading the draws.
 
     Args:
         labels: (n,) bool.
         logits: (n,) finite.
         which: (n,) the number of each image's patient.
-        fit: (2,) slope and intercept, or (1,) the intercept where the slope is fixed at 1; of all images, by maximum
-            likelihood.
+        fits: each (2,) slope and intercept, or (1,) the intercept where the slope is fixed at 1; of all images, by
+            maximum likelihood.
         options: resamples and seed are used.
 
     Returns:
-        (2 or 1, resamples) float64, in the order of ``fit``; NaN where the information is 0.
+        (coefficients of all fits, resamples) float64, in the order of ``fits``; NaN where the information is 0.
 
     References:
         Moulton and Zeger, Bootstrapping generalized linear models, Computational Statistics and Data Analysis 11
         (1991) 53-63, the one-step bootstrap.
     """
+    terms = [_gradient_and_information(labels, logits, fit) for fit in fits]
+    sums = sum_replicates(patient_sums(np.concatenate(terms), which, int(which.max()) + 1), options)
+    of_fits = np.split(sums, np.cumsum([len(rows) for rows in terms])[:-1])
+    return np.concatenate([fit[:, None] + _step(rows, len(fit)) for fit, rows in zip(fits, of_fits, strict=True)])
+
+
+def _gradient_and_information(
+    labels: NDArray[np.bool_], logits: NDArray[np.float64], fit: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return (k + k (k + 1) / 2, n): what each image adds to the gradient and the information at a fit (k,)."""
     design = np.stack([logits, np.ones_like(logits)])[-len(fit) :]
     probability = expit(fit @ design + (logits if len(fit) == 1 else 0))
-    pairs = [(i, j) for i in range(len(fit)) for j in range(i, len(fit))]
     gradient = design * (labels - probability)
-    information = [design[i] * design[j] * probability * (1 - probability) for i, j in pairs]
-    sums = sum_replicates(patient_sums(np.stack([*gradient, *information]), which, int(which.max()) + 1), options)
-    steps = _solve(dict(zip(pairs, sums[len(fit) :], strict=True)), sums[: len(fit)])
-    return fit[:, None] + steps
+    information = [design[i] * design[j] * probability * (1 - probability) for i, j in _pairs(len(fit))]
+    return np.stack([*gradient, *information])
+
+
+def _step(sums: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Return (k, resamples) Newton's step from sums of gradient and information."""
+    return _solve(dict(zip(_pairs(k), sums[k:], strict=True)), sums[:k])
+
+
+def _pairs(k: int) -> list[tuple[int, int]]:
+    """Return the entries of a symmetric matrix (k, k) on and above its diagonal."""
+    return [(i, j) for i in range(k) for j in range(i, k)]

@@ -238,5 +238,17 @@ def test_one_step_is_a_step_of_each_resample_and_near_its_end():
     chance, design = expit(fit.slope * logits + fit.intercept), np.stack([logits, np.ones(6000)])
     information = (design * times * chance * (1 - chance)) @ design.T
     step = np.linalg.solve(information, (design * times) @ (labels - chance))
-    replicates = one_step_replicates(labels, logits, which, start, BootstrapOptions(200, 1))
+    replicates = one_step_replicates(labels, logits, which, [start], BootstrapOptions(200, 1))
     np.testing.assert_allclose(replicates[:, 0], start + step, rtol=0, atol=1e-10)
+
+
+def test_steps_of_several_fits_are_those_of_each_to_the_bit():
+    random = np.random.default_rng(0)
+    which = random.integers(0, 300, 600)
+    logits = random.normal(-2, 1, 600)
+    labels, options = random.random(600) < expit(1.2 * logits + 0.3), BootstrapOptions(200, 1)
+    fits = [np.array([1.2, 0.3]), np.array([0.1])]
+    together = one_step_replicates(labels, logits, which, fits, options)
+    apart = [one_step_replicates(labels, logits, which, [fit], options) for fit in fits]
+    assert (together == np.concatenate(apart)).all()
+    assert together.shape == (3, 200)
