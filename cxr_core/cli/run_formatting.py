@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..evaluation import RunSummary
-from ..evaluation.box_tables import SOURCES
+from ..evaluation.box_sources import SOURCES
 from ..evaluation.catalogue import Entry, entries
 from ..evaluation.summary import Row
 from ..labels import NOTICE

@@ -17,11 +17,9 @@ from ..errors import PathUnusable
 from ..labels import LABELS
 from ..model.localisation import CHEST, HEART
 from ..table_files import open_unpacked
+from .box_sources import BOX_SIDE, ENLARGED
 
-__all__ = ["BOX_SIDE", "SOURCES", "BoxSource", "BoxTable", "Boxes", "Region", "read_boxes", "read_masks"]
-
-BOX_SIDE = 1024
-"""Side of the images that boxes refer to, in pixels; boxes are scaled to images of another size."""
+__all__ = ["BoxTable", "Boxes", "Region", "read_boxes", "read_masks"]
 
 Boxes = Mapping[str, NDArray[np.float64]]
 """Label to (k, 4) left, top, right, bottom, in pixels of an image of BOX_SIDE x BOX_SIDE."""
@@ -30,41 +28,6 @@ Region = Literal["heart", "chest"]
 
 MASK_SIDE = 64
 """Masks are brought to this many squares a side: 9 or more for each cell of a map."""
-
-ENLARGED = 0.5
-"""Cardiothoracic ratio over which a heart is enlarged."""
-
-
-@dataclass(frozen=True)
-class BoxSource:
-    """What boxes of a source are.
-
-    Attributes:
-        description: the boxes, who drew them, and the publication.
-        same_label: whether a box is of the label that its map is compared with.
-        masks: whether they are masks, of which runs keep the surrounding box only.
-    """
-
-    description: str
-    same_label: bool = True
-    masks: bool = False
-
-
-SOURCES = {
-    "NIH layout": BoxSource("bounding boxes of a label, in the layout of NIH's BBox_List_2017.csv (Wang et al. 2017)"),
-    "ChestX-Det": BoxSource("bounding boxes of a label by three radiologists, ChestX-Det (Lian et al. 2021)"),
-    "RSNA": BoxSource(
-        "bounding boxes of lung opacity by radiologists, RSNA challenge 2018 (Shih et al. 2019); such a box is not "
-        "one of the label itself",
-        same_label=False,
-    ),
-    HEART: BoxSource(
-        f"masks of the heart where the cardiothoracic ratio is over {ENLARGED}, for the map of Cardiomegaly",
-        same_label=False,
-        masks=True,
-    ),
-    CHEST: BoxSource("masks of both lungs and the heart, for the map of every label", same_label=False, masks=True),
-}
 
 OPACITY_LABELS = ("Consolidation", "Infiltration", "Pneumonia")
 """Labels whose maps are compared with RSNA's boxes of "Lung Opacity": the opacities that the challenge asked for."""

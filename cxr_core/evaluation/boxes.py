@@ -26,7 +26,7 @@ from ..metrics import (
 )
 from ..model.localisation import ALL_BOXES, AVERAGE, CENTRE, UNIFORM, BaselineResult, LabelLocalisation, MapMeasure
 from ..store import Localisation
-from .box_tables import BOX_SIDE, SOURCES
+from .box_sources import BOX_SIDE, SOURCES
 
 __all__ = [
     "ALL_BOXES",

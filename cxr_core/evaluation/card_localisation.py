@@ -11,7 +11,7 @@ from ..metrics import BootstrapOptions, default_resamples
 from ..model.card import ModelCard
 from ..model.localisation import LocalisationTable
 from ..store import StoredRun
-from .box_tables import SOURCES
+from .box_sources import SOURCES
 from .boxes import box_numbers
 from .card_metrics import check_weights
 

@@ -21,7 +21,8 @@ from ..model import Finding, ModelCard, ModelInput, Predictor
 from ..model.engines import class_maps
 from ..model.findings import make_findings
 from ..store import Localisation, Predictions, ReaderAnswers
-from .box_tables import SOURCES, Boxes, BoxTable
+from .box_sources import SOURCES
+from .box_tables import Boxes, BoxTable
 from .boxes import THRESHOLDS, average_evaluations, evaluate_maps
 from .dataset import EvaluationSet
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its statistics are imported on first use: they take longer than the rest
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
-from scipy.stats import betabinom, chi2, chi2_contingency, nbinom, poisson
 
 from .cases import check_level
 from .change_detection import NumericReference, ProportionReference
@@ -63,9 +63,9 @@ def count_limits(counts: ArrayLike, level: float = THREE_SIGMA) -> tuple[int, in
     mean, variance = float(counts.mean()), float(counts.var(ddof=1))
     tails = (1 - level) / 2, (1 + level) / 2
     if variance <= mean:
-        low, high = poisson.ppf(tails, mean)
+        low, high = scipy.stats.poisson.ppf(tails, mean)
     else:
-        low, high = nbinom.ppf(tails, mean**2 / (variance - mean), mean / variance)
+        low, high = scipy.stats.nbinom.ppf(tails, mean**2 / (variance - mean), mean / variance)
     return max(int(low), 0), int(high)
 
 
@@ -99,7 +99,7 @@ def proportion_limits(
     limits = np.full((len(reads), 2), np.nan)
     known = reads > 0
     for column, tail in enumerate(((1 - level) / 2, (1 + level) / 2)):
-        limits[known, column] = betabinom.ppf(tail, reads[known], *shape) / reads[known]
+        limits[known, column] = scipy.stats.betabinom.ppf(tail, reads[known], *shape) / reads[known]
     return np.clip(limits, 0, 1)
 
 
@@ -186,7 +186,7 @@ def stability_index(values: ArrayLike, reference: NumericReference, bins: int = 
         return StabilityIndex(None, None, len(numbers), number)
     proportions = (counts + 0.5) / (len(numbers) + 0.5 * number)
     index = float(((proportions - weights) * np.log(proportions / weights)).sum())
-    limit = float(chi2.ppf(0.95, number - 1)) * (1 / len(numbers) + 1 / reference.patients)
+    limit = float(scipy.stats.chi2.ppf(0.95, number - 1)) * (1 / len(numbers) + 1 / reference.patients)
     return StabilityIndex(index, limit, len(numbers), number)
 
 
@@ -212,5 +212,5 @@ def category_test(counts: Mapping[str, int], reference: Mapping[str, int]) -> fl
     table = np.array([[side.get(name, 0) for name in names] for side in (counts, reference)])
     if len(names) < 2 or not table.sum(axis=1).all():
         return None
-    result = chi2_contingency(table, correction=False)
+    result = scipy.stats.chi2_contingency(table, correction=False)
     return float(result.pvalue) if result.expected_freq.min() >= 1 else None

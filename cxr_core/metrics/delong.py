@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
-from scipy.stats import rankdata
 
 from ..estimate import CLUSTERED, CLUSTERED_LOGIT, INDEPENDENT_IMAGES, Counts, Estimate
 from .bootstrap import DEFAULTS, BootstrapOptions
@@ -25,7 +24,7 @@ from .cases import (
     insufficient_cases,
     missing_class,
 )
-from .roc import auc_value
+from .roc import auc_value, midranks
 
 __all__ = ["PairedTest", "clustered_auc", "clustered_test", "delong_auc", "delong_test", "placements"]
 
@@ -76,10 +75,10 @@ def placements(
         >>> placements(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8]))
         (array([0.5, 1. ]), array([1. , 0.5]))
     """
-    ranks = rankdata(scores)
+    ranks = midranks(scores)
     positives, negatives = int(labels.sum()), int((~labels).sum())
-    below = (ranks[labels] - rankdata(scores[labels])) / negatives
-    above = 1 - (ranks[~labels] - rankdata(scores[~labels])) / positives
+    below = (ranks[labels] - midranks(scores[labels])) / negatives
+    above = 1 - (ranks[~labels] - midranks(scores[~labels])) / positives
     return below, above
 
 

@@ -153,6 +153,12 @@ def auc_value(
     return float(min(area, 1.0))
 
 
+def midranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) float64 ranks of scores (n,), from 1; those that are tied have the mean of their ranks."""
+    _, level, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[level])
+
+
 def _check_weights(weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:

@@ -237,7 +237,7 @@ class Localisation:
         overlap: (m, t) float64 in [0, 1], intersection over union of the boxes and the cells >= threshold.
         centre_overlap: (m, t) float64, the same for a rectangle of equal area in the centre.
         marked: (m, t) float64, the proportion of the map that is >= threshold.
-        source: of the boxes, a key of :data:`cxr_core.evaluation.box_tables.SOURCES`; empty in earlier runs.
+        source: of the boxes, a key of :data:`cxr_core.evaluation.box_sources.SOURCES`; empty in earlier runs.
         average_hits: (m,) float64, 1.0 where the strongest cell of the average of other patients' maps of the label is
             in a box, else 0.0; NaN where no other patient has a box of it. Earlier runs lack this and what follows.
         average_overlap: (m, t) float64, as ``overlap`` for the strongest cells of that average, as many as the map has

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ..displays import IntersectionOverUnionDisplay, PointingGameDisplay
-from ..evaluation.box_tables import SOURCES
+from ..evaluation.box_sources import SOURCES
 from ..evaluation.boxes import ALL_BOXES
 from ..store import StoredRun
 from ..store.runs import EMBEDDED

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from cxr_core.errors import PathUnusable
-from cxr_core.evaluation.box_tables import BOX_SIDE, OPACITY_LABELS, SOURCES, read_boxes, read_masks
+from cxr_core.evaluation.box_sources import BOX_SIDE, SOURCES
+from cxr_core.evaluation.box_tables import OPACITY_LABELS, read_boxes, read_masks
 from cxr_core.labels import LABELS
 from cxr_core.metrics.box_geometry import box_coverage, union_area
 

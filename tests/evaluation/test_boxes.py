@@ -15,7 +15,8 @@ from cxr_core.cli.main import main
 from cxr_core.datasets.table import read_table
 from cxr_core.errors import PathUnusable
 from cxr_core.evaluation import evaluate, gather_images, scoring, summary_of
-from cxr_core.evaluation.box_tables import BOX_SIDE, read_boxes
+from cxr_core.evaluation.box_sources import BOX_SIDE
+from cxr_core.evaluation.box_tables import read_boxes
 from cxr_core.evaluation.boxes import ALL_BOXES, THRESHOLDS, box_numbers
 from cxr_core.imaging import read_radiograph
 from cxr_core.metrics import BootstrapOptions, holm, paired_difference
