@@ -7,4 +7,4 @@ guard(__file__)
 from cxr_core.ui.compare import compare  # noqa: E402
 from cxr_core.ui.run_page import open_run  # noqa: E402
 
-compare(open_run("Compare", comparable=True))
+compare(open_run("Compare", comparable=True, numbers=False))

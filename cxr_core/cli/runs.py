@@ -15,7 +15,7 @@ from ..evaluation import RunComparison, RunSummary, summary_of
 from ..evaluation.comparison import comparison_of
 from ..evaluation.export import export_run
 from ..evaluation.external_predictions import read_external_predictions
-from ..evaluation.summary import evaluated_before
+from ..evaluation.run_context import evaluated_before
 from ..files import is_kept, make_tree_private
 from ..formatting import duration, format_estimate, format_p_value
 from ..labels import NOTICE, display_name

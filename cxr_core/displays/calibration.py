@@ -65,7 +65,7 @@ class CalibrationDisplay:
     def of_run(cls, run: RunView, label: str) -> CalibrationDisplay:
         """Return the curve of a label of a run."""
         display = cls.of(run.outcomes[label], run.notes, run.options)
-        return replace(display, basis=IN_SAMPLE if run.summary.in_sample else "")
+        return replace(display, basis=IN_SAMPLE if run.context.in_sample else "")
 
     def table(self) -> pd.DataFrame:
         """Return one row per bin."""
@@ -122,7 +122,7 @@ class CrossValidatedCalibrationDisplay:
     @classmethod
     def of_run(cls, run: RunView, label: str) -> CalibrationDisplay | None:
         """Return the curve of a label of a run; None where the run is not in-sample, or the card has no such curve."""
-        card = run.summary.cross_validation
+        card = run.context.cross_validation
         curve = None if card is None else card.curves.get(label)
         if curve is None or curve.held_out is None:
             return None

@@ -1,9 +1,8 @@
-"""The interface of displays, the view of a run that they are computed from, and parts that they share."""
+"""The interface of displays, and parts that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
@@ -11,12 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..evaluation import RunSummary
 from ..evaluation.catalogue import Entry
-from ..evaluation.outcomes import Outcome, outcomes_of
+from ..evaluation.run_view import FIGURE_OPTIONS, RunView
 from ..formatting import format_counts, format_estimate
-from ..metrics import BootstrapOptions, Estimate
-from ..store import Predictions
+from ..metrics import Estimate
 from .marks import BLUE, Axis, Chart, Dots, Panel, Rule, Symbol
 
 __all__ = [
@@ -34,9 +31,6 @@ __all__ = [
     "table_counts",
 ]
 
-FIGURE_OPTIONS = BootstrapOptions(resamples=500)
-"""Of the intervals of a figure: fewer resamples than those of the numbers, since a figure is drawn while one waits."""
-
 
 class Display(Protocol):
     """Numbers of a run or a card; drawn by :mod:`.plotly_charts` and :mod:`.matplotlib_charts`."""
@@ -46,38 +40,6 @@ class Display(Protocol):
 
     def chart(self) -> Chart:
         """Return the chart."""
-
-
-@dataclass(frozen=True, eq=False)
-class RunView:
-    """The data from which the figures of a run are computed.
-
-    Attributes:
-        predictions: of the run.
-        summary: its numbers against one reference standard.
-        outcomes: truth and scores of each label in the reference standard, any finding last.
-        options: of the intervals of figures.
-    """
-
-    predictions: Predictions
-    summary: RunSummary
-    outcomes: dict[str, Outcome]
-    options: BootstrapOptions = FIGURE_OPTIONS
-
-    @classmethod
-    def of(cls, predictions: Predictions, summary: RunSummary, options: BootstrapOptions = FIGURE_OPTIONS) -> RunView:
-        """Return the view of a run for the reference standard of its summary."""
-        return cls(predictions, summary, outcomes_of(predictions, summary.reference), options)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Remarks that must accompany every figure."""
-        return self.summary.figure_notes
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Thresholds of the run's operating point, on the scale of the score, by label."""
-        return self.summary.record.thresholds
 
 
 def display_of(entry: Entry, run: RunView, label: str = "") -> Display | None:

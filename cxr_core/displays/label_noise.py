@@ -45,7 +45,7 @@ class LabelNoiseDisplay:
     def of_run(cls, run: RunView, _label: str = "") -> LabelNoiseDisplay | None:
         """Return the figure of a run; None where it has one reference standard."""
         rows = [(other, label, numbers) for (label, other), numbers in numbers_by_row(run, "label_noise").items()]
-        return cls(run.summary.reference, tuple(rows), run.notes) if rows else None
+        return cls(run.context.reference, tuple(rows), run.notes) if rows else None
 
     @property
     def others(self) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ __all__ = ["CALIBRATION_ENTRIES"]
 ONE_STEP_FROM = 10_000
 """Images from which resampled recalibrations are one Newton step from the fit; see ``metrics.recalibration``."""
 
+_GROUP_WORK = 4
+"""Of one label in one group, as :attr:`.entry.Entry.cost`."""
+
 _MIN_PROBABILITY = 1e-6
 """Probabilities are clipped to this before their log-odds are taken."""
 
@@ -86,21 +89,26 @@ def _calibration_groups(run: RunData) -> Iterator[Number]:
 
     A run with cross-validated ones has no others.
     """
-    labels = {label: outcome for label, outcome in run.outcomes.items() if outcome.probabilities is not None}
-    groups = [group for group in run.groups if run.cross_validation is None and not group.startswith("age: ")]
 
     def of_group(pair: tuple[str, str]) -> Recalibration:
         group, label = pair
-        return _recalibration(run, labels[label], np.isin(labels[label].rows, run.groups[group]), one_step=True)
+        outcome = run.outcomes[label]
+        return _recalibration(run, outcome, np.isin(outcome.rows, run.groups[group]), one_step=True)
 
-    # group by group, since the labels of a group share their draws
-    pairs = [(group, label) for group in groups for label in labels]
-    lines = dict(zip(pairs, run.map(of_group, pairs), strict=True))
-    for label in labels:
-        for group in groups:
-            line = lines[group, label]
-            yield Number("calibration_groups", "calibration_slope", label, group, None, line.slope)
-            yield Number("calibration_groups", "calibration_in_the_large", label, group, None, line.in_the_large)
+    pairs = _groups_and_labels(run)
+    lines = dict(zip(pairs, run.each(of_group, pairs, _GROUP_WORK), strict=True))
+    labels = list(run.outcomes)
+    for group, label in sorted(pairs, key=lambda pair: labels.index(pair[1])):
+        line = lines[group, label]
+        yield Number("calibration_groups", "calibration_slope", label, group, None, line.slope)
+        yield Number("calibration_groups", "calibration_in_the_large", label, group, None, line.in_the_large)
+
+
+def _groups_and_labels(run: RunData) -> list[tuple[str, str]]:
+    """Return the pairs that have a calibration, group by group, since the labels of a group share their draws."""
+    labels = [label for label, outcome in run.outcomes.items() if outcome.probabilities is not None]
+    groups = [group for group in run.groups if run.cross_validation is None and not group.startswith("age: ")]
+    return [(group, label) for group in groups for label in labels]
 
 
 def _cross_validated_calibration_groups(run: RunData) -> Iterator[Number]:
@@ -146,6 +154,7 @@ CALIBRATION_ENTRIES: tuple[Entry, ...] = (
         every_label=True,
         absent="the model card allows no probabilities.",
         fitted=True,
+        cost=14,
     ),
     Entry(
         "calibration_groups_cross_validated",
@@ -166,5 +175,7 @@ CALIBRATION_ENTRIES: tuple[Entry, ...] = (
         },
         per_run=_calibration_groups,
         fitted=True,
+        cost=_GROUP_WORK,
+        parts=lambda run: len(_groups_and_labels(run)),
     ),
 )

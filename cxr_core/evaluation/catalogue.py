@@ -69,6 +69,7 @@ CATALOGUE: tuple[Entry, ...] = (
             "weighted_auc": Column("Weighted by positive images", card=True),
         },
         per_run=_mean_auc,
+        cost=26,
     ),
     Entry("roc", "ROC curves", {}, display="roc.RocDisplay"),
     Entry(
@@ -81,6 +82,7 @@ CATALOGUE: tuple[Entry, ...] = (
         per_label=_precision_recall,
         display="precision_recall.PrecisionRecallDisplay",
         every_label=True,
+        cost=6,
     ),
     Entry(
         "groups",

@@ -99,6 +99,8 @@ class Entry:
         missing: message for a label without numbers if others have some; if empty, the label is omitted.
         fitted: the numbers depend on thresholds or calibration curves, so that those of an in-sample run are in-sample.
         cross_validated: the numbers are of thresholds and curves that were set on other patients.
+        cost: work of the numbers of one label, or of one of ``parts``; of the unit see :data:`.run_data.AUC_WORK`.
+        parts: how many parts of about the same work the numbers of ``per_run`` have, where that is not one.
         threshold_rows: the numbers are at several thresholds of a label, a row each; tables list the last label alone.
     """
 
@@ -117,9 +119,11 @@ class Entry:
     threshold_rows: bool = False
     fitted: bool = False
     cross_validated: bool = False
+    cost: int = 1
+    parts: Callable[[RunData], int] | None = None
 
     def compute(self, run: RunData) -> Iterator[tuple[Number, ...]]:
-        """Yield the numbers of each label, then those of the run: :meth:`steps` times."""
+        """Yield the numbers of each label, then those of the run."""
         by_label = run.map(partial(self.per_label, run), run.outcomes.values()) if self.per_label else ()
         for label, estimates in zip(run.outcomes, by_label, strict=False):
             # any finding is above where any label is: it has no threshold of its own
@@ -130,6 +134,8 @@ class Entry:
         if self.per_run is not None:
             yield tuple(self.per_run(run))
 
-    def steps(self, run: RunData) -> int:
-        """Return how often :meth:`compute` yields."""
-        return (len(run.outcomes) if self.per_label else 0) + (self.per_run is not None)
+    def work(self, run: RunData) -> int:
+        """Return the work of :meth:`compute`: of each label, then of the run."""
+        labels = len(run.outcomes) if self.per_label else 0
+        parts = 0 if self.per_run is None else 1 if self.parts is None else self.parts(run)
+        return self.cost * (labels + parts)

@@ -7,8 +7,8 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -35,7 +35,7 @@ _POLL_SECONDS = 0.25
 _LOCK_FILES = 16**2
 
 Report = Callable[[int, int], None]
-"""Called with the number of finished steps and of all steps."""
+"""Called with the work that is done and with all work, in units that take about the same time."""
 
 T = TypeVar("T")
 
@@ -45,24 +45,32 @@ def not_reported(done: int, steps: int) -> None:
 
 
 class Progress:
-    """Counts finished steps, and reports each.
+    """Adds up the work of finished steps, and reports after each.
 
     Args:
-        report: called with the number of finished steps and of all steps.
+        report: called with the work that is done and with all work.
     """
 
     def __init__(self, report: Report) -> None:
-        self._report, self._done, self._steps = report, 0, 0
+        self._report, self._done, self._all = report, 0, 0
 
-    def begin(self, steps: int) -> None:
-        """Set the number of all steps, of which none is done."""
-        self._steps = steps
-        self._report(0, steps)
+    def begin(self, work: int) -> None:
+        """Set the work of all steps, of which none is done."""
+        self._all = work
+        self._report(0, work)
 
-    def step(self) -> None:
-        """Count one more finished step."""
-        self._done += 1
-        self._report(self._done, self._steps)
+    def step(self, work: int) -> None:
+        """Add the work of a finished step."""
+        self._done += work
+        self._report(self._done, self._all)
+
+    @contextmanager
+    def part(self, work: int) -> Iterator[None]:
+        """Add, at the end of a part of all steps, what the steps within did not add of its work."""
+        end = self._done + work
+        yield
+        if self._done < end:
+            self.step(end - self._done)
 
 
 def result_key(*parts: object) -> str:
@@ -110,8 +118,8 @@ class KeptResult(Generic[T]):
         computes it.
 
         Args:
-            compute: called with a function to which it reports its steps; its errors are raised.
-            report: called with the steps that are done, also by another program.
+            compute: called with a function to which it reports its work; its errors are raised.
+            report: called with the work that is done, also by another program.
         """
         result = self.read()
         with ExitStack() as stack:

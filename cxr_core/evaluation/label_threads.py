@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 __all__ = ["LabelThreads"]
+
+_MOST = 8
+"""Each takes some 100 MB with 100,000 images."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -17,11 +21,12 @@ class LabelThreads:
     """A few threads, as a context.
 
     Args:
-        number: of threads.
+        number: of threads; by default as many as the machine has cores, but no more than 8.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int | None = None) -> None:
         self._here = threading.local()
+        number = number or min(os.cpu_count() or 1, _MOST)
         self._pool = ThreadPoolExecutor(number, "labels", initializer=self._begin)
 
     def __enter__(self) -> LabelThreads:

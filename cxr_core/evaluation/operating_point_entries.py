@@ -134,6 +134,7 @@ OPERATING_POINT_ENTRIES: tuple[Entry, ...] = (
         },
         per_label=_operating_point,
         at_threshold=True,
+        cost=2,
         absent="none is stored with this run.",
         missing="not evaluated",
         fitted=True,

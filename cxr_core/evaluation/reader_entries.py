@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ..metrics import Estimate, MeanTest, ReaderDifference, holm
 from .entry import Column, Entry, Number
-from .run_data import RunData
+from .reader_numbers import has_readers
+from .run_data import AUC_WORK, READERS_WORK, RunData
 
 __all__ = ["READER_ENTRIES"]
 
@@ -120,6 +121,9 @@ READER_ENTRIES: tuple[Entry, ...] = (
         display="reader_comparison.ReaderDifferencesDisplay",
         every_label=True,
         page="readers",
+        # the first that uses the numbers of the readers
+        cost=READERS_WORK,
+        parts=lambda run: len(run.outcomes) if has_readers(run.predictions) else 0,
     ),
     Entry(
         "reader_differences_each",
@@ -177,5 +181,7 @@ READER_ENTRIES: tuple[Entry, ...] = (
         display="label_noise.LabelNoiseDisplay",
         page="readers",
         absent="the run has one reference standard; a run made with two tables of the same images compares them.",
+        cost=2 * AUC_WORK,
+        parts=lambda run: len(run.outcomes) * (len(run.predictions.references) - 1),
     ),
 )

@@ -23,7 +23,7 @@ from ..metrics import (
 from ..store import Predictions
 from .outcomes import ANY_FINDING, Outcome, outcomes, reader_outcomes
 
-__all__ = ["ReaderNumbers", "label_noise_of", "reader_numbers", "readers_in_reference"]
+__all__ = ["ReaderNumbers", "has_readers", "label_noise_of", "reader_numbers", "readers_in_reference"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def reader_numbers(
         map: as that of :class:`.run_data.RunData`.
     """
     answers, readers = reader_outcomes(predictions), predictions.readers
-    if answers is None or readers is None or len(readers.readers) < 3:
+    if answers is None or readers is None or not has_readers(predictions):
         return {}
     columns = [*predictions.labels.tolist(), ANY_FINDING]
     names = tuple(readers.readers.tolist())
@@ -77,6 +77,11 @@ def reader_numbers(
         )
 
     return dict(zip(by_label, map(numbers, by_label), strict=True))
+
+
+def has_readers(predictions: Predictions) -> bool:
+    """Return whether so many readers answered that each can be held against the majority of the others."""
+    return predictions.readers is not None and len(predictions.readers.readers) >= 3
 
 
 def label_noise_of(

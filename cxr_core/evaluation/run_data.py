@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,14 @@ from .in_sample import CrossValidation
 from .outcomes import ANY_FINDING, Outcome, outcomes_of
 from .reader_numbers import ReaderNumbers, label_noise_of, reader_numbers
 
-__all__ = ["RunData"]
+__all__ = ["AUC_WORK", "READERS_WORK", "RunData"]
+
+AUC_WORK, READERS_WORK = 15, 28
+"""Of one AUC, and of the readers of one label: hundredths of a processor's second with 112,120 images and five readers,
+as is all work of a run."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +38,7 @@ class RunData:
         options: of the bootstrap intervals.
         cross_validation: figures of the card that are cross-validated on the images of the run; None where it has none.
         map: as the built-in one; that of an executor computes several labels at once.
-        on_auc: called after each of :attr:`aucs`, which take long.
+        advance: called with the work that is done of what takes long: AUCs, readers, and calibration of groups.
     """
 
     record: RunRecord
@@ -41,7 +48,13 @@ class RunData:
     options: BootstrapOptions
     cross_validation: CrossValidation | None = None
     map: Callable[[Callable[..., Any], Iterable[Any]], Iterator[Any]] = map
-    on_auc: Callable[[], None] = lambda: None
+    advance: Callable[[int], None] = lambda work: None
+
+    def each(self, function: Callable[[T], R], items: Iterable[T], work: int) -> Iterator[R]:
+        """Yield the results in the order of the items, as :attr:`map`; each is so much work."""
+        for result in self.map(function, items):
+            self.advance(work)
+            yield result
 
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
@@ -89,12 +102,14 @@ class RunData:
     @cached_property
     def aucs(self) -> dict[str, Estimate]:
         """AUC of each of :attr:`auc_subsets`, all from the same resamples."""
-        areas = self.map(lambda one: auc_of_subsets([one], self.patients, self.options)[0], self.auc_subsets.values())
-        aucs = {}
-        for name, area in zip(self.auc_subsets, areas, strict=True):
-            aucs[name] = area
-            self.on_auc()
-        return aucs
+
+        def area_of(name: str) -> Estimate:
+            subset = self.auc_subsets[name]
+            # the entry of precision and recall comes next, and draws all patients if it has all images
+            follows = name in self.outcomes and len(subset[0]) == len(self.predictions)
+            return auc_of_subsets([subset], self.patients, self.options, precision_follows=follows)[0]
+
+        return dict(zip(self.auc_subsets, self.each(area_of, self.auc_subsets, AUC_WORK), strict=True))
 
     @cached_property
     def readers(self) -> dict[str, ReaderNumbers]:
@@ -106,7 +121,8 @@ class RunData:
                 decisions[label] = outcome.scores >= threshold
             elif label == ANY_FINDING and self.above.size:
                 decisions[label] = np.asarray(self.above[outcome.rows].any(axis=1))
-        return reader_numbers(self.predictions, self.outcomes, decisions, self.options, self.map)
+        by_label = partial(self.each, work=READERS_WORK)
+        return reader_numbers(self.predictions, self.outcomes, decisions, self.options, by_label)
 
     @cached_property
     def label_noise(self) -> dict[tuple[str, str], LabelNoise]:

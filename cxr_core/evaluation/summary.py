@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter
@@ -17,28 +16,14 @@ from ..model.formatting import CROSS_VALIDATED, IN_SAMPLE
 from ..store import Localisation, Predictions, RunRecord, StoredRun
 from .boxes import BoxNumbers, box_numbers
 from .catalogue import CATALOGUE, Entry, Number
-from .in_sample import IN_SAMPLE_NOTE, CrossValidation, cross_validation, is_in_sample
+from .in_sample import is_in_sample
 from .kept_results import KeptResult, Progress, Report, not_reported, result_key
 from .label_threads import LabelThreads
 from .outcomes import ANY_FINDING, checked_reference
-from .run_data import RunData
+from .run_context import RunContext, run_context
+from .run_data import AUC_WORK, RunData
 
-__all__ = [
-    "SEEN_IN_TRAINING",
-    "Row",
-    "RunSummary",
-    "evaluated_before",
-    "kept_summary",
-    "run_notes",
-    "summarise",
-    "summary_of",
-]
-
-_MOST_THREADS = 8
-"""Each takes some 100 MB with 100,000 images."""
-
-SEEN_IN_TRAINING = "images possibly seen in training"
-"""Note of a run whose data set the model card lists as training data."""
+__all__ = ["Row", "RunSummary", "kept_summary", "summarise", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -59,35 +44,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class RunSummary:
-    """The numbers of a run against one reference standard.
+class RunSummary(RunContext):
+    """The numbers of a run against one reference standard, with their context.
 
     Attributes:
-        record: of the run.
-        reference: name of the reference standard.
         numbers: in the order of the catalogue.
         boxes: localisation metrics of each label with boxes and of all boxes; empty without boxes.
         resamples: patient resamples of every bootstrap interval.
-        notes: remarks that must accompany every export of the numbers.
-        box_source: of the boxes, a key of :data:`.box_tables.SOURCES`; empty without boxes and in earlier runs.
-        in_sample: whether thresholds and calibration curves were set on images of the run's patients.
-        cross_validation: figures of the card that are cross-validated on these images; None where it has none.
+        box_source: of the boxes, a key of :data:`.box_sources.SOURCES`; empty without boxes and in earlier runs.
     """
 
-    record: RunRecord
-    reference: str
     numbers: tuple[Number, ...]
     boxes: dict[str, BoxNumbers]
     resamples: int
-    notes: tuple[str, ...]
     box_source: str = ""
-    in_sample: bool = False
-    cross_validation: CrossValidation | None = None
-
-    @property
-    def figure_notes(self) -> tuple[str, ...]:
-        """Remarks that must accompany every figure."""
-        return tuple(note for note in self.notes if note in (SEEN_IN_TRAINING, IN_SAMPLE_NOTE))
 
     @property
     def auc(self) -> dict[str, Estimate]:
@@ -163,7 +133,7 @@ def summarise(
         reference: one of the run's reference standards; the first by default.
         options: of the intervals; by default :func:`.metrics.default_resamples` of the images.
         localisation: of the run, or None.
-        report: called with the number of finished steps and of all steps.
+        report: called with the work that is done and with all work.
         card: of the run's model, which says whether the run is in-sample; None where it is not installed.
 
     Raises:
@@ -172,45 +142,26 @@ def summarise(
     reference = checked_reference(predictions, reference)
     options = BootstrapOptions(default_resamples(len(predictions))) if options is None else options
     boxes = {} if localisation is None else box_numbers(localisation, options)
-    in_sample, held_out = is_in_sample(record, card), cross_validation(record, reference, card)
+    context = run_context(record, reference, card)
     numbers: list[Number] = []
     # sums and sorting run outside Python's lock
-    with LabelThreads(min(os.cpu_count() or 1, _MOST_THREADS)) as threads:
+    with LabelThreads() as threads:
         progress = Progress(report)
-        run = RunData(record, predictions, reference, boxes, options, held_out, threads.map, progress.step)
-        progress.begin(len(run.auc_subsets) + sum(entry.steps(run) for entry in CATALOGUE))
+        run = RunData(
+            record, predictions, reference, boxes, options, context.cross_validation, threads.map, progress.step
+        )
+        progress.begin(AUC_WORK * len(run.auc_subsets) + sum(entry.work(run) for entry in CATALOGUE))
         run.aucs  # noqa: B018 - used by the first entries: here it has all threads
         for entry in CATALOGUE:
-            for computed in entry.compute(run):
-                numbers += computed
-                progress.step()
-    notes = run_notes(record, in_sample)
+            with progress.part(entry.work(run)):
+                for computed in entry.compute(run):
+                    numbers += computed
+                    if entry.per_label:
+                        progress.step(entry.cost)
     source = "" if localisation is None else localisation.source
-    return RunSummary(record, reference, tuple(numbers), boxes, options.resamples, notes, source, in_sample, held_out)
-
-
-def run_notes(record: RunRecord, in_sample: bool) -> tuple[str, ...]:
-    """Return the remarks that must accompany every export of the numbers of a run."""
-    notes = (
-        record.selection,
-        SEEN_IN_TRAINING if record.seen_in_training else "",
-        IN_SAMPLE_NOTE if in_sample else "",
-        evaluated_before(record),
+    return RunSummary(
+        **vars(context), numbers=tuple(numbers), boxes=boxes, resamples=options.resamples, box_source=source
     )
-    return tuple(filter(None, notes))
-
-
-def evaluated_before(record: RunRecord) -> str:
-    """Describe how often the same images were evaluated before; empty if never.
-
-    >>> from types import SimpleNamespace
-    >>> evaluated_before(SimpleNamespace(evaluated_before=1, part="test"))
-    'Test set evaluated 1 time before'
-    """
-    if not record.evaluated_before:
-        return ""
-    images = "Images" if record.part == "all" else f"{record.part.capitalize()} set"
-    return f"{images} evaluated {record.evaluated_before} time{'s' * (record.evaluated_before > 1)} before"
 
 
 def summary_of(run: StoredRun, reference: str | None = None, report: Report = not_reported) -> RunSummary:

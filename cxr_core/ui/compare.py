@@ -15,7 +15,7 @@ from ..metrics import Estimate
 from ..store import StoredRun
 from .chart import show_display
 from .chrome import empty_state, refusal, small, table
-from .open_runs import RunOnPage, comparison_on_page
+from .open_runs import RunOnPage, begin_comparison
 from .run_page import is_comparable, select_other_run
 
 __all__ = ["compare"]
@@ -23,17 +23,22 @@ __all__ = ["compare"]
 
 def compare(run: RunOnPage) -> None:
     """Draw the AUC of the run and of a second one, and the paired differences."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    with head:
         second = select_other_run(run)
-        view = "" if second is None else _select_view(run, second)
     if second is None:
         empty_state("There is only one run", "Two runs on the same images can be compared.", level=2)
         _how_to(run)
         return
+    # the images in common, and with them the choice of a view, are read while the process that compares starts
+    view = st.session_state.get(_view_key(run, second), "")
+    finish = begin_comparison(run, second, view)
+    with head:
+        chosen = _select_view(run, second)
     if not is_comparable(run, second):
         _how_to(run)
     try:
-        comparison = comparison_on_page(run, second, view)
+        comparison = finish() if chosen == view else begin_comparison(run, second, chosen)()
     except WrongArguments as error:
         refusal("These runs cannot be compared", (str(error),))
         return
@@ -60,7 +65,7 @@ def compare(run: RunOnPage) -> None:
         table(("label", "AUC", "AUC of the other", "AUC difference (95 % CI)", "p (Holm)", "patients"), rows)
     small(
         f"{comparison.one.model} minus {comparison.two.model}. Paired comparison on {comparison.images:,} images "
-        f"{f'of view {view} ' if view else ''}that are in both runs; reference standard: "
+        f"{f'of view {chosen} ' if chosen else ''}that are in both runs; reference standard: "
         f"{comparison.reference}. Each confidence interval is for its label alone. Holm's p values account for all "
         "labels: if those under 0.05 are called different, the probability of any false claim is at most 5 %."
     )
@@ -84,6 +89,10 @@ def _value(auc: Estimate) -> str:
     return "" if auc.value is None else f"{auc.value:.3f}"
 
 
+def _view_key(run: RunOnPage, second: StoredRun) -> str:
+    return f"compare-view-{run.record.id}-{second.record.id}"
+
+
 def _select_view(run: RunOnPage, second: StoredRun) -> str:
     """Draw the choice of a view where the common images have more than one; empty for all images."""
     try:
@@ -97,6 +106,6 @@ def _select_view(run: RunOnPage, second: StoredRun) -> str:
         "View",
         options,
         format_func=lambda option: option or "all images",
-        key=f"compare-view-{run.record.id}-{second.record.id}",
+        key=_view_key(run, second),
         width=150,
     )

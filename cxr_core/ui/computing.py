@@ -7,47 +7,60 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
 from ..evaluation.kept_results import Report
 from .chrome import time_left
 
-__all__ = ["with_progress"]
+__all__ = ["Computation", "begin"]
 
 _POLL_SECONDS = 0.5  # between updates of the progress bar
 
 T = TypeVar("T")
 
 
-def with_progress(key: Hashable, text: str, compute: Callable[[Report], T]) -> T:
-    """Return the result of ``compute``, with a progress bar while it takes long; raises what it raises.
+def begin(key: Hashable, compute: Callable[[Report], T]) -> Computation[T]:
+    """Begin to compute a result in a background thread, unless it is being computed already.
 
-    It runs in a background thread. A page that is interrupted does not interrupt it, and two visitors who ask for the
-    same result wait for the same computation.
+    A page that is interrupted does not interrupt it, and two visitors who ask for the same result wait for the same
+    computation.
 
     Args:
         key: of the result.
-        text: what is computed, beside the time left.
-        compute: called with a function to which it reports its steps.
+        compute: called with a function to which it reports its work.
     """
-    job = _jobs().job(key, compute)
-    if not job.is_done(_POLL_SECONDS):
-        place = st.empty()
-        while not job.is_done(_POLL_SECONDS):
-            place.progress(job.fraction(), f"{text}{job.remaining_text()}")
-        place.empty()
-    return cast("T", job.result.result())
+    return _jobs().job(key, compute)
 
 
 @dataclass(eq=False)
-class _Job:
-    result: Future[Any] = field(default_factory=Future)
+class Computation(Generic[T]):
+    """A result that is being computed."""
+
+    result: Future[T] = field(default_factory=Future)
     started: float = 0.0
-    steps: tuple[int, int] = (0, 1)
+    work: tuple[int, int] = (0, 1)
+
+    def wait(self) -> T:
+        """Return the result, drawing nothing; raises what computing it raised."""
+        return self.result.result()
+
+    def wait_on_page(self, text: str) -> T:
+        """Return the result, with a progress bar while it takes long; raises what computing it raised.
+
+        Args:
+            text: what is computed, beside the time left.
+        """
+        if not self.is_done(_POLL_SECONDS):
+            place = st.empty()
+            while not self.is_done(_POLL_SECONDS):
+                place.progress(self.fraction(), f"{text}{self.remaining_text()}")
+            place.empty()
+        return self.wait()
 
     def is_done(self, timeout: float) -> bool:
+        """Return whether the result is there, or an error in its place, within some seconds."""
         try:
             self.result.exception(timeout)
         except TimeoutError:
@@ -55,11 +68,13 @@ class _Job:
         return True
 
     def fraction(self) -> float:
-        done, steps = self.steps
-        return done / steps
+        """Return the proportion of the work that is done."""
+        done, work = self.work
+        return done / work
 
     def remaining_text(self) -> str:
-        return time_left(self.started, *self.steps)
+        """Return the time left, as :func:`.chrome.time_left` writes it."""
+        return time_left(self.started, *self.work)
 
 
 class _Jobs:
@@ -67,12 +82,12 @@ class _Jobs:
 
     def __init__(self) -> None:
         self._one, self._lock = threading.Lock(), threading.Lock()
-        self._jobs: dict[Hashable, _Job] = {}
+        self._jobs: dict[Hashable, Computation[Any]] = {}
 
-    def job(self, key: Hashable, compute: Callable[[Report], Any]) -> _Job:
+    def job(self, key: Hashable, compute: Callable[[Report], Any]) -> Computation[Any]:
         with self._lock:
             if key not in self._jobs:
-                self._jobs[key] = _Job()
+                self._jobs[key] = Computation()
                 # a daemon: a server that stops does not wait for it, and the next one computes what is not kept
                 threading.Thread(target=self._compute, args=(key, compute), name="results", daemon=True).start()
             return self._jobs[key]
@@ -80,11 +95,11 @@ class _Jobs:
     def _compute(self, key: Hashable, compute: Callable[[Report], Any]) -> None:
         job = self._jobs[key]
 
-        def report(done: int, steps: int) -> None:
+        def report(done: int, work: int) -> None:
             if not done:
-                # what came before, such as the start of a process, says nothing about the steps
+                # what came before, such as the start of a process, says nothing about the work
                 job.started = time.monotonic()
-            job.steps = done, steps
+            job.work = done, work
 
         try:
             with self._one:

@@ -186,7 +186,7 @@ def _operating_point(run: RunOnPage, outcome: Outcome, roc: RocDisplay) -> None:
         )
         display = OperatingDisplay.at(outcome, threshold, None if percent is None else percent / 100, run.notes)
         show_display(display, f"operating-{outcome.label}")
-        basis = f", {IN_SAMPLE}" if run.summary.in_sample else ""
+        basis = f", {IN_SAMPLE}" if run.context.in_sample else ""
         first = _cross_validated(run, outcome.label) if threshold == run.thresholds.get(outcome.label) else {}
         facts_table(first | {f"{name}{basis}": number for name, number in display.numbers().items()})
         if threshold != run.thresholds.get(outcome.label):

@@ -84,7 +84,7 @@ def _one_label(run: RunOnPage) -> None:
     )
     small(
         "Each reader is compared with the majority of the other readers, the model with the reference standard "
-        f"{run.summary.reference}. These are two reference standards: a reader's point on the curve does not prove "
+        f"{run.context.reference}. These are two reference standards: a reader's point on the curve does not prove "
         f"equal performance. Images on which the other readers are tied are excluded.{missing}{_members(run)}"
     )
     left, right = st.columns(2, gap="large")
@@ -100,11 +100,11 @@ def _one_label(run: RunOnPage) -> None:
 
 def _members(run: RunOnPage) -> str:
     """Return a sentence on the readers whose majority the run's reference standard is; empty where there are none."""
-    members = cached(run, "readers-in-reference", lambda: readers_in_reference(run.predictions, run.summary.reference))
+    members = cached(run, "readers-in-reference", lambda: readers_in_reference(run.predictions, run.context.reference))
     if not members:
         return ""
     return (
-        f" On every image and label, {run.summary.reference} is the majority of {', '.join(members)}, who agree with "
+        f" On every image and label, {run.context.reference} is the majority of {', '.join(members)}, who agree with "
         "it by construction. Readers and model are therefore compared by the majority of the other readers below."
     )
 

@@ -8,10 +8,10 @@ from typing import NoReturn
 
 import streamlit as st
 
-from ..displays import Outcome, run_report
 from ..errors import CxrError
 from ..evaluation import ANY_FINDING
-from ..evaluation.summary import evaluated_before
+from ..evaluation.outcomes import Outcome
+from ..evaluation.run_context import evaluated_before
 from ..labels import display_name
 from ..model.folder import card_of
 from ..report.model_card import model_card_markdown
@@ -38,7 +38,11 @@ _NOT_CROSS_VALIDATED = "The model card has no cross-validated figures of just th
 
 
 def open_run(
-    title: str, suits: Callable[[StoredRun], bool] = lambda run: True, *, comparable: bool = False
+    title: str,
+    suits: Callable[[StoredRun], bool] = lambda run: True,
+    *,
+    comparable: bool = False,
+    numbers: bool = True,
 ) -> RunOnPage:
     """Draw the heading and the choice of a run and a reference standard; stop the page if there is no readable run.
 
@@ -46,11 +50,12 @@ def open_run(
         title: of the page.
         suits: whether a run has what the page shows; until the visitor chooses a run, the first that suits is shown.
         comparable: whether a run suits only if another one has its images and labels.
+        numbers: whether the page shows numbers of the run's summary, which take long to compute the first time.
     """
     # before the run is open, which may take a while
     top, head = page_top(title)
     try:
-        run = _select_run(suits, comparable=comparable)
+        run = _select_run(suits, comparable=comparable, numbers=numbers)
     except CxrError as error:
         stop_with(error)
     st.set_page_config(page_title=f"{run.record.name} · {title} · Second Read")
@@ -62,7 +67,7 @@ def open_run(
     return run
 
 
-def _select_run(suits: Callable[[StoredRun], bool], *, comparable: bool) -> RunOnPage:
+def _select_run(suits: Callable[[StoredRun], bool], *, comparable: bool, numbers: bool) -> RunOnPage:
     runs = {run.record.id: run for run in run_store().list()}
     if not runs:
         _no_run()
@@ -85,7 +90,7 @@ def _select_run(suits: Callable[[StoredRun], bool], *, comparable: bool) -> RunO
         reference, wanted = _reference_box(stored.record)
     say_if_unknown(f"reference standard {_NOT_OF_RUN}", wanted, stored.record.references, reference)
     write_address(run=run, reference=reference)
-    return run_on_page(stored, reference)
+    return run_on_page(stored, reference, numbers=numbers)
 
 
 def _unknown_run() -> NoReturn:
@@ -166,7 +171,7 @@ def select_with_counts(title: str, images: dict[str, int], name: str, run: RunOn
     Streamlit keeps the text of a chosen option on the screen, and with it the number of images of another run. Each run
     and reference standard therefore has its own widget, and the choice is kept in the session state.
     """
-    labels, key, index = list(images), f"{name}-{run.record.id}-{run.summary.reference}", 0
+    labels, key, index = list(images), f"{name}-{run.record.id}-{run.context.reference}", 0
     if (wanted := addressed("label")) in labels:
         st.session_state[key] = wanted
     elif (previous := st.session_state.get(name)) in labels:
@@ -194,13 +199,20 @@ def _export_menu(run: RunOnPage) -> None:
     with st.popover("Export run", type="tertiary", icon=":material/download:", key="run-export"):
         model, stem = record.model_sha256, f"second-read-{record.id}"
         download_button(
-            "Report, HTML", lambda: run_report(run.predictions, run.summary), "run-report", f"{stem}.html", "text/html",
+            "Report, HTML", lambda: _report(run), "run-report", f"{stem}.html", "text/html",
             model=model, required=True,
         )  # fmt: skip
         download_button(
             "Model card, Markdown", lambda: model_card_markdown(card_of(model), run.summary), "model-card",
             f"{stem}.md", "text/markdown", model=model, required=True,
         )  # fmt: skip
+
+
+def _report(run: RunOnPage) -> str:
+    # matplotlib and Plotly, which a page does without until the numbers are there
+    from ..displays import run_report
+
+    return run_report(run.predictions, run.summary)
 
 
 def _remarks(run: RunOnPage) -> None:
@@ -210,8 +222,8 @@ def _remarks(run: RunOnPage) -> None:
         small(f"{record.selection[:1].upper()}{record.selection[1:]}.")
     if record.seen_in_training:
         remarks["Images possibly seen in training."] = _SEEN
-    if run.summary.in_sample:
-        cross_validated = _CROSS_VALIDATED if run.summary.cross_validation else _NOT_CROSS_VALIDATED
+    if run.context.in_sample:
+        cross_validated = _CROSS_VALIDATED if run.context.cross_validation else _NOT_CROSS_VALIDATED
         remarks["In-sample."] = _IN_SAMPLE + cross_validated
     banners(remarks)
 

@@ -316,13 +316,36 @@ def test_a_long_computation_shows_its_progress_and_runs_once(app, monkeypatch):
     monkeypatch.setattr(open_runs, "summary_apart", in_four_steps)
     monkeypatch.setattr(computing, "_POLL_SECONDS", 0.01)
     add_run("a-run", made_up(300))
-    app.switch_page("../../pages/subgroups.py").run()
+    app.switch_page("../../pages/admin.py").run()
     assert not app.exception
     assert all("the results of 300 images" in text for _, text in updates)
     assert all(text.endswith(" left") for value, text in updates if value == 0.25)
     assert len(computed) == 1
     app.switch_page("../../pages/evaluation.py").run()
     assert len(computed) == 1
+
+
+def test_pages_that_show_no_number_of_the_summary_do_not_compute_it(app, monkeypatch):
+    """Until their report is downloaded, which holds all numbers; then it is computed once."""
+    run, computed = add_run("a-run", made_up(300)), []
+    add_run("b-run", made_up(300), model_sha256="ab" * 32)
+
+    def summary(stored, *arguments):
+        computed.append(stored.record.id)
+        return summary_of(stored, *arguments)
+
+    monkeypatch.setattr(open_runs, "summary_apart", summary)
+    app.query_params["run"] = "a-run"
+    for page in ("compare", "subgroups", "failures"):
+        app.switch_page(f"../../pages/{page}.py").run()
+        assert not app.exception
+        assert app.main.get("plotly_chart"), page
+    assert computed == []
+    on_page = open_runs.run_on_page(run, "mined", numbers=False)
+    assert [on_page.summary, on_page.summary] == [summarise(run.record, made_up(300))] * 2
+    assert computed == ["a-run"]
+    app.switch_page("../../pages/evaluation.py").run()
+    assert not app.exception
 
 
 def test_readers_are_shown_if_the_run_has_any(app):

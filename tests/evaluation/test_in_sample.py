@@ -14,8 +14,8 @@ from cxr_core.displays.display import RunView
 from cxr_core.evaluation import compare_runs, summarise
 from cxr_core.evaluation.export import export_run, summary_csv, summary_json
 from cxr_core.evaluation.in_sample import IN_SAMPLE_NOTE, cross_validation, is_in_sample, usable_thresholds
+from cxr_core.evaluation.run_context import SEEN_IN_TRAINING
 from cxr_core.evaluation.run_record import new_record
-from cxr_core.evaluation.summary import SEEN_IN_TRAINING
 from cxr_core.metrics import BootstrapOptions
 from cxr_core.model import open_model
 from cxr_core.report.model_card import model_card_markdown

@@ -4,8 +4,8 @@ import pytest
 
 from cxr_core.errors import WrongArguments
 from cxr_core.evaluation import summarise
+from cxr_core.evaluation.run_context import SEEN_IN_TRAINING
 from cxr_core.evaluation.run_record import new_record, possibly_seen, run_id
-from cxr_core.evaluation.summary import SEEN_IN_TRAINING
 from cxr_core.metrics import BootstrapOptions
 from tests.runs import made_up
 

@@ -16,7 +16,7 @@ from cxr_core.evaluation import ANY_FINDING, outcomes, summarise, summary_of
 from cxr_core.evaluation.catalogue import CATALOGUE
 from cxr_core.evaluation.export import export_run, summary_csv
 from cxr_core.evaluation.kept_results import FOLDER, source_version
-from cxr_core.evaluation.run_data import RunData
+from cxr_core.evaluation.run_data import AUC_WORK, RunData
 from cxr_core.labels import LABELS, NOTICE
 from cxr_core.metrics import BootstrapOptions, age_bands
 from cxr_core.settings import settings
@@ -183,9 +183,13 @@ def test_a_summary_is_computed_once_and_cached_exactly(run, monkeypatch, tmp_pat
     reports = []
     first = summary_of(run, report=lambda done, steps: reports.append((done, steps)))
     run_data = RunData(run.record, run.predictions(), first.reference, {}, BootstrapOptions(10))
-    steps = len(run_data.auc_subsets) + sum(entry.steps(run_data) for entry in CATALOGUE)
-    # the time left is known from the first AUC on
-    assert reports == [(done, steps) for done in range(steps + 1)]
+    work = AUC_WORK * len(run_data.auc_subsets) + sum(entry.work(run_data) for entry in CATALOGUE)
+    done = [part for part, _ in reports]
+    # the time left is known from the first AUC on, and what is done only grows
+    assert {whole for _, whole in reports} == {work}
+    assert done[: len(run_data.auc_subsets) + 1] == [AUC_WORK * n for n in range(len(run_data.auc_subsets) + 1)]
+    assert done == sorted(set(done))
+    assert done[-1] == work
     monkeypatch.setattr("cxr_core.evaluation.summary.summarise", None)
     assert summary_of(run) == first
     with pytest.raises(TypeError):
