@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _ASSETS = Path(__file__).parent / "assets"
-_STORE = "connection.js", "radiographs.js", "store.js"
+_STORE = "connection.js", "radiographs.js", "store.js", "component.js"
 
 
 def asset(name: str) -> str:

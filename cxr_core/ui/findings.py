@@ -29,7 +29,7 @@ _PANEL = st.components.v2.component(
       <section class="details" aria-label="Chosen finding" hidden></section>
       <div class="live unseen" role="status" aria-live="polite"></div></section>""",
     css=asset("findings.css"),
-    js=store_script("page.js", "opinions.js", "finding_rows.js", "findings.js"),
+    js=store_script("page.js", "focus.js", "opinions.js", "finding_rows.js", "findings.js"),
 )
 
 

@@ -24,7 +24,7 @@ __all__ = ["keep_page_on_drop", "upload_panel"]
 
 PHANTOM_NAME = "Synthetic phantom (no patient)"
 
-_SCRIPT = store_script("file_sending.js", "upload.js")
+_SCRIPT = store_script("file_sending.js", "drops.js", "upload.js")
 
 # registered at import: registering the name again would replace the component under a mounted one
 _UPLOAD = st.components.v2.component(
@@ -34,9 +34,12 @@ _DROPS = st.components.v2.component("second_read_drops", js=_SCRIPT)
 
 
 def keep_page_on_drop() -> None:
-    """On a page where no images are added: a file that is dropped there does not replace it, and a note says where."""
+    """On a page where no images are added: a file that is dropped there does not replace it.
+
+    A note leads to the page where it is added, and it is added there.
+    """
     with st.container(key="drop-note"):
-        small("Images are added on another page:")
+        small("To add the files, open:")
         st.page_link(page_file("second_opinion"), label="Second opinion")
         _DROPS(key="drops", data={"mode": "none"})
 

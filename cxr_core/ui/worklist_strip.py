@@ -25,7 +25,7 @@ _STRIP = st.components.v2.component(
     "second_read_worklist",
     html=asset("worklist.html"),
     css=asset("worklist.css"),
-    js=store_script("page.js", "worklist_state.js", "worklist_entries.js", "worklist.js"),
+    js=store_script("page.js", "focus.js", "in_place.js", "worklist_state.js", "worklist_entries.js", "worklist.js"),
 )
 
 

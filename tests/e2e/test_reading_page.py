@@ -335,7 +335,7 @@ MOUNT_ANEW = """() => {
   const find = (root) => [...root.querySelectorAll('*')].map(
     (node) => node.shadowRoot && (node.shadowRoot.querySelector('.worklist') ? node.shadowRoot : find(node.shadowRoot)),
   ).find(Boolean);
-  const strips = window.secondRead.strips;
+  const strips = window.secondRead.parts.worklist;
   const strip = find(document).querySelector('.worklist');
   let node = strip;
   while (node && !strips.has(node)) node = node.parentNode ?? node.host;
@@ -490,6 +490,37 @@ def test_what_is_refused_is_said_beside_the_findings(page):
     page.wait_for_selector(".problem >> text=Not stored: This page has lost its connection")
     page.keyboard.press("s")
     page.wait_for_selector(".problem >> text=Findings not shown: This page has lost its connection")
+
+
+def test_an_opinion_that_was_not_stored_is_still_named_after_further_files(page):
+    files = eight_studies()
+    upload(page, *files[1:3])
+    wait_until_read(page, 2)
+    page.locator(".findings .row").first.click()
+    held = []
+    page.route("**/opinions", lambda route: held.append(route))
+    page.keyboard.press("y")
+    for _ in range(300):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    page.keyboard.press("PageDown")
+    page.wait_for_function("() => document.querySelector('.st-key-of-image:not([inert])')")
+    held[0].fulfill(status=503, headers={"X-Request-ID": "1"}, body="The opinion was not stored.")
+    problems = page.locator(".upload .problems li")
+    problems.first.wait_for()
+    assert "The opinion was not stored." in problems.inner_text()
+    # what is of the upload before goes with the next one
+    page.evaluate(
+        "() => { secondRead.uploads.problems.push({ name: 'a.dcm', text: 'not added' }); secondRead.notify(); }"
+    )
+    problems.nth(1).wait_for()
+    upload(page, files[4])
+    wait_until_read(page, 3)
+    problems.nth(1).wait_for(state="detached")
+    assert "The opinion was not stored." in problems.inner_text()
+    page.locator(".upload .dismiss").click()
+    problems.first.wait_for(state="detached")
 
 
 def test_the_wheel_goes_through_the_images_that_are_listed(page):

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
-from tests.browser import browsing, drop, upload
+from tests.browser import browsing, drop, upload, wait_until_drawn
 
 pytestmark = pytest.mark.e2e
 
@@ -35,6 +35,8 @@ def test_files_may_be_dropped_on_the_empty_page_on_the_image_and_twice_in_a_row(
         ".some((study) => study.images.some((image) => image.id === id && image.status === 'read')))",
         arg=[sha(data) for data in (first, second, third, fourth)],
     )
+    # the last drop is on the screen
+    wait_for_image(page, third)
     assert page.url == url
     ours = [request for request in requests if "/worklist" in request.url]
     assert {request.method for request in ours} == {"GET", "POST"}
@@ -63,15 +65,27 @@ def test_a_page_that_was_opened_directly_says_where_images_are_added(address, ch
         note.wait_for(state="attached")
         page.wait_for_function("() => window.secondRead?.acceptsDrops")
         assert not note.is_visible()
-        assert drop(page, "h1, h2", ("image.png", phantom_png(64, 64)))
+        before = phantom_png(64, 64)
+        assert drop(page, "h1, h2", ("before.png", before))
         assert note.is_visible()
         assert page.url.partition("?")[0] == f"{address}/model"
         note.get_by_role("link", name="Second opinion").click()
         page.wait_for_selector("text=A second opinion on a chest X-ray")
-        # there it is added
+        # there both are added
         image = phantom_png(210, 180)
         assert drop(page, "h1", ("image.png", image))
         wait_for_image(page, image)
+        page.wait_for_function("id => id in secondRead.worklist.versions", arg=sha(before))
+
+
+def test_a_file_that_was_dropped_on_another_page_is_forgotten_with_the_note(page):
+    page.get_by_role("link", name="Model").first.click()
+    page.wait_for_selector("text=Model facts")
+    wait_until_drawn(page)
+    page.evaluate("() => { secondRead.noteMs = 1000; }")
+    assert drop(page, "h1, h2", ("image.png", phantom_png(64, 64)))
+    page.wait_for_function("() => !secondRead.heldDrops.length")
+    assert not page.locator(".st-key-drop-note").is_visible()
 
 
 def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_has_run(page):

@@ -27,6 +27,8 @@ class Findings {
     this.send = send;
     if (content) store.offer(content);
     this.draw();
+    if (!this.isKept) store.focus.keep("findings", this.root);
+    this.isKept = true;
   }
 
   get image() { return store.images.get(store.current) ?? null; }
@@ -264,18 +266,6 @@ class Findings {
   }
 }
 
-const lists = (store.lists ??= new WeakMap());
 store.askedLabel ??= new Map(); // id -> label that is chosen while the findings are hidden
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  let list = lists.get(parentElement);
-  if (!list) {
-    list = new Findings(parentElement);
-    lists.set(parentElement, list);
-  }
-  list.show(data, setTriggerValue);
-  return () => {
-    list.stop();
-    lists.delete(parentElement);
-  };
-}
+export default component("findings", (root) => new Findings(root));

@@ -97,14 +97,4 @@ class StoredFindings {
   }
 }
 
-const panels = (store.storedFindings ??= new WeakMap());
-
-export default function ({ parentElement, data }) {
-  let panel = panels.get(parentElement);
-  if (!panel) {
-    panel = new StoredFindings(parentElement);
-    panels.set(parentElement, panel);
-  }
-  panel.show(data);
-  return () => panels.delete(parentElement);
-}
+export default component("stored", (root) => new StoredFindings(root));

@@ -41,11 +41,12 @@ class Store {
     this.loading = new Map(); // id -> Promise
     this.tag = "";
     this.caughtUp = 0;
+    this.unsent = false; // whether the reader left the page before Streamlit was notified of something
     this.asked = null; // the request that waits for changes: {visible, abort}
     this.radiographs = new Radiographs(this);
     this.connection = new Connection({
       changed: () => this.notify(),
-      isOpen: () => Boolean(this.uploadPanels?.size),
+      isOpen: () => this.isOpen,
       ask: () => this.send?.("shown", this.current ?? ""),
       back: () => this.resume(),
     });
@@ -87,6 +88,9 @@ class Store {
       this.watching = null;
     }
     if (this.announced === data.chosen) this.announced = null;
+    // chosen while the reader was leaving the page
+    if (this.unsent && this.announced !== null) send("shown", this.announced);
+    this.unsent = false;
     if (this.announced === null && this.current !== data.chosen) this.show(data.chosen, { tell: false });
     else if (isOther) this.resume();
     if (isGone) this.report("The worklist of this page has ended: the server was restarted, or was not reached for too long. Add the images again.");
@@ -103,7 +107,7 @@ class Store {
 
   // Say something beside the worklist until the reader dismisses it.
   report(text, name = "") {
-    this.uploads?.problems.push({ name, text });
+    this.uploads?.problems.push({ name, text, isElse: true });
     this.notify();
   }
 
@@ -131,14 +135,17 @@ class Store {
   }
 
   // Whether the reading page is in sight: for so long the time of the chosen image is counted.
-  get visible() { return !document.hidden && Boolean(this.uploadPanels?.size); }
+  get visible() { return !document.hidden && this.isOpen; }
+
+  // Whether the reading page is there, also in the background.
+  get isOpen() { return [...(this.uploadPanels ?? [])].some(({ root }) => root.isConnected); }
 
   // End the request that waits for changes where it no longer says rightly whether the page is in sight.
   look() { if (this.asked && this.asked.visible !== this.visible) this.asked.abort.abort(); }
 
   // Another tab of the person has changed what the script run of this one has drawn: another run draws it again.
   catchUp() {
-    if (!this.worklist?.outdated || !this.uploadPanels?.size || Date.now() - this.caughtUp < CATCH_UP_MS) return;
+    if (!this.worklist?.outdated || !this.isOpen || Date.now() - this.caughtUp < CATCH_UP_MS) return;
     this.caughtUp = Date.now();
     this.send?.("shown", this.current ?? "");
   }

@@ -7,6 +7,8 @@ class StudyHeader {
     store.listeners.add(this.onStoreChange);
   }
 
+  show() { this.draw(); }
+
   draw() {
     const image = store.images.get(store.current) ?? listedImage(store.current);
     const key = JSON.stringify([store.current, image?.name, image?.study]);
@@ -57,17 +59,4 @@ function listedImage(id) {
   return null;
 }
 
-const headers = (store.headers ??= new WeakMap());
-
-export default function ({ parentElement }) {
-  let header = headers.get(parentElement);
-  if (!header) {
-    header = new StudyHeader(parentElement);
-    headers.set(parentElement, header);
-  }
-  header.draw();
-  return () => {
-    header.stop();
-    headers.delete(parentElement);
-  };
-}
+export default component("header", (root) => new StudyHeader(root));

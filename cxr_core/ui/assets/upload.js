@@ -3,13 +3,13 @@
 const AT_ONCE = 3; // a browser opens six connections, and the store waits on two
 const PATIENCE_MS = 1000; // the longest that the other files of a drop wait for the first to be on the screen
 const SLOW_SECONDS = 2; // what takes longer shows its progress
-const NOTE_MS = 12_000;
 
 class Uploads {
   constructor() {
-    this.waiting = []; // {file, name, upload, position, count}
+    this.waiting = []; // {file, name, upload, position, count, drop}
+    this.drops = new Set(); // those that are not added yet
     this.sending = 0;
-    this.problems = []; // {name, text}
+    this.problems = []; // {name, text, isElse}: isElse where it is not of an upload
     this.duplicates = 0;
     this.patience = PATIENCE_MS;
     this.clear();
@@ -24,11 +24,13 @@ class Uploads {
     const upload = `${Date.now()}-${Math.floor(1e9 * Math.random())}`;
     if (!this.open) {
       this.clear();
-      this.problems = [];
+      // what else went wrong stays until the reader dismisses it
+      this.problems = this.problems.filter((problem) => problem.isElse);
       this.duplicates = 0;
       this.began = performance.now();
     }
     const drop = { shown: null, instead: "", begun: false, left: files.length, on: store.current };
+    this.drops.add(drop);
     files.forEach((file, position) => {
       this.waiting.push({ file, name: file.path ?? (file.webkitRelativePath || file.name), upload, position, count: files.length, drop });
       this.files += 1;
@@ -81,10 +83,15 @@ class Uploads {
       else if (!store.isOutdated(image) && !(store.images.get(shown)?.moment > image.moment)) store.take(image);
       // a run of the script that began before knows of the image before
       store.announced = shown;
+      // for what was dropped meanwhile this is no choice of the reader
+      for (const later of this.drops) if (later.on === store.current) later.on = shown;
       drop.shown = store.show(shown, { tell: false });
       if (drop.left) this.tell(drop);
     }
-    if (!drop.left) this.tell(drop);
+    if (!drop.left) {
+      this.drops.delete(drop);
+      this.tell(drop);
+    }
     if (first) this.begin(drop);
     store.notify();
   }
@@ -128,74 +135,6 @@ class Uploads {
   isSlow() { return this.open && performance.now() - this.began > 1000 * SLOW_SECONDS; }
 }
 
-// Files of a drop, those of folders with their paths, and the paths of what cannot be read. Entries must be taken before
-// the event ends.
-async function droppedFiles(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const dropped = { files: [], unreadable: [] };
-  if (!entries.some((entry) => entry.isDirectory)) return { ...dropped, files: [...transfer.files] };
-  const walk = async (entry, path) => {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      file.path = path + entry.name;
-      dropped.files.push(file);
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!part.length) return;
-      for (const inner of part) await tryWalk(inner, `${path}${entry.name}/`);
-    }
-  };
-  const tryWalk = (entry, path) => walk(entry, path).catch(() => dropped.unreadable.push(path + entry.name));
-  for (const entry of entries) await tryWalk(entry, "");
-  return dropped;
-}
-
-// For the whole page and as long as it is open: a file that is dropped beside a target would replace the page.
-function acceptDrops() {
-  if (store.acceptsDrops) return;
-  store.acceptsDrops = true;
-  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  // Streamlit's own upload fields, on other pages, take their drops themselves
-  const elsewhere = (event) => event.composedPath().some((node) => node.dataset?.testid === "stFileUploaderDropzone");
-  let over = null;
-  const mark = (on) => { for (const panel of store.uploadPanels) panel.mark(on); };
-  window.addEventListener("dragover", (event) => {
-    if (!hasFiles(event) || elsewhere(event)) return;
-    event.preventDefault();
-    event.dataTransfer.dropEffect = store.uploadPanels.size ? "copy" : "none";
-    mark(true);
-    clearTimeout(over);
-    // no event says that the pointer has left the window with the files
-    over = setTimeout(() => mark(false), 300);
-  }, { capture: true });
-  window.addEventListener("drop", (event) => {
-    if (!hasFiles(event) || elsewhere(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
-    mark(false);
-    if (store.uploadPanels.size) droppedFiles(event.dataTransfer).then(({ files, unreadable }) => {
-      store.upload(files);
-      store.uploads.problems.push(...unreadable.map((name) => ({ name, text: "cannot be read on this computer." })));
-      store.notify();
-    });
-    else sayWhere();
-  }, { capture: true });
-}
-
-let noteTimer = null;
-
-// A page without an upload panel says where images are added: Streamlit has drawn that, and it is shown for a while.
-function sayWhere() {
-  clearTimeout(noteTimer);
-  const note = document.querySelector(".st-key-drop-note");
-  note?.setAttribute("role", "status");
-  note?.classList.add("sr-shown");
-  noteTimer = setTimeout(() => note?.classList.remove("sr-shown"), NOTE_MS);
-}
-
 // The buttons, the progress, and what was refused.
 class UploadPanel {
   constructor(root) {
@@ -221,11 +160,13 @@ class UploadPanel {
     store.look();
   }
 
-  show(data) {
+  show(data, send) {
     this.root.dataset.mode = data.mode;
     for (const button of this.root.querySelectorAll("button.files, button.folder")) button.title = data.accepted;
     store.worklistShown = data.mode !== "welcome";
     this.write();
+    store.follow(data, send);
+    addHeld();
   }
 
   mark(on) { this.overlay.hidden = !on; }
@@ -255,7 +196,7 @@ class UploadPanel {
 
   writeProblems({ problems, duplicates }) {
     const shown = problems.length + (duplicates ? 1 : 0);
-    const key = `${problems.length}/${duplicates}`;
+    const key = JSON.stringify([problems, duplicates]);
     if (this.problemsKey === key) return;
     this.problemsKey = key;
     this.problems.hidden = !shown;
@@ -275,7 +216,6 @@ class UploadPanel {
 store.uploads ??= new Uploads();
 store.uploadPanels ??= new Set();
 store.upload ??= (files) => store.uploads.add(files);
-const panels = (store.panels ??= new WeakMap());
 
 // What has not been sent would be lost with the page: the browser asks before a reload, a sign-out and a closed tab.
 function askBeforeLeaving() {
@@ -298,21 +238,11 @@ function acceptUndo() {
   });
 }
 
-export default function ({ parentElement, data, setTriggerValue }) {
-  acceptDrops();
-  acceptUndo();
-  askBeforeLeaving();
-  // on any other page
-  if (data.mode === "none") return undefined;
-  let panel = panels.get(parentElement);
-  if (!panel) {
-    panel = new UploadPanel(parentElement);
-    panels.set(parentElement, panel);
-  }
-  panel.show(data);
-  store.follow(data, setTriggerValue);
-  return () => {
-    panel.stop();
-    panels.delete(parentElement);
-  };
-}
+acceptDrops();
+acceptUndo();
+askBeforeLeaving();
+
+const panel = component("upload", (root) => new UploadPanel(root));
+
+// on any other page nothing is added
+export default function (call) { return call.data.mode === "none" ? undefined : panel(call); }

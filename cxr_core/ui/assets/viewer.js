@@ -25,6 +25,8 @@ class Viewer {
     this.listen();
   }
 
+  show() { this.follow(); }
+
   // Show the store's image. Another image is drawn in the same frame as the name above it, a change of it in the next.
   follow() {
     const { current: id } = store;
@@ -227,7 +229,7 @@ class Viewer {
   press(event) {
     if (this.keys.dialog.open && event.key !== "?") return;
     const target = event.composedPath()[0];
-    const nearby = event.composedPath().includes(this.root) || (this.hovered && target === document.body);
+    const nearby = event.composedPath().includes(this.root) || (this.hovered && target === document.body && !store.focus?.at);
     if (event.key === " " && (this.pointed || (nearby && target.tagName !== "BUTTON")) && !/^(SELECT|SUMMARY|INPUT|TEXTAREA)$/.test(target.tagName)) {
       this.spaceHeld = true; // held for panning; the page would scroll, or a button that was clicked before act again
       event.preventDefault();
@@ -259,18 +261,4 @@ function withoutPixels({ sha, voi, inverted, scale, presets, presetWindows, wind
   return { sha, voi, inverted, scale, presets, presetWindows, windows };
 }
 
-// in the store: the page loads this module again with every message
-const viewers = (store.viewers ??= new WeakMap());
-
-export default function ({ parentElement }) {
-  let viewer = viewers.get(parentElement);
-  if (!viewer) {
-    viewer = new Viewer(parentElement);
-    viewers.set(parentElement, viewer);
-  }
-  viewer.follow();
-  return () => {
-    viewer.stop();
-    viewers.delete(parentElement);
-  };
-}
+export default component("viewer", (root) => new Viewer(root));

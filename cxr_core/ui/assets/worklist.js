@@ -18,13 +18,10 @@ class WorklistStrip {
     this.search.oninput = () => this.reorder("search", this.search.value);
     this.search.onkeydown = (event) => this.onSearchKey(event);
     this.list.addEventListener("keydown", (event) => this.onKey(event));
-    this.list.addEventListener("focusin", ({ target }) => this.noteFocus(target));
     this.toggle.onclick = () => this.open(!store.worklistOpen);
     this.onPageKey = (event) => this.onKeyAnywhere(event);
-    this.onElsewhere = (event) => { if (!event.composedPath().includes(this.list)) store.worklistFocus = null; };
     this.onStoreChange = () => { this.openAgain(); this.draw(); };
     window.addEventListener("keydown", this.onPageKey);
-    for (const name of ["focusin", "pointerdown"]) window.addEventListener(name, this.onElsewhere);
     store.listeners.add(this.onStoreChange);
     this.asking = false;
     this.open(store.worklistOpen ?? false);
@@ -46,6 +43,8 @@ class WorklistStrip {
     // until the browser has fetched it
     store.worklist ??= data;
     this.draw();
+    if (!this.isKept) store.focus.keep("worklist", this.root);
+    this.isKept = true;
   }
 
   reorder(name, value) {
@@ -71,26 +70,12 @@ class WorklistStrip {
     const key = JSON.stringify([shown, store.current, offered, this.asking, this.opening]);
     if (key === this.drawn) return;
     this.drawn = key;
-    const { worklistFocus } = store;
     this.drawList(shown);
     this.drawFoot(shown, offered);
-    this.restoreFocus(worklistFocus);
+    // of an entry that has moved or is gone
+    store.focus.restore("worklist");
     if (this.chosen !== store.current) this.nodes("entry").find((node) => node.dataset.id === store.current)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.chosen = store.current;
-  }
-
-  // Where the focus is in the list, in the store: the strip may be drawn again, or mounted again, at any time.
-  noteFocus(node) {
-    const { id, kind } = node.dataset;
-    if (id) store.worklistFocus = { id, kind, at: this.nodes(kind).indexOf(node) };
-  }
-
-  // The focus goes to the same entry, or to what is in its place, unless it is somewhere else by now.
-  restoreFocus(focus) {
-    if (!focus || document.activeElement !== document.body) return;
-    const nodes = this.nodes(focus.kind);
-    const node = nodes.find((one) => one.dataset.id === focus.id) ?? nodes[Math.min(focus.at, nodes.length - 1)];
-    node?.focus({ preventScroll: true });
   }
 
   nodes(kind) {
@@ -103,7 +88,7 @@ class WorklistStrip {
     if (shown.rejected.length) groups.push(rejectedEntries(shown.rejected, act));
     if (shown.received.length) groups.push(receivedEntries(shown.received, this.opening, act));
     if (!groups.length) groups.push(make("p", "none", shown.total ? "No image matches." : "No images."));
-    this.list.replaceChildren(...groups);
+    update(this.list, groups);
     // one stop for the Tab key: the chosen image, else the first
     const entries = this.nodes("entry");
     const stop = entries.find((node) => node.dataset.id === store.current) ?? entries[0];
@@ -112,16 +97,16 @@ class WorklistStrip {
   }
 
   drawFoot({ images, total }, offered) {
-    this.undo.replaceChildren();
-    if (offered) this.undo.append(make("span", "", `Removed ${count(offered, "image")}. `), this.button("Undo", () => this.restore()));
+    const removed = () => [make("span", "", `Removed ${count(offered, "image")}. `), this.button("Undo", () => this.restore())];
+    update(this.undo, offered ? removed() : []);
     const counts = make("span", "counts", images === total ? count(total, "image") : `${images} of ${count(total, "image")}`);
     if (!this.asking) {
-      this.foot.replaceChildren(...(total ? [counts, this.button("Clear worklist", () => this.ask(true))] : []));
+      update(this.foot, total ? [counts, this.button("Clear worklist", () => this.ask(true))] : []);
       return;
     }
     const all = this.button("Remove", () => { this.ask(false); this.remove(null); });
     all.classList.add("danger");
-    this.foot.replaceChildren(make("span", "counts", `Remove all ${total}?`), all, this.button("Cancel", () => this.ask(false)));
+    update(this.foot, [make("span", "counts", `Remove all ${total}?`), all, this.button("Cancel", () => this.ask(false))]);
   }
 
   button(text, act) {
@@ -280,22 +265,8 @@ class WorklistStrip {
 
   stop() {
     window.removeEventListener("keydown", this.onPageKey);
-    for (const name of ["focusin", "pointerdown"]) window.removeEventListener(name, this.onElsewhere);
     store.listeners.delete(this.onStoreChange);
   }
 }
 
-const strips = (store.strips ??= new WeakMap());
-
-export default function ({ parentElement, data, setTriggerValue }) {
-  let strip = strips.get(parentElement);
-  if (!strip) {
-    strip = new WorklistStrip(parentElement);
-    strips.set(parentElement, strip);
-  }
-  strip.show(data, setTriggerValue);
-  return () => {
-    strip.stop();
-    strips.delete(parentElement);
-  };
-}
+export default component("worklist", (root) => new WorklistStrip(root));

@@ -1,0 +1,290 @@
+"""What the reader does while Streamlit changes the page, runs its script or mounts a component again is not lost."""
+
+import hashlib
+import json
+
+import pytest
+
+from cxr_core.imaging import phantom_dicom, phantom_png
+from tests.browser import browsing, drop, open_front_page, upload, wait_until_drawn
+
+pytestmark = pytest.mark.e2e
+
+FRONT_TITLE = "A second opinion on a chest X-ray"
+OWN_CONTEXT = {"service_workers": "block"}
+"""With an option of its own the page is not the shared one: what is changed in it ends with it."""
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def wait_for_image(page, data: bytes) -> None:
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{sha(data)}"]:not([data-label=""])')
+
+
+def wait_for_images(page, *files: bytes) -> None:
+    page.wait_for_function(
+        "ids => ids.every((id) => id in (secondRead.worklist?.versions ?? {}))", arg=[sha(data) for data in files]
+    )
+
+
+class Messages:
+    """Streamlit's messages from the server to a page, which can be held back."""
+
+    def __init__(self, page):
+        self.last, self.held = None, None
+        page.route_web_socket("**/_stcore/stream", self._connect)
+
+    def _connect(self, socket):
+        socket.connect_to_server().on_message(lambda message: self._arrived(socket, message))
+
+    def _arrived(self, socket, message):
+        if self.held is not None:
+            self.held.append((socket, message))
+            return
+        socket.send(message)
+        if self.last is not None and isinstance(message, bytes) and self.last in message:
+            self.hold()
+
+    def hold(self, after: str = ""):
+        """Hold back all that comes from now on, or after the next message that has a text."""
+        if after:
+            self.last = after.encode()
+        else:
+            self.last, self.held = None, []
+
+    def release(self):
+        held, self.last, self.held = self.held or [], None, None
+        for socket, message in held:
+            socket.send(message)
+
+
+def test_a_file_that_is_dropped_while_the_page_is_being_drawn_is_added(address, chromium):
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        messages = Messages(page)
+        page.goto(f"{address}/model")
+        page.wait_for_selector("text=Model facts")
+        wait_until_drawn(page)
+        messages.hold(after=FRONT_TITLE)
+        page.get_by_role("link", name="Second opinion", exact=True).first.click()
+        page.wait_for_selector(f"text={FRONT_TITLE}")
+        # the title is there, and nothing that takes files
+        assert page.locator(".upload").count() == 0
+        first, second = phantom_png(310, 180), phantom_png(311, 180)
+        assert drop(page, "h1", ("first.png", first))
+        assert drop(page, "h1", ("second.png", second))
+        messages.release()
+        wait_for_images(page, first, second)
+        # as where each is dropped on the image before
+        wait_for_image(page, second)
+
+
+def test_a_click_on_another_page_is_not_undone_by_files_that_are_added_meanwhile(address, chromium):
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        messages = Messages(page)
+        open_front_page(page, address)
+        page.wait_for_function("() => window.secondRead?.uploadPanels?.size")
+        wait_until_drawn(page)
+        files = [phantom_png(320 + number, 180) for number in range(5)]
+        messages.hold()
+        page.get_by_role("link", name="Model", exact=True).first.click()
+        drop(page, "h1", *((f"{number}.png", data) for number, data in enumerate(files)))
+        page.wait_for_function("() => secondRead.uploads.done === 5 && !secondRead.uploads.open && secondRead.current")
+        # as it is for the first image, and for what the reader still does
+        page.evaluate("() => { secondRead.send('shown', secondRead.current); }")
+        messages.release()
+        page.wait_for_selector("text=Model facts")
+        wait_until_drawn(page)
+        assert page.url.partition("?")[0] == f"{address}/model"
+        page.get_by_role("link", name="Second opinion", exact=True).first.click()
+        wait_for_image(page, files[0])
+        page.wait_for_selector('.worklist [data-kind="entry"] >> nth=4')
+
+
+def test_a_choice_that_is_made_while_the_page_is_left_counts_afterwards(address, chromium):
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        messages = Messages(page)
+        open_front_page(page, address)
+        files = [phantom_png(330 + number, 180) for number in range(2)]
+        upload(page, *((f"{number}.png", data) for number, data in enumerate(files)))
+        wait_for_image(page, files[0])
+        page.wait_for_selector('.worklist [data-kind="entry"].read >> nth=1')
+        wait_until_drawn(page)
+        messages.hold()
+        page.get_by_role("link", name="Model", exact=True).first.click()
+        page.keyboard.press("]")
+        wait_for_image(page, files[1])
+        messages.release()
+        page.wait_for_selector("text=Model facts")
+        page.get_by_role("link", name="Second opinion", exact=True).first.click()
+        wait_for_image(page, files[1])
+        # Streamlit's part follows: its controls are of this image, and can be used
+        page.wait_for_selector(f'.sr-of-image[data-id="{sha(files[1])}"]', state="attached")
+        page.wait_for_selector(".st-key-of-image:not([inert])")
+
+
+# the code of each component runs once the page lets it, and leaves the function that Streamlit calls in `mounts`
+HOLD_CODE = """(() => {
+  const Plain = Blob;
+  window.mounts = {};
+  window.heldCode = new Promise((go) => { window.letCodeRun = go; });
+  window.Blob = class extends Plain {
+    constructor(parts = [], options = {}) {
+      const isCode = options.type === "text/javascript";
+      const name = isCode && /export default component\\("(\\w+)"/.exec(parts[0])?.[1];
+      const code = name ? parts[0].replace("export default ", `export default window.mounts["${name}"] = `) : parts[0];
+      super(isCode ? [`await window.heldCode;\\n${code}`] : parts, options);
+    }
+  };
+})()"""
+
+
+def test_what_streamlit_shows_again_while_its_code_is_loaded_works(address, chromium):
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        page.add_init_script(HOLD_CODE)
+        open_front_page(page, address)
+        page.get_by_role("button", name="Try an example: synthetic phantom").click()
+        # three runs of the script, with messages of their own for each component
+        page.wait_for_selector("summary >> text=Download")
+        page.locator("text=Read first").click()
+        show = page.get_by_role("button", name="Show findings (S)")
+        show.wait_for()
+        page.locator("text=Read first").click()
+        show.wait_for(state="detached")
+        wait_until_drawn(page)
+        page.evaluate("letCodeRun()")
+        page.wait_for_selector("canvas.radiograph[data-label]:not([data-label=''])")
+        files = [phantom_png(340 + number, 180) for number in range(3)]
+        assert drop(page, "canvas.radiograph", *((f"{number}.png", data) for number, data in enumerate(files)))
+        wait_for_image(page, files[0])
+        page.wait_for_selector('.worklist [data-kind="entry"].read >> nth=3')
+        page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.png')
+        # a key acts once
+        page.locator(".worklist .entry", has_text="0.png").press("ArrowDown")
+        page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.png')
+        wait_for_image(page, files[1])
+        rows = page.locator(".findings > .list .row")
+        rows.first.click()
+        rows.first.press("ArrowDown")
+        page.wait_for_function(
+            "() => secondRead.chosen.get(secondRead.current) === secondRead.images.get(secondRead.current)"
+            ".findings.rows.filter(({ state }) => state !== 'not_evaluated')[1].label"
+        )
+
+
+FIND = """(name) => {
+  const find = (root) => [...root.querySelectorAll("*")].map(
+    ({ shadowRoot: inner }) => inner && (inner.querySelector(name) ? inner : find(inner)),
+  ).find(Boolean);
+  return find(document);
+}"""
+
+UNMOUNT = f"""([name, selector]) => {{
+  const place = ({FIND})(selector);
+  window.unmounted = {{ html: place.innerHTML, parent: place.host.parentNode }};
+  place.host.remove();
+  secondRead.parts[name].get(place).stop();
+  return document.activeElement === document.body;
+}}"""
+
+MOUNT = """([name, data]) => {
+  const { html, parent } = window.unmounted;
+  const host = document.createElement("div");
+  parent.append(host);
+  const place = host.attachShadow({ mode: "open" });
+  place.innerHTML = html;
+  for (const list of place.querySelectorAll(".list, .findings, .details")) list.replaceChildren();
+  window.mounts[name]({ parentElement: place, data, setTriggerValue: () => {} });
+}"""
+
+WORKLIST = ["worklist", ".worklist"]
+
+
+@pytest.fixture
+def read_images(address, chromium):
+    """A page with three images that are read; the first is chosen."""
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        page.add_init_script(HOLD_CODE)
+        page.add_init_script("letCodeRun()")
+        open_front_page(page, address)
+        upload(page, *((f"{number}.dcm", phantom_dicom(200 + number, 180)) for number in range(3)))
+        page.wait_for_selector('.worklist [data-kind="entry"].read >> nth=2')
+        page.wait_for_selector("text=Small changes of the image: the state of")
+        wait_until_drawn(page)
+        yield page
+
+
+def current_file(page) -> str:
+    return page.locator('.worklist .entry[aria-current="true"] .file').inner_text()
+
+
+def test_keys_that_come_while_the_worklist_is_mounted_anew_are_not_lost(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    for key in ("ArrowDown", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    page.evaluate(MOUNT, ["worklist", None])
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    # the focus is there, too
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=2.dcm')
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    page.keyboard.press("Delete")
+    page.evaluate(MOUNT, ["worklist", None])
+    page.wait_for_selector('.worklist .counts >> text="2 images"')
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+
+
+def test_a_key_for_an_image_that_was_replaced_meanwhile_does_nothing(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    page.keyboard.press("Delete")
+    page.evaluate("() => secondRead.show(secondRead.listed[2])")
+    page.evaluate(MOUNT, ["worklist", None])
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=2.dcm')
+    page.wait_for_selector('.worklist .counts >> text="3 images"')
+    assert page.evaluate("() => [secondRead.removals.pending.size, secondRead.focus.keys.length]") == [0, 0]
+
+
+def test_what_is_typed_while_the_worklist_is_mounted_anew_is_searched_for(read_images):
+    page = read_images
+    page.keyboard.press("/")
+    page.keyboard.type("2.")
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    page.keyboard.type("dc")
+    page.evaluate(MOUNT, ["worklist", None])
+    page.keyboard.type("m")
+    page.wait_for_selector('.worklist .counts >> text="1 of 3 images"')
+    assert page.locator(".worklist .search").input_value() == "2.dcm"
+
+
+def test_keys_that_come_while_the_findings_are_mounted_anew_are_not_lost(read_images):
+    page = read_images
+    page.locator(".findings > .list .row").first.click()
+    labels = page.locator(".findings > .list .row").evaluate_all("rows => rows.map((row) => row.dataset.label)")
+    assert page.evaluate(UNMOUNT, ["findings", ".panel"])
+    page.keyboard.press("ArrowDown")
+    page.evaluate(MOUNT, ["findings", {"content": None}])
+    chosen = f'.findings > .list [aria-checked="true"][data-label={json.dumps(labels[1])}]'
+    page.wait_for_selector(chosen)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(chosen.replace(labels[1], labels[2]))
+
+
+def test_an_entry_stays_the_same_element_when_the_worklist_changes(read_images):
+    page = read_images
+    entry = page.locator(".worklist .entry", has_text="1.dcm")
+    entry.evaluate("node => { window.entry = node; }")
+    # a click that begins before a change ends after it
+    box = entry.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    more = phantom_dicom(203, 180)
+    drop(page, "canvas.radiograph", ("3.dcm", more))
+    page.wait_for_selector('.worklist .entry.read[aria-current="true"] >> text=3.dcm')
+    page.mouse.up()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    assert page.evaluate("() => window.entry.isConnected && window.entry.getAttribute('aria-current')") == "true"
