@@ -179,16 +179,23 @@ async def _image(request: Request, session: PageSession) -> Response:
 
 async def _until_read(image: WorklistImage, session: PageSession, seconds: float, *, decoded: bool) -> None:
     """Wait at most so many seconds until an image was read, or until its pixels are there if they are asked for."""
+
+    def there() -> bool:
+        return image.radiograph is not None if decoded else image.status != "waiting"
+
     end = time.monotonic() + seconds
     with session.changes() as changed:
         while time.monotonic() < end:
             changed.clear()
             job = await run_in_threadpool(session.reader.request, image)
-            if job is None or (image.radiograph is not None if decoded else image.status != "waiting"):
+            if job is None or there():
                 return
             # a full queue is tried again
             most = 0.1 if isinstance(job, Busy) else _POLL_SECONDS
             await _next(changed, min(most, max(0.0, end - time.monotonic())))
+            # at once: another thread would have to wait for those that compute
+            if there():
+                return
 
 
 async def _until_chosen_is_read(images: Worklist, changed: asyncio.Event) -> None:
