@@ -17,6 +17,7 @@ import time
 
 from PIL import Image
 
+from benchmarks.processor_time import processor_ms
 from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.model import prepare_input, shared_predictor
 from cxr_core.reading import open_image
@@ -25,6 +26,9 @@ from tests.browser import browsing, open_front_page, serving, upload
 RUNS, DROP = 20, 60
 QUIET_MS = 4000
 """Pause before a drop, in which the small changes of the image before are read."""
+
+PROCESSES = {"streamlit": "server", "killable_worker": "decoder", "chrom": "Chromium"}
+"""Whose time on a processor is stated."""
 
 _MAKE_FILES = """files => {
   window.made = files.map(([name, data]) => {
@@ -62,8 +66,9 @@ _DROP = """sha => new Promise((resolve) => {
     // the rows of the list say which image they are of
     mark("findings", panel.dataset.id === sha && panel.querySelector(".row"));
     mark("drawn", canvas.dataset.sha === sha && canvas.dataset.label);
-    // what was drawn is on the screen with the next frame
-    if ("drawn" in marks && "findings" in marks && !frame) frame = requestAnimationFrame(onScreen);
+    // what was drawn outside a frame is in the next one, which has ended when the one after it begins
+    const isDrawn = "drawn" in marks && "findings" in marks;
+    if (isDrawn && !frame) frame = requestAnimationFrame(() => requestAnimationFrame(onScreen));
     if (!("screen" in marks && "full" in marks)) return;
     store.listeners.delete(look);
     observer.disconnect();
@@ -83,7 +88,7 @@ def main() -> int:
     """Print the figures; status 4 without Chromium."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=RUNS)
-    arguments.add_argument("--steps", action="store_true", help="print the medians of the steps in milliseconds")
+    arguments.add_argument("--steps", action="store_true", help="print medians of steps and of processor time, in ms")
     given = arguments.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -112,13 +117,18 @@ def main() -> int:
 
 
 def _timed(page, images: list[bytes]) -> tuple[float, dict[str, float]]:
-    """Return the engine's time for the first image of a drop, and the browser's times of its steps; milliseconds."""
+    """Return the engine's time for the first image of a drop, the browser's times of its steps, and the time on the
+    processors of each kind of process meanwhile; milliseconds.
+    """
     files = [[f"image{number}", base64.b64encode(data).decode()] for number, data in enumerate(images)]
     page.evaluate(_MAKE_FILES, files)
     page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
     page.wait_for_timeout(QUIET_MS)
     engine = _engine_ms(images[0])
-    return engine, page.evaluate(_DROP, _sha(images[0]))
+    before = processor_ms(PROCESSES)
+    steps = page.evaluate(_DROP, _sha(images[0]))
+    after = processor_ms(PROCESSES)
+    return engine, steps | {name: after[name] - before[name] for name in before}
 
 
 def _engine_ms(data: bytes) -> float:
@@ -142,8 +152,11 @@ def _print(kind: str, engine: tuple[float, ...], steps: tuple[dict[str, float], 
     full = statistics.median(step["full"] for step in steps)
     print(f"  drop to every pixel of the image in the browser, median: {full / one_pass:.2f} ({full:.0f} ms)")
     if in_steps:
-        names = sorted(steps[0], key=lambda name: statistics.median(step[name] for step in steps))
-        print("  " + ", ".join(f"{name} {statistics.median(step[name] for step in steps):.0f} ms" for name in names))
+        medians = {name: statistics.median(step[name] for step in steps) for name in steps[0]}
+        names = sorted(medians.keys() - set(PROCESSES.values()), key=lambda name: medians[name])
+        print("  " + ", ".join(f"{name} {medians[name]:.0f} ms" for name in names))
+        spent = ", ".join(f"{name} {medians[name]:.0f} ms" for name in PROCESSES.values())
+        print(f"  on the processors from the drop to the screen: {spent}")
 
 
 def _sixty(number: int) -> list[bytes]:
