@@ -56,23 +56,28 @@ def findings_panel(images: Worklist, model: Predictor) -> None:
 
 
 def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> DeltaGenerator:
-    """Draw corrections, settings and downloads of an image, and the limits of the model.
+    """Draw corrections, settings and downloads of an image, the limits of the model, and what small changes change.
 
     Returns:
-        An empty element on top, for the progress of :func:`.stability.check_stability`.
+        An empty element at the end, for the progress of :func:`.stability.check_stability`.
     """
-    card, progress = model.card, st.empty()
+    card = model.card
     # the browser makes it inert until its last element is of the image on the screen
     with st.container(key="of-image"):
         _actions(image, images, card)
         if study := stored_study_of(image.digest):
             copy_address(study=study)
+        with st.expander("What the model does not look for"):
+            bullets(card.not_looked_for)
+            st.page_link(page_file("model"), label="Model card")
+        if image.radiograph is not None:
+            _image_processing(image.radiograph, card)
+        # below all that can be clicked: the progress and then the note come while the reader points at it
+        with st.container():
+            if not images.is_hidden(image):
+                stability_note(image, card)
+        progress = st.empty()
         html('<span class="sr-of-image" data-id="{digest}"></span>', digest=image.digest)
-    with st.expander("What the model does not look for"):
-        bullets(card.not_looked_for)
-        st.page_link(page_file("model"), label="Model card")
-    if image.radiograph is not None:
-        _image_processing(image.radiograph, card)
     return progress
 
 
@@ -94,12 +99,7 @@ def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
     if reading is None or not reading.findings:
         return
     reading_settings(card, images)
-    if hidden:
-        return
-    # always there: what is below keeps its place, and so stays open, when the note comes
-    with st.container():
-        stability_note(image, card)
-    if image.radiograph is not None:
+    if not hidden and image.radiograph is not None:
         image_downloads(image, reading, card, images)
 
 

@@ -389,3 +389,24 @@ def test_nothing_is_asked_of_another_machine(address, chromium):
         page.wait_for_selector("text=Model facts")
         strangers = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
         assert strangers == []
+
+
+NOTE_WHERE_THE_DOWNLOADS_ARE = """() => {
+  window.places = [];
+  const look = () => {
+    const panel = document.querySelector(".st-key-of-image:not([inert])");
+    const title = [...(panel?.querySelectorAll("summary") ?? [])].find((one) => one.innerText.includes("Download"));
+    if (title) window.places.push(Math.round(title.getBoundingClientRect().top + scrollY));
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_the_downloads_stay_where_they_are_once_they_can_be_clicked(page):
+    page.evaluate(NOTE_WHERE_THE_DOWNLOADS_ARE)
+    upload(page, ("image.dcm", phantom_dicom(512, 448)))
+    page.wait_for_selector("text=Small changes of the image: the state of")
+    wait_until_drawn(page)
+    places = page.evaluate("window.places")
+    assert max(places) - min(places) <= 4, sorted(set(places))

@@ -21,7 +21,9 @@ function findingRows(image, chosen, open, act) {
     list.setAttribute("aria-label", "Findings; choose one to show its details and heat map");
     list.append(...evaluated.map((row) => findingLine(row, image, chosen, kinds.size > 1, act)));
     nodes.push(head, list);
-    if (evaluated.some((row) => row.unstable)) nodes.push(make("div", "key", `≈ ${evaluated.find((row) => row.unstable).unstable}`));
+    // its place is there before: it comes while the reader points at what is below
+    const marked = evaluated.find((row) => row.unstable);
+    nodes.push(make("div", "key", marked ? `≈ ${marked.unstable}` : "\u00a0"));
   }
   if (others.length) {
     const details = make("details", "not-evaluated");
