@@ -120,6 +120,8 @@ class UnavailableStore:
         problem: why the store cannot be opened, one line.
     """
 
+    away: frozenset[str] = frozenset()
+
     def __init__(self, images: Worklist, reader: str, problem: str) -> None:
         self._choice, self._problem = StoredChoice(images, reader), problem
 

@@ -94,6 +94,13 @@ class SharedWorklist:
         removed = {} if removal is None else {image.digest: image for image in removal.entries()}
         return removed | self.images
 
+    def restorable(self) -> list[str]:
+        """Return the ids of removed images that an undo restores, those that another process has removed too."""
+        away = () if self.keeper is None else sorted(self.keeper.away)
+        removal = self.removal
+        last = [] if removal is None else [image.digest for image in removal.entries()]
+        return [digest for digest in dict.fromkeys((*last, *away)) if digest not in self.images]
+
     def used_bytes(self) -> int:
         """Return how many bytes of files the worklist holds, those of the last removal too."""
         return sum(len(image.data or b"") for image in self.with_removed().values())

@@ -49,6 +49,7 @@ class StoredWorklist:
         card: of the model that serves.
         deleted: number of images that were deleted elsewhere and that the page has not named yet.
         older: what is stored and not listed.
+        away: images that were removed in another process, where that can be undone.
     """
 
     def __init__(self, images: Worklist, store: ReadStore, reader: str, who: Visitor, card: ModelCard) -> None:
@@ -60,8 +61,7 @@ class StoredWorklist:
         self._unstored: dict[str, str] = {}
         self._failures: dict[str, str] = {}
         self._leaving = StoredRemoval(self._note_removal, self._delete, _WRITER)
-        self._away: frozenset[str] = frozenset()
-        self.older = OlderImages()
+        self.older, self.away = OlderImages(), frozenset[str]()
         self._time = ReadingTime(self._reads.get, store.add_seconds, _WRITER)
         self._scheduled, self._refreshed, self.deleted = False, 0.0, 0
         # never held while the lock of the worklist is asked for, which may be held by who asks for this one
@@ -90,12 +90,11 @@ class StoredWorklist:
         with self._lock:
             every = {image.digest: image for image in self._store.images(self.reader)}
             progress = reader_progress(self._store._engine, self.reader)
-            removed, back = removed_here(self.images, self._leaving, every, noted)
-            changes = compare(every, self._stored, removed, back, self._leaving)
-            stored, deleted = changes.stored, changes.deleted
-            present = self.images.images
-            self.deleted += len((deleted & present.keys() | self._away) - every.keys())
-            self._stored, self._away = stored, changes.away
+            here = removed_here(self.images, self._leaving, every, noted)
+            changes = compare(every, self._stored, *here, self._leaving)
+            stored, deleted, present = changes.stored, changes.deleted, self.images.images
+            self.deleted += len((deleted & present.keys() | self.away) - every.keys())
+            self._stored, self.away = stored, changes.away
             for digest in deleted:
                 for known in (self._saved, self._reads, self._failures, self._unstored):
                     known.pop(digest, None)
@@ -190,7 +189,8 @@ class StoredWorklist:
 
     def returned(self, digests: Sequence[str]) -> None:
         """Note in the store that the removal of images is undone, here or in another process."""
-        self._leaving.note([one for one in digests if one in self._stored or one in self._away], removed=False)
+        self._leaving.note([one for one in digests if one in self._stored or one in self.away], removed=False)
+        self.away -= set(digests)
 
     def removed(self, digests: Sequence[str]) -> None:
         """Delete images from the store, with their reads and opinions."""

@@ -17,6 +17,7 @@ from .guard import page_file
 from .reading_messages import worklist_body
 from .reading_progress import worklist_reader
 from .server.page_sessions import open_page_session, worklist_path
+from .server.worklist_changes import set_removed
 from .visitor import is_local_only
 from .worklist import Worklist
 
@@ -58,12 +59,13 @@ def upload_panel(images: Worklist, model: Predictor) -> None:
             on_click=_add_phantom,
             args=(images,),
         )
-        if images.removal is not None and len(images.removal):
-            count = len(images.removal)
+        if removed := images.shared.restorable():
+            count = len(removed)
             st.button(
                 f"Undo: bring {count} removed image{'s' if count > 1 else ''} back",
                 icon=":material/undo:",
-                on_click=images.undo_removal,
+                on_click=set_removed,
+                args=(images, frozenset(), frozenset(removed)),
                 key="undo-removal",
             )
 

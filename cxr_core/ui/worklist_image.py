@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -163,6 +163,10 @@ class AddResult:
 
 class Keeper(Protocol):
     """What stores the images of a worklist."""
+
+    @property
+    def away(self) -> Collection[str]:
+        """Images that were removed in another process, such as the one before a restart, where it can be undone."""
 
     def added(self, images: Sequence[WorklistImage]) -> None:
         """Store images; when this returns, they are stored, or the page says that they are not."""

@@ -69,11 +69,7 @@ def _message(images: Worklist) -> dict[str, object]:
             for image in images.images.values()
             if (reasons := image.reasons()) and not _is_lateral(image)
         ],
-        "removed": [
-            image.digest
-            for image in ([] if images.removal is None else images.removal.entries())
-            if image.digest not in images.images
-        ],
+        "removed": images.shared.restorable(),
     }
 
 

@@ -226,6 +226,32 @@ def test_an_undo_reaches_the_next_process_also_after_its_worklist_has_come(chrom
         assert set(stored(page)) == {first, second}
 
 
+def test_a_removal_of_before_a_restart_can_be_undone_after_it(chromium, tmp_path):
+    with restartable(tmp_path, KEEP="store") as server, browsing(chromium) as page:
+        open_front_page(page, server.address)
+        first, second = opened(page, images(2))
+        for removed in ({second}, {first, second}):
+            note_token(page)
+            for digest in removed:
+                entry(page, digest).focus()
+                page.keyboard.press("Delete")
+            page.wait_for_function(
+                "ids => ids.every((id) => secondRead.worklist.removed.includes(id))", arg=sorted(removed)
+            )
+            server.stop()
+            server.hold_removals()
+            server.start()
+            connected(page)
+            if removed == {second}:
+                page.wait_for_selector(".worklist .undo >> text=Removed 1 image")
+                page.locator(".worklist .undo button").click()
+            else:
+                page.locator("button", has_text="Undo: bring 2 removed images back").click()
+            for digest in (first, second):
+                entry(page, digest).wait_for()
+            assert set(stored(page)) == {first, second}
+
+
 def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_process(chromium, tmp_path):
     with restartable(tmp_path, KEEP="store", READ_FIRST="on") as server, browsing(chromium) as page:
         open_front_page(page, server.address)

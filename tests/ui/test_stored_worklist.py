@@ -22,6 +22,7 @@ from cxr_core.ui import reading_time, stored_removal, stored_worklist
 from cxr_core.ui.opinions import add_opinion, choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.server.worklist_changes import set_removed
+from cxr_core.ui.worklist_strip import worklist_message
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
 from tests.protocol import Reader
@@ -161,13 +162,30 @@ def test_a_removal_is_undone_by_another_process_than_the_one_that_removed(tab, s
     # the process ends, and the page sends the undo to the next one
     others, other = tab()
     assert list(others.images) == [kept.digest]
-    set_removed(others, set(), {gone.digest})
+    # which goes on offering it
+    assert worklist_message(others)["removed"] == [gone.digest]
+    set_removed(others, {gone.digest, kept.digest}, set())
+    assert worklist_message(others)["removed"] == [kept.digest, gone.digest]
+    set_removed(others, set(), {gone.digest, kept.digest})
+    assert worklist_message(others)["removed"] == []
     assert other.refresh() == 1
     assert list(others.images) == [kept.digest, gone.digest]
     # what nobody knows changes nothing
     set_removed(others, set(), {"0" * 64})
     assert other.refresh() == 0
     images.shared.take_all()
+
+
+def test_what_another_process_has_removed_is_offered_until_it_is_deleted(tab, store):
+    images, _ = tab()
+    gone = add(images, phantom_png(32, 32))
+    set_removed(images, {gone.digest}, set())
+    others, other = tab()
+    assert others.shared.restorable() == [gone.digest]
+    images.forget_removed()
+    written()
+    other.refresh()
+    assert others.shared.restorable() == []
 
 
 def test_a_hidden_reading_is_stored_as_hidden_until_it_is_shown(tab, store, phantom, predictor):

@@ -357,6 +357,8 @@ def test_an_unchanged_worklist_is_not_sent_again(server, monkeypatch):
 class Keeper:
     """Notes what the routes say that a tab shows."""
 
+    away = frozenset()
+
     def __init__(self):
         self.noted = []
 
