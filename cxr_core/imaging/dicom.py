@@ -148,6 +148,7 @@ def _radiograph(
         pose=pose,
         scalable=image.scalable,
         square=any(keyword in ds for keyword in PIXEL_SHAPE),
+        unit=image.unit,
     )
 
 

@@ -24,7 +24,7 @@ from .grayscale_pipeline import (
 )
 from .lookup_tables import file_vois, scaled_by_data
 from .orientation import Pose, apply_pose, describe_pose
-from .radiograph import Pixels
+from .radiograph import LUMA, SQUARED, Pixels
 from .raster import luma
 from .windowing import Lut, Voi
 
@@ -53,6 +53,7 @@ class DisplayImage:
         aspect_ratio: height of a pixel over its width in the file.
         stretch: how many times as many pixels the resampled axis has.
         scalable: the first table could be scaled by its own maximum, and is not.
+        unit: of the values, where the header states one.
     """
 
     pixels: Pixels
@@ -61,6 +62,7 @@ class DisplayImage:
     aspect_ratio: float
     stretch: float
     scalable: bool
+    unit: str
 
 
 def display_image(
@@ -86,7 +88,7 @@ def display_image(
         pixels = apply_color_lut(pixels, ds)
         pixels = (pixels >> 8 if pixels.dtype == np.uint16 else pixels).astype(np.uint8)
     if pixels.ndim == 3:
-        notes.transforms.append(f"colour ({photometric if colour else 'in the frame'}): luma")
+        notes.transforms.append(f"colour ({photometric if colour else 'in the frame'}): {LUMA}")
         if colour:
             notes.warnings.append("the file is in colour: a screenshot or a secondary capture, not a radiograph")
         pixels = luma(pixels)
@@ -100,13 +102,13 @@ def display_image(
         return np.bincount(pixels.ravel(), minlength=len(levels.stored))
 
     vois: tuple[Voi | Lut, ...] = ()
-    scalable = False
+    scalable, unit = False, ""
     if colour:
         voi, values = colour_values(ds, levels, notes)
         display = apply_polarity(ds, values / np.float32(255), levels, notes)
     else:
         levels = levels.with_padding(ds, counts, notes).with_filled(filled)
-        values = apply_modality_lut(ds, levels, notes)
+        values, unit = apply_modality_lut(ds, levels, notes)
         vois, scalable = _order_by_scale(file_vois(ds, values, notes.repairs), voi_scale, notes)
         vois = replace_empty_window(values, vois, levels, counts, pixels, notes)
         voi, brightness = apply_first_voi(values, vois, levels, counts, notes)
@@ -118,11 +120,11 @@ def display_image(
         check_size(round(rows * max(1.0, aspect_ratio)), round(columns * max(1.0, 1 / aspect_ratio)))
         image = square_pixels(image, levels.stored, aspect_ratio)
         size = " x ".join(str(side) for side in image.containers.shape[::-1])
-        notes.transforms.append(f"pixels of {aspect_ratio:.4g} : 1 (height to width) made square: {size} pixels")
+        notes.transforms.append(f"pixels of {aspect_ratio:.4g} : 1 (height to width) {SQUARED}: {size} pixels")
         stretch = max(image.containers.shape[0] / rows, image.containers.shape[1] / columns)
     notes.transforms.extend(describe_pose(pose))
     image = replace(image, containers=np.ascontiguousarray(apply_pose(image.containers, pose)))
-    return DisplayImage(image, voi, vois, aspect_ratio, stretch, scalable)
+    return DisplayImage(image, voi, vois, aspect_ratio, stretch, scalable, unit)
 
 
 def _complete_palette(ds: Dataset, notes: Notes) -> None:

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from .conformance import COLOUR
-from .elements import Repairs, decimal_numbers, whole_number
+from .elements import Repairs, decimal_numbers, stated_text, whole_number
 from .lookup_tables import is_little_endian, read_lut
 from .windowing import (
     PERCENTILES,
@@ -42,6 +42,12 @@ __all__ = [
 ]
 
 DX_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1.1"})
+
+_UNITS = {
+    "OD": "× 10⁻³ OD", "HU": "HU", "HU_MOD": "HU, modified", "US": "US", "MGML": "mg/ml", "Z_EFF": "Z_eff",
+    "ED": "× 10²³ electrons/ml", "EDW": "electrons relative to water", "PCT": "%",
+}  # fmt: skip
+"""Defined terms of the units after the Modality LUT (PS3.3 C.11.1.1.2); US is unspecified."""
 
 VoiScale = Literal["file", "data"]
 """How a VOI LUT is scaled: by the bits that it declares, as the standard says, or by its largest entry."""
@@ -141,12 +147,15 @@ def _masked(values: np.ndarray, bits: int, signed: bool) -> np.ndarray:
     return np.where(stored >= 1 << (bits - 1), stored - (1 << bits), stored) if signed else stored
 
 
-def apply_modality_lut(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
-    """Return (n,) float32 values after the Modality LUT or rescale (PS3.3 C.11.1)."""
+def apply_modality_lut(ds: Dataset, levels: Levels, notes: Notes) -> tuple[np.ndarray, str]:
+    """Return (n,) float32 values after the Modality LUT or rescale (PS3.3 C.11.1), and their unit, empty if not stated.
+
+    A unit that is no defined term is free text, and left out; so is that of a rescale that is not applied.
+    """
     stored = levels.stored
     slope = (decimal_numbers(ds, "RescaleSlope", notes.repairs) or [1.0])[0]
     intercept = (decimal_numbers(ds, "RescaleIntercept", notes.repairs) or [0.0])[0]
-    identity = slope == 1 and intercept == 0
+    identity, unit = slope == 1 and intercept == 0, _unit(stated_text(ds, "RescaleType"))
     tables = ds.get("ModalityLUTSequence")
     if str(ds.get("SOPClassUID")) in DX_CLASSES:
         # Modality LUT is not part of DX (PS3.3 A.26); a rescale, where present, shall be the identity.
@@ -154,21 +163,25 @@ def apply_modality_lut(ds: Dataset, levels: Levels, notes: Notes) -> np.ndarray:
         if not identity or tables:
             notes.warnings.append("a DX image with a rescale, which the standard does not allow: not applied")
         notes.transforms.append("modality LUT: none in DX")
-        return stored.astype(np.float32)
+        return stored.astype(np.float32), unit if identity and not tables else ""
     if tables:
         signed, little = bool(ds.PixelRepresentation), is_little_endian(ds)
         lut = read_lut(tables[0], signed=signed, name="the modality table", repairs=notes.repairs, little_endian=little)
         if lut is not None:
             notes.transforms.append(f"modality LUT: {lut.explanation}")
-            return apply_lut(stored, lut)
+            return apply_lut(stored, lut), _unit(stated_text(tables[0], "ModalityLUTType"))
     if not identity:
         values = _rescaled(stored, slope, intercept)
         if values is not None:
             notes.transforms.append(f"modality LUT: rescale {slope:g} x + {intercept:g}")
-            return values
+            return values, unit
         notes.repairs.append("a rescale that cannot be applied: left out, values are as stored")
     notes.transforms.append("modality LUT: identity")
-    return stored.astype(np.float32)
+    return stored.astype(np.float32), unit if identity and not tables else ""
+
+
+def _unit(term: str) -> str:
+    return _UNITS.get(term.upper(), "")
 
 
 def _rescaled(stored: np.ndarray, slope: float, intercept: float) -> np.ndarray | None:

@@ -17,10 +17,13 @@ from .header import SpacingSource
 from .orientation import UPRIGHT, Pose
 from .windowing import Lut, Voi, apply_voi, grey8, look_up
 
-__all__ = ["Digest", "Kind", "Pixels", "Radiograph", "render8"]
+__all__ = ["LUMA", "SQUARED", "Digest", "Kind", "Pixels", "Radiograph", "render8"]
 
 Kind = Literal["dicom", "png", "jpeg", "tiff", "webp"]
 """The format of a file, recognised by its content."""
+
+LUMA, SQUARED = "luma", "made square"
+"""Words of the transforms after which a value is not one that the file holds for that pixel."""
 
 _SYNCHRONOUS = 1 << 20
 
@@ -98,6 +101,7 @@ class Radiograph:
         scalable: the first VOI LUT uses a small part of its declared range and could be scaled by its own maximum.
         square: the file states the shape of its pixels, which were made square where they are not.
         alternatives: the file's windows and tables, the one of ``display`` first; empty where the file has none.
+        unit: of ``values``, where the header states one.
     """
 
     digest: Digest
@@ -116,6 +120,7 @@ class Radiograph:
     pose: Pose = UPRIGHT
     scalable: bool = False
     square: bool = False
+    unit: str = ""
 
     @property
     def sha256(self) -> str:
@@ -134,6 +139,13 @@ class Radiograph:
         After VOI, Presentation LUT and polarity: what the viewer shows by default and what the model is given.
         """
         return look_up(self.pixels.display, self.pixels.containers)
+
+    @property
+    def value_note(self) -> str:
+        """What ``values`` are where the file does not hold them: ``luma`` of its colours, ``resampled``; else empty."""
+        if any(step.endswith(LUMA) for step in self.transforms):
+            return "luma"
+        return "resampled" if any(SQUARED in step for step in self.transforms) else ""
 
     def display_under(self, voi: Voi | Lut) -> np.ndarray:
         """Return the display level of every container under another window or table, as ``Pixels.display``."""

@@ -19,7 +19,7 @@ from .codestream import END, FILLER, lacks_end
 from .conformance import check_size
 from .orientation import Pose, apply_pose, describe_pose
 from .plain_png import decode_plain_png
-from .radiograph import Kind
+from .radiograph import LUMA, Kind
 from .sixteen_bit import GreyAlpha, colour_samples, grey_alpha_png, grey_alpha_tiff, is_sixteen_bit_colour
 
 __all__ = ["Raster", "luma", "pose_raster", "read_raster", "silenced_stderr"]
@@ -187,7 +187,7 @@ def _grey_of_grey_alpha(file: GreyAlpha, name: str) -> Raster:
 def _grey_of_colour(samples: np.ndarray, name: str) -> Raster:
     rgb = samples[..., :3]
     grey = np.rint(rgb.astype(np.float32) @ np.array(_LUMA, np.float32)).astype(np.uint16)
-    raster = Raster(grey, 16, ("colour, 16 bits: luma",), _colour_warning(rgb))
+    raster = Raster(grey, 16, (f"colour, 16 bits: {LUMA}",), _colour_warning(rgb))
     return _without_alpha(raster, samples[..., 3], name) if samples.shape[2] == 4 else raster
 
 
@@ -247,7 +247,7 @@ def _grey(image: Image.Image, name: str) -> Raster:
     if image.mode in ("RGB", "RGBA"):
         rgb = np.asarray(image)[..., :3]
         values, bits = luma(rgb), 8
-        transforms.append(f"colour ({mode}): luma")
+        transforms.append(f"colour ({mode}): {LUMA}")
         warnings = _colour_warning(rgb, WEBP_TOLERANCE if name == "WEBP" else 0)
     elif mode in _GREY or image.mode in ("L", "LA"):
         pixels = np.asarray(image)

@@ -74,17 +74,18 @@ class Codes:
 def image_codes(radiograph: Radiograph) -> Codes:
     """Return how the image is written as codes.
 
-    Integer values within 16 bits keep their steps; others are quantised to 65,536 steps over their range. All is
-    computed from the lookup tables of the containers, which is fast.
+    Values at equal distances, such as integers and those after a rescale, keep their steps, if they are within 16 bits;
+    others are quantised to 65,536 steps over their range. All is computed from the lookup tables of the containers,
+    which is fast.
     """
     pixels = radiograph.pixels
     lowest, highest = int(pixels.containers.min()), int(pixels.containers.max())
     values, grey = pixels.values, grey8(pixels.display)
     spanned = slice(lowest, highest + 1)
     low, high = float(values[spanned].min()), float(values[spanned].max())
-    whole = high - low <= _MAX_CODE and low == round(low) and bool((np.rint(values[spanned]) == values[spanned]).all())
-    scale = 1.0 if whole else (high - low) / _MAX_CODE
-    levels = (round(high - low) if whole else _MAX_CODE) + 1
+    step = _step(values[spanned], low, high)
+    scale = (high - low) / _MAX_CODE if step is None else step
+    levels = (_MAX_CODE if step is None else round((high - low) / step)) + 1
     code_of = _encode(values, low, scale, np.uint8 if levels <= 256 else np.uint16, levels)
     table = _table(code_of[spanned], grey[spanned], levels)
     wrong = table[code_of] != grey
@@ -139,6 +140,8 @@ def image_chunks(radiograph: Radiograph, *, alt: str, max_side: int | None = Non
             [other.center, other.width] if isinstance(other, Voi) else None for other in radiograph.alternatives[1:]
         ],
         "windows": percentile_windows(radiograph),
+        "unit": radiograph.unit,
+        "valueNote": radiograph.value_note,
         "spacing": radiograph.spacing_mm,
         "spacingText": describe_spacing(radiograph.spacing_source),
         "orientation": posed_orientation(radiograph.header.get("PatientOrientation", ""), radiograph.pose),
@@ -205,6 +208,17 @@ def percentile_windows(radiograph: Radiograph) -> list[tuple[str, float, float]]
         last = float(values[np.searchsorted(reached, high * reached[-1])])
         windows.append((name, (first + last) / 2, max(last - first, 1.0)))
     return windows
+
+
+def _step(values: np.ndarray, low: float, high: float) -> float | None:
+    """Return the distance of values that are whole numbers or at equal distances; None for others."""
+    if high - low <= _MAX_CODE and low == round(low) and bool((np.rint(values) == values).all()):
+        return 1.0
+    distinct = np.unique(values)
+    even = np.linspace(low, high, len(distinct))
+    step = (high - low) / max(1, len(distinct) - 1)
+    # what is rounded to 32 bits is not at equal distances exactly
+    return step if step and float(np.abs(distinct - even).max()) < step / 16 else None
 
 
 def _encode(values: np.ndarray, low: float, scale: float, depth: type, levels: int) -> np.ndarray:

@@ -392,3 +392,32 @@ def test_the_retagged_copy_is_the_exact_negative(shared):
     one = read_radiograph((shared / "dicom" / "rsna_cr_pa_jpeg_baseline.dcm").read_bytes())
     two = read_radiograph((shared / "dicom" / "rsna_cr_pa_retagged_monochrome1.dcm").read_bytes())
     np.testing.assert_array_equal(render8(one).astype(int) + render8(two), 255)
+
+
+def modality_lut(unit: str) -> Dataset:
+    item = lut(np.arange(4096)[::-1])
+    item.ModalityLUTType = unit
+    return item
+
+
+@pytest.mark.parametrize(
+    ("elements", "unit"),
+    [
+        ({}, "US"),
+        ({"RescaleSlope": 0.5, "RescaleIntercept": -1024, "RescaleType": "HU"}, "HU"),
+        ({"RescaleSlope": 2, "RescaleType": " od "}, "× 10⁻³ OD"),
+        ({"RescaleType": None}, ""),
+        # free text, which may hold a name
+        ({"RescaleType": "DOE JOHN"}, ""),
+        ({"RescaleType": ["HU", "US"]}, ""),
+        # the type of the table that is applied, not that of a rescale beside it
+        ({"ModalityLUTSequence": [modality_lut("HU")]}, "HU"),
+        ({"ModalityLUTSequence": [Dataset()]}, ""),
+        # a rescale that is not applied
+        ({"RescaleSlope": 0, "RescaleType": "HU"}, ""),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1", "RescaleSlope": 2, "RescaleType": "HU"}, ""),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1"}, "US"),
+    ],
+)
+def test_the_unit_is_that_of_the_values_after_the_modality_lut(elements, unit):
+    assert read_radiograph(phantom_dicom(64, 56, **elements)).unit == unit

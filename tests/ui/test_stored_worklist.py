@@ -22,9 +22,9 @@ from cxr_core.ui import reading_time, stored_removal, stored_worklist
 from cxr_core.ui.opinions import add_opinion, choose_read_first, reveal
 from cxr_core.ui.server.browser_cookie import BROWSER_COOKIE
 from cxr_core.ui.server.worklist_changes import set_removed
-from cxr_core.ui.worklist_strip import worklist_message
 from cxr_core.ui.stored_worklist import StoredWorklist
 from cxr_core.ui.worklist import Worklist
+from cxr_core.ui.worklist_strip import worklist_message
 from tests.protocol import Reader
 from tests.store.test_compaction import full_disk
 

@@ -55,6 +55,35 @@ def test_the_first_view_equals_render8(name):
     np.testing.assert_allclose(codes * head["scale"] + head["offset"], image.values, atol=head["scale"] * 0.51)
 
 
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"RescaleSlope": 0.37, "RescaleIntercept": -5.2},
+        {"RescaleSlope": -0.001, "RescaleIntercept": 10},
+        {"RescaleSlope": 1000.5},
+        # beyond 65,536 whole numbers
+        {"RescaleSlope": 100},
+        {"RescaleSlope": 0.25, "PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15},
+        # one value alone
+        {"RescaleSlope": 1e-30, "RescaleIntercept": 0.1},
+    ],
+)
+def test_each_value_after_a_rescale_is_that_of_its_pixel(elements):
+    stored = np.random.default_rng(1).integers(0, 4096, (64, 56), dtype=np.uint16)
+    image = read_radiograph(phantom_dicom(values=stored, **elements))
+    head, codes, *_ = unpacked(encode_image(image, alt=""))
+    slope, intercept = float(elements["RescaleSlope"]), float(elements.get("RescaleIntercept", 0))
+    # as exact as the 32 bits of the values themselves
+    np.testing.assert_allclose(codes * head["scale"] + head["offset"], stored * slope + intercept, rtol=4e-7, atol=2e-4)
+
+
+def test_the_message_says_what_values_are_of():
+    head = unpacked(encode_image(read_radiograph(phantom_dicom(60, 50, RescaleType="OD")), alt=""))[0]
+    assert (head["unit"], head["valueNote"]) == ("× 10⁻³ OD", "")
+    head = unpacked(encode_image(read_radiograph(phantom_png(60, 50)), alt=""))[0]
+    assert (head["unit"], head["valueNote"]) == ("", "")
+
+
 def test_the_message_contains_header_table_and_codes():
     image = read_radiograph(phantom_dicom(60, 50))
     data = encode_image(image, alt="alternative")

@@ -7,6 +7,7 @@ const ACTIONS = {
   measure: [["L"], "Ruler: drag a line. A second line gives the quotient, for example the cardiothoracic ratio"],
   angle: [["A"], "Angle between two lines, for example of Cobb: drag one line, then the other"],
   "clear-lines": [["Delete", "Backspace"], "Remove rulers and angle"],
+  "scale-bar": [["Shift+L"], "Scale bar in mm, where the file states a pixel spacing"],
   lens: [["G"], "Magnifier under the pointer"],
   out: [["-", "−"], "Zoom out"],
   in: [["+", "="], "Zoom in"],
@@ -68,6 +69,8 @@ class KeyPanel {
     this.shared = shared;
     this.wheel = dialog.querySelector("select.wheel");
     this.wheel.onchange = () => { shared.wheel = this.wheel.value; changed(); };
+    this.scaleBar = dialog.querySelector("input.scale-bar-on");
+    this.scaleBar.onchange = () => { shared.scaleBar = this.scaleBar.checked; changed(); };
     dialog.querySelector(".close").onclick = () => dialog.close();
     dialog.onclick = (event) => { if (event.target === dialog) dialog.close(); };
   }
@@ -78,6 +81,7 @@ class KeyPanel {
       return;
     }
     this.wheel.value = this.shared.wheel;
+    this.scaleBar.checked = this.shared.scaleBar;
     const groups = new Map();
     for (const entry of store.keys.entries.values()) groups.set(entry.group, [...(groups.get(entry.group) ?? []), entry]);
     const order = (group) => ["Page", "Worklist", "Findings", "Viewer"].indexOf(group) + 1 || 9;

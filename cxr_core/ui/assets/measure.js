@@ -1,7 +1,9 @@
-// Lines on the radiograph. Rulers: up to two distances and their quotient, such as the cardiothoracic ratio. Angle: two
-// lines and the angle between them, as of Cobb. Points are in pixels of the original radiograph, integers at pixel centres.
+// What is measured on the radiograph: lines, the pixel under the pointer, and the scale bar. Rulers: up to two distances
+// and their quotient, such as the cardiothoracic ratio. Angle: two lines and the angle between them, as of Cobb. Points
+// are in pixels of the original radiograph, integers at pixel centres.
 
 const LEAST_PIXELS = 2; // a shorter line is a click
+const SCALE_BAR_PART = 0.25; // of the width of a pane, at most
 
 // The lines of a view that a tool draws; with a third one they begin again.
 function linesOf(view, tool) {
@@ -101,6 +103,42 @@ function drawLines(context, lines, texts, colour, place, ratio) {
   });
   context.restore();
 }
+
+// --- pixel under the pointer ---------------------------------------------------------------------
+
+// Row and column, counted from 0, and the value of the pixel at a point of the canvas; "" beside the image.
+function describePixel(radiograph, view, point) {
+  // the middle of the device pixel, by which the painter chooses what it shows there
+  const at = point.map((part) => Math.floor(part) + 0.5);
+  const [column, row] = toRadiograph(radiograph, view, at).map(Math.round);
+  if (column < 0 || row < 0 || column >= radiograph.columns || row >= radiograph.rows) return "";
+  return `row ${row}, column ${column}: ${describeValue(radiograph, row, column)}`;
+}
+
+// After the Modality LUT, with its unit where the header states one; from all pixels only, never from reduced ones.
+function describeValue(radiograph, row, column) {
+  if (!isWhole(radiograph)) return "loading all pixels";
+  const { codes, columns, scale, offset, unit, valueNote } = radiograph;
+  const value = codes[row * columns + column] * scale + offset;
+  // the values are `scale` apart
+  const decimals = scale ? Math.min(9, Math.max(3, 3 - Math.floor(Math.log10(scale)))) : 6;
+  return [Number(value.toFixed(decimals)), unit, valueNote && `(${valueNote})`].filter((part) => part !== "").join(" ");
+}
+
+// --- scale bar -----------------------------------------------------------------------------------
+
+// The longest round length across a pane of this width: {text, width in device pixels}; null where no spacing is known.
+function scaleBar(radiograph, view, width) {
+  if (!radiograph.spacing) return null;
+  const [betweenRows, betweenColumns] = radiograph.spacing;
+  const pixelsPerMm = view.zoom / (view.turn[0] ? betweenColumns : betweenRows);
+  const most = (SCALE_BAR_PART * width) / pixelsPerMm;
+  const power = 10 ** Math.floor(Math.log10(most));
+  const length = Number((power * (most >= 5 * power ? 5 : most >= 2 * power ? 2 : 1)).toPrecision(1));
+  return { text: `${length} mm ${radiograph.spacingText}`.trim(), width: length * pixelsPerMm };
+}
+
+// --- magnifier -----------------------------------------------------------------------------------
 
 // A round lens over the pointer, without overlay: the radiograph under it, enlarged, from its full resolution.
 const LENS_RADIUS = 110; // in CSS pixels

@@ -41,7 +41,8 @@ class Pane {
     this.say(text);
     this.radiograph = null;
     for (const name of Object.keys(this.canvas.dataset)) delete this.canvas.dataset[name];
-    for (const node of this.node.querySelectorAll(".corner, .edge, .turned")) node.textContent = "";
+    for (const node of this.node.querySelectorAll(".corner, .edge, .turned, .pixel")) node.textContent = "";
+    this.node.querySelector(".scale-bar").hidden = true;
     this.node.querySelector(".banner").hidden = this.node.querySelector("img.plain").hidden = true;
     this.canvas.setAttribute("aria-label", "No image");
     this.painted = "";
@@ -100,8 +101,10 @@ class Pane {
     const place = `${left}px ${top}px ${width} ${height} ${ratio}`;
     if (this.placed !== place) {
       this.placed = place;
-      if (this.canvas.width !== width) this.canvas.width = width;
-      if (this.canvas.height !== height) this.canvas.height = height;
+      if (this.canvas.width !== width || this.canvas.height !== height) {
+        Object.assign(this.canvas, { width, height });
+        this.pointerAt = null; // it was in pixels of another canvas
+      }
       style.left = `${left}px`;
       style.top = `${top}px`;
       style.width = `${width / ratio}px`;
@@ -176,12 +179,14 @@ class Pane {
 
   // --- text ----------------------------------------------------------------------------------------
 
+  set(query, text) {
+    const node = this.node.querySelector(query);
+    if (node.textContent !== text) node.textContent = text;
+  }
+
   write(label, window_, ratio) {
     const { radiograph, view } = this;
-    const set = (query, text) => {
-      const node = this.node.querySelector(query);
-      if (node.textContent !== text) node.textContent = text;
-    };
+    const set = (query, text) => this.set(query, text);
     const on = label && !view.original && this.mapOn(label);
     set(".corner.left.top", on ? this.maps().maps[label].title : "");
     // a table has no center and no width: its name stands alone
@@ -199,6 +204,28 @@ class Pane {
     const turn = describeTurn(view.turn);
     set(".turned", turn ? `View ${turn}` : "");
     this.node.querySelector(".banner").hidden = !view.original;
+    this.writeScaleBar(ratio);
+    this.writePixel();
+  }
+
+  // Note where the pointer of the mouse is, in pixels of the canvas; null: not over an image.
+  point(at) {
+    this.pointerAt = at;
+    this.writePixel();
+  }
+
+  writePixel() {
+    const { radiograph, view, pointerAt } = this;
+    this.set(".pixel", pointerAt ? describePixel(radiograph, view, pointerAt) : "");
+  }
+
+  writeScaleBar(ratio) {
+    const node = this.node.querySelector(".scale-bar");
+    const bar = this.shared.scaleBar && scaleBar(this.radiograph, this.view, this.canvas.width);
+    node.hidden = !bar;
+    if (!bar) return;
+    this.set(".scale-bar span", bar.text);
+    node.querySelector("i").style.width = `${bar.width / ratio}px`;
   }
 
   describeZoom() {

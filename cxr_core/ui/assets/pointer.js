@@ -45,12 +45,14 @@ class Pointer {
   }
 
   move(event) {
-    if (event.pointerType === "touch" || !this.pane.radiograph) return;
-    const at = this.onCanvas(event);
-    if (this.pane.shared.lens) {
-      this.pane.pointerAt = at;
-      this.viewer.refresh();
+    if (event.pointerType === "touch") return;
+    if (!this.pane.radiograph) {
+      this.pane.pointerAt = null;
+      return;
     }
+    const at = this.onCanvas(event);
+    this.pane.point(at);
+    if (this.pane.shared.lens) this.viewer.refresh();
     const { held } = this;
     if (held?.of !== this.pane.radiograph.sha) return;
     this.drag(held.tool, event.clientX - held.x, event.clientY - held.y, at, held.at);

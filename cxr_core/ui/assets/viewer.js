@@ -11,7 +11,7 @@ class Viewer {
     store.views ??= new Map(); // radiograph -> view; survives reruns and page switches
     this.shared = (store.viewer ??= {
       opacity: 0.65, mapStyle: "colour", tool: "window", lens: false, linked: true, compare: null, studyWindow: false,
-      wheel: sessionStorage.getItem("second-read-wheel") ?? "zoom",
+      wheel: sessionStorage.getItem("second-read-wheel") ?? "zoom", scaleBar: sessionStorage.getItem("second-read-scale-bar") !== "off",
     });
     this.current = new Pane(this.root.querySelector(".pane"), this.shared);
     this.active = this.current;
@@ -19,7 +19,7 @@ class Viewer {
     this.pointer = new Pointer(this.current, this, this.on);
     this.toolbar = new Toolbar(this.root, this, this.on);
     this.legend = new Legend(this.root.querySelector(".legend"), () => this.act("map"));
-    this.keys = new KeyPanel(this.root.querySelector("dialog.keys"), this.shared, () => this.keepWheel());
+    this.keys = new KeyPanel(this.root.querySelector("dialog.keys"), this.shared, () => this.keepSettings());
     // pointed: the reader last moved the pointer over the viewer, and pressed no key since
     this.spaceHeld = this.hovered = this.pointed = false;
     this.listen();
@@ -134,7 +134,8 @@ class Viewer {
       reset: () => { clearLines(view); view.turn = UPRIGHT; toDefault(); fit(); },
       "window-reset": toDefault,
       study: () => { shared.studyWindow = !shared.studyWindow; this.windowed(this.current); },
-      wheel: () => { shared.wheel = shared.wheel === "zoom" ? "image" : "zoom"; this.keepWheel(); },
+      wheel: () => { shared.wheel = shared.wheel === "zoom" ? "image" : "zoom"; this.keepSettings(); },
+      "scale-bar": () => { shared.scaleBar = !shared.scaleBar; this.keepSettings(); },
       presets: () => { if (Number(key) <= presetNames(radiograph).length) this.preset(Number(key) - 1); },
       fainter: () => this.setOpacity(Math.max(0.1, shared.opacity - 0.1)),
       stronger: () => this.setOpacity(Math.min(1, shared.opacity + 0.1)),
@@ -177,8 +178,10 @@ class Viewer {
     this.windowed(this.active);
   }
 
-  keepWheel() {
+  keepSettings() {
     sessionStorage.setItem("second-read-wheel", this.shared.wheel);
+    sessionStorage.setItem("second-read-scale-bar", this.shared.scaleBar ? "on" : "off");
+    this.refresh();
   }
 
   stepByWheel(step) {
