@@ -23,6 +23,7 @@ __all__ = [
     "add_opinion",
     "asked_findings",
     "choose_read_first",
+    "keep_comment",
     "opinions_message",
     "read_first_switch",
     "reveal",
@@ -67,34 +68,51 @@ def add_opinion(images: Worklist, image: WorklistImage, label: str, opinion: str
         WrongArguments: there is no such finding or no such opinion, or the comment is too long or cannot be stored.
         CxrError: it could not be stored; then it is not kept in memory either.
     """
-    reading = image.reading
-    if reading is None or image.status != "read":
+    if image.status != "read":
         raise InputRefused("This image has no findings at the moment.")
-    if label not in {finding.label for finding in reading.findings}:
-        raise WrongArguments("The model has no such finding.")
+    _check_comment(image, label, comment)
     value = _opinion_value(opinion)
-    if len(comment) > COMMENT_LENGTH:
-        raise WrongArguments(f"A comment has at most {COMMENT_LENGTH:,} characters.")
-    if _UNSTORABLE.search(comment):
-        raise WrongArguments("The comment has a character that cannot be stored.")
     # outside the lock of the worklist: it waits for the disk. Another process may have stored opinions since
     if images.keeper is not None:
         stored = images.keeper.add_opinion(image, label, value, comment)
         with images.unchanged():
             others = [one for one in image.opinions if one not in stored]
             image.opinions = tuple(sorted((*others, *stored), key=lambda one: one.created))
+            image.set_comment(label, "")
         images.notify()
         return next(one for one in reversed(stored) if one.label == label)
-    last = image.last_opinion(label)
-    if last is not None and (last.opinion, last.comment) == (value, comment):
-        return last
     with images.unchanged():
+        image.set_comment(label, "")
+        last = image.last_opinion(label)
+        if last is not None and (last.opinion, last.comment) == (value, comment):
+            return last
         number = sum(one.label == label for one in image.opinions)
         shown = image.findings_shown or not images.is_hidden(image)
         made = Opinion(label, "", number, "", value, shown, comment, utc_now())
         image.opinions = (*image.opinions, made)
     images.notify()
     return made
+
+
+def keep_comment(images: Worklist, image: WorklistImage, label: str, comment: str) -> None:
+    """Keep what the reader has written on a finding until an opinion is given with it: in memory, with the worklist.
+
+    Raises InputRefused and WrongArguments as :func:`add_opinion`.
+    """
+    _check_comment(image, label, comment)
+    with images.unchanged():
+        image.set_comment(label, comment)
+
+
+def _check_comment(image: WorklistImage, label: str, comment: str) -> None:
+    if image.reading is None:
+        raise InputRefused("This image has no findings at the moment.")
+    if label not in {finding.label for finding in image.reading.findings}:
+        raise WrongArguments("The model has no such finding.")
+    if len(comment) > COMMENT_LENGTH:
+        raise WrongArguments(f"A comment has at most {COMMENT_LENGTH:,} characters.")
+    if _UNSTORABLE.search(comment):
+        raise WrongArguments("The comment has a character that cannot be stored.")
 
 
 def _opinion_value(opinion: str) -> OpinionValue:

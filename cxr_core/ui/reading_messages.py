@@ -92,8 +92,8 @@ def image_message(image: WorklistImage, images: Worklist, card: ModelCard) -> di
     Returns:
         ``id``, ``name`` (of the file), ``status``, ``study`` (of :func:`.study_header.study_message`), ``summary`` (one
         line), ``warnings`` and ``notes`` (lines), ``hidden``, ``findings`` (of :func:`.findings.findings_message`, or
-        None), ``asked`` (of :func:`.opinions.asked_findings` while they are hidden, or None) and ``opinions`` (of
-        :func:`.opinions.opinions_message`).
+        None), ``asked`` (of :func:`.opinions.asked_findings` while they are hidden, or None), ``opinions`` (of
+        :func:`.opinions.opinions_message`) and ``comments`` (by label, those that no opinion was given with yet).
     """
     reading = image.reading
     is_read = image.status == "read" and reading is not None
@@ -120,6 +120,7 @@ def image_message(image: WorklistImage, images: Worklist, card: ModelCard) -> di
         "findings": findings_message(reading, card, image.label) if is_read and reading and not hidden else None,
         "asked": asked_findings(reading) if hidden and reading else None,
         "opinions": opinions_message(image),
+        "comments": image.comments,
     }
 
 

@@ -49,6 +49,8 @@ class WorklistImage:
         findings_shown: whether its findings were shown at any time, with "Read first" on or off.
         opinions: what the reader has stated of its findings, in the order of time; only added to, and replaced as a
             whole.
+        comments: by label, what the reader has written on findings and given no opinion with yet; in memory alone, and
+            replaced as a whole.
         label: label of the finding that was chosen last.
         radiograph: the decoded image, of the last viewed images; else None.
         shape: (rows, columns) once it was decoded.
@@ -82,6 +84,7 @@ class WorklistImage:
     revealed: bool = False
     findings_shown: bool = False
     opinions: tuple[Opinion, ...] = field(default=(), repr=False)
+    comments: dict[str, str] = field(default_factory=dict, repr=False)
     label: str | None = None
     path: str = field(default="", repr=False)
     radiograph: Radiograph | None = field(default=None, repr=False)
@@ -137,6 +140,11 @@ class WorklistImage:
     def last_opinion(self, label: str) -> Opinion | None:
         """Return the reader's last opinion of a finding, or None."""
         return next((one for one in reversed(self.opinions) if one.label == label), None)
+
+    def set_comment(self, label: str, comment: str) -> None:
+        """Keep a comment on a finding without an opinion; an empty one is none."""
+        others = {name: text for name, text in self.comments.items() if name != label}
+        self.comments = others | ({label: comment} if comment else {})
 
     def reasons(self) -> tuple[str, ...]:
         """Return why the image was not read; empty if it was read or waits."""

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.model.formatting import describe_states
@@ -162,3 +163,47 @@ def test_nothing_of_the_findings_is_sent_before_they_are_shown_and_opinions_stan
         assert page.locator(".findings > .list .row").first.get_attribute("data-label") == last
         page.reload()
         page.wait_for_selector(f'[data-of="{last}"][data-opinion="{agreeing[last]}"][aria-pressed="true"]')
+
+
+EVERYWHERE = """() => JSON.stringify(
+  [location.href, document.title, document.cookie, {...localStorage}, {...sessionStorage}])"""
+
+
+def to_comment(page, label: str) -> None:
+    page.locator(f'.row[data-label="{label}"]').click()
+    page.keyboard.press("t")
+    page.wait_for_function("() => secondRead.chosen.get(secondRead.current)")
+
+
+def test_a_comment_without_an_opinion_is_there_after_a_reload_until_an_opinion_has_it(page):
+    upload(page, ("image.dcm", DICOM))
+    page.wait_for_selector(".findings .row")
+    label = page.locator(".findings > .list .row").first.get_attribute("data-label")
+    to_comment(page, label)
+    # typed, and not left
+    with page.expect_response("**/comments") as answer:
+        page.keyboard.insert_text("Quendel, apical")
+    assert answer.value.status == 204
+    assert "Quendel" not in page.evaluate(EVERYWHERE)
+    assert "Quendel" not in answer.value.url
+    page.reload()
+    page.wait_for_selector(".findings .row")
+    to_comment(page, label)
+    expect(page.locator(".comment")).to_have_value("Quendel, apical")
+    page.keyboard.press("Enter")
+    page.keyboard.press("y")
+    page.wait_for_selector(f'[data-of="{label}"][data-opinion="present"][aria-pressed="true"]')
+    assert [one["comment"] for one in page.evaluate(OPINIONS, label)] == ["Quendel, apical"]
+    # discarded by Escape, it does not come back
+    to_comment(page, label)
+    with page.expect_response(lambda answer: answer.url.endswith("/comments") and "left" in answer.request.post_data):
+        page.keyboard.insert_text(" left")
+    with page.expect_response(
+        lambda answer: answer.url.endswith("/comments") and "left" not in answer.request.post_data
+    ):
+        page.keyboard.press("Escape")
+    page.reload()
+    page.wait_for_selector(".findings .row")
+    to_comment(page, label)
+    expect(page.locator(".comment")).to_have_value("Quendel, apical")
+    assert len(page.evaluate(OPINIONS, label)) == 1

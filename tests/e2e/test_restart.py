@@ -252,6 +252,28 @@ def test_a_removal_of_before_a_restart_can_be_undone_after_it(chromium, tmp_path
             assert set(stored(page)) == {first, second}
 
 
+def test_a_comment_without_an_opinion_is_kept_by_the_next_process(chromium, tmp_path):
+    with restartable(tmp_path, KEEP="store") as server, browsing(chromium) as page:
+        open_front_page(page, server.address)
+        (only,) = opened(page, images(1))
+        page.locator(".findings .row").first.click()
+        page.keyboard.press("t")
+        with page.expect_response("**/comments"):
+            page.keyboard.insert_text("small, apical")
+        note_token(page)
+        server.stop()
+        server.start()
+        connected(page)
+        page.wait_for_function(
+            """async (id) => {
+              const image = await (await secondRead.request(`/images/${id}`)).json();
+              return Object.values(image.comments).includes("small, apical");
+            }""",
+            arg=only,
+        )
+        assert page.locator(".comment").input_value() == "small, apical"
+
+
 def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_process(chromium, tmp_path):
     with restartable(tmp_path, KEEP="store", READ_FIRST="on") as server, browsing(chromium) as page:
         open_front_page(page, server.address)

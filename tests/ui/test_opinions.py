@@ -12,7 +12,15 @@ from cxr_core.labels import display_name
 from cxr_core.reading import read_image
 from cxr_core.settings import settings
 from cxr_core.ui import second_opinion
-from cxr_core.ui.opinions import COMMENT_LENGTH, add_opinion, asked_findings, opinions_message, reveal, set_read_first
+from cxr_core.ui.opinions import (
+    COMMENT_LENGTH,
+    add_opinion,
+    asked_findings,
+    keep_comment,
+    opinions_message,
+    reveal,
+    set_read_first,
+)
 from cxr_core.ui.server.page_sessions import HISTORY
 from cxr_core.ui.server.worklist_changes import OPINION_BYTES
 from cxr_core.ui.stored_worklist import StoredWorklist
@@ -104,6 +112,103 @@ def test_a_stored_read_is_neither_revealed_nor_given_opinions_by_the_routes(serv
     statuses, image = answers(server, tab, conversation)
     assert statuses == [403, 403]
     assert (image["findings"], image["opinions"]) == (None, {})
+
+
+COMMENTS = PATH.replace("opinions", "comments")
+
+
+def test_a_comment_waits_for_an_opinion_on_the_server_and_goes_with_it(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        posted = [
+            await client.post(COMMENTS, json={"label": "Effusion", "comment": "small"}),
+            await client.post(COMMENTS, json={"label": "Mass", "comment": "left"}),
+            await client.post(COMMENTS, json={"label": "Effusion", "comment": "small, right"}),
+        ]
+        seen = [await read(client)]
+        await client.post(COMMENTS, json={"label": "Mass", "comment": ""})
+        seen.append(await read(client))
+        await client.post(PATH, json=given(comment="small, right"))
+        seen.append(await read(client))
+        # the same opinion again, after another comment
+        await client.post(COMMENTS, json={"label": "Effusion", "comment": "large"})
+        await client.post(PATH, json=given(comment="small, right"))
+        return posted, [*seen, await read(client)]
+
+    posted, seen = answers(server, tab, conversation)
+    assert [(one.status_code, one.headers["cache-control"]) for one in posted] == [(204, "no-store")] * 3
+    assert [image["comments"] for image in seen] == [
+        {"Effusion": "small, right", "Mass": "left"},
+        {"Effusion": "small, right"},
+        {},
+        {},
+    ]
+    assert [one["comment"] for one in seen[3]["opinions"]["Effusion"]] == ["small, right"]
+    # it is no reason to fetch the image again
+    assert seen[0]["version"] == seen[1]["version"]
+    assert "small, right" not in repr(tab.images.images[SHA])
+
+
+def test_a_comment_that_is_removed_with_its_image_comes_back_with_it(tab, store, phantom, predictor):  # noqa: F811
+    images, _ = tab()
+    image = add_read(images, *phantom, predictor.card)
+    keep_comment(images, image, "Effusion", "small")
+    images.remove(image.digest)
+    images.undo_removal()
+    assert images.images[image.digest].comments == {"Effusion": "small"}
+    # an opinion that is stored takes it
+    add_opinion(images, image, "Effusion", "present", "small")
+    assert image.comments == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"label": "Gout", "comment": ""}, 400, "The model has no such finding."),
+        ({"label": "Effusion"}, 400, "A comment is a JSON object of two strings: label and comment."),
+        ({"label": "Effusion", "comment": 1}, 400, "A comment is a JSON object of two strings: label and comment."),
+        ({"label": "Effusion", "comment": "a" * (COMMENT_LENGTH + 1)}, 400, "at most 2,000 characters"),
+        ({"label": "Effusion", "comment": "a\0b"}, 400, "has a character that cannot be stored"),
+        ({"label": "Effusion", "comment": "a" * OPINION_BYTES}, 413, "A comment has at most 16,384 bytes."),
+    ],
+)
+def test_what_is_no_comment_is_refused_in_one_line(server, body, status, text):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        return await client.post(COMMENTS, json=body)
+
+    refused = answers(server, tab, conversation)
+    assert refused.status_code == status
+    assert text in refused.text
+    assert "\n" not in refused.text.strip()
+    assert tab.images.images[SHA].comments == {}
+
+
+def test_nobody_else_comments_on_an_image(server):  # noqa: F811
+    tab = server.tab()  # noqa: F811
+    body = {"label": "Effusion", "comment": "small"}
+
+    async def conversation(client):
+        await add(client)
+        await read(client)
+        other = {"X-Second-Read-Token": server.tab("other").token}
+        codes = [
+            (await client.post(COMMENTS, json=body, headers=headers)).status_code
+            for headers in (other, {"X-Second-Read-Token": ""}, {"Sec-Fetch-Site": "cross-site"})
+        ]
+        tab.key = HISTORY
+        codes.append((await client.post(COMMENTS, json=body)).status_code)
+        server.person = signed_out()
+        return [*codes, (await client.post(COMMENTS, json=body)).status_code]
+
+    assert answers(server, tab, conversation) == [404, 403, 403, 403, 401]
+    assert tab.images.images[SHA].comments == {}
 
 
 BODIES = {

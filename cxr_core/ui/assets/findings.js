@@ -14,8 +14,10 @@ class Findings {
     this.observer = new MutationObserver(markFollowing);
     this.observer.observe(document.querySelector(".st-key-cockpit-findings") ?? document.body, { childList: true, subtree: true });
     window.addEventListener("keydown", this.onPageKey);
+    this.onPageHide = () => this.details.querySelector(".comment")?.onblur();
+    window.addEventListener("pagehide", this.onPageHide);
     this.list.addEventListener("keydown", (event) => this.onKey(event));
-    this.act = { choose: (label) => this.choose(label), give: (...opinion) => this.give(...opinion), comment: (...comment) => this.comment(...comment), leaveComment: (field) => this.leaveComment(field) };
+    this.act = { choose: (label) => this.choose(label), give: (...opinion) => this.give(...opinion), type: (...comment) => this.type(...comment), discard: (label) => this.discard(label), comment: (...comment) => this.comment(...comment), leaveComment: (field) => this.leaveComment(field) };
     store.keys?.push(
       { group: "Findings", key: "N, Shift+N", text: "Next and previous finding" },
       { group: "Findings", key: "↓ ↑ Home End", text: "Move through the findings, while the list has the focus" },
@@ -181,16 +183,33 @@ class Findings {
     else this.say(this.chosen ? "The model has no state to agree with: Y, E or U states your opinion." : "Choose a finding first (N).");
   }
 
+  // What is typed is kept until it is stored, also where the page is reloaded meanwhile.
+  type(label, text) {
+    if (!this.image) return;
+    const typed = `${this.image.id} ${label}`;
+    if (this.typed !== typed) this.before = commentOn(this.image, label);
+    this.typed = typed;
+    store.drafts.set(this.image.id, label, text);
+  }
+
+  // The comment as it was before it was typed into.
+  discard(label) {
+    if (this.typed === `${this.image.id} ${label}`) store.drafts.set(this.image.id, label, this.before);
+    return commentOn(this.image, label);
+  }
+
   // A comment is stored with an opinion: with the last one again, or with the one that follows.
-  comment(label, text) {
-    const now = opinionNow(this.image, label);
-    if (this.rewriting || !this.image || text === commentOn(this.image, label)) return;
-    if (now) {
-      this.give(label, now.opinion, text);
-      return;
-    }
-    store.drafts.set(`${this.image.id} ${label}`, text);
-    this.say(text && "The comment is stored with your opinion: Y, E or U.");
+  async comment(label, text) {
+    const { image } = this;
+    if (this.rewriting || !image) return;
+    const now = opinionNow(image, label);
+    // one of before a reload, too
+    if (now && text !== now.comment) this.give(label, now.opinion, text);
+    if (this.typed !== `${image.id} ${label}`) return;
+    this.typed = "";
+    if (now && text !== now.comment) return;
+    const problem = await store.drafts.send();
+    if (this.image?.id === image.id) this.say(problem || (text && !now ? "The comment is stored with your opinion: Y, E or U." : ""));
   }
 
   toComment() {
@@ -262,6 +281,7 @@ class Findings {
     clearTimeout(this.noting);
     this.observer.disconnect();
     window.removeEventListener("keydown", this.onPageKey);
+    window.removeEventListener("pagehide", this.onPageHide);
     store.listeners.delete(this.onStoreChange);
   }
 }

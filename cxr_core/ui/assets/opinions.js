@@ -6,6 +6,7 @@
 const OPINIONS = { present: "Y", absent: "E", uncertain: "U" };
 const OPINION_KEYS = new Map(Object.entries(OPINIONS).map(([opinion, key]) => [key.toLowerCase(), opinion]));
 const COMMENT_LENGTH = 2000;
+const TYPED_MS = 300; // from the last letter of a comment until what is typed is sent
 
 function opinionsOn(image, label) { return image?.opinions?.[label] ?? []; }
 
@@ -13,8 +14,10 @@ function opinionsOn(image, label) { return image?.opinions?.[label] ?? []; }
 function opinionAlone(image, label) { return opinionsOn(image, label).filter(({ shown }) => !shown).at(-1); }
 function opinionNow(image, label) { return opinionsOn(image, label).at(-1); }
 
-// The comment on a finding: one that waits for an opinion, or that of the last opinion.
-function commentOn(image, label) { return store.drafts.get(`${image.id} ${label}`) ?? opinionNow(image, label)?.comment ?? ""; }
+// The comment on a finding: one that waits for an opinion, here or on the server, or that of the last opinion.
+function commentOn(image, label) {
+  return store.drafts.get(image.id, label) ?? image.comments?.[label] ?? opinionNow(image, label)?.comment ?? "";
+}
 
 // Whether an opinion contradicts the state of the model; one that is uncertain does not.
 function contradicts(opinion, state) {
@@ -29,24 +32,80 @@ function opinionOf(state, agrees) {
 
 // Send an opinion, and return what went wrong, or "".
 async function sendOpinion(id, label, opinion, comment) {
-  let response;
-  try {
-    const body = JSON.stringify({ label, opinion, comment });
-    const options = { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true };
-    response = await store.connection.deliver(`/images/${id}/opinions`, () => options);
-  } catch (error) {
-    return `Not stored: ${error.message}`;
-  }
-  if (!response.ok) return `Not stored: ${(await response.text()).slice(0, 300)}`;
+  store.drafts.hold(id, label);
+  const { problem, response } = await post(`/images/${id}/opinions`, { label, opinion, comment });
+  if (problem) return problem;
   const { version, opinions } = await response.json();
   const image = store.images.get(id);
-  store.drafts.delete(`${id} ${label}`);
+  store.drafts.delete(id, label);
   if (!image) return "";
+  const { [label]: stored, ...comments } = image.comments ?? {};
   // where something else has changed as well, the image is fetched again
   const isSame = image.version.split(".")[0] === version.split(".")[0];
-  store.images.set(id, { ...image, opinions, version: isSame ? version : image.version });
+  store.images.set(id, { ...image, opinions, comments, version: isSame ? version : image.version });
   store.notify();
   return "";
+}
+
+// {problem: why the server has not stored it, or "", response}.
+async function post(path, content) {
+  try {
+    const body = JSON.stringify(content);
+    const options = { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: true };
+    const response = await store.connection.deliver(path, () => options);
+    return { problem: response.ok ? "" : `Not stored: ${(await response.text()).slice(0, 300)}`, response };
+  } catch (error) {
+    return { problem: `Not stored: ${error.message}`, response: null };
+  }
+}
+
+// Comments on findings that were typed here and wait for an opinion. The server keeps them in memory with the worklist,
+// for a reload of the page and for other tabs; a session of another process is sent them again.
+class Drafts {
+  constructor() {
+    this.texts = new Map(); // "id label" -> text, or "" where there was one
+    this.unsent = new Set();
+    this.token = "";
+  }
+
+  get(id, label) { return this.texts.get(`${id} ${label}`); }
+
+  set(id, label, text) {
+    this.texts.set(`${id} ${label}`, text);
+    this.unsent.add(`${id} ${label}`);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(), TYPED_MS);
+  }
+
+  // It goes with an opinion.
+  hold(id, label) { this.unsent.delete(`${id} ${label}`); }
+
+  delete(id, label) {
+    this.hold(id, label);
+    this.texts.delete(`${id} ${label}`);
+  }
+
+  // Send what the server does not have, and return what went wrong with the last of it, or "".
+  async send() {
+    clearTimeout(this.timer);
+    this.token = store.connection.token;
+    const sent = [...this.unsent].map((key) => {
+      const [id] = key.split(" ", 1);
+      return post(`/images/${id}/comments`, { label: key.slice(id.length + 1), comment: this.texts.get(key) });
+    });
+    this.unsent.clear();
+    return (await Promise.all(sent)).map(({ problem }) => problem).findLast(Boolean) ?? "";
+  }
+
+  follow() {
+    const { token } = store.connection;
+    if (!token || token === this.token) return;
+    const isOther = this.token !== "";
+    this.token = token;
+    if (!isOther) return;
+    for (const [key, text] of this.texts) if (text) this.unsent.add(key);
+    this.send();
+  }
 }
 
 // Have the findings of an image shown: {problem: why they are not, or "", changed: whether they were hidden}. They come
@@ -139,9 +198,10 @@ function opinionDetails(image, label, state, act) {
   Object.assign(comment, { type: "text", maxLength: COMMENT_LENGTH, value: commentOn(image, label), autocomplete: "off", placeholder: "Comment (T)" });
   comment.dataset.of = `comment ${label}`;
   comment.setAttribute("aria-label", "Comment");
+  comment.oninput = () => act.type(label, comment.value.trim());
   comment.onblur = () => act.comment(label, comment.value.trim());
   comment.onkeydown = (event) => {
-    if (event.key === "Escape") comment.value = commentOn(image, label);
+    if (event.key === "Escape") comment.value = act.discard(label);
     if (event.key === "Escape" || event.key === "Enter") act.leaveComment(comment);
   };
   node.append(comment);
@@ -163,7 +223,10 @@ function describeOpinion({ opinion, comment, created, shown }, before) {
   return `${before ? what : `You: ${what}`}, ${at}${when}`;
 }
 
-store.drafts ??= new Map(); // "id label" -> comment on a finding without an opinion
+if (!store.drafts) {
+  store.drafts = new Drafts();
+  store.listeners.add(() => store.drafts.follow());
+}
 
 store.keys?.push(
   { group: "Findings", key: "Y, E, U", text: "Your opinion of the chosen finding: present, absent, uncertain" },

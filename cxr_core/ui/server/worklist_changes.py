@@ -1,4 +1,4 @@
-"""Routes by which the reader changes the worklist: opinions, reveals and removals in.
+"""Routes by which the reader changes the worklist: opinions, comments, reveals and removals in.
 
 They do not go through Streamlit, which drops a message of a component where the next one overtakes it.
 """
@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import CxrError, InputRefused, WrongArguments
-from ..opinions import add_opinion, opinions_message, reveal
+from ..opinions import add_opinion, keep_comment, opinions_message, reveal
 from ..reading_messages import image_version
 from ..worklist import Worklist
 from .checked_routes import NO_STORE, checked, find_image
@@ -33,6 +33,7 @@ def change_routes(worklist: str, image: str) -> list[BaseRoute]:
     """Return the routes, below the path of the worklist and that of one image."""
     return [
         Route(f"{image}/opinions", checked(_opinion), methods=["POST"]),
+        Route(f"{image}/comments", checked(_comment), methods=["POST"]),
         Route(f"{image}/reveal", checked(_reveal), methods=["POST"]),
         Route(f"{worklist}/removals", checked(_removals), methods=["POST"]),
     ]
@@ -43,12 +44,9 @@ async def _opinion(request: Request, session: PageSession) -> Response:
 
     The body is ``{"label", "opinion", "comment"}`` as JSON; the answer has all opinions on the image, and its version.
     """
-    image, body = find_image(request, session), bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > OPINION_BYTES:
-            raise Refused(413, f"An opinion has at most {OPINION_BYTES:,} bytes.")
-    label, opinion, comment = _opinion_fields(bytes(body))
+    image = find_image(request, session)
+    body = await _short_body(request, "An opinion")
+    label, opinion, comment = _texts(body, "An opinion", ("label", "opinion", "comment"))
 
     def add() -> dict[str, Any]:
         with _refusals("The opinion was not stored."):
@@ -56,6 +54,29 @@ async def _opinion(request: Request, session: PageSession) -> Response:
         return {"version": image_version(image, session.images), "opinions": opinions_message(image)}
 
     return JSONResponse(await run_in_threadpool(add), headers=NO_STORE)
+
+
+async def _comment(request: Request, session: PageSession) -> Response:
+    """Keep a comment on a finding until an opinion is given with it; the body is ``{"label", "comment"}`` as JSON."""
+    image = find_image(request, session)
+    label, comment = _texts(await _short_body(request, "A comment"), "A comment", ("label", "comment"))
+
+    def keep() -> None:
+        with _refusals("The comment was not kept."):
+            keep_comment(session.images, image, label, comment)
+
+    await run_in_threadpool(keep)
+    return Response(status_code=204, headers=NO_STORE)
+
+
+async def _short_body(request: Request, what: str) -> bytes:
+    """Return the body of a request; raises Refused where it is longer than :data:`OPINION_BYTES`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > OPINION_BYTES:
+            raise Refused(413, f"{what} has at most {OPINION_BYTES:,} bytes.")
+    return bytes(body)
 
 
 async def _reveal(request: Request, session: PageSession) -> Response:
@@ -117,14 +138,13 @@ def _refusals(failure: str) -> Iterator[None]:
         raise Refused(503, f"{failure} {error}") from None
 
 
-def _opinion_fields(body: bytes) -> tuple[str, str, str]:
-    """Return label, opinion and comment of a body; raises Refused where it is something else."""
+def _texts(body: bytes, what: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the strings of these names that a body has; raises Refused where it is something else."""
     given = _json(body)
-    if isinstance(given, dict) and given.keys() == {"label", "opinion", "comment"}:
-        label, opinion, comment = given["label"], given["opinion"], given["comment"]
-        if isinstance(label, str) and isinstance(opinion, str) and isinstance(comment, str):
-            return label, opinion, comment
-    raise Refused(400, "An opinion is a JSON object of three strings: label, opinion and comment.")
+    if isinstance(given, dict) and given.keys() == set(names) and all(isinstance(one, str) for one in given.values()):
+        return tuple(given[name] for name in names)
+    count = {2: "two", 3: "three"}[len(names)]
+    raise Refused(400, f"{what} is a JSON object of {count} strings: {', '.join(names[:-1])} and {names[-1]}.")
 
 
 def _removal_fields(body: bytes) -> tuple[set[str], set[str]]:
