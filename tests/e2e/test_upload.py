@@ -100,6 +100,57 @@ def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_ha
     assert page.evaluate("secondRead.current") == sha(second)
 
 
+NOTE_WHAT_IS_SHOWN = """([id, longest]) => {
+  const store = window.secondRead;
+  store.prepareMs = longest ?? store.prepareMs;
+  const note = () => {
+    if (store.current !== id) return;
+    store.listeners.delete(note);
+    window.thereWhenShown = [Boolean(store.pixelsNow(id)), Boolean(store.images.get(id)?.findings)];
+  };
+  store.listeners.add(note);
+}"""
+
+
+HOWEVER_SLOW = """() => {
+  const store = window.secondRead;
+  // a script run that ends meanwhile shows the image
+  store.follow = () => {};
+  // after a second the server answers that the image waits
+  const { load } = store;
+  store.load = async (...given) => {
+    for (;;) {
+      const image = await load.apply(store, given);
+      if (image?.status !== "waiting") return image;
+    }
+  };
+}"""
+
+
+def test_an_image_that_was_added_is_shown_at_once_with_its_findings(page):
+    first, second = phantom_png(232, 180), phantom_png(233, 180)
+    upload(page, ("first.png", first))
+    wait_for_image(page, first)
+    page.evaluate(NOTE_WHAT_IS_SHOWN, [sha(second), 60_000])
+    page.evaluate(HOWEVER_SLOW)
+    drop(page, "canvas.radiograph", ("second.png", second))
+    wait_for_image(page, second)
+    assert page.evaluate("window.thereWhenShown") == [True, True]
+
+
+def test_an_image_that_was_added_is_shown_without_its_findings_where_these_take_long(page):
+    first, second = phantom_png(234, 180), phantom_png(235, 180)
+    upload(page, ("first.png", first))
+    wait_for_image(page, first)
+    page.evaluate(NOTE_WHAT_IS_SHOWN, [sha(second), None])
+    # they are asked for and never answered
+    page.route(f"**/images/{sha(second)}", lambda route: None)
+    drop(page, "canvas.radiograph", ("second.png", second))
+    page.wait_for_selector(f'canvas.radiograph[data-sha="{sha(second)}"][data-label=""]')
+    assert page.evaluate("window.thereWhenShown[1]") is False
+    assert page.locator(".study-header").get_attribute("data-id") == sha(second)
+
+
 NOTE_WHAT_IS_READ_WHEN_A_FILE_IS_SENT = """([id, patience]) => {
   const store = window.secondRead;
   store.uploads.patience = patience ?? store.uploads.patience;
@@ -124,6 +175,30 @@ def ready_to_drop(page, height: int, patience: int | None) -> tuple[str, list[tu
 def test_the_other_files_of_a_drop_are_sent_once_the_first_is_read(page):
     _, files = ready_to_drop(page, 230, 60_000)
     drop(page, "canvas.radiograph", *files)
+    page.wait_for_function("() => window.sentAfterFindings.length === 3")
+    assert page.evaluate("window.sentAfterFindings") == [False, True, True]
+
+
+FOLLOW = """id => {
+  const store = window.secondRead;
+  const { token, path, isStored: stored } = store.connection;
+  store.follow({ token, path, chosen: id, version: store.tag, stored }, store.send);
+}"""
+
+
+def test_the_other_files_of_a_drop_are_sent_once_the_first_is_read_where_a_script_run_shows_it(page):
+    first, files = ready_to_drop(page, 236, 60_000)
+    page.evaluate("() => { secondRead.prepareMs = 60_000; }")
+    held = []
+    page.route(f"**/images/{first}", lambda route: route.continue_() if held else held.append(route))
+    drop(page, "canvas.radiograph", *files)
+    for _ in range(600):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    page.evaluate(FOLLOW, first)
+    assert page.evaluate("secondRead.current") == first
+    held[0].continue_()
     page.wait_for_function("() => window.sentAfterFindings.length === 3")
     assert page.evaluate("window.sentAfterFindings") == [False, True, True]
 

@@ -23,6 +23,7 @@
 
 const FRAME_MS = 500; // the longest that a frame is waited for
 const LATE_MS = 1000; // the longest that a worklist waits for the image on the screen
+const PREPARE_MS = 150; // the longest that an image which was added stays out of sight while it is fetched
 const CATCH_UP_MS = 3000; // a script run that was asked for may be overtaken by another, and is asked for again
 const [ASK_AGAIN_MS, LONGEST_ASK_MS] = [1000, 10_000]; // for an image that could not be fetched
 
@@ -42,6 +43,7 @@ class Store {
     this.tag = "";
     this.caughtUp = 0;
     this.unsent = false; // whether the reader left the page before Streamlit was notified of something
+    this.prepareMs = PREPARE_MS;
     this.asked = null; // the request that waits for changes: {visible, abort}
     this.radiographs = new Radiographs(this);
     this.connection = new Connection({
@@ -199,6 +201,9 @@ class Store {
     await this.complete(id);
     if (tell && this.current === id) this.send?.("shown", id);
   }
+
+  // Fetch an image before it is shown, for a moment: drawn once, whole, it does not take the processors from its reading.
+  prepare(id) { return Promise.race([Promise.allSettled([this.pixels(id), this.load(id)]), after(this.prepareMs)]); }
 
   // Fetch the message of an image, again and again until it was read.
   load(id, { again = false } = {}) {

@@ -60,8 +60,7 @@ class Uploads {
     const { drop } = item;
     this.sending += 1;
     const first = item.position === 0;
-    let shown = "";
-    let image = null;
+    let [shown, image] = ["", null];
     try {
       const answer = await this.send(item);
       ({ shown, image } = answer);
@@ -75,17 +74,19 @@ class Uploads {
     this.fill();
     // of lateral views alone the first is shown
     if (!drop.left && !drop.shown) shown ||= drop.instead;
+    // the reader may have chosen another image since the drop, and a script run this one
+    const isAwaited = () => shown && !drop.shown && [drop.on, null, shown].includes(store.current);
+    if (first && isAwaited() && store.current !== null) await store.prepare(shown);
     const isGone = image?.id === shown && (await this.isGone(image));
-    // the reader may have chosen another image since the drop
-    if (shown && !isGone && !drop.shown && (store.current === drop.on || store.current === null)) {
+    if (isAwaited() && !isGone) {
       // whose image it is
       if (image?.id !== shown) store.refresh();
       else if (!store.isOutdated(image) && !(store.images.get(shown)?.moment > image.moment)) store.take(image);
       // a run of the script that began before knows of the image before
       store.announced = shown;
       // for what was dropped meanwhile this is no choice of the reader
-      for (const later of this.drops) if (later.on === store.current) later.on = shown;
-      drop.shown = store.show(shown, { tell: false });
+      for (const later of this.drops) if ([drop.on, store.current].includes(later.on)) later.on = shown;
+      drop.shown = store.current === shown ? store.complete(shown) : store.show(shown, { tell: false });
       if (drop.left) this.tell(drop);
     }
     if (!drop.left) {

@@ -25,12 +25,20 @@ class Viewer {
     this.listen();
   }
 
-  show() { this.follow(); }
+  show() {
+    this.follow();
+    // what is above it may have another height
+    this.refresh();
+  }
 
   // Show the store's image. Another image is drawn in the same frame as the name above it, a change of it in the next.
   follow() {
     const { current: id } = store;
     const radiograph = id && store.isNamed(id) && store.pixelsNow(id);
+    // the store tells of every change, and a frame takes the processors from the image that is being read
+    const drawnFrom = [id, radiograph, store.images.get(id), store.chosen.get(id), store.worklist, store.connection.trouble, store.pixelsNow(this.comparison.id)];
+    if (drawnFrom.every((part, at) => part === this.drawnFrom?.[at])) return;
+    this.drawnFrom = drawnFrom;
     const isOther = this.id !== id;
     this.id = id;
     if (!radiograph) this.current.clear(id ? waitingText(id) : "");
@@ -42,10 +50,12 @@ class Viewer {
   panes() { return [this.current, this.comparison.pane].filter((pane) => pane?.radiograph); }
 
   refresh() {
-    this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.draw(); });
+    this.frame ||= requestAnimationFrame(() => this.draw());
   }
 
   draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
     this.comparison.update();
     this.comparison.writeCaptions();
     this.fill();
