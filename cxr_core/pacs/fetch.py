@@ -124,6 +124,10 @@ class PacsClient:
             raise WrongArguments(_MOVED)
         before = self.store.instances(study_uid=study_uid, limit=_ALL)
         images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
+        here = {one.sop_instance_uid for one in before}
+        # the PACS may have moved an image to this study
+        elsewhere = (self.store.instance(uid) for uid in {one.sop_instance_uid for one in images} - here)
+        known = [*before, *filter(None, elsewhere)]
         came: dict[str, Receipt] = {}
 
         def keep(data: bytes) -> None:
@@ -148,7 +152,7 @@ class PacsClient:
             outcomes["confirmed"],
             outcomes["conflict"],
             missing,
-            replaced=tuple(sorted(one.sop_instance_uid for one in before if _is_replaced(one, came))),
+            replaced=tuple(sorted(one.sop_instance_uid for one in known if _is_replaced(one, came))),
             deleted=tuple(sorted(deleted)),
             retried=tuple(self._retry_parked(study_uid, every=is_whole)),
         )

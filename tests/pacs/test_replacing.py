@@ -85,6 +85,14 @@ def test_an_image_that_comes_while_a_study_is_replaced_stays(store):
     assert {one.sop_instance_uid for one in store.instances()} == {uid(1), uid(5)}
 
 
+def test_an_image_that_was_in_another_study_is_named_as_replaced(store):
+    """As where the PACS has moved it to the right study."""
+    store.add_instance(received(1, StudyInstanceUID=uid(8, "7"), PatientID="QZ-1"), "AE ROOM1")
+    source = Source({1: of_patient(1, "QZ-1")}, lambda _: None)
+    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(stored=1, replaced=(uid(1),))
+    assert [one.study_uid for one in store.instances()] == [STUDY]
+
+
 def test_the_images_of_a_corrected_patient_are_read_whatever_the_worker_does_meanwhile(store):
     """After the first image and before the last one, images of two patients are here."""
     for number in (1, 2):
