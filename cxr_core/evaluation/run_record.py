@@ -22,7 +22,7 @@ __all__ = ["new_record", "possibly_seen", "run_id"]
 NIH = "chestxray14"
 DEFAULT_POINT = "default"
 
-_PACKAGES = ("openvino", "tensorflow-cpu", "tensorflow", "numpy", "scipy", "pillow", "pydicom")
+_PACKAGES = ("openvino", "tensorflow-cpu", "tensorflow", "numpy", "scipy", "pillow", "kornia-rs", "pydicom")
 
 
 def run_id(name: str) -> str:

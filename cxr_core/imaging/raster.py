@@ -1,4 +1,7 @@
-"""PNG, JPEG, TIFF and WEBP files to grey values. Pillow decodes; its errors are translated here."""
+"""PNG, JPEG, TIFF and WEBP files to grey values.
+
+Plain grey PNG is decoded by :mod:`.plain_png`, anything else by Pillow, whose errors are translated here.
+"""
 
 from __future__ import annotations
 

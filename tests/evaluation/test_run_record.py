@@ -37,6 +37,11 @@ def test_a_run_on_training_data_has_a_note():
     assert SEEN_IN_TRAINING not in summarise(other, predictions, options=BootstrapOptions(20)).notes
 
 
+def test_a_record_has_the_versions_of_what_decodes_images_and_computes():
+    versions = new_record(made_up(), name="A run", model_id="m").versions
+    assert {"python", "numpy", "scipy", "pillow", "kornia-rs", "pydicom"} <= versions.keys()
+
+
 def test_run_id():
     assert run_id("Model A on nih_expert (test)") == "model-a-on-nih-expert-test"
     with pytest.raises(WrongArguments, match="letters or digits"):
