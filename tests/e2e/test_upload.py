@@ -88,6 +88,14 @@ def test_a_file_that_was_dropped_on_another_page_is_forgotten_with_the_note(page
     assert not page.locator(".st-key-drop-note").is_visible()
 
 
+def test_a_drop_that_fails_is_not_in_the_way_of_the_next(page):
+    page.wait_for_function("() => window.secondRead?.uploadPanels?.size")
+    page.evaluate("() => { secondRead.adding = Promise.reject(new Error('a drop')); secondRead.adding.catch(() => {}); }")
+    image = phantom_png(210, 180)
+    assert drop(page, "h1", ("image.png", image))
+    wait_for_image(page, image)
+
+
 def test_the_first_image_of_a_drop_is_fetched_by_the_routes_before_the_script_has_run(page):
     first, second = phantom_png(220, 180), phantom_png(221, 180)
     upload(page, ("first.png", first))

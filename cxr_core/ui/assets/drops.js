@@ -71,7 +71,8 @@ function hold(dropped) {
 function addHeld() {
   if (!store.isOpen) return;
   for (const dropped of store.heldDrops.splice(0)) {
-    store.adding = store.adding.then(() => dropped).then(({ files, unreadable }) => {
+    // what goes wrong with one drop is not in the way of the next
+    store.adding = store.adding.catch(() => {}).then(() => dropped).then(({ files, unreadable }) => {
       store.upload(files);
       store.uploads.problems.push(...unreadable.map((name) => ({ name, text: "cannot be read on this computer." })));
       store.notify();
