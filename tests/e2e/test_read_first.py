@@ -207,3 +207,22 @@ def test_a_comment_without_an_opinion_is_there_after_a_reload_until_an_opinion_h
     to_comment(page, label)
     expect(page.locator(".comment")).to_have_value("Quendel, apical")
     assert len(page.evaluate(OPINIONS, label)) == 1
+
+
+def test_a_comment_that_was_refused_while_it_was_typed_is_sent_again_when_the_field_is_left(page):
+    upload(page, ("image.dcm", DICOM))
+    page.wait_for_selector(".findings .row")
+    label = page.locator(".findings > .list .row").first.get_attribute("data-label")
+    to_comment(page, label)
+    busy = {"status": 409, "headers": {"X-Request-ID": "1"}, "body": "This image has no findings at the moment."}
+    page.route("**/comments", lambda route: route.fulfill(**busy), times=1)
+    with page.expect_response("**/comments") as answer:
+        page.keyboard.insert_text("Quendel, apical")
+    assert answer.value.status == 409
+    with page.expect_response("**/comments", timeout=20_000) as answer:
+        page.keyboard.press("Enter")
+    assert answer.value.status == 204
+    page.reload()
+    page.wait_for_selector(".findings .row")
+    to_comment(page, label)
+    expect(page.locator(".comment")).to_have_value("Quendel, apical")

@@ -89,12 +89,18 @@ class Drafts {
   async send() {
     clearTimeout(this.timer);
     this.token = store.connection.token;
-    const sent = [...this.unsent].map((key) => {
-      const [id] = key.split(" ", 1);
-      return post(`/images/${id}/comments`, { label: key.slice(id.length + 1), comment: this.texts.get(key) });
-    });
+    const sent = [...this.unsent].map((key) => this.sendOne(key));
     this.unsent.clear();
-    return (await Promise.all(sent)).map(({ problem }) => problem).findLast(Boolean) ?? "";
+    return (await Promise.all(sent)).findLast(Boolean) ?? "";
+  }
+
+  // What is refused goes with the next, unless its image is gone or it was changed meanwhile.
+  async sendOne(key) {
+    const [id] = key.split(" ", 1);
+    const comment = this.texts.get(key);
+    const { problem, response } = await post(`/images/${id}/comments`, { label: key.slice(id.length + 1), comment });
+    if (problem && response?.status !== 404 && this.texts.get(key) === comment) this.unsent.add(key);
+    return problem;
   }
 
   follow() {
