@@ -37,13 +37,13 @@ def _descendants() -> list[Path]:
         fields = _text(process / "stat").rpartition(")")[2].split()
         if fields:
             children[int(fields[1])].append(process)
-    found: list[Path] = []
+    descendants: list[Path] = []
     parents = [os.getpid()]
     while parents:
-        own = children[parents.pop()]
-        found += own
-        parents += [int(process.name) for process in own]
-    return found
+        of_parent = children[parents.pop()]
+        descendants += of_parent
+        parents += [int(process.name) for process in of_parent]
+    return descendants
 
 
 def _text(file: Path) -> str:

@@ -253,5 +253,5 @@ def _average_precision(images: _Drawn) -> NDArray[np.float64]:
         called[images.tied_levels] += images.tied
     precision = np.divide(true_positives, called, out=np.zeros_like(called), where=called > 0)
     total = true_positives[0]
-    found = (images.positives * precision).sum(axis=0)
-    return np.divide(found, total, out=np.full(len(total), np.nan), where=total > 0)
+    precisions = (images.positives * precision).sum(axis=0)
+    return np.divide(precisions, total, out=np.full(len(total), np.nan), where=total > 0)
