@@ -74,6 +74,16 @@ def test_the_pixel_under_the_pointer_has_its_own_value_in_the_units_of_the_heade
     page.wait_for_selector(".pane.current .pixel:empty", state="attached")
 
 
+def test_a_value_has_no_digits_that_come_of_the_32_bits_in_which_it_is_computed(page):
+    stored = (16 * VALUES + np.random.default_rng(4).integers(0, 16, VALUES.shape)).astype(np.uint16)
+    rescale = {"RescaleSlope": 0.3, "RescaleIntercept": 7.7, "WindowCenter": 9600, "WindowWidth": 19200}
+    shown(page, phantom_dicom(values=stored, BitsStored=16, HighBit=15, **rescale))
+    for place in ((0.5, 0.5), (0.45, 0.31), (0.52, 0.7), (0.55, 0.4)):
+        text = pointed(page, *place)
+        row, column = pixel_at(page, *place, 600, 700)
+        assert text == f"row {row}, column {column}: {round(stored[row, column] * 0.3 + 7.7, 1):g} US"
+
+
 def test_a_turned_view_and_another_window_say_the_same_of_a_pixel(page):
     shown(page, phantom_dicom(values=VALUES))
     page.locator('[data-do="one"]').click()

@@ -118,10 +118,12 @@ function describePixel(radiograph, view, point) {
 // After the Modality LUT, with its unit where the header states one; from all pixels only, never from reduced ones.
 function describeValue(radiograph, row, column) {
   if (!isWhole(radiograph)) return "loading all pixels";
-  const { codes, columns, scale, offset, unit, valueNote } = radiograph;
+  const { codes, columns, levels, scale, offset, unit, valueNote } = radiograph;
   const value = codes[row * columns + column] * scale + offset;
-  // the values are `scale` apart
-  const decimals = scale ? Math.min(9, Math.max(3, 3 - Math.floor(Math.log10(scale)))) : 6;
+  // the values are `scale` apart, and of 32 bits: the largest has seven right digits
+  const apart = scale ? Math.max(3, 3 - Math.floor(Math.log10(scale))) : 6;
+  const largest = Math.max(Math.abs(offset), Math.abs(offset + scale * (levels - 1)), Number.MIN_VALUE);
+  const decimals = Math.min(9, apart, Math.max(0, 6 - Math.floor(Math.log10(largest))));
   return [Number(value.toFixed(decimals)), unit, valueNote && `(${valueNote})`].filter((part) => part !== "").join(" ");
 }
 
