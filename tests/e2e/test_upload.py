@@ -90,7 +90,9 @@ def test_a_file_that_was_dropped_on_another_page_is_forgotten_with_the_note(page
 
 def test_a_drop_that_fails_is_not_in_the_way_of_the_next(page):
     page.wait_for_function("() => window.secondRead?.uploadPanels?.size")
-    page.evaluate("() => { secondRead.adding = Promise.reject(new Error('a drop')); secondRead.adding.catch(() => {}); }")
+    page.evaluate(
+        "() => { secondRead.adding = Promise.reject(new Error('a drop')); secondRead.adding.catch(() => {}); }"
+    )
     image = phantom_png(210, 180)
     assert drop(page, "h1", ("image.png", image))
     wait_for_image(page, image)
