@@ -109,6 +109,8 @@ def with_profile():
     return file.getvalue()
 
 
+HUGE_HEAD = chunk(b"IHDR", struct.pack(">IIBBBBB", (1 << 31) - 1, 61, 8, 0, 0, 0, 0))
+
 UNUSUAL = {
     "orientation": with_exif(),
     "orientation behind": png(grey(8), behind=chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\0")),
@@ -122,6 +124,13 @@ UNUSUAL = {
     "too few rows": png(grey(8), content=zlib.compress(filtered(grey(8)[:30], np.zeros(30, int)))),
     "unknown filter": png(grey(8), content=zlib.compress(b"\x09" + filtered(grey(8), np.zeros(61, int))[1:])),
     "not deflated": png(grey(8), content=b"\0" * 3000),
+    # room for the first, of 122 GiB, cannot be made, which ends the process; the size of the second is checked
+    "two heads": png(grey(8)).replace(b"\0\0\0\rIHDR", HUGE_HEAD + b"\0\0\0\rIHDR"),
+    "short gamma behind": png(grey(8), behind=chunk(b"gAMA", b"")),
+    "short size of a pixel behind": png(grey(8), behind=chunk(b"pHYs", b"\0")),
+    "text in place of a profile": png(grey(8), before=chunk(b"tEXt", b"exif\0abc")),
+    "text in place of an orientation": png(grey(8), behind=chunk(b"tEXt", b'xmp\0tiff:Orientation="6')),
+    "text in place of interlacing": png(grey(8), before=chunk(b"tEXt", b"interlace\x001")),
     "no image": png(grey(8), content=b""),
     "no head": b"\x89PNG\r\n\x1a\n" + chunk(b"IEND", b""),
 }
@@ -148,3 +157,11 @@ def test_what_is_read_and_refused_of_broken_files_does_not_change(monkeypatch):
         assert ours == by_pillow(bytes(data), monkeypatch)
         kinds.add(type(ours))
     assert kinds == {str, tuple}
+
+
+def test_a_wrong_checksum_of_the_pixels_is_not_seen():
+    """The one thing in which a file is read that Pillow refuses; the checksums of the chunks are right."""
+    values = grey(8)
+    packed = zlib.compress(filtered(values, np.arange(61) % 5))
+    data = png(values, content=packed[:-4] + b"\0\0\0\0")
+    np.testing.assert_array_equal(decode_plain_png(data), values)
