@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -87,7 +88,7 @@ def fetch(
         found += [(f"accession number {number}", client.of_accession(number)) for number in accession or ()]
         if first is not None:
             found.append((f"{since} to {until or 'today'}", client.of_days(first, last)))
-        get = client.replace if replace else client.fetch
+        get: Callable[[str], Fetched] = partial(_replace, client) if replace else client.fetch
         status = max([_fetch(client, get, name, matches, count) for name, matches in found], default=0)
         if follow:
             _follow(client, count)
@@ -115,10 +116,25 @@ def _fetch(
     return 0 if complete else 3
 
 
+def _replace(client: PacsClient, study_uid: str) -> Fetched:
+    """Replace a study; where the PACS breaks off, what was replaced until then has its lines before the error."""
+    replaced: list[str] = []
+    try:
+        return client.replace(study_uid, replaced.append)
+    except BaseException:
+        # asked again, the PACS has nothing to replace them with
+        _print_replaced(replaced)
+        raise
+
+
+def _print_replaced(uids: Iterable[str]) -> None:
+    for uid in uids:
+        print(f"  image {uid}: replaced; its jobs and results are deleted", flush=True)
+
+
 def _print_changes(fetched: Fetched) -> None:
     """Print what --replace has changed of what was here."""
-    for uid in fetched.replaced:
-        print(f"  image {uid}: replaced; its jobs and results are deleted")
+    _print_replaced(fetched.replaced)
     for uid in fetched.deleted:
         print(f"  image {uid}: deleted with its jobs and results, since the PACS does not have it in this study")
     for job in fetched.retried:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -108,7 +108,7 @@ class PacsClient:
         found = self.search({"AccessionNumber": number})
         return [study for study in found if study.header.accession_number == number]
 
-    def replace(self, study_uid: str) -> Fetched:
+    def replace(self, study_uid: str, on_replaced: Callable[[str], None] = lambda uid: None) -> Fetched:
         """Fetch the images of a study, and have the study here be as the PACS has it.
 
         An image that is another one here is replaced as soon as it has come, with its jobs, results and alarms. Once
@@ -118,16 +118,16 @@ class PacsClient:
         since what they were parked for may be gone; where not all images have come, those that were parked for a second
         patient, if there is none any more: between the first image and the last one there was.
 
+        Args:
+            study_uid: of the study.
+            on_replaced: called with the UID of each image as soon as it is replaced, also if the PACS breaks off then.
+
         Raises WrongArguments for C-MOVE, by which images come to the receiver.
         """
         if self.source.moves:
             raise WrongArguments(_MOVED)
         before = self.store.instances(study_uid=study_uid, limit=_ALL)
         images, source, who = self.source.images(study_uid), f"fetch {self.name}", acting_user()
-        here = {one.sop_instance_uid for one in before}
-        # the PACS may have moved an image to this study
-        elsewhere = (self.store.instance(uid) for uid in {one.sop_instance_uid for one in images} - here)
-        known = [*before, *filter(None, elsewhere)]
         came: dict[str, Receipt] = {}
 
         def keep(data: bytes) -> None:
@@ -136,6 +136,8 @@ class PacsClient:
             except InputRefused:
                 return
             came[receipt.instance.sop_instance_uid] = receipt
+            if receipt.replaces:
+                on_replaced(receipt.instance.sop_instance_uid)
 
         if images:
             try:
@@ -152,7 +154,7 @@ class PacsClient:
             outcomes["confirmed"],
             outcomes["conflict"],
             missing,
-            replaced=tuple(sorted(one.sop_instance_uid for one in known if _is_replaced(one, came))),
+            replaced=tuple(sorted(uid for uid, receipt in came.items() if receipt.replaces)),
             deleted=tuple(sorted(deleted)),
             retried=tuple(self._retry_parked(study_uid, every=is_whole)),
         )
@@ -258,14 +260,6 @@ class PacsClient:
             if fetched.stored or fetched.present:
                 priors.append(fetched)
         return priors
-
-
-def _is_replaced(before: StoredInstance, came: Mapping[str, Receipt]) -> bool:
-    """Return whether another image is stored now under the UID of one that was here."""
-    receipt = came.get(before.sop_instance_uid)
-    return (
-        receipt is not None and receipt.outcome == "stored" and receipt.instance.dataset_sha256 != before.dataset_sha256
-    )
 
 
 def _dated(header: StudyHeader) -> Study:

@@ -101,10 +101,12 @@ class Receipt:
         outcome: ``stored``; ``confirmed``, where the same image was here already, in whatever transfer syntax; or
             ``conflict``, where the UID is that of another image: the file was kept out, and there is an alarm.
         instance: that is here under the UID.
+        replaces: whether it is stored in place of another image, whose jobs and results are gone.
     """
 
     outcome: Outcome
     instance: StoredInstance
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class PacsStore(JobStore):
         receipt = self.add_instance(data, source)
         if receipt.outcome == "conflict":
             self.delete_instances(who, [receipt.instance.sop_instance_uid])
-            return self.add_instance(data, source)
+            return replace(self.add_instance(data, source), replaces=True)
         for alarm in self.alarms(study_uid=receipt.instance.study_uid):
             if alarm.sop_instance_uid == receipt.instance.sop_instance_uid and alarm.kind != "study":
                 self.acknowledge(alarm.id)

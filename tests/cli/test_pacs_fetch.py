@@ -10,6 +10,8 @@ from contextlib import closing
 import pytest
 
 from cxr_core.cli.main import main
+from cxr_core.errors import PacsUnavailable
+from cxr_core.pacs.web_source import WebSource
 from cxr_core.settings import settings
 from cxr_core.store.pacs_store import PacsStore
 from tests.conftest import PROJECT
@@ -96,6 +98,24 @@ def test_what_a_replacement_changes_is_named(archive, capfd):
     ]
     assert main(["pacs", "fetch", "--priors", "0", "--replace", uid(1, "7")]) == 0
     assert capfd.readouterr().out == f"{uid(1, '7')}: 2 images already here.\n"
+
+
+def test_what_a_replacement_has_changed_is_named_where_the_archive_breaks_off(archive, capfd, monkeypatch):
+    """Asked again, the archive has nothing to replace: what is not named now never is."""
+    study = {"StudyInstanceUID": uid(1, "7"), "PatientID": "QZ-1"}
+    with closing(PacsStore()) as store:
+        store.add_instance(received(1, seed=1, **study), "AE ROOM1")
+    retrieve = WebSource.retrieve
+
+    def breaking_off(self, images, keep):
+        retrieve(self, images, keep)
+        raise PacsUnavailable("The PACS cannot be reached.")
+
+    monkeypatch.setattr(WebSource, "retrieve", breaking_off)
+    assert main(["pacs", "fetch", "--priors", "0", "--replace", uid(1, "7")]) == 4
+    written = capfd.readouterr()
+    assert written.out == f"  image {uid(1)}: replaced; its jobs and results are deleted\n"
+    assert written.err == "Error: The PACS cannot be reached.\n"
 
 
 def test_what_is_not_found_is_named_and_the_others_are_fetched(archive, capfd):

@@ -77,6 +77,13 @@ def test_what_the_archive_was_not_asked_for_is_deleted_only_where_it_is_of_anoth
     assert store.alarms() == ()
 
 
+def test_an_image_that_was_here_in_another_study_is_one_that_is_replaced(store):
+    """It was sent under the wrong study, and the archive has moved it to the right one under its UID."""
+    store.add_instance(received(1, PatientID="QZ-1", StudyInstanceUID=uid(2, "7")), "AE ROOM1")
+    source = Source({1: of_patient(1, "QZ-1")}, lambda _: None)
+    assert PacsClient(source, "ARCHIVE", store).replace(STUDY) == Fetched(stored=1, replaced=(uid(1),))
+
+
 def test_an_image_that_comes_while_a_study_is_replaced_stays(store):
     """Its sender has a confirmation, and does not send it again."""
     store.add_instance(of_patient(1, "QZ-1"), "AE ROOM1")
