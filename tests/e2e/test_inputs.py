@@ -249,6 +249,41 @@ def test_a_key_for_an_image_that_was_replaced_meanwhile_does_nothing(read_images
     assert page.evaluate("() => [secondRead.removals.pending.size, secondRead.focus.keys.length]") == [0, 0]
 
 
+def test_delete_that_is_held_while_the_worklist_is_mounted_anew_removes_one_image(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    # each that follows the first is a repetition of it
+    for _ in range(3):
+        page.keyboard.down("Delete")
+    page.keyboard.up("Delete")
+    page.evaluate(MOUNT, ["worklist", None])
+    page.wait_for_selector('.worklist .counts >> text="2 images"')
+
+
+def test_on_another_page_no_key_waits_for_the_worklist(address, chromium):
+    with browsing(chromium, **OWN_CONTEXT) as page:
+        page.goto(f"{address}/model")
+        page.wait_for_selector("text=Model facts")
+        wait_until_drawn(page)
+        page.get_by_role("link", name="Second opinion", exact=True).first.click()
+        page.wait_for_selector(f"text={FRONT_TITLE}")
+        upload(page, ("0.dcm", phantom_dicom(200, 180)))
+        entry = page.locator('.worklist [data-kind="entry"].read')
+        entry.click()
+        wait_until_drawn(page)
+        entry.focus()
+        # by the browser's own button or key, which is no click on the page
+        page.go_back()
+        page.wait_for_selector("text=Model facts")
+        wait_until_drawn(page)
+        page.evaluate(
+            "() => window.addEventListener('keydown', (event) => { window.prevented = event.defaultPrevented; })"
+        )
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("window.prevented") is False
+
+
 def test_what_is_typed_while_the_worklist_is_mounted_anew_is_searched_for(read_images):
     page = read_images
     page.keyboard.press("/")
@@ -272,6 +307,59 @@ def test_keys_that_come_while_the_findings_are_mounted_anew_are_not_lost(read_im
     page.wait_for_selector(chosen)
     page.keyboard.press("ArrowDown")
     page.wait_for_selector(chosen.replace(labels[1], labels[2]))
+
+
+def comment_on_first_finding(page) -> None:
+    """Begin a comment on the first finding of the image on the screen."""
+    page.locator(".findings > .list .row").first.click()
+    page.keyboard.press("t")
+    page.wait_for_selector(".comment:focus")
+
+
+def test_a_comment_that_is_typed_while_files_are_added_is_of_its_image_and_no_letter_is_a_key(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    comment_on_first_finding(page)
+    held = []
+    page.route(lambda url: url.endswith("/images"), lambda route: held.append(route))
+    added = phantom_png(350, 180)
+    drop(page, "canvas.radiograph", ("added.png", added))
+    page.keyboard.type("no")
+    page.wait_for_function("() => secondRead.uploads.sending === 1")
+    held[0].continue_()
+    page.wait_for_selector('.worklist [data-kind="entry"].read >> text=added.png')
+    # Streamlit's part follows the image that stays
+    page.wait_for_function("() => !secondRead.uploads.open && secondRead.announced === null")
+    page.keyboard.type("n yet")
+    assert current_file(page) == "0.dcm"
+    assert page.locator(".comment").input_value() == "non yet"
+    page.locator(".worklist .entry", has_text="added.png").click()
+    page.wait_for_function("id => secondRead.images.get(id)?.findings", arg=sha(added))
+    assert page.evaluate("id => secondRead.images.get(id).opinions", sha(added)) == {}
+
+
+def test_escape_brings_the_comment_of_before_back_and_none_of_an_earlier_time(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    comment_on_first_finding(page)
+    page.keyboard.type("small")
+    # the field goes while it has the focus, and nobody has left it
+    page.evaluate("() => secondRead.show(secondRead.listed[1])")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    opinions = "() => Object.values(secondRead.images.get(secondRead.current).opinions).flat().map((one) => one.comment)"
+    page.locator(".findings > .list .row").first.click()
+    page.keyboard.press("y")
+    page.wait_for_function(f"() => ({opinions})().length === 1")
+    comment_on_first_finding(page)
+    page.keyboard.type("X")
+    page.keyboard.press("Escape")
+    assert page.locator(".comment").input_value() == "small"
+    page.evaluate("() => secondRead.connection.last")
+    assert page.evaluate(opinions) == ["small"]
 
 
 def test_an_entry_stays_the_same_element_when_the_worklist_changes(read_images):

@@ -50,6 +50,8 @@ class Findings {
     markFollowing();
     const { image, chosen } = this;
     if (image === this.drawn && chosen === this.drawnChosen) return;
+    // a comment that was being typed when another image came is not being typed any more
+    if (image?.id !== this.drawn?.id) this.typed = "";
     [this.drawn, this.drawnChosen] = [image, chosen];
     const content = JSON.stringify([image?.id, image?.status, image?.summary, image?.wait, image?.warnings, image?.notes, image?.findings?.rows, image?.asked, image?.opinions]);
     if (content !== this.content) {
@@ -190,6 +192,8 @@ class Findings {
     if (this.typed !== typed) this.before = commentOn(this.image, label);
     this.typed = typed;
     store.drafts.set(this.image.id, label, text);
+    // on another image the next letters would be keys
+    store.uploads?.stay();
   }
 
   // The comment as it was before it was typed into.

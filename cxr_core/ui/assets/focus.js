@@ -8,8 +8,8 @@ const GONE_MS = 10_000; // the longest that keys wait for their list
 class KeptFocus {
   constructor() {
     this.roots = new Map(); // name of a list -> its element
-    this.at = null; // {list, names, index}: what has the focus, or had it when it was removed
-    this.keys = []; // {key, shiftKey, image, time}: pressed while the list was gone
+    this.at = null; // {list, names, index, page}: what has the focus, or had it when it was removed
+    this.keys = []; // {key, shiftKey, repeat, image, time}: pressed while the list was gone
     const isWithin = (event) => [...this.roots.values()].some((root) => event.composedPath().includes(root));
     const leave = (event) => { if (!isWithin(event)) this.leave(); };
     for (const name of ["focusin", "pointerdown"]) window.addEventListener(name, leave, { capture: true });
@@ -30,7 +30,7 @@ class KeptFocus {
 
   note(list, node) {
     const names = namesOf(node);
-    this.at = names ? { list, names, index: alike(this.roots.get(list), names).indexOf(node) } : null;
+    this.at = names ? { list, names, index: alike(this.roots.get(list), names).indexOf(node), page: location.pathname } : null;
   }
 
   // Give the focus to the same entry, or to what is in its place, unless it is somewhere else by now; returns whether the
@@ -47,7 +47,12 @@ class KeptFocus {
   // A key that comes while nothing has the focus: the list is gone, or its entry was removed.
   press(event) {
     if (!this.at || document.activeElement !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { list, names } = this.at;
+    const { list, names, page } = this.at;
+    // on another page, to which the browser's own button leads too, there is no such list to come
+    if (location.pathname !== page) {
+      this.leave();
+      return;
+    }
     const isText = JSON.parse(names).kind === "search" && event.key.length === 1;
     if (!LIST_KEYS.has(event.key) && !isText) return;
     const root = this.roots.get(list);
@@ -56,7 +61,7 @@ class KeptFocus {
     else {
       event.preventDefault();
       event.stopImmediatePropagation();
-      this.keys.push({ key: event.key, shiftKey: event.shiftKey, image: store.current, time: performance.now() });
+      this.keys.push({ key: event.key, shiftKey: event.shiftKey, repeat: event.repeat, image: store.current, time: performance.now() });
       if (root.isConnected) this.replay(root);
     }
   }
@@ -82,12 +87,12 @@ function alike(root, names) {
 }
 
 // Do what a key does that was pressed on an element.
-function type(node, { key, shiftKey }) {
+function type(node, { key, shiftKey, repeat }) {
   if (node?.tagName === "INPUT" && key.length === 1) {
     node.setRangeText(key, node.selectionStart, node.selectionEnd, "end");
     node.dispatchEvent(new InputEvent("input", { bubbles: true }));
   } else if (node?.tagName === "BUTTON" && (key === "Enter" || key === " ")) node.click();
-  else node?.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, composed: true, cancelable: true }));
+  else node?.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, repeat, bubbles: true, composed: true, cancelable: true }));
 }
 
 store.focus ??= new KeptFocus();

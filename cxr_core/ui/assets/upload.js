@@ -41,6 +41,13 @@ class Uploads {
     this.fill();
   }
 
+  // The reader works on the image on the screen: it stays there when what was dropped before is added.
+  stay() {
+    if (!this.drops.size || store.current === null) return;
+    for (const drop of this.drops) drop.on = "";
+    store.announced = store.current;
+  }
+
   // The first file of a drop goes alone: it is the one that is shown, and the others would slow it down.
   fill() {
     const isNext = ({ drop, position }) => (position ? drop.begun : !this.sending);
