@@ -84,6 +84,17 @@ def test_a_value_has_no_digits_that_come_of_the_32_bits_in_which_it_is_computed(
         assert text == f"row {row}, column {column}: {round(stored[row, column] * 0.3 + 7.7, 1):g} US"
 
 
+def test_a_value_has_no_digits_but_those_of_the_header(page):
+    elements = {"RescaleSlope": "0.1", "RescaleIntercept": "0.05", "WindowCenter": 205, "WindowWidth": 410}
+    shown(page, phantom_dicom(values=VALUES, **elements))
+    page.locator('[data-do="one"]').click()
+    for place in ((0.5, 0.5), (0.45, 0.31), (0.52, 0.7)):
+        text = pointed(page, *place)
+        row, column = pixel_at(page, *place, 600, 700)
+        value = (10 * int(VALUES[row, column]) + 5) / 100
+        assert text == f"row {row}, column {column}: {value:g} US"
+
+
 def test_a_turned_view_and_another_window_say_the_same_of_a_pixel(page):
     shown(page, phantom_dicom(values=VALUES))
     page.locator('[data-do="one"]').click()
