@@ -350,7 +350,9 @@ def test_escape_brings_the_comment_of_before_back_and_none_of_an_earlier_time(re
     page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
     page.locator(".worklist .entry", has_text="0.dcm").click()
     page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
-    opinions = "() => Object.values(secondRead.images.get(secondRead.current).opinions).flat().map((one) => one.comment)"
+    opinions = (
+        "() => Object.values(secondRead.images.get(secondRead.current).opinions).flat().map((one) => one.comment)"
+    )
     page.locator(".findings > .list .row").first.click()
     page.keyboard.press("y")
     page.wait_for_function(f"() => ({opinions})().length === 1")
