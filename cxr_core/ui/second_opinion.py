@@ -62,7 +62,7 @@ def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> D
         An empty element at the end, for the progress of :func:`.stability.check_stability`.
     """
     card = model.card
-    # the browser makes it inert until its last element is of the image on the screen
+    # the browser makes it inert until its last element, and the list above it, are of the image on the screen
     with st.container(key="of-image"):
         _actions(image, images, card)
         if study := stored_study_of(image.digest):
@@ -74,10 +74,10 @@ def actions_panel(image: WorklistImage, images: Worklist, model: Predictor) -> D
             _image_processing(image.radiograph, card)
         # below all that can be clicked: the progress and then the note come while the reader points at it
         with st.container():
-            if not images.is_hidden(image):
-                stability_note(image, card)
+            _small_changes(image, images, card)
         progress = st.empty()
-        html('<span class="sr-of-image" data-id="{digest}"></span>', digest=image.digest)
+        end = '<span class="sr-of-image" data-id="{digest}" data-status="{status}"></span>'
+        html(end, digest=image.digest, status=image.status)
     return progress
 
 
@@ -101,6 +101,11 @@ def _actions(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
     reading_settings(card, images)
     if not hidden and image.radiograph is not None:
         image_downloads(image, reading, card, images)
+
+
+def _small_changes(image: WorklistImage, images: Worklist, card: ModelCard) -> None:
+    if not images.is_hidden(image):
+        stability_note(image, card)
 
 
 def _show(images: Worklist, image: WorklistImage) -> None:

@@ -121,7 +121,7 @@ def test_a_choice_that_is_made_while_the_page_is_left_counts_afterwards(address,
         wait_for_image(page, files[1])
         # Streamlit's part follows: its controls are of this image, and can be used
         page.wait_for_selector(f'.sr-of-image[data-id="{sha(files[1])}"]', state="attached")
-        page.wait_for_selector(".st-key-of-image:not([inert])")
+        page.wait_for_selector(".st-key-of-image[data-follows]")
 
 
 # the code of each component runs once the page lets it, and leaves the function that Streamlit calls in `mounts`

@@ -42,7 +42,7 @@ def wait_until_read(page, number: int) -> None:
     done = ":is(.read, .refused, .unreadable)"
     page.wait_for_selector(f".worklist .entry{done} >> nth={number - 1}")
     page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
-    page.wait_for_selector(".st-key-of-image:not([inert])")
+    page.wait_for_selector(".st-key-of-image[data-follows]")
 
 
 def current(page) -> str:
@@ -505,7 +505,7 @@ def test_an_opinion_that_was_not_stored_is_still_named_after_further_files(page)
             break
         page.wait_for_timeout(100)
     page.keyboard.press("PageDown")
-    page.wait_for_function("() => document.querySelector('.st-key-of-image:not([inert])')")
+    page.wait_for_function("() => document.querySelector('.st-key-of-image[data-follows]')")
     held[0].fulfill(status=503, headers={"X-Request-ID": "1"}, body="The opinion was not stored.")
     problems = page.locator(".upload .problems li")
     problems.first.wait_for()

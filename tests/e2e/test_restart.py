@@ -101,7 +101,7 @@ def opened(page, files) -> list[str]:
     upload(page, *files)
     expect(page.locator(READ)).to_have_count(len(files), timeout=120_000)
     choose(page, sha(files[0][1]))
-    page.wait_for_selector(".st-key-of-image:not([inert])")
+    page.wait_for_selector(".st-key-of-image[data-follows]")
     return [sha(data) for _, data in files]
 
 

@@ -394,7 +394,7 @@ def test_nothing_is_asked_of_another_machine(address, chromium):
 NOTE_WHERE_THE_DOWNLOADS_ARE = """() => {
   window.places = [];
   const look = () => {
-    const panel = document.querySelector(".st-key-of-image:not([inert])");
+    const panel = document.querySelector(".st-key-of-image[data-follows]");
     const title = [...(panel?.querySelectorAll("summary") ?? [])].find((one) => one.innerText.includes("Download"));
     if (title) window.places.push(Math.round(title.getBoundingClientRect().top + scrollY));
     requestAnimationFrame(look);

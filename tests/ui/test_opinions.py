@@ -388,14 +388,19 @@ def test_nothing_of_small_changes_is_drawn_while_a_hidden_image_is_read_again(se
         monkeypatch.setattr(second_opinion, name, lambda *_, name=name: drawn.append(name))
     monkeypatch.setattr(second_opinion.st, "container", nullcontext)
     monkeypatch.setattr(second_opinion.st, "button", lambda *_, **__: drawn.append("reveal"))
+
+    def draw():
+        second_opinion._actions(image, images, predictor.card)
+        second_opinion._small_changes(image, images, predictor.card)
+
     set_read_first(images, True)
     for status in ("read", "waiting"):
         image.status = status
-        second_opinion._actions(image, images, predictor.card)
+        draw()
     assert drawn.count("reveal") == 1
     assert not {"stability_note", "image_downloads"} & set(drawn)
     image.revealed = True
-    second_opinion._actions(image, images, predictor.card)
+    draw()
     assert "stability_note" in drawn
 
 

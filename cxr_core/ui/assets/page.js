@@ -10,12 +10,15 @@ function isTyping(event) {
 }
 
 // Streamlit's part (corrections, settings, downloads) follows the choice of an image: until the last element of a run for
-// the image on the screen is there, it is dimmed and inert, so that nothing is done to another image.
+// the image on the screen is there, and the list of findings above it, it is dimmed and inert, so that nothing is done to
+// another image, and nothing moves under the pointer.
 function markFollowing() {
+  const image = store.images.get(store.current);
+  const isOf = ({ dataset }) => dataset.id === store.current && image && (image.status !== "waiting" || dataset.status === "waiting");
   for (const node of document.querySelectorAll(".st-key-of-image")) {
     const ends = [...node.querySelectorAll(".sr-of-image")];
-    const behind = Boolean(store.current) && (!ends.length || ends.some((end) => end.dataset.id !== store.current));
-    node.inert = behind;
-    node.classList.toggle("sr-behind", behind);
+    const isFollowing = !store.current || (ends.length > 0 && ends.every(isOf));
+    node.inert = !isFollowing;
+    node.toggleAttribute("data-follows", isFollowing);
   }
 }
