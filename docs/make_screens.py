@@ -183,7 +183,7 @@ def _stored(**environment: str) -> Iterator[dict[str, str]]:
 def _choose_first_finding(page) -> None:
     page.locator(".findings .row").first.click()
     page.wait_for_selector('canvas.radiograph[data-map="on"]')
-    page.wait_for_selector("text=small changes")
+    page.wait_for_selector("text=Small changes of the image: the state of")
     _rest(page)
 
 
