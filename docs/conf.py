@@ -75,7 +75,18 @@ napoleon_numpy_docstring = False
 
 
 def setup(app) -> None:
-    """Leave out of the API what is not public."""
+    """Leave out of the API what is not public, and have in it what a package imports on first use."""
+    # a library of the site alone, where other readers of this file do not have it
+    import astroid
+
+    def lift_imports_for_types(module: astroid.nodes.Module) -> None:
+        body = []
+        for node in module.body:
+            is_for_types = isinstance(node, astroid.nodes.If) and node.test.as_string() == "TYPE_CHECKING"
+            body += node.body if is_for_types else [node]
+        module.body = body
+
+    astroid.MANAGER.register_transform(astroid.nodes.Module, lift_imports_for_types, lambda module: module.package)
     app.connect("autoapi-skip-member", _is_skipped)
 
 
