@@ -8,7 +8,16 @@ import pytest
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.labels import NOTICE
-from tests.browser import answered_dialogs, browsing, open_front_page, scrolls_sideways, serving, upload, viewer_state
+from tests.browser import (
+    answered_dialogs,
+    browsing,
+    open_front_page,
+    scrolls_sideways,
+    serving,
+    upload,
+    viewer_state,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -460,6 +469,9 @@ def test_a_message_of_before_the_reveal_that_comes_after_it_hides_nothing(page):
     wait_until_read(page, 5)
     page.locator("text=Read first").click()
     page.wait_for_selector("text=Read first: the findings are hidden")
+    wait_until_drawn(page)
+    # a run of the script would bring the message that is held
+    page.evaluate("() => { WebSocket.prototype.send = () => {}; }")
     images = Held(page, "/worklist/images/[0-9a-f]+$")
     images.hold()
     page.keyboard.press("PageDown")

@@ -339,6 +339,11 @@ def test_what_a_script_run_knew_of_an_image_counts_only_in_the_version_of_the_wo
     image = phantom_png(229, 180)
     upload(page, ("image.png", image))
     wait_for_image(page, image)
+    # a message with the small changes of the image could otherwise come meanwhile, and be newer than the worklist
+    page.wait_for_selector("text=Small changes of the image: the state of")
+    wait_until_drawn(page)
+    is_known = "id => secondRead.images.get(id)?.version === secondRead.worklist.versions[id]"
+    page.wait_for_function(is_known, arg=sha(image))
     assert page.evaluate(OLD_CONTENT, sha(image)) == [False, False]
 
 
