@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.interleaved import Line, timed
-from benchmarks.single_read import PAPER_SIZE, Bench, images, network, predictor_at
+from benchmarks.made_up_images import images
+from benchmarks.single_read import PAPER_SIZE, Bench, network, predictor_at
 from cxr_core.errors import ModelUnusable
 from cxr_core.imaging import read_radiograph
 from cxr_core.model import ModelFolder, prepare_input

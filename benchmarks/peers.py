@@ -22,6 +22,7 @@ import pydicom
 from benchmarks.ablations import PROJECT, SHARED, fill_table
 from benchmarks.int8 import int8_rows
 from benchmarks.interleaved import Line, timed
+from benchmarks.made_up_images import images, png
 from benchmarks.peer_libraries import IMAGE
 from benchmarks.peer_process import NotInstalled, PeerProcess
 from benchmarks.single_read import (
@@ -29,10 +30,8 @@ from benchmarks.single_read import (
     Bench,
     before_the_network,
     cold_start,
-    images,
     network,
     one_read,
-    png,
     predictor_at,
     with_maps,
 )

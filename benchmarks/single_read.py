@@ -8,21 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import openvino
 import openvino.opset15 as ops
 import pydicom
-from PIL import Image
 from pydicom.uid import JPEGLSLossless
 
 from cxr_core.errors import CxrError
 from cxr_core.explain import heat_maps
 from cxr_core.explain.overlay import resample_to_image
 from cxr_core.files import file_sha256
-from cxr_core.imaging import phantom, phantom_dicom, prepare, read_radiograph, render8
+from cxr_core.imaging import prepare, read_radiograph, render8
 from cxr_core.model import ModelFolder, Predictor, class_maps, prepare_input
 from cxr_core.model.findings import make_findings
 from cxr_core.model.folder import GRAPH, GRAPH_WEIGHTS, INT8_GRAPH, INT8_WEIGHTS
@@ -33,17 +32,16 @@ from cxr_core.reading import read_image
 from cxr_core.report import heatmaps_npz
 
 from .interleaved import WARM_UP, Line, Part, timed
+from .made_up_images import images
 
 __all__ = [
     "PAPER_SIZE",
     "Bench",
     "before_the_network",
     "cold_start",
-    "images",
     "multiply_adds",
     "network",
     "one_read",
-    "png",
     "predictor_at",
     "with_maps",
 ]
@@ -131,31 +129,6 @@ def multiply_adds(graph: openvino.Model) -> int:
         elif kind == "MatMul":
             total += int(np.prod(node.input_value(1).get_shape()))
     return total
-
-
-@cache
-def images() -> dict[str, bytes]:
-    """Return the made-up images by name: a phantom with noise in every pixel, as a detector's, which does not pack."""
-    window = {"WindowCenter": 32768, "WindowWidth": 65536}
-    return {
-        "PNG": png(_image(1024, 1024, bits=8).astype(np.uint8)),
-        "DICOM": phantom_dicom(values=_image(2500, 2000, bits=16), BitsStored=16, HighBit=15, **window),
-    }
-
-
-def _image(rows: int, columns: int, bits: int) -> np.ndarray:
-    """Return (rows, columns) uint16: a phantom of a quarter of the side, enlarged, with noise of 0.8 % of the range."""
-    shape = Image.fromarray(phantom(rows // 4, columns // 4, text=False).astype(np.float32) / 4096)
-    grey = np.asarray(shape.resize((columns, rows), Image.Resampling.BICUBIC))
-    noise = np.random.default_rng(0).normal(0, 0.008, grey.shape)
-    return (np.clip(grey + noise, 0, 1) * ((1 << bits) - 1)).astype(np.uint16)
-
-
-def png(grey: np.ndarray) -> bytes:
-    """Return an 8-bit picture as PNG, as Pillow writes it if nothing else is asked for."""
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG")
-    return file.getvalue()
 
 
 NUMPY_PRODUCT, OPENVINO_PRODUCT = "matrix product, NumPy", "matrix product, OpenVINO"

@@ -200,8 +200,8 @@ def test_systemd_takes_the_units_and_finds_them_little_exposed(unit, tmp_path):
         # systemd looks whether the program is there
         file.write_text(file.read_text().replace("/opt/second-read/bin/second-read", "/bin/true"))
     name = unit.name.replace("@.", "@8501.")
-    said = verified_by_systemd(tmp_path, name)
-    assert "second-read" not in said, said
+    complaints = verified_by_systemd(tmp_path, name)
+    assert "second-read" not in complaints, complaints
     if unit.suffix == ".service":
         command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
         exposed = subprocess.run(
@@ -233,8 +233,8 @@ def test_systemd_takes_the_drop_in_of_the_proxy(tmp_path):
     drop_in.write_text(DROP_IN.replace('"', ""))
     assert "Invalid environment assignment" in verified_by_systemd(tmp_path, "caddy.service")
     drop_in.write_text(DROP_IN)
-    said = verified_by_systemd(tmp_path, "caddy.service")
-    assert "caddy" not in said, said
+    complaints = verified_by_systemd(tmp_path, "caddy.service")
+    assert "caddy" not in complaints, complaints
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import pytest
 from benchmarks import single_read as one_read
 from benchmarks.int8 import int8_lines
 from benchmarks.interleaved import Line
+from benchmarks.made_up_images import png
+from cxr_core.imaging import phantom, phantom_dicom
 from cxr_core.model import class_maps, open_model
 
 
@@ -54,8 +56,8 @@ def test_at_another_size_maps_still_add_up_to_the_answer(at_96):
 def test_every_part_runs_and_every_line_has_its_parts(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(one_read, "SIDE", 8)
     monkeypatch.setattr(one_read, "PAPER_SIZE", folder.card.input.size)  # one size: half the graphs to compile
-    small = {"PNG": one_read.png((one_read.phantom(96, 96, text=False) >> 4).astype(np.uint8))}
-    small["DICOM"] = one_read.phantom_dicom(128, 96)
+    small = {"PNG": png((phantom(96, 96, text=False) >> 4).astype(np.uint8))}
+    small["DICOM"] = phantom_dicom(128, 96)
     monkeypatch.setattr(one_read, "images", lambda: small)
     bench = one_read.one_read(folder, tmp_path, 1)
     assert all(part() > 0 for part in bench.parts.values())

@@ -127,8 +127,8 @@ def test_while_reduced_pixels_alone_are_there_no_value_is_shown(page):
     # without another movement of the pointer
     expect(page.locator(".pane.current .pixel")).not_to_contain_text("loading", timeout=60_000)
     row, column = pixel_at(page, 0.5, 0.5, 1700, 1800)
-    said = page.locator(".pane.current .pixel").text_content()
-    assert said == f"row {row}, column {column}: {values[row, column]} US"
+    text = page.locator(".pane.current .pixel").text_content()
+    assert text == f"row {row}, column {column}: {values[row, column]} US"
 
 
 def test_a_value_without_a_unit_stands_alone_and_that_of_colours_is_named(page):
@@ -224,8 +224,8 @@ def test_the_prior_has_a_scale_bar_of_its_own_spacing(page):
     # and the pixel under the pointer is that of the image under it
     box = page.locator("canvas.prior").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    said = page.locator(".pane.prior .pixel").text_content()
-    row, column, value = (int(part) for part in re.findall(r"\d+", said))
+    text = page.locator(".pane.prior .pixel").text_content()
+    row, column, value = (int(part) for part in re.findall(r"\d+", text))
     assert value == VALUES[row, column]
     page.wait_for_selector(".pane.current .pixel:empty", state="attached")
 
