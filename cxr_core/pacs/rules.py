@@ -71,7 +71,7 @@ class Plan(_Table):
 
     Attributes:
         prevalence: assumed, for all labels or by label, or None.
-        small_changes: whether the image is read under small changes as well, which takes four times as long.
+        small_changes: whether the image is read under small changes as well, which takes some seven times as long.
         results: where they go; nowhere where there are none.
     """
 
