@@ -161,9 +161,9 @@ def _emptied(page) -> bool:
 
 
 def upload(page, *files: tuple[str, bytes]) -> None:
-    """Upload files in the upload panel."""
+    """Upload files in the upload panel, once its code has taken it over."""
     payload = [{"name": name, "mimeType": "application/octet-stream", "buffer": data} for name, data in files]
-    page.locator("input[type=file]").first.set_input_files(payload)
+    page.locator(".upload[data-mode] input[type=file]").first.set_input_files(payload)
 
 
 @contextlib.contextmanager
@@ -254,7 +254,11 @@ def map_switched(page, on: bool) -> None:
 
 
 def drop(page, selector: str, *files: tuple[str, bytes]) -> bool:
-    """Drop files on an element, as from a file manager; return whether the page kept the browser from opening them."""
+    """Drop files on an element, as from a file manager; return whether the page kept the browser from opening them.
+
+    Before the first code of the page is there nothing keeps it from that, so it is waited for.
+    """
+    page.wait_for_function("() => window.secondRead?.acceptsDrops")
     contents = [(name, base64.b64encode(data).decode()) for name, data in files]
     return page.locator(selector).first.evaluate(
         """(place, files) => {

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from cxr_core.imaging import phantom_dicom
-from tests.browser import browsing, open_front_page, serving, upload, viewer_state
+from tests.browser import browsing, open_front_page, serving, upload, viewer_state, wait_until_drawn
 from tests.e2e.test_accessibility import barriers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -46,6 +46,7 @@ def test_a_read_is_listed_opened_and_sent(chromium, stored, axe, size):
         page.wait_for_selector('canvas.radiograph:not([data-label=""])')
         assert viewer_state(page)["label"]
         assert page.locator(".sr-whose").inner_text().startswith("Quendelzahn, Xaver")
+        wait_until_drawn(page)
         assert barriers(page, axe) == []
         page.get_by_role("button", name="Copy address").click()
         address = page.locator("code", has_text="/history?read=").inner_text()
@@ -53,6 +54,7 @@ def test_a_read_is_listed_opened_and_sent(chromium, stored, axe, size):
         page.keyboard.press("Escape")
         page.get_by_role("button", name="All reads").click()
         page.wait_for_selector(".reads tbody tr")
+        wait_until_drawn(page)
         assert barriers(page, axe) == []
         page.go_back()
         page.wait_for_selector(".stored tbody button")

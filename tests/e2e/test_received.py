@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+from playwright.sync_api import expect
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.settings import settings
@@ -58,7 +59,7 @@ def test_a_received_study_appears_and_is_opened_with_its_prior(chromium, own_fol
         if size[0] < 900:
             page.locator(".worklist .toggle").click()
         left = page.locator(".received .entry")
-        assert left.count() == 1
+        expect(left).to_have_count(1, timeout=60_000)
         page.locator(".worklist .search").fill("nobody")
         page.wait_for_selector(".worklist .none")
         page.locator(".worklist .search").fill("roe")

@@ -258,6 +258,7 @@ def test_a_comment_without_an_opinion_is_kept_by_the_next_process(chromium, tmp_
         (only,) = opened(page, images(1))
         page.locator(".findings .row").first.click()
         page.keyboard.press("t")
+        page.wait_for_selector(".comment:focus")
         with page.expect_response("**/comments"):
             page.keyboard.insert_text("small, apical")
         note_token(page)
@@ -271,7 +272,7 @@ def test_a_comment_without_an_opinion_is_kept_by_the_next_process(chromium, tmp_
             }""",
             arg=only,
         )
-        assert page.locator(".comment").input_value() == "small, apical"
+        expect(page.locator(".comment")).to_have_value("small, apical", timeout=60_000)
 
 
 def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_process(chromium, tmp_path):

@@ -57,7 +57,7 @@ def test_a_tab_says_that_the_reading_page_is_in_sight_while_it_is(chromium):
     def quiet(page) -> None:
         """Wait until a request has waited for a second, so that it goes on for some more."""
         for _ in range(60):
-            with page.expect_request(waits_visibly, timeout=20_000) as begun:
+            with page.expect_request(waits_visibly, timeout=60_000) as begun:
                 pass
             page.wait_for_timeout(1000)
             if begun.value not in ended:
@@ -81,19 +81,19 @@ def test_a_tab_says_that_the_reading_page_is_in_sight_while_it_is(chromium):
         page.locator(".findings .row").first.wait_for()
         quiet(page)
         # a change of visibility ends the request that waits, and a hidden tab sends no other
-        with page.expect_event("requestfailed", waits_visibly, timeout=5000):
+        with page.expect_event("requestfailed", waits_visibly, timeout=60_000):
             hide(page, True)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.wait_for_timeout(1500)
         assert asked == []
-        with page.expect_request(waits_visibly, timeout=5000):
+        with page.expect_request(waits_visibly, timeout=60_000):
             hide(page, False)
         # another page in the same tab, and back
-        with page.expect_request(waits_unseen, timeout=5000):
+        with page.expect_request(waits_unseen, timeout=60_000):
             page.get_by_role("link", name="Model", exact=True).first.click()
         page.wait_for_selector("text=Model facts")
-        with page.expect_request(waits_visibly, timeout=20_000):
+        with page.expect_request(waits_visibly, timeout=60_000):
             page.get_by_role("link", name="Second opinion", exact=True).first.click()
 
 

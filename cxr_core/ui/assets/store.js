@@ -157,7 +157,7 @@ class Store {
   }
 
   async fetchWorklist(headers, signal) {
-    const { token } = this.connection;
+    const { current, connection: { token } } = this;
     const response = await this.request("", { headers, signal });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`worklist: ${response.status}`);
@@ -180,7 +180,20 @@ class Store {
       else for (const known of [this.images, this.maps]) known.delete(id);
     }
     if (this.announced !== null && !(this.announced in versions) && !this.uploads?.open) this.announced = null;
+    this.leaveRemoved(current);
     this.notify();
+  }
+
+  // Where another tab has removed the image on the screen, the one that the server has chosen instead is shown. Whether it
+  // was removed says only a worklist that was asked for (`asked`: what was on the screen then) since it is on the screen.
+  leaveRemoved(asked) {
+    const { current, worklist: { chosen, versions } } = this;
+    if (current === null || current in versions || this.images.has(current) || this.removals?.undone.has(current)) return;
+    if (asked !== current) this.refresh();
+    else if (chosen in versions) {
+      this.announced = null;
+      this.show(chosen, { tell: false });
+    }
   }
 
   forget(id) {

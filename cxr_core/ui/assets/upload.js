@@ -7,7 +7,8 @@ const SLOW_SECONDS = 2; // what takes longer shows its progress
 class Uploads {
   constructor() {
     this.waiting = []; // {file, name, upload, position, count, drop}
-    this.drops = new Set(); // those that are not added yet
+    // those that are not added yet, in their order; `on`: images that the first one of a drop takes the place of
+    this.drops = new Set();
     this.sending = 0;
     this.problems = []; // {name, text, isElse}: isElse where it is not of an upload
     this.duplicates = 0;
@@ -29,7 +30,9 @@ class Uploads {
       this.duplicates = 0;
       this.began = performance.now();
     }
-    const drop = { shown: null, instead: "", begun: false, left: files.length, on: store.current };
+    // also of what a script run may show before the drop does that was answered already
+    const coming = [...this.drops].filter(({ on }) => on.has(store.current)).map((drop) => drop.coming);
+    const drop = { shown: null, coming: "", instead: "", begun: false, left: files.length, on: new Set([store.current, ...coming]) };
     this.drops.add(drop);
     files.forEach((file, position) => {
       this.waiting.push({ file, name: file.path ?? (file.webkitRelativePath || file.name), upload, position, count: files.length, drop });
@@ -44,7 +47,7 @@ class Uploads {
   // The reader works on the image on the screen: it stays there when what was dropped before is added.
   stay() {
     if (!this.drops.size || store.current === null) return;
-    for (const drop of this.drops) drop.on = "";
+    for (const drop of this.drops) drop.on.clear();
     store.announced = store.current;
   }
 
@@ -82,7 +85,12 @@ class Uploads {
     // of lateral views alone the first is shown
     if (!drop.left && !drop.shown) shown ||= drop.instead;
     // the reader may have chosen another image since the drop, and a script run this one
-    const isAwaited = () => shown && !drop.shown && [drop.on, null, shown].includes(store.current);
+    const isAwaited = () => shown && !drop.shown && (drop.on.has(store.current) || [null, shown].includes(store.current));
+    // for what was dropped later this image is no choice of the reader
+    if (isAwaited()) {
+      drop.coming = shown;
+      for (const { on } of this.following(drop)) on.add(shown);
+    }
     if (first && isAwaited() && store.current !== null) await store.prepare(shown);
     const isGone = image?.id === shown && (await this.isGone(image));
     if (isAwaited() && !isGone) {
@@ -91,8 +99,8 @@ class Uploads {
       else if (!store.isOutdated(image) && !(store.images.get(shown)?.moment > image.moment)) store.take(image);
       // a run of the script that began before knows of the image before
       store.announced = shown;
-      // for what was dropped meanwhile this is no choice of the reader
-      for (const later of this.drops) if ([drop.on, store.current].includes(later.on)) later.on = shown;
+      // whoever goes back to the image of before stays there
+      for (const later of this.following(drop)) later.on = new Set([shown]);
       drop.shown = store.current === shown ? store.complete(shown) : store.show(shown, { tell: false });
       if (drop.left) this.tell(drop);
     }
@@ -102,6 +110,12 @@ class Uploads {
     }
     if (first) this.begin(drop);
     store.notify();
+  }
+
+  // The drops that came later and take the place of the same image as this one, or of the one on the screen.
+  following(drop) {
+    const drops = [...this.drops];
+    return drops.slice(drops.indexOf(drop) + 1).filter(({ on }) => [store.current, ...drop.on].some((id) => on.has(id)));
   }
 
   // Whether an image that was added is gone from the worklist: another tab may have removed it since.
