@@ -162,6 +162,8 @@ class _Worker:
         try:
             self._child = subprocess.Popen(  # noqa: S603 - our own module and function
                 [sys.executable, "-P", "-c", program + "worker.serve(sys.argv[2])", str(PROJECT), target],
+                # to print the backtrace of a panic Rust takes memory, and waits for ever where there is none
+                env=os.environ | {"RUST_BACKTRACE": "0"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -37,7 +37,10 @@ def decode_plain_png(data: bytes) -> np.ndarray | None:
     decode = kornia_rs.io.decode_image_png_u8 if bits == 8 else kornia_rs.io.decode_image_png_u16
     try:
         return np.asarray(decode(data, (rows, columns), "mono")).reshape(rows, columns)
-    except Exception:
+    except BaseException as error:
+        # it panics where there is no memory for the pixels, and a panic of Rust is no Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         # whatever is wrong with the file, Pillow is the one to say it
         return None
 
