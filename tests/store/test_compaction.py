@@ -1,5 +1,6 @@
 """After a deletion no file of the database holds anything of it: not what the server's statistics copied, either."""
 
+import functools
 import hashlib
 import os
 import sqlite3
@@ -274,7 +275,7 @@ def full_disk():
 def test_a_write_ahead_log_that_somebody_reads_keeps_the_deletion_due(home, url, tmp_path, monkeypatch):  # noqa: F811
     """An administrator or a replication tool may have switched it on; the program does not."""
     home(identity="store")
-    monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(database, "open_database", functools.partial(database.open_database, wait_seconds=0.1))
     file = Path(make_url(url).database)
     with closing(ReadStore(url, tmp_path / "runs")) as store:  # noqa: F811
         words = stored(store, "Quendel", 3)
