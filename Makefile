@@ -115,17 +115,27 @@ audit: $(SUPPLY)/.supply
 clean:
 	rm -rf $(VENV) $(PEERS) $(SUPPLY) $(SITE) build
 
+# what is left of an environment that could not be made would be taken for one
 $(VENV)/bin/python $(PEERS)/bin/python $(SUPPLY)/bin/python $(SITE)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; none was found. Give one: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11, 3.12 or 3.13 is needed."; exit 1; }
-	$(PYTHON) -m venv $(@D:/bin=)
+	$(PYTHON) -m venv $(@D:/bin=) || { rm -rf $(@D:/bin=); exit 1; }
 
-$(VENV)/.app: requirements.txt | $(VENV)/bin/python
+# what pip writes for an editable package, which it would build with packages that no lock names
+$(VENV)/bin/second-read: | $(VENV)/bin/python
+	@echo "$(CURDIR)" > "$$(echo $(VENV)/lib/python3*/site-packages)/second-read.pth"
+	@printf '%s\n' '#!/bin/sh' "'''exec' \"$(CURDIR)/$(RUN)\" \"\$$0\" \"\$$@\"" "' '''" 'import sys' '' \
+	  'from cxr_core.__main__ import run' '' 'sys.exit(run())' > $@
+	@chmod 0755 $@
+
+$(VENV)/.app: requirements.txt | $(VENV)/bin/second-read
+	@echo "Installing the packages of requirements.txt, which takes a minute or more"
 	$(RUN) $(INSTALL) $(WHEELS) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.txt | $(VENV)/bin/second-read
+	@echo "Installing the packages of requirements-dev.txt, which takes some minutes"
 	$(RUN) $(INSTALL) $(WHEELS) -r requirements-dev.txt
 	@touch $@ $(VENV)/.app
 
