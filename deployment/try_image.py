@@ -25,8 +25,9 @@ from pathlib import Path
 import httpx
 
 from cxr_core.imaging import phantom_dicom
-from tests.browser import PROJECT, browsing, free_port, upload, wait_until_drawn
+from tests.browser import PROJECT, browsing, upload, wait_until_drawn
 from tests.deployment import SECRET, SECRETS
+from tests.processes import held_port
 from tests.protocol import signed_in
 
 IMAGE, BASE = "localhost/second-read-tried", "localhost/debian-of-debootstrap"
@@ -161,7 +162,8 @@ def tried(podman: Podman, folder: Path, picture: Path | None) -> Iterator[str]:
 @contextlib.contextmanager
 def container(podman: Podman, folder: Path) -> Iterator[tuple[str, str]]:
     """Run a container until the end of the block; gives its name and the address of its app."""
-    port, home = free_port(), folder / "home"
+    held, home = held_port(), folder / "home"
+    port = held.getsockname()[1]
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(mode=0o700)
     os.chown(home, int(UID), int(UID))
@@ -184,6 +186,7 @@ def container(podman: Podman, folder: Path) -> Iterator[tuple[str, str]]:
         yield name, address
     finally:
         podman("rm", "--force", "--time", "0", name)
+        held.close()
 
 
 def wait_until_served(podman: Podman, name: str, address: str) -> None:

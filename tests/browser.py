@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,24 +16,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.processes import free_port, stop
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 @contextlib.contextmanager
 def serving(*options: str, **environment: str) -> Iterator[str]:
     """Serve the app with options of Streamlit until the end of the block; gives its address."""
-    port = free_port()
-    command = ["streamlit", "run", "app.py", "--server.port", str(port), *options]
-    # the status alone is no sign of health
-    with running(command, f"http://127.0.0.1:{port}", "/_stcore/health", b"ok", **environment) as address:
-        yield address
-
-
-def free_port() -> int:
-    """Return a port that nobody listens to."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    with free_port() as port:
+        command = ["streamlit", "run", "app.py", "--server.port", str(port), *options]
+        # the status alone is no sign of health
+        with running(command, f"http://127.0.0.1:{port}", "/_stcore/health", b"ok", **environment) as address:
+            yield address
 
 
 @contextlib.contextmanager
@@ -52,20 +46,19 @@ def running(module: list[str], address: str, path: str, sign: bytes, **environme
         wait_for(f"{address}{path}", sign, server)
         yield address
     finally:
-        server.terminate()
-        server.wait(20)
+        stop(server)
 
 
 def wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
-    """Wait until an address answers with the sign; RuntimeError where the server ends, or takes a minute."""
-    for _ in range(240):
+    """Wait until an address answers with the sign; RuntimeError where the server ends, or takes five minutes."""
+    for _ in range(1200):
         if server.poll() is not None:
             raise RuntimeError("the server ended before it answered")
         with contextlib.suppress(OSError):
             if sign in urllib.request.urlopen(url, timeout=2).read():
                 return
         time.sleep(0.25)
-    raise RuntimeError("the server did not answer within a minute")
+    raise RuntimeError("the server did not answer within five minutes")
 
 
 # pages of a sign-in provider would like to have fonts from elsewhere

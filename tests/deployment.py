@@ -21,7 +21,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 
 from tests.browser import PROJECT, wait_for
-from tests.orthanc import held_port
+from tests.processes import held_port, stop
 from tests.protocol import Reader, signed_in
 
 __all__ = ["STICKY", "Deployment", "Person", "deployed", "lacking"]
@@ -119,9 +119,11 @@ class Deployment:
     def stop_app(self, number: int, *, kill: bool = False) -> None:
         """End a process of the app, by SIGTERM as a restart does, or by SIGKILL."""
         process, self._apps[number] = self._apps[number], None
-        if process is not None:
-            process.kill() if kill else process.terminate()
-            process.wait(60)
+        if process is not None and kill:
+            process.kill()
+            process.wait()
+        elif process is not None:
+            stop(process)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command of the program with the settings of the deployment; its log has its first words."""

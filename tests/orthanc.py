@@ -19,7 +19,9 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["Orthanc", "held_port", "lacking", "orthanc_server"]
+from tests.processes import held_port
+
+__all__ = ["Orthanc", "lacking", "orthanc_server"]
 
 PLUGINS = Path("/usr/share/orthanc/plugins")
 LOOPBACK = """
@@ -203,17 +205,6 @@ class Orthanc:
             for name in self.get(path):
                 self.rest.delete(f"{path}/{name}").raise_for_status()
         self.rest.delete("/changes").raise_for_status()
-
-
-def held_port() -> socket.socket:
-    """Return a socket on a free port of loopback that does not listen.
-
-    While it is open nobody is given this port, and Orthanc, which sets SO_REUSEADDR as well, can listen there.
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import pytest
 from cxr_core.pacs.rules import load_rules
 from cxr_core.settings import settings
 from tests.conftest import PROJECT, missing
-from tests.orthanc import Orthanc, held_port, lacking
+from tests.orthanc import Orthanc, lacking
+from tests.processes import held_port
 
 PAGE = (PROJECT / "docs" / "deployment-pacs.md").read_text()
 LIMIT = 240

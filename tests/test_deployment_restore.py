@@ -16,10 +16,11 @@ from tests.browser import browsing, wait_until_drawn
 from tests.conftest import missing
 from tests.deployment import SECRET, Deployment, Person
 from tests.deployment import lacking as lacking_caddy
-from tests.orthanc import held_port, orthanc_server
 from tests.orthanc import lacking as lacking_orthanc
+from tests.orthanc import orthanc_server
 from tests.postgresql import lacking as lacking_postgresql
 from tests.postgresql import postgresql_server
+from tests.processes import free_port
 from tests.protocol import signed_in
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -69,7 +70,12 @@ def plain(url):
 
 def done(deployment, *arguments):
     """Run a command of the program to its end."""
-    assert deployment.run(*arguments).wait(LIMIT) == 0, deployment.log(deployment.log_of(*arguments))
+    process = deployment.run(*arguments)
+    try:
+        assert process.wait(LIMIT) == 0, deployment.log(deployment.log_of(*arguments))
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager
@@ -129,8 +135,7 @@ async def read(people):
 def test_a_deployment_that_is_lost_is_restored_from_its_backup(server, chromium, tmp_path):
     with contextlib.ExitStack() as end:
         pacs = end.enter_context(orthanc_server())
-        held = end.enter_context(contextlib.closing(held_port()))
-        port = held.getsockname()[1]
+        port = end.enter_context(free_port())
         pacs.know("SECONDREAD", port)
         settings = {
             "SECOND_READ_STORE_KEY": KEY,

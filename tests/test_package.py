@@ -13,7 +13,8 @@ import pytest
 
 from cxr_core.imaging import phantom_dicom
 from cxr_core.ui.guard import PAGES
-from tests.browser import free_port, wait_for
+from tests.browser import wait_for
+from tests.processes import free_port, stop
 from tests.protocol import Reader
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -103,17 +104,16 @@ def test_the_installed_app_answers_and_reads_an_image(installed, environment, tm
         async with Reader(address) as reader:
             assert len((await reader.read("a.dcm", phantom_dicom()))["findings"]["rows"]) == 14
 
-    port = free_port()
-    command = [str(installed / "second-read"), "app", "--port", str(port), "--", "--server.maxUploadSize", "150"]
-    server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", b"ok", server)
-        asyncio.run(read(f"http://127.0.0.1:{port}"))
-        # the headers of .streamlit/config.toml and of the server around the pages
-        from urllib.request import urlopen
+    with free_port() as port:
+        command = [str(installed / "second-read"), "app", "--port", str(port), "--", "--server.maxUploadSize", "150"]
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", b"ok", server)
+            asyncio.run(read(f"http://127.0.0.1:{port}"))
+            # the headers of .streamlit/config.toml and of the server around the pages
+            from urllib.request import urlopen
 
-        with urlopen(f"http://127.0.0.1:{port}/") as answer:
-            assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-    finally:
-        server.terminate()
-        server.wait(20)
+            with urlopen(f"http://127.0.0.1:{port}/") as answer:
+                assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        finally:
+            stop(server)

@@ -35,6 +35,7 @@ from tests import deployment, orthanc, postgresql
 from tests.deployment import Person, deployed
 from tests.orthanc import Orthanc, orthanc_server
 from tests.postgresql import postgresql_server
+from tests.processes import free_port
 
 SHAPE = 384, 336
 DISK_MB = 4000
@@ -96,9 +97,7 @@ def _running(readers: int) -> Iterator[Soak]:
             end.callback(subprocess.run, ["umount", "--lazy", home], check=False)
         database = end.enter_context(postgresql_server())
         pacs = end.enter_context(orthanc_server())
-        held = orthanc.held_port()
-        end.callback(held.close)
-        port = held.getsockname()[1]
+        port = end.enter_context(free_port())
         settings = {
             "SECOND_READ_PACS": pacs.dicom_web,
             "SECOND_READ_PACS_CREDENTIALS": ":".join(pacs.auth),

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from cxr_core.access import provider_responds
-from tests.browser import free_port
+from tests.processes import free_port
 
 METADATA = b'{"authorization_endpoint": "http://127.0.0.1/authorize"}'
 ANSWERS = {
@@ -47,6 +47,7 @@ def test_only_metadata_are_an_answer(server, path):
 
 @pytest.mark.parametrize("address", ["", "no address", "ftp://127.0.0.1/x", "http://[", "http://127.0.0.1:{port}/x"])
 def test_where_nobody_is_there_is_no_answer_and_a_warning_without_the_address(address, caplog):
-    assert provider_responds(address.format(port=free_port()), seconds=1) is False
+    with free_port() as port:
+        assert provider_responds(address.format(port=port), seconds=1) is False
     assert "returns no usable metadata" in caplog.text
     assert "127.0.0.1" not in caplog.text

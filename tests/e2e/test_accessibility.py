@@ -12,8 +12,9 @@ from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
 from cxr_core.store.pacs_store import PacsStore
 from cxr_core.store.reads import ReadStore
-from tests.browser import browsing, free_port, open_front_page, scrolls_sideways, serving, upload, wait_until_drawn
+from tests.browser import browsing, open_front_page, scrolls_sideways, serving, upload, wait_until_drawn
 from tests.e2e.test_sign_in import SECRETS, provider
+from tests.processes import free_port
 from tests.reads import store_reads
 from tests.received import order, received
 from tests.runs import made_up, made_up_boxes, record_of
@@ -218,8 +219,8 @@ def test_second_opinion_has_no_barrier(chromium, pages, axe, state, size):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_the_sign_in_page_has_no_barrier(chromium, axe, tmp_path, size):
-    with provider(lifetime=3600) as port:
-        secrets = SECRETS.format(cookie=os.urandom(24).hex(), port=port, late=free_port())
+    with provider(lifetime=3600) as port, free_port() as nobody:
+        secrets = SECRETS.format(cookie=os.urandom(24).hex(), port=port, late=nobody)
         (tmp_path / "secrets.toml").write_text(secrets)
         with (
             serving("--secrets.files", str(tmp_path / "secrets.toml")) as address,

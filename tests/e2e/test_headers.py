@@ -8,7 +8,8 @@ import pytest
 from cxr_core.imaging import phantom_dicom
 from cxr_core.store import RunStore
 from cxr_core.ui.guard import PAGES
-from tests.browser import browsing, free_port, open_front_page, running, serving, upload, wait_until_drawn
+from tests.browser import browsing, open_front_page, running, serving, upload, wait_until_drawn
+from tests.processes import free_port
 from tests.runs import made_up, made_up_boxes, record_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -76,13 +77,13 @@ def test_the_watch_sees_a_violation(chromium, address):
 
 def test_another_origin_cannot_frame_a_page(chromium, address, tmp_path):
     (tmp_path / "index.html").write_text(f'<title>other</title><iframe src="{address}"></iframe>')
-    port = free_port()
-    other = f"http://127.0.0.1:{port}"
-    command = ["http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
-    with running(command, other, "/", b"other"), browsing(chromium) as page:
-        with page.expect_event("console", lambda message: "frame-ancestors" in message.text):
-            page.goto(other)
-        assert all(frame.url == other + "/" or not frame.url.startswith(address) for frame in page.frames)
+    with free_port() as port:
+        other = f"http://127.0.0.1:{port}"
+        command = ["http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+        with running(command, other, "/", b"other"), browsing(chromium) as page:
+            with page.expect_event("console", lambda message: "frame-ancestors" in message.text):
+                page.goto(other)
+            assert all(frame.url == other + "/" or not frame.url.startswith(address) for frame in page.frames)
 
 
 def ask(address: str, path: str, **headers: str) -> http.client.HTTPResponse:

@@ -14,7 +14,7 @@ from cxr_core.imaging import phantom_dicom, phantom_png
 from cxr_core.store.database import DATABASE
 from tests.bombs import endless_tiff
 from tests.browser import PROJECT, browsing, open_front_page, upload, wait_for
-from tests.orthanc import held_port
+from tests.processes import held_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

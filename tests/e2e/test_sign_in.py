@@ -11,7 +11,8 @@ import pytest
 
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.guard import PAGES
-from tests.browser import browsing, free_port, running, serving, upload
+from tests.browser import browsing, running, serving, upload
+from tests.processes import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -49,12 +50,12 @@ server_metadata_url = "http://127.0.0.1:{silent}/.well-known/openid-configuratio
 @contextlib.contextmanager
 def provider(*, lifetime: int):
     """An OpenID Connect provider with these people; gives its port."""
-    port = free_port()
     claims = [json.dumps({"sub": subject} | more) for subject, more in PEOPLE.items()]
-    command = ["oidc_provider_mock", "--port", str(port), "--token-max-age", str(lifetime)]
-    command += [part for one in claims for part in ("--user-claims", one)]
-    with running(command, f"http://127.0.0.1:{port}", "/.well-known/openid-configuration", b"issuer"):
-        yield port
+    with free_port() as port:
+        command = ["oidc_provider_mock", "--port", str(port), "--token-max-age", str(lifetime)]
+        command += [part for one in claims for part in ("--user-claims", one)]
+        with running(command, f"http://127.0.0.1:{port}", "/.well-known/openid-configuration", b"issuer"):
+            yield port
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def guarded(tmp_path_factory):
     (Authlib allows for two minutes between clocks, and lets those in.)
     """
     folder = tmp_path_factory.mktemp("sign-in")
-    with provider(lifetime=3600) as port, provider(lifetime=-60) as late:
-        secrets = (SECRETS + SILENT).format(cookie=os.urandom(24).hex(), port=port, late=late, silent=free_port())
+    with provider(lifetime=3600) as port, provider(lifetime=-60) as late, free_port() as silent:
+        secrets = (SECRETS + SILENT).format(cookie=os.urandom(24).hex(), port=port, late=late, silent=silent)
         (folder / "secrets.toml").write_text(secrets)
         with serving(
             "--secrets.files",

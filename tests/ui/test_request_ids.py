@@ -15,8 +15,9 @@ from cxr_core import logs
 from cxr_core.access import audit
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.server.request_ids import RequestIds
-from tests.browser import PROJECT, free_port, serving, wait_for
+from tests.browser import PROJECT, serving, wait_for
 from tests.deployment import SECRET, SECRETS
+from tests.processes import free_port, stop
 from tests.protocol import Reader, signed_in
 from tests.ui.test_worklist_routes import answers, server
 
@@ -73,17 +74,20 @@ def test_a_refused_request_is_logged_without_its_path(lines):
 
 
 def test_no_line_of_a_running_server_has_an_address(own_folders, tmp_path):
-    port, log = free_port(), tmp_path / "log"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    with log.open("wb") as file:
+    log = tmp_path / "log"
+    with free_port() as port, log.open("wb") as file:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
         server = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/healthz", b"alive", server)
-        for method, path in (("POST", f"/{PATIENT}"), ("GET", f"/?name={PATIENT}"), ("GET", f"/worklist/{PATIENT}")):
-            httpx.request(method, f"http://127.0.0.1:{port}{path}")
-    finally:
-        server.terminate()
-        server.wait(60)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/healthz", b"alive", server)
+            for method, path in (
+                ("POST", f"/{PATIENT}"),
+                ("GET", f"/?name={PATIENT}"),
+                ("GET", f"/worklist/{PATIENT}"),
+            ):
+                httpx.request(method, f"http://127.0.0.1:{port}{path}", timeout=60)
+        finally:
+            stop(server)
     written = log.read_text()
     assert "Request refused." in written
     assert PATIENT not in written

@@ -23,7 +23,8 @@ from cxr_core.ui.server import stopping
 from cxr_core.ui.server.probes import Probes, Readiness
 from cxr_core.ui.server.stopping import RefuseWhileStopping
 from tests.bombs import endless_tiff
-from tests.browser import PROJECT, free_port, wait_for
+from tests.browser import PROJECT, wait_for
+from tests.processes import free_port
 from tests.protocol import Reader
 
 HTML = {"Accept": "text/html"}
@@ -103,11 +104,11 @@ def test_a_queue_that_is_closed_finishes_what_it_has_and_takes_nothing_more():
 @contextlib.contextmanager
 def server(folder, **environment):
     """A server of its own, whose log is written to a file; gives its address, its process and the file."""
-    port, log = free_port(), folder / "log"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    log = folder / "log"
     settings = {"HOME": str(folder / "home"), "RUNS": str(folder / "runs"), "LOG_FORMAT": "json"} | environment
     named = {f"SECOND_READ_{name}": value for name, value in settings.items()}
-    with log.open("wb") as stderr:
+    with free_port() as port, log.open("wb") as stderr:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
         process = subprocess.Popen(
             command, cwd=PROJECT, env=os.environ | named, stdout=subprocess.DEVNULL, stderr=stderr
         )
