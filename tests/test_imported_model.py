@@ -121,7 +121,7 @@ def app(imported, monkeypatch):
         streamlit.cache_resource.clear()
 
     forget()
-    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
+    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
     embedded.unlink()
     forget()
 

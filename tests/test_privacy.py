@@ -103,7 +103,7 @@ def test_a_patient_is_on_the_screen_where_the_setting_says_so_and_nowhere_else(i
     trail = settings().audit or settings().runs / "audit.jsonl"
     try:
         with caplog.at_level(logging.DEBUG):
-            app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120).run()
+            app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300).run()
             drop(app, *((path.name, path.read_bytes()) for path in sorted(study.iterdir())))
             assert not app.exception
             assert len(images(app)) == 12

@@ -20,11 +20,11 @@ class Blocked:
         self.queue, self.done = FairQueue(most, at_once=1, clock=clock), []
         self._begun, self._gate = threading.Event(), threading.Event()
         self.first = self.queue.ask("first", self._hold)
-        assert self._begun.wait(30)
+        assert self._begun.wait(60)
 
     def _hold(self):
         self._begun.set()
-        assert self._gate.wait(30)
+        assert self._gate.wait(60)
 
     def ask(self, reader, *names):
         return [self.queue.ask(reader, lambda name=name: self.done.append(name) or name) for name in names]
@@ -149,8 +149,8 @@ def test_background_jobs_wait_until_no_image_does_and_take_turns():
 
 def test_a_background_job_at_work_leaves_a_thread_to_the_image_that_comes():
     queue, begun, gate, tried = FairQueue(10, at_once=2), threading.Event(), threading.Event(), []
-    first = queue.ask("a", lambda: (begun.set(), gate.wait(30)), background=True)
-    assert begun.wait(30)
+    first = queue.ask("a", lambda: (begun.set(), gate.wait(60)), background=True)
+    assert begun.wait(60)
     second = queue.ask("b", lambda: tried.append("b"), background=True)
     assert queue.ask("c", lambda: list(tried)).result() == []
     # the second one would take the last free thread
@@ -209,27 +209,27 @@ def test_a_reader_whose_work_was_slow_leaves_a_hand_free_for_others():
 
     def ask(reader, name):
         gates[name], begun[name] = threading.Event(), threading.Event()
-        return queue.ask(reader, lambda: (begun[name].set(), gates[name].wait(30)))
+        return queue.ask(reader, lambda: (begun[name].set(), gates[name].wait(60)))
 
     slow = [ask("hostile", f"slow {n}") for n in range(2)]
-    assert all(begun[f"slow {n}"].wait(30) for n in range(2))
+    assert all(begun[f"slow {n}"].wait(60) for n in range(2))
     # who comes now waits for one of the two
     early = ask("other", "early")
     seconds[0] = SLOW_SECONDS + 1
     gates["slow 0"].set()
     slow[0].result()
-    assert begun["early"].wait(30)
+    assert begun["early"].wait(60)
     gates["early"].set()
     early.result()
     # from now on one hand at a time is all they have
     more = [ask("hostile", f"more {n}") for n in range(3)]
     late = ask("other", "late")
-    assert begun["late"].wait(30)
+    assert begun["late"].wait(60)
     gates["late"].set()
     late.result()
     assert not any(begun[f"more {n}"].is_set() for n in range(3))
     for name in ("slow 1", "more 0", "more 1", "more 2"):
-        assert begun[name].wait(30)
+        assert begun[name].wait(60)
         gates[name].set()
     for job in (slow[1], *more):
         job.result()

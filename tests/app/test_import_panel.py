@@ -22,7 +22,7 @@ def app(monkeypatch):
     streamlit.config.set_option("client.showErrorDetails", "full")
     import_panel._last_import.clear()
     yield (
-        AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
+        AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
         .switch_page("../../pages/model.py")
         .run()
     )

@@ -25,7 +25,7 @@ PAGES = sorted(path.name for path in (PROJECT / "pages").glob("*.py"))
 def app(monkeypatch):
     monkeypatch.chdir(PROJECT)
     streamlit.config.set_option("client.showErrorDetails", "full")
-    return AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60)
+    return AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
 
 
 def text(app) -> str:
@@ -349,7 +349,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 from cxr_core.imaging import phantom_png
 from cxr_core.ui.file_intake import add_files
-app = AppTest.from_file("cxr_core/ui/main.py", default_timeout=60).run()
+app = AppTest.from_file("cxr_core/ui/main.py", default_timeout=300).run()
 add_files(app.session_state["worklist"], [("a.png", phantom_png(256, 224))])
 app.run()
 assert not app.exception

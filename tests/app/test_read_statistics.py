@@ -61,7 +61,7 @@ def add_reads(n=READS, **options):
 
 
 def opened(page, **choices):
-    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
     app.context = {"url": f"http://127.0.0.1:8501/{page}"}
     app.switch_page(f"../../pages/{page}.py")
     for name, value in choices.items():

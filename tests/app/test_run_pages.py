@@ -50,7 +50,7 @@ def app(monkeypatch, tmp_path):
     settings.cache_clear()
     streamlit.cache_resource.clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
-    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
     settings.cache_clear()
     streamlit.cache_resource.clear()
 

@@ -36,7 +36,7 @@ def app(monkeypatch, edge_model):
     monkeypatch.setenv("SECOND_READ_MODEL", edge_model.name)
     clear()
     streamlit.config.set_option("client.showErrorDetails", "full")
-    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+    yield AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
     clear()
 
 
@@ -127,8 +127,8 @@ def test_a_reader_who_goes_on_leaves_nothing_in_the_queue(monkeypatch, predictor
     queue, begun, gate = FairQueue(10, at_once=1), threading.Event(), threading.Event()
     monkeypatch.setattr(stability, "shared_queue", lambda: queue)
     monkeypatch.setattr(stability.st, "session_state", {})
-    queue.ask("other", lambda: (begun.set(), gate.wait(30)))
-    assert begun.wait(30)
+    queue.ask("other", lambda: (begun.set(), gate.wait(60)))
+    assert begun.wait(60)
     radiograph, reading = read_image(EDGE, predictor)
     image = WorklistImage("digest", "edge.dcm", EDGE, status="read", reading=reading, radiograph=radiograph)
 
@@ -151,7 +151,7 @@ def test_a_reader_who_goes_on_leaves_nothing_in_the_queue(monkeypatch, predictor
 
 def test_the_model_page_states_the_rates_with_their_counts(monkeypatch):
     monkeypatch.chdir(PROJECT)
-    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
     app.switch_page("../../pages/model.py").run()
     assert not app.exception
     assert ">Stability under small changes of the image</h2>" in "".join(e.proto.body for e in app.main.get("html"))

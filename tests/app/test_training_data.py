@@ -70,7 +70,7 @@ def page(monkeypatch, tmp_path):
         settings.cache_clear()
         loaded.cache_clear()
         streamlit.cache_resource.clear()
-        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=120)
+        app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300)
         app.switch_page("../../pages/training_data.py").run()
         assert not app.exception
         assert NOTICE in page_html(app)

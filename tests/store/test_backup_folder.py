@@ -73,7 +73,7 @@ def test_a_backup_that_was_killed_is_cleared_away_by_the_next(home, tmp_path, ca
     environment = {name: value for name, value in os.environ.items() if name.startswith("SECOND_READ")}
     process = context.Process(target=_die, args=(environment, str(file)))
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -signal.SIGKILL
     key = (home / "runs" / "audit.key").read_bytes()
     remains = [path for path in file.parent.rglob("*") if path.is_file() and key in path.read_bytes()]

@@ -204,7 +204,7 @@ def killed(where: str, action: str, url: str, runs: Path, calls: int = 0) -> Non
     environment = {name: value for name, value in os.environ.items() if name.startswith("SECOND_READ")}
     process = context.Process(target=_die_at, args=(environment, where, calls, action, url, runs))
     process.start()
-    process.join(60)
+    process.join(120)
     assert process.exitcode == -signal.SIGKILL
 
 

@@ -42,7 +42,7 @@ def test_a_deletion_and_what_is_added_meanwhile_do_not_wait_for_each_other(store
         if statement.startswith(f"INSERT INTO {what} ") and not deletions:
             deletions.append(threading.Thread(target=delete))
             deletions[0].start()
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while not waiting(server) and time.monotonic() < end:
                 time.sleep(0.05)
             assert time.monotonic() < end
@@ -55,7 +55,7 @@ def test_a_deletion_and_what_is_added_meanwhile_do_not_wait_for_each_other(store
             store.add_opinion(read.id, "anna", "Mass", "present")
     finally:
         event.remove(store._engine, "before_cursor_execute", send)
-        deletions[0].join(30)
+        deletions[0].join(60)
     assert failures == []
     assert store.images("anna") == store.list_reads() == store.opinions(image.study, image.digest) == ()
     assert image.digest not in everything(url)

@@ -52,7 +52,7 @@ def test_the_image_is_decoded_as_it_was_read_and_not_read_again(read_of):
     reader = stored_reader(stored, card, None, "image", hidden=False)
     (image,) = reader.images.images.values()
     reader.request(image)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while image.radiograph is None and time.monotonic() < end:
         time.sleep(0.02)
     expected = open_image(DATA, sha256=image.digest, **asdict(OPTIONS))

@@ -52,7 +52,7 @@ class BusyQueue:
 def app(monkeypatch):
     monkeypatch.chdir(PROJECT)
     streamlit.config.set_option("client.showErrorDetails", "full")
-    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=60).run()
+    app = AppTest.from_file(str(PROJECT / "cxr_core/ui/main.py"), default_timeout=300).run()
     add_files(app.session_state["worklist"], [("image.png", phantom_png(256, 224))])
     return app
 
