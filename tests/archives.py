@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +27,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 archive.CHUNK = on_ray.BLOCK = int(sys.argv[1])
 sys.exit(main(sys.argv[2:]))
 """
+LIMIT = 600
+"""Seconds that a command may take."""
 
 
 def started(images: Path, out: Path, *options: str, part: int = 512) -> subprocess.Popen:
@@ -35,12 +39,23 @@ def started(images: Path, out: Path, *options: str, part: int = 512) -> subproce
     )
 
 
+@contextlib.contextmanager
+def reading(images: Path, out: Path, *options: str, part: int = 512) -> Iterator[subprocess.Popen]:
+    """Read an archive as :func:`started`; a command that still runs at the end of the block is killed."""
+    process = started(images, out, *options, part=part)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill_group(process)
+
+
 def parts(out: Path) -> int:
     """Return how many parts there are."""
     return len(list((out / "findings").glob("[0-9]*.parquet")))
 
 
-def wait_for_parts(process: subprocess.Popen, out: Path, count: int, seconds: float = 600) -> None:
+def wait_for_parts(process: subprocess.Popen, out: Path, count: int, seconds: float = LIMIT) -> None:
     """Wait until there are so many; fails where the command ends before."""
     until = time.monotonic() + seconds
     while parts(out) < count:

@@ -14,7 +14,7 @@ from cxr_core.archive import ImagePipeline, InputFile, Refusal
 from cxr_core.archive.on_ray import _blocks, _Reader, _without_network
 from cxr_core.cli.main import main
 from cxr_core.reading import read_prepared
-from tests.archives import kill_group, parts, started, table, wait_for_parts
+from tests.archives import LIMIT, parts, reading, table, wait_for_parts
 from tests.images import mixed_images
 
 READER = b"_Reader"
@@ -34,6 +34,16 @@ def below(pid: int) -> dict[int, bytes]:
         new = {child for child, parent in parents.items() if parent in new} - descendants
         descendants |= new
     return {child: titles[child] for child in descendants}
+
+
+def one_reader(processes) -> int:
+    """Return the process of a reader among those that a call gives, once there is one."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if readers := [pid for pid, title in processes().items() if READER in title]:
+            return readers[0]
+        time.sleep(0.05)
+    raise AssertionError("no reader has started")
 
 
 @pytest.mark.slow
@@ -63,15 +73,11 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
     mixed_images(images, 60)
     assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
     capsys.readouterr()
-    process = started(images, out, "--on", "ray", "--workers", "2", part=5)
-    wait_for_parts(process, out, 1)
-    readers = [child for child, title in below(process.pid).items() if READER in title]
-    while not readers and process.poll() is None:
-        time.sleep(0.05)
-        readers = [child for child, title in below(process.pid).items() if READER in title]
-    os.kill(readers[0], signal.SIGKILL)
-    at_kill = parts(out)
-    output, err = process.communicate()
+    with reading(images, out, "--on", "ray", "--workers", "2", part=5) as process:
+        wait_for_parts(process, out, 1)
+        os.kill(one_reader(lambda: below(process.pid)), signal.SIGKILL)
+        at_kill = parts(out)
+        output, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 3, err
     assert "Traceback" not in err
     assert at_kill < parts(out)
@@ -81,10 +87,10 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
     assert table(out).num_rows > 40 * 14
 
 
-def readers_of(node) -> list[int]:
-    """Return the processes of readers on a node of a cluster."""
+def raylet_of(node) -> int:
+    """Return the process of a node of a cluster that starts the readers on it."""
     (raylet,) = node.all_processes["raylet"]
-    return [pid for pid, title in below(raylet.process.pid).items() if READER in title]
+    return raylet.process.pid
 
 
 @pytest.fixture
@@ -110,20 +116,14 @@ def test_two_nodes_one_of_them_killed_give_the_rows_of_the_local_pipeline(two_no
     mixed_images(images, 100)
     assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
     capsys.readouterr()
-    process = started(images, out, "--on", f"ray:{cluster.address}", "--workers", "2", part=5)
-    try:
+    with reading(images, out, "--on", f"ray:{cluster.address}", "--workers", "2", part=5) as process:
         wait_for_parts(process, out, 1)
         # each node has a reader
-        until = time.monotonic() + 60
-        while not all(map(readers_of, nodes)) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert all(map(readers_of, nodes))
+        for node in nodes:
+            one_reader(lambda node=node: below(raylet_of(node)))
         at_kill = parts(out)
         cluster.remove_node(nodes[1], allow_graceful=False)
-        err = process.communicate(timeout=600)[1]
-    finally:
-        if process.poll() is None:
-            kill_group(process)
+        err = process.communicate(timeout=LIMIT)[1]
     assert process.returncode == 3, err
     assert "Traceback" not in err
     assert at_kill < parts(out)

@@ -13,7 +13,7 @@ from cxr_core.cli import archive
 from cxr_core.cli.main import main
 from cxr_core.labels import NOTICE
 from cxr_core.report import CSV_COLUMNS
-from tests.archives import kill_group, started, table, wait_for_parts, wait_until_gone
+from tests.archives import LIMIT, kill_group, reading, table, wait_for_parts, wait_until_gone
 from tests.images import mixed_images
 
 COUNT, REFUSED = 60, 12
@@ -58,24 +58,24 @@ def assert_same_rows(out, plain):
 def test_killed_twice_and_stopped_once_it_ends_as_if_nothing_had_been(images, plain, tmp_path):
     rng = np.random.default_rng()
     out, options = tmp_path / "out", ("--workers", "2")
-    process = started(images, out, *options, part=2)
-    wait_for_parts(process, out, int(rng.integers(1, 4)))
-    kill_group(process)
-    process = started(images, out, *options, "--resume", part=2)
-    wait_for_parts(process, out, int(rng.integers(5, 8)))
-    # the command alone: what it started must end by itself
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert wait_until_gone(process.pid)
-    process = started(images, out, *options, "--resume", part=2)
-    wait_for_parts(process, out, int(rng.integers(9, 12)))
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate()
+    with reading(images, out, *options, part=2) as process:
+        wait_for_parts(process, out, int(rng.integers(1, 4)))
+        kill_group(process)
+    with reading(images, out, *options, "--resume", part=2) as process:
+        wait_for_parts(process, out, int(rng.integers(5, 8)))
+        # the command alone: what it started must end by itself
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert wait_until_gone(process.pid)
+    with reading(images, out, *options, "--resume", part=2) as process:
+        wait_for_parts(process, out, int(rng.integers(9, 12)))
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Stopped. Finished readings are stored: continue with --resume."
     assert "Traceback" not in err
-    process = started(images, out, *options, "--resume", part=2)
-    output, _ = process.communicate()
+    with reading(images, out, *options, "--resume", part=2) as process:
+        output, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 3
     assert output.startswith(f"{COUNT - REFUSED} images read, {REFUSED} refused")
     assert_same_rows(out, plain)

@@ -14,7 +14,7 @@ from cxr_core.imaging import phantom_dicom
 from cxr_core.model import open_model, precision
 from cxr_core.model.folder import CARD, INT8_GRAPH, INT8_WEIGHTS, SUMS, sums_file
 from cxr_core.model.precision import int8_folder, int8_instructions
-from tests.archives import started, table
+from tests.archives import reading, table
 from tests.images import made_up_dataset
 from tests.small_models import pretended_int8, small_model
 
@@ -109,7 +109,7 @@ def test_readers_of_a_cluster_read_at_the_same_precision(image, tmp_path, ray, o
     folder = small_model(tmp_path / "small")
     pretended_int8(open_model(str(folder)))
     options = ["--model", str(folder), "--precision", "int8", "--on", "ray", "--workers", "1"]
-    with started(image, tmp_path / "archive", *options) as command:
+    with reading(image, tmp_path / "archive", *options) as command:
         _, errors = command.communicate(timeout=600)
     assert command.returncode == 0, errors
     assert {row["engine"] for row in table(tmp_path / "archive").to_pylist()} == {"openvino-int8"}
