@@ -97,6 +97,14 @@ def stored_uploads_mb(address: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if "UploadedFileManager" in line) / 1e6
 
 
+def until(condition, seconds: float = 60) -> bool:
+    """Wait until a condition holds; return whether it does."""
+    end = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < end:
+        time.sleep(0.5)
+    return holds
+
+
 def raw(address: str, source: str = "127.0.0.2") -> socket.socket:
     host, port = address.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=30, source_address=(source, 0))
@@ -214,12 +222,7 @@ def test_silent_connections_do_not_exclude_others_and_are_closed(server):
         time.sleep(1)
         assert health(server.address) < 5
         asyncio.run(read_image(server.address, 40))
-        deadline = time.monotonic() + 20
-        alive = connections[::2]
-        while alive and time.monotonic() < deadline:
-            alive = [connection for connection in alive if not _closed(connection)]
-            time.sleep(0.5)
-        assert not alive
+        assert until(lambda: all(map(_closed, connections[::2])))
     finally:
         for connection in connections:
             connection.close()
@@ -233,7 +236,7 @@ def test_connections_that_waited_for_a_busy_server_are_refused_as_they_are_accep
     finally:
         os.kill(server.pid, signal.SIGCONT)
     try:
-        most, deadline = 0, time.monotonic() + 20
+        most, deadline = 0, time.monotonic() + 60
         while sum(map(_closed, connections)) < 3 * CONNECTIONS and time.monotonic() < deadline:
             most = max(most, *(len(open_files(server)) for _ in range(20)))
         assert sum(map(_closed, connections)) >= 3 * CONNECTIONS
@@ -470,9 +473,8 @@ def test_many_files_in_one_worklist_stay_within_its_limit_and_are_released_when_
 
     before = server.memory_mb()
     assert set(asyncio.run(attack())) <= {0, 200, 413, 503}
-    time.sleep(SESSION_SECONDS + 6)
+    assert until(lambda: server.memory_mb() - before < ALLOWED_MB)
     assert server.memory_mb("VmHWM") - before < 2 * ALLOWED_MB
-    assert server.memory_mb() - before < ALLOWED_MB
 
 
 def test_many_uploads_stay_within_the_limit_and_are_released_when_the_tab_closes(server):
@@ -491,8 +493,7 @@ def test_many_uploads_stay_within_the_limit_and_are_released_when_the_tab_closes
         codes, stored = asyncio.run(attack())
         assert set(codes) == {204, 503}, codes
         assert 0 < stored <= UPLOADS_MB
-        time.sleep(SESSION_SECONDS)
-        assert stored_uploads_mb(server.address) == 0
+        assert until(lambda: stored_uploads_mb(server.address) == 0)
         after.append(server.memory_mb())
     assert server.memory_mb("VmHWM") - before < ALLOWED_MB
     # memory that the allocator retains does not grow
