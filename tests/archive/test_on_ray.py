@@ -67,12 +67,18 @@ def test_a_reader_answers_a_block_as_the_local_pipeline_does(predictor, tmp_path
     reader._pipeline.__exit__()
 
 
-@pytest.mark.slow
-def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray, tmp_path, capsys):
-    images, local, out = tmp_path / "images", tmp_path / "local", tmp_path / "ray"
-    mixed_images(images, 60)
+@pytest.fixture(scope="module")
+def read_locally(tmp_path_factory):
+    """A hundred files, and the archive that the local pipeline makes of them."""
+    images, local = tmp_path_factory.mktemp("images"), tmp_path_factory.mktemp("local") / "archive"
+    mixed_images(images, 100)
     assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
-    capsys.readouterr()
+    return images, local
+
+
+@pytest.mark.slow
+def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray, read_locally, tmp_path):
+    (images, local), out = read_locally, tmp_path / "ray"
     with reading(images, out, "--on", "ray", "--workers", "2", part=5) as process:
         wait_for_parts(process, out, 1)
         os.kill(one_reader(lambda: below(process.pid)), signal.SIGKILL)
@@ -84,7 +90,7 @@ def test_two_readers_one_of_them_killed_give_the_rows_of_the_local_pipeline(ray,
     assert "images read" in output
     for name in ("findings", "refused"):
         assert table(out, name).equals(table(local, name))
-    assert table(out).num_rows > 40 * 14
+    assert table(out).num_rows > 60 * 14
 
 
 def raylet_of(node) -> int:
@@ -110,12 +116,9 @@ def two_nodes(ray, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_nodes_one_of_them_killed_give_the_rows_of_the_local_pipeline(two_nodes, tmp_path, capsys):
+def test_two_nodes_one_of_them_killed_give_the_rows_of_the_local_pipeline(two_nodes, read_locally, tmp_path):
     cluster, nodes = two_nodes
-    images, local, out = tmp_path / "images", tmp_path / "local", tmp_path / "ray"
-    mixed_images(images, 100)
-    assert main(["predict", str(images), "--archive", str(local), "--workers", "2"]) == 3
-    capsys.readouterr()
+    (images, local), out = read_locally, tmp_path / "ray"
     with reading(images, out, "--on", f"ray:{cluster.address}", "--workers", "2", part=5) as process:
         wait_for_parts(process, out, 1)
         # each node has a reader
