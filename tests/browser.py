@@ -100,9 +100,13 @@ def browsing(chromium: str, width: int = 1440, height: int = 900, **options: boo
     def note(error):
         errors.append(str(error))
 
+    from playwright.sync_api import expect
+
     with _tab(chromium, options) as page:
         page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(60_000)
+        # the same for what is expected of the page, else 5 s
+        expect.set_options(timeout=60_000)
         page.on("pageerror", note)
         try:
             yield page
