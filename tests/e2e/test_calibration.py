@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cxr_core.imaging import phantom_png
-from tests.browser import browsing, open_front_page, scrolls_sideways, serving, upload
+from tests.browser import browsing, open_front_page, scrolls_sideways, serving, upload, wait_until_drawn
 
 pytestmark = pytest.mark.e2e
 
@@ -67,4 +67,5 @@ def test_the_model_page_shows_calibration_on_a_narrow_screen(address, chromium):
         page.wait_for_selector("text=Model facts")
         # slopes, reliability and curve, beside what was there before
         page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length >= 6")
+        wait_until_drawn(page)
         assert scrolls_sideways(page) == []
