@@ -1,5 +1,6 @@
 """The environment and the command that the Makefile makes in a clone."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,10 @@ def make(clone, target, venv):
     python = clone / "python"
     python.write_text(f'#!/bin/sh\n[ "$1" = -m ] || exec "{sys.executable}" "$@"\n{venv}\n')
     python.chmod(0o755)
+    # what a `make test` was given is not for this one
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "PYTHON=./python", target]
-    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_an_environment_that_could_not_be_made_is_made_the_next_time(clone):
