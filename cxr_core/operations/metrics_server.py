@@ -5,6 +5,7 @@ A connection from any other address is closed before anything of it is read.
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import socket
 import socketserver
@@ -75,7 +76,8 @@ class MetricsServer:
     """
 
     def __init__(self, listen: tuple[str, int], collectors: Iterable[Collector], setting: str) -> None:
-        registry = CollectorRegistry()
+        # the collectors of this program describe nothing: asked for a metric by name, all of them are asked
+        registry = CollectorRegistry(support_collectors_without_names=True)
         ProcessCollector(registry=registry)
         for collector in collectors:
             registry.register(collector)
@@ -112,6 +114,14 @@ class _Handler(MetricsHandler):
             self._refuse(404, b"")
         else:
             super().do_GET()
+
+    do_HEAD = do_GET  # noqa: N815 - as http.server calls it
+
+    def end_headers(self) -> None:
+        """Send the header; of an answer to HEAD nothing else is sent."""
+        super().end_headers()
+        if self.command == "HEAD":
+            self.wfile = io.BytesIO()
 
     def _refuse(self, status: int, text: bytes) -> None:
         self.send_response(status)

@@ -55,6 +55,14 @@ def fetch(server, path=METRICS, **headers):
         return answer.status, answer.read().decode()
 
 
+def sent(server, method, path=METRICS, header=""):
+    """Return the header lines of an answer, and all bytes behind them."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as scraper:
+        scraper.sendall(f"{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n{header}\r\n".encode())
+        head, _, body = b"".join(iter(lambda: scraper.recv(65536), b"")).partition(b"\r\n\r\n")
+    return [line for line in head.splitlines() if not line.startswith(b"Date:")], body
+
+
 def values(server):
     """Return the value of each sample of an association, by the end of its name and its label."""
     status, text = fetch(server)
@@ -152,6 +160,29 @@ def test_a_title_of_nobody_and_a_patient_are_in_no_metric(server, address):
 )
 def test_who_gets_what(server, path, headers, status):
     assert fetch(server, path, **headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "status"), [(METRICS, "", b"200"), ("/", "", b"404"), (METRICS, "Via: 1.1 proxy\r\n", b"403")]
+)
+def test_head_has_the_header_of_get_and_no_body(server, path, header, status):
+    lines, body = sent(server, "HEAD", path, header)
+    of_get, text = sent(server, "GET", path, header)
+    assert lines == of_get
+    assert lines[0].split()[1] == status
+    assert body == b""
+    assert bool(text) is (status != b"404")
+
+
+def test_metrics_that_are_asked_for_by_name_are_given_alone(server):
+    accepted, memory = "second_read_pacs_associations_accepted_total", "process_resident_memory_bytes"
+    status, text = fetch(server, f"{METRICS}?name[]={accepted}&name[]={memory}")
+    assert status == 200
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert {one.name for one in samples} == {accepted, memory}
+    assert {one.labels["sender"] for one in samples if one.name == accepted} == {SENDER, "CT1"}
+    # the rule of prometheus_client
+    assert fetch(server, f"{METRICS}?name[]=second_read_of_nothing") == (200, "")
 
 
 def test_other_addresses_get_nothing_unless_their_network_is_named(server, own_folders):
