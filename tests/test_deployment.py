@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -154,6 +155,20 @@ def test_no_process_of_the_containers_warns_of_the_settings_of_the_example(own_f
 def test_the_receiver_listens_where_its_container_is_reached():
     (listen,) = re.findall(r"^#SECOND_READ_PACS_LISTEN=0\.0\.0\.0:(\d+)$", EXAMPLE, re.M)
     assert COMPOSE["services"]["receiver"]["ports"] == [f"{listen}:{listen}"]
+
+
+def test_the_orthanc_to_try_a_pacs_with_and_the_receiver_know_each_other():
+    orthanc = json.loads((FOLDER / "orthanc.json").read_text())
+    # the image loads this plugin where the configuration has its section, and no sooner
+    assert orthanc["DicomWeb"]["Enable"]
+    address = re.search(r"`SECOND_READ_PACS=http://orthanc:8042(/\S+)`", DEPLOYMENT_PAGE)[1]
+    assert orthanc["DicomWeb"]["Root"].rstrip("/") == address
+    (listen,) = re.findall(r"^#SECOND_READ_PACS_LISTEN=0\.0\.0\.0:(\d+)$", EXAMPLE, re.M)
+    receiver = {"AET": Settings().pacs_ae_title, "Host": "receiver", "Port": int(listen)}
+    assert list(orthanc["DicomModalities"].values()) == [receiver]
+    (network,) = COMPOSE["networks"]["outside"]["ipam"]["config"]
+    assert f"`SECOND_READ_PACS_SENDERS={orthanc['DicomAet']}@{network['subnet']}`" in DEPLOYMENT_PAGE
+    assert COMPOSE["services"]["orthanc"]["networks"] == ["outside"]
 
 
 def test_the_backup_of_the_containers_names_what_there_is():
