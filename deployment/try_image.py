@@ -2,7 +2,7 @@
 
 The base is what debootstrap installs from Debian's archive; everything else is the Containerfile as it is shipped. The
 container is run as compose.yaml runs it: read-only, without capabilities, HOME as its only volume. Then Chromium opens
-the page of a person who has signed in, drops a phantom and waits for its findings.
+the page of a person who has signed in, drops two phantoms and waits for their findings.
 
 pip's settings and certificates of this machine are mounted while packages are installed, and are in no layer.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import httpx
 
-from cxr_core.imaging import phantom_dicom
+from cxr_core.imaging import phantom_dicom, phantom_png
 from tests.browser import PROJECT, browsing, upload, wait_until_drawn
 from tests.deployment import SECRET, SECRETS
 from tests.processes import held_port
@@ -146,8 +147,12 @@ def tried(podman: Podman, folder: Path, picture: Path | None) -> Iterator[str]:
         for module in ("openvino_telemetry", "pip"):
             assert "No module named" in podman.fails(*python, f"import {module}")
         yield "neither OpenVINO's telemetry nor pip is installed"
+        report = json.loads(podman(*inside, "sh", "-c", "second-read doctor --json || true"))
+        failed = [check for check in report["checks"] if check["state"] == "failed"]
+        assert report["checks"] and not failed, failed
+        yield f"doctor: {len(report['checks'])} checks, none failed"
         smoke(address, picture)
-        yield "Chromium: the page of a signed-in reader, a phantom dropped, findings on the screen"
+        yield "Chromium: the page of a signed-in reader, a DICOM and a PNG dropped, findings on the screen"
         written = podman("diff", name).splitlines()
         assert all(line.split()[1].startswith(("/run", "/etc", "/tmp", "/var", "/dev")) for line in written), written
         began = time.monotonic()
@@ -201,18 +206,20 @@ def wait_until_served(podman: Podman, name: str, address: str) -> None:
 
 
 def smoke(address: str, picture: Path | None) -> None:
-    """Open the page in Chromium, drop a phantom, and wait for its findings."""
+    """Open the page in Chromium, drop a phantom as DICOM and as PNG, and wait for the findings of each."""
     with browsing(shutil.which("chromium")) as page:
         ((name, value),) = signed_in(SECRET, address, "ann").items()
         page.context.add_cookies([{"name": name, "value": value, "url": address}])
         page.set_default_timeout(LIMIT * 1000)
         page.goto(address)
         page.wait_for_selector("text=A second opinion on a chest X-ray")
-        upload(page, ("phantom.dcm", phantom_dicom()))
-        page.wait_for_selector("canvas.radiograph[data-label]:not([data-label=''])")
-        wait_until_drawn(page)
-        for finding in ("Atelectasis", "Effusion", "Pneumothorax"):
-            assert page.locator(f"text={finding}").count(), f"{finding} is not on the screen"
+        for name, data in (("phantom.dcm", phantom_dicom()), ("phantom.png", phantom_png())):
+            upload(page, (name, data))
+            digest = hashlib.sha256(data).hexdigest()
+            page.wait_for_selector(f"canvas.radiograph[data-sha='{digest}']:not([data-label=''])")
+            wait_until_drawn(page)
+            for finding in ("Atelectasis", "Effusion", "Pneumothorax"):
+                assert page.locator(f"text={finding}").count(), f"{finding} is not on the screen"
         if picture is not None:
             page.screenshot(path=picture)
 
