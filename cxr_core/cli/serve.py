@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,5 +43,31 @@ def serve(
     if not script.is_file():
         raise PathUnusable(f"{script.name}: not found beside cxr_core. Run it in a checkout, or install the package.")
     settings()  # a setting that cannot be used is one line here, and a page's refusal later
+    _check_secrets(options or ())
     sys.argv = ["streamlit", "run", str(script), "--server.port", str(port), "--server.address", host, *(options or ())]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+
+
+def _check_secrets(options: Sequence[str]) -> None:
+    """Raise PathUnusable where a file of secrets is there and cannot be read: Streamlit would answer nothing."""
+    for file in _secrets_files(options):
+        try:
+            file.open("rb").close()
+        except (FileNotFoundError, IsADirectoryError):
+            # no sign-in, of which the page says what follows; or a folder with one secret a file
+            continue
+        except OSError as error:
+            raise PathUnusable(
+                f"{file}: the secrets of sign-in cannot be read by the user of this process ({error.strerror})."
+            ) from error
+
+
+def _secrets_files(options: Sequence[str]) -> Iterator[Path]:
+    """Yield the files of secrets that are named to Streamlit, by option or by variable."""
+    name = "--secrets.files"
+    for option, following in pairwise([*options, ""]):
+        if option == name:
+            yield Path(following)
+        elif option.startswith(f"{name}="):
+            yield Path(option.partition("=")[2])
+    yield from map(Path, os.environ.get("STREAMLIT_SECRETS_FILES", "").split())
