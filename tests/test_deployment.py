@@ -99,6 +99,12 @@ def test_the_example_names_settings_that_there_are_and_holds_no_secret():
     assert {"/deployment/second-read.env", "/deployment/secrets.toml"} <= set(ignored)
 
 
+def test_every_command_of_a_container_finds_the_secrets_of_sign_in():
+    (place,) = re.findall(r"STREAMLIT_SECRETS_FILES=(\S+)", CONTAINERFILE)
+    for name in ("app1", "app2"):
+        assert f"./secrets.toml:{place}:ro" in COMPOSE["services"][name]["volumes"]
+
+
 def test_the_limits_of_the_proxy_are_not_below_those_of_the_app():
     text = (FOLDER / "Caddyfile").read_text()
     config = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text())

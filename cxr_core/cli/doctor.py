@@ -30,8 +30,9 @@ _WIDTH = 120
 def check_sign_in() -> Iterator[CheckResult]:
     """Check the settings of sign-in, and whether each provider returns its metadata."""
     # imported here: it brings Streamlit, which reads the secrets
-    from ..ui.visitor import providers, sign_in_is_set_up, sign_in_problem
+    from ..ui.visitor import providers, sign_in_is_set_up, sign_in_problem, use_secrets_of_the_server
 
+    use_secrets_of_the_server()
     if problem := sign_in_problem():
         raise CxrError(problem)
     if not sign_in_is_set_up():

@@ -6,6 +6,7 @@ checks again whether the token has expired; that is checked here, in every scrip
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 from starlette.requests import HTTPConnection
+from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_websocket import (
@@ -32,6 +34,7 @@ __all__ = [
     "redirect_uri",
     "sign_in_is_set_up",
     "sign_in_problem",
+    "use_secrets_of_the_server",
     "visitor",
     "visitor_of_request",
 ]
@@ -57,6 +60,12 @@ def visitor_of_request(request: HTTPConnection, *, own_origin: bool = False) -> 
     the address that it asks instead, for requests that are known to come from no other site.
     """
     return _visitor(lambda: _claims_of(request, own_origin=own_origin), lambda: dict(request.headers))
+
+
+def use_secrets_of_the_server() -> None:
+    """Read the secrets that ``STREAMLIT_SECRETS_FILES`` names, as Streamlit itself does for ``streamlit run`` alone."""
+    if files := os.environ.get("STREAMLIT_SECRETS_FILES", "").split():
+        config.set_option("secrets.files", files)
 
 
 def sign_in_is_set_up() -> bool:

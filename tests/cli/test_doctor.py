@@ -4,6 +4,8 @@ import json
 import os
 
 import pytest
+from streamlit import config
+from streamlit.runtime.secrets import Secrets
 
 from cxr_core.cli import doctor as module
 from cxr_core.cli.doctor import check_sign_in
@@ -85,3 +87,23 @@ def test_the_metadata_of_each_sign_in_provider_is_asked_for(monkeypatch, answers
     assert result.state == "failed"
     assert "cookie_secret" in result.text + result.action
     assert SECRET not in repr(result)
+
+
+@pytest.fixture
+def secrets(monkeypatch, tmp_path):
+    """Secrets of a server that are not below the working directory; gives their file."""
+    monkeypatch.setattr(visitor.st, "secrets", Secrets())
+    before = config.get_option("secrets.files")
+    yield tmp_path / "secrets.toml"
+    config.set_option("secrets.files", before)
+
+
+def test_sign_in_of_a_deployment_is_that_of_the_secrets_that_the_server_uses(secrets, monkeypatch):
+    secrets.write_text(
+        '[auth]\nredirect_uri = "https://localhost/oauth2callback"\nclient_id = "a"\n'
+        f'cookie_secret = "{SECRET}"\nclient_secret = "b"\nserver_metadata_url = "http://127.0.0.1:1/metadata"\n'
+    )
+    monkeypatch.setattr(module, "provider_responds", lambda url: url == "http://127.0.0.1:1/metadata")
+    monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(secrets))
+    result = only(check_sign_in)
+    assert (result.state, result.text) == ("ok", "returns its metadata")
