@@ -88,7 +88,11 @@ def main() -> int:
     """Print the figures; status 4 without Chromium."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=RUNS)
-    arguments.add_argument("--steps", action="store_true", help="print medians of steps and of processor time, in ms")
+    arguments.add_argument(
+        "--steps",
+        action="store_true",
+        help="print medians, and the slowest drop, by step",
+    )
     given = arguments.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -152,11 +156,16 @@ def _print(kind: str, engine: tuple[float, ...], steps: tuple[dict[str, float], 
     full = statistics.median(step["full"] for step in steps)
     print(f"  drop to every pixel of the image in the browser, median: {full / one_pass:.2f} ({full:.0f} ms)")
     if in_steps:
-        medians = {name: statistics.median(step[name] for step in steps) for name in steps[0]}
-        names = sorted(medians.keys() - set(PROCESSES.values()), key=lambda name: medians[name])
-        print("  " + ", ".join(f"{name} {medians[name]:.0f} ms" for name in names))
-        spent = ", ".join(f"{name} {medians[name]:.0f} ms" for name in PROCESSES.values())
-        print(f"  on the processors from the drop to the screen: {spent}")
+        at = screen.index(slowest)
+        _print_steps("medians", {name: statistics.median(step[name] for step in steps) for name in steps[0]})
+        _print_steps(f"the slowest, drop {at + 1}, with a pass of {engine[at]:.0f} ms", steps[at])
+
+
+def _print_steps(what: str, times: dict[str, float]) -> None:
+    names = sorted(times.keys() - set(PROCESSES.values()), key=lambda name: times[name])
+    print(f"  {what}: " + ", ".join(f"{name} {times[name]:.0f} ms" for name in names))
+    spent = ", ".join(f"{name} {times[name]:.0f} ms" for name in PROCESSES.values())
+    print(f"    on the processors until the last of these: {spent}")
 
 
 def _sixty(number: int) -> list[bytes]:
