@@ -240,6 +240,9 @@ def _table(codes: np.ndarray, grey: np.ndarray, levels: int) -> np.ndarray:
 
 
 VIEWER_SCRIPTS = (
+    # what is typed into a field that is gone is no key of the viewer: it is asked first
+    "page.js",
+    "focus.js",
     "view.js",
     "pyramid.js",
     "overlay.js",

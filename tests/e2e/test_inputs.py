@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cxr_core.imaging import phantom_dicom, phantom_png
-from tests.browser import browsing, drop, open_front_page, upload, wait_until_drawn
+from tests.browser import browsing, drop, open_front_page, upload, viewer_state, wait_until_drawn
 
 pytestmark = pytest.mark.e2e
 
@@ -363,6 +363,247 @@ def test_escape_brings_the_comment_of_before_back_and_none_of_an_earlier_time(re
     assert page.locator(".comment").input_value() == "small"
     page.evaluate("() => secondRead.connection.last")
     assert page.evaluate(opinions) == ["small"]
+
+
+FINDINGS = ["findings", ".panel"]
+NO_CONTENT = ["findings", {"content": None}]
+REFUSED = {"status": 409, "headers": {"X-Request-ID": "1"}, "body": "This image has no findings at the moment."}
+GIVEN = "Object.values(secondRead.images.get(secondRead.current).opinions).flat()"
+COMMENTS = f"() => {GIVEN}.map((one) => one.comment)"
+
+
+def no_run_of_the_script(page) -> None:
+    """Send Streamlit nothing from now on: parts are mounted again where a test does so, and not by a run besides."""
+    wait_until_drawn(page)
+    page.evaluate("() => { WebSocket.prototype.send = () => {}; }")
+
+
+def sent_comments(page, *refusals: dict) -> list[str]:
+    """Refuse the next comments, one for each refusal, and return the list of those that are sent from now on."""
+    left, sent = list(refusals), []
+
+    def answer(route) -> None:
+        sent.append(json.loads(route.request.post_data)["comment"])
+        if left:
+            route.fulfill(**left.pop(0))
+        else:
+            route.continue_()
+
+    page.route("**/comments", answer)
+    return sent
+
+
+def wait_until_sent(page, sent: list[str], *comments: str) -> None:
+    """Wait until so many comments are sent and answered; they are these."""
+    for _ in range(600):
+        if len(sent) >= len(comments):
+            break
+        page.wait_for_timeout(100)
+    page.evaluate("() => secondRead.drafts.sent")
+    assert sent == list(comments)
+
+
+def test_a_comment_that_was_refused_is_sent_when_its_field_is_left_also_after_it_was_mounted_anew(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    sent = sent_comments(page, REFUSED)
+    comment_on_first_finding(page)
+    page.keyboard.type("small, apical")
+    wait_until_sent(page, sent, "small, apical")
+    # the field goes while it has the focus, and nobody has left it
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    page.evaluate(MOUNT, NO_CONTENT)
+    page.wait_for_selector(".comment:focus")
+    wait_until_sent(page, sent, "small, apical")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".problem >> text=The comment is stored with your opinion")
+    wait_until_sent(page, sent, "small, apical", "small, apical")
+
+
+def test_a_comment_whose_field_is_left_before_it_is_refused_is_sent_again(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    held, sent = [], []
+
+    def answer(route) -> None:
+        sent.append(route)
+        if len(sent) == 1:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/comments", answer)
+    comment_on_first_finding(page)
+    page.keyboard.type("small")
+    for _ in range(600):
+        if held:
+            break
+        page.wait_for_timeout(100)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".comment:not(:focus)")
+    # what is said of it is said in the panel of then
+    page.evaluate(UNMOUNT, FINDINGS)
+    page.evaluate(MOUNT, NO_CONTENT)
+    held[0].fulfill(**REFUSED)
+    page.wait_for_selector(".problem >> text=The comment is stored with your opinion")
+    assert [json.loads(route.request.post_data)["comment"] for route in sent] == ["small", "small"]
+
+
+def test_letters_of_a_comment_whose_field_is_mounted_anew_are_typed_into_it_and_are_no_keys(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("no  ")
+    view = viewer_state(page)
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    # each is a key of the findings, the worklist or the viewer
+    page.keyboard.type("yeur/x")
+    page.keyboard.press("Backspace")
+    page.evaluate(MOUNT, NO_CONTENT)
+    page.keyboard.type("qi")
+    # where the caret was, and with the spaces around it
+    assert page.locator(".comment").input_value() == "noyeur/qi  "
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    page.keyboard.press("Escape")
+    page.evaluate(MOUNT, NO_CONTENT)
+    page.wait_for_selector('.row[aria-checked="true"]:focus')
+    # what was there before the first letter
+    assert page.locator(".comment").input_value() == ""
+    assert page.evaluate(COMMENTS) == []
+    assert page.locator(".worklist .search").input_value() == ""
+    assert {**viewer_state(page), "renders": ""} == {**view, "renders": ""}
+
+
+def test_a_comment_on_an_opinion_that_is_mounted_anew_is_not_stored_before_it_is_left(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("y")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 1")
+    page.keyboard.press("t")
+    page.keyboard.type("small")
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    page.evaluate(MOUNT, NO_CONTENT)
+    page.keyboard.type(", apical")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 2")
+    assert page.evaluate(COMMENTS) == ["", "small, apical"]
+
+
+def test_letters_of_a_comment_whose_image_goes_away_do_nothing_to_the_next(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    label = page.locator(".findings > .list .row").first.get_attribute("data-label")
+    # the same finding of the next image has an opinion, and is chosen
+    page.locator(".worklist .entry", has_text="1.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.locator(f'.row[data-label="{label}"]').click()
+    page.keyboard.press("e")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 1")
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    page.locator(f'.row[data-label="{label}"]').click()
+    page.keyboard.press("t")
+    page.keyboard.type("small")
+    page.evaluate("() => secondRead.show(secondRead.listed[1])")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.keyboard.type(" yey")
+    assert page.locator(".comment").input_value() == ""
+    # until the reader does something else
+    page.locator(f'.row[data-label="{label}"]').click()
+    page.keyboard.press("u")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 2")
+    assert page.evaluate(f"() => {GIVEN}.map((one) => one.opinion)") == ["absent", "uncertain"]
+    assert page.evaluate(COMMENTS) == ["", ""]
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    assert page.locator(".comment").input_value() == "small"
+    assert page.evaluate(COMMENTS) == []
+
+
+def test_the_keys_are_of_the_next_image_where_the_wheel_leaves_a_comment(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("small")
+    page.evaluate("() => { secondRead.viewer.wheel = 'image'; }")
+    page.locator("canvas.radiograph").hover()
+    page.mouse.wheel(0, 120)
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.wait_for_function("() => secondRead.images.get(secondRead.current)?.findings")
+    page.keyboard.press("n")
+    page.wait_for_function("() => secondRead.chosen.get(secondRead.current)")
+    page.keyboard.press("y")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 1")
+    assert page.evaluate(COMMENTS) == [""]
+
+
+def test_a_key_of_the_page_after_a_click_beside_the_comment_is_not_typed_into_it(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("small")
+    page.locator(".details h3").click()
+    page.keyboard.press("e")
+    page.wait_for_function(f"() => ({COMMENTS})().length === 1")
+    assert page.evaluate(COMMENTS) == ["small"]
+
+
+@pytest.mark.parametrize("key", ["n", "]", "i"])
+def test_a_key_of_the_page_that_comes_while_its_part_is_mounted_anew_is_not_lost(read_images, key):
+    page = read_images
+    no_run_of_the_script(page)
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    page.locator(".findings > .list .row").first.click()
+    part, data, sign = {
+        "n": (FINDINGS, {"content": None}, '.findings > .list .line:nth-child(2) [aria-checked="true"]'),
+        "]": (WORKLIST, None, '.worklist .entry[aria-current="true"] >> text=1.dcm'),
+        "i": (["viewer", ".viewer"], None, 'canvas.radiograph[data-invert="on"]'),
+    }[key]
+    page.evaluate(UNMOUNT, part)
+    page.keyboard.press(key)
+    page.evaluate(MOUNT, [part[0], data])
+    page.wait_for_selector(sign)
+
+
+def test_on_an_emptied_page_no_key_waits_for_the_worklist(read_images):
+    page = read_images
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    for left in ("2 images", "1 image"):
+        page.keyboard.press("Delete")
+        page.wait_for_selector(f'.worklist .counts >> text="{left}"')
+    page.keyboard.press("Delete")
+    page.wait_for_selector(f"text={FRONT_TITLE}")
+    page.wait_for_function("() => secondRead.current === null && !secondRead.worklist.studies.length")
+    wait_until_drawn(page)
+    page.evaluate("() => window.addEventListener('keydown', (event) => { window.prevented = event.defaultPrevented; })")
+    for key in ("ArrowDown", " ", "Enter"):
+        page.keyboard.press(key)
+        assert page.evaluate("window.prevented") is False, key
+
+
+def test_the_key_of_the_comment_says_what_is_missing(read_images):
+    page = read_images
+    upload(page, ("words.txt", b"some words"))
+    page.locator(".worklist .entry.unreadable").click()
+    page.wait_for_function("() => secondRead.images.get(secondRead.current)?.status === 'unreadable'")
+    page.keyboard.press("t")
+    page.wait_for_selector('.problem >> text="This image has no findings."')
+    page.locator(".worklist .entry", has_text="0.dcm").click()
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=0.dcm')
+    wait_until_drawn(page)
+    page.evaluate(
+        """() => {
+          const image = secondRead.images.get(secondRead.current);
+          secondRead.take({ ...image, status: 'waiting', findings: null });
+        }"""
+    )
+    page.keyboard.press("t")
+    page.wait_for_selector('.problem >> text="The findings of this image are not here yet. Press the key again."')
 
 
 def test_an_entry_stays_the_same_element_when_the_worklist_changes(read_images):

@@ -213,13 +213,17 @@ def test_a_comment_that_was_refused_while_it_was_typed_is_sent_again_when_the_fi
     upload(page, ("image.dcm", DICOM))
     page.wait_for_selector(".findings .row")
     label = page.locator(".findings > .list .row").first.get_attribute("data-label")
+    page.wait_for_selector("text=Small changes of the image: the state of")
+    wait_until_drawn(page)
+    # no run of the script comes between
+    page.evaluate("() => { WebSocket.prototype.send = () => {}; }")
     to_comment(page, label)
     busy = {"status": 409, "headers": {"X-Request-ID": "1"}, "body": "This image has no findings at the moment."}
     page.route("**/comments", lambda route: route.fulfill(**busy), times=1)
     with page.expect_response("**/comments") as answer:
         page.keyboard.insert_text("Quendel, apical")
     assert answer.value.status == 409
-    with page.expect_response("**/comments", timeout=20_000) as answer:
+    with page.expect_response("**/comments") as answer:
         page.keyboard.press("Enter")
     assert answer.value.status == 204
     page.reload()

@@ -1,13 +1,13 @@
 // The panel beside the image: summary, warnings, the findings as rows, and the details of the chosen one. It draws from
 // the store. A choice goes to the viewer at once, and to the server for its downloads.
 
+const FINDING_KEYS = new Set(["n", ...OPINION_KEYS.keys(), "j", "z", "t", "s"]);
+
 class Findings {
   constructor(root) {
     const find = (name) => root.querySelector(`.${name}`);
     this.root = find("panel");
     [this.summary, this.warnings, this.list, this.problem, this.details, this.live] = ["summary", "warnings", "findings", "problem", "details", "live"].map(find);
-    // the panel is mounted again where a script run writes something above it
-    if (store.problem?.id === store.current) this.problem.textContent = store.problem.text;
     this.onStoreChange = () => this.draw();
     this.onPageKey = (event) => this.onKeyAnywhere(event);
     store.listeners.add(this.onStoreChange);
@@ -17,7 +17,7 @@ class Findings {
     this.onPageHide = () => this.details.querySelector(".comment")?.onblur();
     window.addEventListener("pagehide", this.onPageHide);
     this.list.addEventListener("keydown", (event) => this.onKey(event));
-    this.act = { choose: (label) => this.choose(label), give: (...opinion) => this.give(...opinion), type: (...comment) => this.type(...comment), discard: (label) => this.discard(label), comment: (...comment) => this.comment(...comment), leaveComment: (field) => this.leaveComment(field) };
+    this.act = { choose: (label) => this.choose(label), give: (...opinion) => this.give(...opinion), type: (...comment) => this.type(...comment), discard: (label) => store.drafts.discard(this.image, label), comment: (...comment) => this.comment(...comment), leaveComment: (field) => this.leaveComment(field) };
     store.keys?.push(
       { group: "Findings", key: "N, Shift+N", text: "Next and previous finding" },
       { group: "Findings", key: "↓ ↑ Home End", text: "Move through the findings, while the list has the focus" },
@@ -29,7 +29,7 @@ class Findings {
     this.send = send;
     if (content) store.offer(content);
     this.draw();
-    if (!this.isKept) store.focus.keep("findings", this.root);
+    if (!this.isKept) store.focus.keep("findings", this.root, ({ key }) => FINDING_KEYS.has(key.toLowerCase()));
     this.isKept = true;
   }
 
@@ -48,10 +48,9 @@ class Findings {
 
   draw() {
     markFollowing();
+    this.writeProblem();
     const { image, chosen } = this;
     if (image === this.drawn && chosen === this.drawnChosen) return;
-    // a comment that was being typed when another image came is not being typed any more
-    if (image?.id !== this.drawn?.id) this.typed = "";
     [this.drawn, this.drawnChosen] = [image, chosen];
     const content = JSON.stringify([image?.id, image?.status, image?.summary, image?.wait, image?.warnings, image?.notes, image?.findings?.rows, image?.asked, image?.opinions]);
     if (content !== this.content) {
@@ -60,6 +59,8 @@ class Findings {
       this.announce(image);
     }
     this.keepingFocus(() => this.markChosen());
+    // where it was gone for a while, such as while the image was read again
+    if (this.isKept) store.focus.drawn("findings");
   }
 
   write(image) {
@@ -70,19 +71,15 @@ class Findings {
     this.writeWarnings(image);
     const rows = image?.asked ? askedRows : image?.findings ? findingRows : () => [];
     this.list.replaceChildren(...rows(image, this.chosen, open, this.act));
-    if (store.problem?.id !== store.current) this.say("");
   }
 
   // What has the focus is written again: the same thing has it afterwards, with what was typed into it.
   keepingFocus(change) {
     const find = (...data) => this.root.querySelector(data.map(([name, value]) => `[data-${name}="${CSS.escape(value)}"]`).join(""));
     const node = this.root.getRootNode().activeElement;
-    const data = node && this.root.contains(node) ? Object.entries(node.dataset).filter(([name]) => ["label", "of", "opinion"].includes(name)) : [];
+    const data = node && this.root.contains(node) ? Object.entries(node.dataset).filter(([name]) => ["id", "label", "of", "opinion"].includes(name)) : [];
     const typed = node?.tagName === "INPUT" ? [node.value, node.selectionStart, node.selectionEnd] : null;
-    // Chrome has what is removed lose the focus first
-    this.rewriting = true;
     change();
-    this.rewriting = false;
     const after = data.length ? find(...data) : null;
     if (!after || after === node) return;
     after.focus({ preventScroll: true });
@@ -188,29 +185,20 @@ class Findings {
   // What is typed is kept until it is stored, also where the page is reloaded meanwhile.
   type(label, text) {
     if (!this.image) return;
-    const typed = `${this.image.id} ${label}`;
-    if (this.typed !== typed) this.before = commentOn(this.image, label);
-    this.typed = typed;
-    store.drafts.set(this.image.id, label, text);
+    store.drafts.type(this.image, label, text);
     // on another image the next letters would be keys
     store.uploads?.stay();
-  }
-
-  // The comment as it was before it was typed into.
-  discard(label) {
-    if (this.typed === `${this.image.id} ${label}`) store.drafts.set(this.image.id, label, this.before);
-    return commentOn(this.image, label);
   }
 
   // A comment is stored with an opinion: with the last one again, or with the one that follows.
   async comment(label, text) {
     const { image } = this;
-    if (this.rewriting || !image) return;
+    if (!image) return;
     const now = opinionNow(image, label);
     // one of before a reload, too
     if (now && text !== now.comment) this.give(label, now.opinion, text);
-    if (this.typed !== `${image.id} ${label}`) return;
-    this.typed = "";
+    if (!store.drafts.isTyped(image.id, label)) return;
+    store.drafts.typed = null;
     if (now && text !== now.comment) return;
     const problem = await store.drafts.send();
     if (this.image?.id === image.id) this.say(problem || (text && !now ? "The comment is stored with your opinion: Y, E or U." : ""));
@@ -225,13 +213,24 @@ class Findings {
   leaveComment(field) {
     const row = this.rows().find((one) => one.dataset.label === this.chosen);
     if (row) row.focus({ preventScroll: true });
-    else field.blur();
+    else {
+      field.blur();
+      store.focus.leave();
+    }
   }
 
   // What went wrong with what the reader did on this image, until the next time.
   say(text) {
     store.problem = { id: store.current, text };
     this.problem.textContent = text;
+    // the panel may have been mounted again meanwhile, and this one be gone
+    store.notify();
+  }
+
+  writeProblem() {
+    if (store.problem?.id !== store.current) store.problem = null;
+    const text = store.problem?.text ?? "";
+    if (text !== this.problem.textContent) this.problem.textContent = text;
   }
 
   step(to) {
@@ -261,8 +260,10 @@ class Findings {
     }
     const isOpinion = OPINION_KEYS.has(key) || key === "j" || key === "z";
     if (!this.data && !this.image?.asked) {
-      const isComing = store.current && (!this.image || this.image.status === "waiting");
-      if (isOpinion && isComing) this.say("Not stored: the findings of this image are not here yet. Press the key again.");
+      const isComing = !this.image || this.image.status === "waiting";
+      if (!store.current || !(isOpinion || key === "t")) return;
+      if (!isComing) this.say("This image has no findings.");
+      else this.say(`${isOpinion ? "Not stored: the" : "The"} findings of this image are not here yet. Press the key again.`);
       return;
     }
     const state = this.data?.rows.find(({ label }) => label === this.chosen)?.state;

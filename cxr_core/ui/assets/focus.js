@@ -1,77 +1,114 @@
-// The focus in a list that is drawn again, or mounted again, at any time: it stays on the same entry, and the keys that
-// come while the list is gone are not lost.
+// The focus in a list that is drawn again, or mounted again, at any time: it stays on the same entry or in the same field,
+// and the keys that come while the list, or another part of the page, is gone are not lost.
 
 const NAMES = ["kind", "id", "label", "of", "opinion"]; // data by which an element is the same one afterwards
 const LIST_KEYS = new Set(["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Home", "End", "Delete", "Enter", " "]);
-const GONE_MS = 10_000; // the longest that keys wait for their list
+const FIELD_KEYS = new Set(["Backspace", "Escape"]); // those and every letter are of a field, too
+const GONE_MS = 10_000; // the longest that keys wait for their part, from the last of them
 
 class KeptFocus {
   constructor() {
-    this.roots = new Map(); // name of a list -> its element
-    this.at = null; // {list, names, index, page}: what has the focus, or had it when it was removed
-    this.keys = []; // {key, shiftKey, repeat, image, time}: pressed while the list was gone
-    const isWithin = (event) => [...this.roots.values()].some((root) => event.composedPath().includes(root));
-    const leave = (event) => { if (!isWithin(event)) this.leave(); };
-    for (const name of ["focusin", "pointerdown"]) window.addEventListener(name, leave, { capture: true });
+    this.parts = new Map(); // name of a part -> {root, isKey}: its element, and whether a key of the page is for it
+    this.page = ""; // path of the page that has them
+    this.at = null; // {list, names, index, node, page}: what has the focus, or had it when it was removed
+    this.keys = []; // {list, key, shiftKey, repeat, image, time}: pressed while the list, or a part of the page, was gone
+    const isWithin = (event) => [...this.parts.values()].some(({ root }) => event.composedPath().includes(root));
+    window.addEventListener("focusin", (event) => { if (!isWithin(event)) this.leave(); }, { capture: true });
+    // also beside the entries of a list, which has what had the focus lose it
+    window.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.at?.node)) this.leave(); }, { capture: true });
     window.addEventListener("keydown", (event) => this.press(event), { capture: true });
   }
 
-  // Take a list over that is mounted, once it is drawn.
-  keep(list, root) {
-    this.roots.set(list, root);
+  // Take a part over that is mounted, once it is drawn. `isKey(event)`: whether a key is for it wherever the focus is.
+  keep(name, root, isKey) {
+    this.parts.set(name, { root, isKey });
+    this.page = location.pathname;
     // what moves within a shadow tree is seen within it only
-    root.addEventListener("focusin", ({ target }) => this.note(list, target));
-    if (this.at?.list !== list) return;
-    if (this.restore(list)) this.replay(root);
-    else this.keys = [];
+    root.addEventListener("focusin", ({ target }) => this.note(name, target));
+    this.drawn(name);
+    // keys act in their order: those of a list wait for it
+    if (!this.keys.some(({ list }) => list)) this.replay();
+  }
+
+  // What has the focus was drawn again, or its place: it has the focus again, and the keys that came meanwhile act.
+  drawn(name) {
+    // one that is being mounted is kept once it is drawn
+    if (!this.parts.get(name)?.root.isConnected) return;
+    if (this.restore(name)) this.replay();
+    // those of an entry that is gone do not
+    else if (this.at?.list === name && !this.isField) this.keys = this.keys.filter(({ list }) => list !== name);
   }
 
   leave() { Object.assign(this, { at: null, keys: [] }); }
 
   note(list, node) {
     const names = namesOf(node);
-    this.at = names ? { list, names, index: alike(this.roots.get(list), names).indexOf(node), page: location.pathname } : null;
+    this.at = names ? { list, names, index: alike(this.parts.get(list).root, names).indexOf(node), node, page: location.pathname } : null;
   }
 
+  get isField() { return this.at?.node.tagName === "INPUT"; }
+
   // Give the focus to the same entry, or to what is in its place, unless it is somewhere else by now; returns whether the
-  // same one has it.
+  // same one has it. A field has what was typed into it, and nothing takes its place.
   restore(list) {
     if (this.at?.list !== list || document.activeElement !== document.body) return false;
-    const { names, index } = this.at;
-    const nodes = alike(this.roots.get(list), names);
-    const same = nodes.find((node) => namesOf(node) === names);
-    (same ?? nodes[Math.min(index, nodes.length - 1)])?.focus({ preventScroll: true });
+    const { at: { names, index, node }, isField } = this;
+    const nodes = alike(this.parts.get(list).root, names);
+    const same = nodes.find((one) => namesOf(one) === names);
+    if (same || !isField) (same ?? nodes[Math.min(index, nodes.length - 1)])?.focus({ preventScroll: true });
+    if (same && isField && same !== node) {
+      same.value = node.value;
+      same.setSelectionRange(node.selectionStart, node.selectionEnd);
+    }
     return Boolean(same);
   }
 
-  // A key that comes while nothing has the focus: the list is gone, or its entry was removed.
+  // A key that comes while what it is for is gone.
   press(event) {
-    if (!this.at || document.activeElement !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { list, names, page } = this.at;
-    // on another page, to which the browser's own button leads too, there is no such list to come
-    if (location.pathname !== page) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // on another page, to which the browser's own button leads too, and with an empty worklist there is no list to come
+    if (this.at && (location.pathname !== this.at.page || isEmpty(store.worklist))) this.leave();
+    const isOfList = this.isOfList(event);
+    if (!isOfList && !this.isOfPage(event)) return;
+    if (this.isLate) {
       this.leave();
       return;
     }
-    const isText = JSON.parse(names).kind === "search" && event.key.length === 1;
-    if (!LIST_KEYS.has(event.key) && !isText) return;
-    const root = this.roots.get(list);
-    if (root.isConnected && !this.restore(list)) return;
-    if (performance.now() - this.keys[0]?.time > GONE_MS) this.leave();
-    else {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      this.keys.push({ key: event.key, shiftKey: event.shiftKey, repeat: event.repeat, image: store.current, time: performance.now() });
-      if (root.isConnected) this.replay(root);
-    }
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { key, shiftKey, repeat } = event;
+    this.keys.push({ list: isOfList ? this.at.list : "", key, shiftKey, repeat, image: store.current, time: performance.now() });
+    if (isOfList && document.activeElement !== document.body) this.replay();
   }
 
-  // With another image on the screen by now a key would do what nobody asked for.
-  replay(root) {
-    const keys = this.keys.filter(({ image, time }) => image === store.current && performance.now() - time < GONE_MS);
-    this.keys = [];
-    for (const key of keys) type(root.getRootNode().activeElement, key);
+  // Whether a key is for what had the focus: its list is gone, or its entry was removed. What is typed into a field never
+  // becomes a key of the page.
+  isOfList({ key }) {
+    const { at, isField } = this;
+    if (!at || document.activeElement !== document.body) return false;
+    if (!LIST_KEYS.has(key) && !(isField && (key.length === 1 || FIELD_KEYS.has(key)))) return false;
+    return !this.parts.get(at.list).root.isConnected || this.restore(at.list) || isField;
   }
+
+  // Whether a key of the whole page is for a part that is gone.
+  isOfPage(event) {
+    if (isTyping(event) || store.current === null || location.pathname !== this.page) return false;
+    return [...this.parts.values()].some(({ root, isKey }) => !root.isConnected && isKey(event));
+  }
+
+  // Whether the part has been gone for so long that nobody expects the keys to act any more.
+  get isLate() { return performance.now() - this.keys.at(-1)?.time > GONE_MS; }
+
+  // With another image on the screen by now a key would do what nobody asked for.
+  replay() {
+    const keys = this.isLate ? [] : this.keys.filter(({ image }) => image === store.current);
+    this.keys = [];
+    for (const key of keys) type(focusedElement(), key);
+  }
+}
+
+function isEmpty(worklist) {
+  return Boolean(worklist) && !worklist.studies.length && !worklist.rejected.length && !worklist.received?.length;
 }
 
 function namesOf(node) {
@@ -86,13 +123,23 @@ function alike(root, names) {
   return [...root.querySelectorAll(query)];
 }
 
+// What has the focus, also within a component.
+function focusedElement() {
+  let node = document.activeElement;
+  while (node.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+  return node;
+}
+
 // Do what a key does that was pressed on an element.
 function type(node, { key, shiftKey, repeat }) {
-  if (node?.tagName === "INPUT" && key.length === 1) {
-    node.setRangeText(key, node.selectionStart, node.selectionEnd, "end");
+  const isText = typeof node.selectionStart === "number";
+  if (isText && (key.length === 1 || key === "Backspace")) {
+    const { selectionStart: from, selectionEnd: to } = node;
+    if (key === "Backspace") node.setRangeText("", from === to ? Math.max(0, from - 1) : from, to, "end");
+    else node.setRangeText(key, from, to, "end");
     node.dispatchEvent(new InputEvent("input", { bubbles: true }));
-  } else if (node?.tagName === "BUTTON" && (key === "Enter" || key === " ")) node.click();
-  else node?.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, repeat, bubbles: true, composed: true, cancelable: true }));
+  } else if (node.tagName === "BUTTON" && (key === "Enter" || key === " ")) node.click();
+  else node.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, repeat, bubbles: true, composed: true, cancelable: true }));
 }
 
 store.focus ??= new KeptFocus();

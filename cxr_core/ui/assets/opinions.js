@@ -65,7 +65,9 @@ class Drafts {
   constructor() {
     this.texts = new Map(); // "id label" -> text, or "" where there was one
     this.unsent = new Set();
+    this.typed = null; // {id, label, before}: the comment that is being typed, in whichever field, and what it was
     this.token = "";
+    this.sent = Promise.resolve(); // the last that was sent, once it is answered
   }
 
   get(id, label) { return this.texts.get(`${id} ${label}`); }
@@ -77,6 +79,20 @@ class Drafts {
     this.timer = setTimeout(() => this.send(), TYPED_MS);
   }
 
+  // A comment is being typed until its field is left, or another image comes.
+  type(image, label, text) {
+    if (!this.isTyped(image.id, label)) this.typed = { id: image.id, label, before: commentOn(image, label) };
+    this.set(image.id, label, text);
+  }
+
+  isTyped(id, label) { return this.typed?.id === id && this.typed.label === label; }
+
+  // Return the comment as it was before it was typed into.
+  discard(image, label) {
+    if (this.isTyped(image.id, label)) this.set(image.id, label, this.typed.before);
+    return commentOn(image, label);
+  }
+
   // It goes with an opinion.
   hold(id, label) { this.unsent.delete(`${id} ${label}`); }
 
@@ -85,9 +101,15 @@ class Drafts {
     this.texts.delete(`${id} ${label}`);
   }
 
-  // Send what the server does not have, and return what went wrong with the last of it, or "".
-  async send() {
+  // Send what the server does not have, once what is being sent is answered: it may be refused, and goes with this. Gives
+  // what went wrong with the last of it, or "".
+  send() {
     clearTimeout(this.timer);
+    this.sent = this.sent.then(() => this.sendUnsent());
+    return this.sent;
+  }
+
+  async sendUnsent() {
     this.token = store.connection.token;
     const sent = [...this.unsent].map((key) => this.sendOne(key));
     this.unsent.clear();
@@ -104,6 +126,10 @@ class Drafts {
   }
 
   follow() {
+    if (this.typed && this.typed.id !== store.current) {
+      this.typed = null;
+      this.send();
+    }
     const { token } = store.connection;
     if (!token || token === this.token) return;
     const isOther = this.token !== "";
@@ -202,10 +228,11 @@ function opinionDetails(image, label, state, act) {
   }
   const comment = make("input", "comment");
   Object.assign(comment, { type: "text", maxLength: COMMENT_LENGTH, value: commentOn(image, label), autocomplete: "off", placeholder: "Comment (T)" });
-  comment.dataset.of = `comment ${label}`;
+  Object.assign(comment.dataset, { id: image.id, of: `comment ${label}` });
   comment.setAttribute("aria-label", "Comment");
   comment.oninput = () => act.type(label, comment.value.trim());
-  comment.onblur = () => act.comment(label, comment.value.trim());
+  // Chrome has what is removed lose the focus first: nobody has left it
+  comment.onblur = () => queueMicrotask(() => { if (comment.isConnected) act.comment(label, comment.value.trim()); });
   comment.onkeydown = (event) => {
     if (event.key === "Escape") comment.value = act.discard(label);
     if (event.key === "Escape" || event.key === "Enter") act.leaveComment(comment);

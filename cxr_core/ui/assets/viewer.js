@@ -29,6 +29,8 @@ class Viewer {
     this.follow();
     // what is above it may have another height
     this.refresh();
+    if (!this.isKept) store.focus.keep("viewer", this.root, (event) => actionOf(event, false) !== undefined);
+    this.isKept = true;
   }
 
   // Show the store's image. Another image is drawn in the same frame as the name above it, a change of it in the next.
@@ -200,7 +202,10 @@ class Viewer {
     this.steppedAt = now;
     const at = store.listed.indexOf(store.current);
     const next = store.listed[at < 0 ? 0 : at + step];
-    if (next) store.show(next);
+    if (!next) return;
+    // the reader has left what is typed on this image, and its field
+    store.focus.leave();
+    store.show(next);
   }
 
   fullScreen() {

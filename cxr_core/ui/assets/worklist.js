@@ -1,6 +1,8 @@
 // The worklist: studies with the state of each image, what was refused with its reason, and what came from the PACS. It
 // draws from the store; a choice goes to the store, removals and what is opened go to the server.
 
+const WORKLIST_KEYS = new Set(["pagedown", "pageup", "]", "[", "/", "q"]);
+
 class WorklistStrip {
   constructor(root) {
     this.root = root.querySelector(".worklist");
@@ -43,7 +45,7 @@ class WorklistStrip {
     // until the browser has fetched it
     store.worklist ??= data;
     this.draw();
-    if (!this.isKept) store.focus.keep("worklist", this.root);
+    if (!this.isKept) store.focus.keep("worklist", this.root, ({ key }) => WORKLIST_KEYS.has(key.toLowerCase()));
     this.isKept = true;
   }
 
@@ -73,7 +75,7 @@ class WorklistStrip {
     this.drawList(shown);
     this.drawFoot(shown, offered);
     // of an entry that has moved or is gone
-    store.focus.restore("worklist");
+    store.focus.drawn("worklist");
     if (this.chosen !== store.current) this.nodes("entry").find((node) => node.dataset.id === store.current)?.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.chosen = store.current;
   }
