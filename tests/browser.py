@@ -137,8 +137,10 @@ def _tab(chromium: str, options: dict[str, bool]) -> Iterator:
 
 @contextlib.contextmanager
 def _launched(chromium: str) -> Iterator:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # as long as everything else that a test waits for
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,
@@ -237,9 +239,15 @@ def viewer_state(page) -> dict[str, str]:
 
 def canvas_pixels(page) -> np.ndarray:
     """Return the canvas as it is drawn: (rows, columns, 3) uint8."""
-    url = page.locator("canvas.radiograph").evaluate("canvas => canvas.toDataURL('image/png')")
+    return _state_and_pixels(page)[1]
+
+
+def _state_and_pixels(page) -> tuple[dict[str, str], np.ndarray]:
+    """Return what the viewer says is on its canvas, and the canvas, of one moment."""
+    canvas = page.locator("canvas.radiograph")
+    state, url = canvas.evaluate("canvas => [{...canvas.dataset}, canvas.toDataURL('image/png')]")
     with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
-        return np.asarray(image.convert("RGB"))
+        return state, np.asarray(image.convert("RGB"))
 
 
 def image_pixels(page, rows: int, columns: int) -> np.ndarray:
@@ -247,7 +255,7 @@ def image_pixels(page, rows: int, columns: int) -> np.ndarray:
 
     What is turned or mirrored is compared in it: the canvas may be one pixel wider on one side of the image.
     """
-    state, canvas = viewer_state(page), canvas_pixels(page)
+    state, canvas = _state_and_pixels(page)
     left, top = (int(part) for part in state["at"].split(","))
     width, height = (round(float(state["zoom"]) * side) for side in (columns, rows))
     assert 0 <= left <= left + width <= canvas.shape[1]
@@ -258,6 +266,8 @@ def image_pixels(page, rows: int, columns: int) -> np.ndarray:
 def map_switched(page, on: bool) -> None:
     """Switch the chosen finding's map on or off, whatever it was."""
     page.wait_for_selector("canvas.radiograph[data-label]:not([data-label=''])")
+    # what is above the image has moved it down by now
+    page.wait_for_selector(".study-header[data-id]:not([data-id=''])")
     wanted = "on" if on else "off"
     if viewer_state(page)["map"] != wanted:
         page.locator(f'[data-style="{"colour" if on else "off"}"]').click()

@@ -125,7 +125,7 @@ def test_while_reduced_pixels_alone_are_there_no_value_is_shown(page):
         route.continue_()
     page.wait_for_selector('canvas.radiograph[data-pixels="full"]')
     # without another movement of the pointer
-    expect(page.locator(".pane.current .pixel")).not_to_contain_text("loading", timeout=60_000)
+    expect(page.locator(".pane.current .pixel")).not_to_contain_text("loading")
     row, column = pixel_at(page, 0.5, 0.5, 1700, 1800)
     text = page.locator(".pane.current .pixel").text_content()
     assert text == f"row {row}, column {column}: {values[row, column]} US"
@@ -224,6 +224,7 @@ def test_the_prior_has_a_scale_bar_of_its_own_spacing(page):
     # and the pixel under the pointer is that of the image under it
     box = page.locator("canvas.prior").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.evaluate(TWO_FRAMES)
     text = page.locator(".pane.prior .pixel").text_content()
     row, column, value = (int(part) for part in re.findall(r"\d+", text))
     assert value == VALUES[row, column]

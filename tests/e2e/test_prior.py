@@ -166,7 +166,7 @@ def test_a_prior_is_fetched_again_where_the_connection_was_lost(page):
     page.route(address, lose)
     page.locator("canvas.radiograph").hover()
     page.keyboard.press("v")
-    for _ in range(100):
+    for _ in range(600):
         if len(lost) >= 2:
             break
         page.wait_for_timeout(100)

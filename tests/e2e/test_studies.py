@@ -29,6 +29,8 @@ def test_eight_images_of_three_patients_are_listed_by_study_and_named_on_the_scr
         ("plain.png", phantom_png(128, 112)),
         ("words.txt", b"some words"),
     )
+    # three are sent at a time, and the last may be answered first
+    page.wait_for_selector('.worklist .counts >> text="8 images"')
     page.wait_for_selector(".worklist .entry.unreadable")
     assert page.locator(".worklist .study .name").all_inner_texts() == [
         "DOE, Jane",
