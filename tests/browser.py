@@ -137,10 +137,8 @@ def _tab(chromium: str, options: dict[str, bool]) -> Iterator:
 
 @contextlib.contextmanager
 def _launched(chromium: str) -> Iterator:
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import sync_playwright
 
-    # as long as everything else that a test waits for
-    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium,

@@ -66,11 +66,13 @@ class Pointer {
   }
 
   wheel(event) {
-    if (!this.pane.radiograph) return;
+    const isStep = this.pane.shared.wheel === "image" && !event.ctrlKey;
+    // on to the next image also while the pixels of this one are not here yet
+    if (!this.pane.radiograph && !isStep) return;
     event.preventDefault();
     this.viewer.activate(this.pane, { focus: false });
-    if (this.pane.shared.wheel === "image" && !event.ctrlKey) {
-      if (event.deltaY) this.viewer.stepByWheel(Math.sign(event.deltaY));
+    if (isStep) {
+      if (event.deltaY) this.viewer.stepByWheel(Math.sign(event.deltaY), event.timeStamp);
       return;
     }
     const factor = Math.exp(-Math.sign(event.deltaY) * Math.min(0.3, Math.abs(event.deltaY) / 500));

@@ -196,10 +196,10 @@ class Viewer {
     this.refresh();
   }
 
-  stepByWheel(step) {
-    const now = performance.now();
-    if (now - (this.steppedAt ?? -Infinity) < WHEEL_STEP_MS) return;
-    this.steppedAt = now;
+  // `time`: when the wheel was turned, which on a slow machine is long before the page hears of it.
+  stepByWheel(step, time) {
+    if (time - (this.steppedAt ?? -Infinity) < WHEEL_STEP_MS) return;
+    this.steppedAt = time;
     const at = store.listed.indexOf(store.current);
     const next = store.listed[at < 0 ? 0 : at + step];
     if (!next) return;
