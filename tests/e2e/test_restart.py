@@ -120,6 +120,13 @@ def note_token(page) -> None:
     page.evaluate("() => { window.tokenBefore = secondRead.connection.token; }")
 
 
+def stop(server: Server, page) -> None:
+    """Stop the process, and close the dialog in which Streamlit says so after some seconds: it takes the keys."""
+    server.stop()
+    page.get_by_role("dialog", name="Connection error").get_by_role("button", name="Close").click()
+    page.wait_for_selector("[role=dialog]", state="detached")
+
+
 def trouble(page) -> None:
     """Wait until the page says that the server does not answer."""
     page.wait_for_selector(".upload .status >> text=The server does not answer. Trying again.")
@@ -151,7 +158,7 @@ def test_what_the_reader_does_during_a_restart_reaches_the_next_process(chromium
         page.locator("canvas.radiograph").hover()
         page.keyboard.press("i")
         page.wait_for_selector('canvas.radiograph[data-invert="on"]')
-        server.stop()
+        stop(server, page)
         # an opinion, then a removal, then another image, and a file
         page.locator(".findings .row").first.click()
         page.keyboard.press("y")
@@ -283,7 +290,7 @@ def test_findings_that_are_asked_for_during_a_restart_are_shown_by_the_next_proc
         # read and stored, so that the next process has it
         expect(page.locator(READ)).to_have_count(1, timeout=120_000)
         note_token(page)
-        server.stop()
+        stop(server, page)
         # an opinion before the findings are shown stays one of before
         page.locator(".panel .ask").first.click()
         page.keyboard.press("e")
