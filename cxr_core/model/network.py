@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
+import openvino
+import tensorflow as tf
 
 from ..errors import ModelUnusable, PathUnusable
 from .folder import GRAPH, WEIGHTS
@@ -192,8 +195,12 @@ def save_network(network: keras.Model, size: int, folder: Path) -> keras.Model:
     try:
         (folder / GRAPH).parent.mkdir(parents=True, exist_ok=True)
         fixed.save(folder / WEIGHTS)
-        both.export(str(folder / GRAPH), format="openvino", verbose=False)
-    except (OSError, RuntimeError) as error:
-        # HDF5 and OpenVINO raise RuntimeError for a full disk
+        # a network in memory, as Keras's own export passes it on, OpenVINO 2026.4 cannot convert on Python 3.13: since
+        # PEP 667 `exec("del tensorflow")` does not find what an exec before it has imported
+        with TemporaryDirectory(dir=folder, prefix=".") as saved:
+            both.export(saved, format="tf_saved_model", verbose=False)
+            openvino.serialize(openvino.convert_model(saved), folder / GRAPH)
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        # HDF5 and OpenVINO raise RuntimeError for a full disk, TensorFlow an error of its own
         raise PathUnusable(f"Model folder {folder.name}: cannot be written; is there room on the disk?") from error
     return both

@@ -68,3 +68,39 @@ def test_imagenet_that_cannot_be_had_is_said(monkeypatch):
     monkeypatch.setattr(keras.applications, "DenseNet121", unreachable)
     with pytest.raises(ModelUnusable, match="--init random"):
         module.initialise_from_imagenet(None)
+
+
+def test_the_graph_is_written_on_every_python_and_computes_what_the_network_does(tmp_path, monkeypatch):
+    import openvino
+    from openvino.frontend.tensorflow import utils
+
+    from cxr_core.model.folder import GRAPH
+    from cxr_core.model.network import build_network, save_network
+
+    def as_on_python_3_13(framework):
+        raise NameError("name 'tensorflow' is not defined")
+
+    # by which OpenVINO asks for versions before it converts a network in memory
+    monkeypatch.setattr(utils, "get_environment_setup", as_on_python_3_13)
+    network = build_network(3)
+    both = save_network(network, 64, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "openvino"]
+    graph = openvino.compile_model(tmp_path / GRAPH, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    grey = np.random.default_rng(0).random((2, 64, 64, 1)).astype(np.float32)
+    outputs, expected = graph(grey), both(grey, training=False)
+    for name in ("features", "logits"):
+        np.testing.assert_allclose(outputs[name], expected[name], atol=1e-4)
+
+
+def test_a_disk_without_room_for_the_graph_is_said_in_one_line(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    from cxr_core.errors import PathUnusable
+    from cxr_core.model.network import build_network, save_network
+
+    def full(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "export", full)
+    with pytest.raises(PathUnusable, match="is there room on the disk"):
+        save_network(build_network(3), 64, tmp_path)
