@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +52,7 @@ def _check_secrets(options: Sequence[str]) -> None:
     """Raise PathUnusable where a file of secrets is there and cannot be read: Streamlit would answer nothing."""
     for file in _secrets_files(options):
         try:
-            file.open("rb").close()
+            file.read_text(encoding="utf-8")
         except (FileNotFoundError, IsADirectoryError):
             # no sign-in, of which the page says what follows; or a folder with one secret a file
             continue
@@ -60,14 +60,16 @@ def _check_secrets(options: Sequence[str]) -> None:
             raise PathUnusable(
                 f"{file}: the secrets of sign-in cannot be read by the user of this process ({error.strerror})."
             ) from error
+        except UnicodeDecodeError as error:
+            raise PathUnusable(f"{file}: the secrets of sign-in are not text in UTF-8.") from error
 
 
-def _secrets_files(options: Sequence[str]) -> Iterator[Path]:
-    """Yield the files of secrets that are named to Streamlit, by option or by variable."""
+def _secrets_files(options: Sequence[str]) -> list[Path]:
+    """Return the files of secrets that Streamlit reads: those of the options, else of the variable, else the usual."""
     name = "--secrets.files"
-    for option, following in pairwise([*options, ""]):
-        if option == name:
-            yield Path(following)
-        elif option.startswith(f"{name}="):
-            yield Path(option.partition("=")[2])
-    yield from map(Path, os.environ.get("STREAMLIT_SECRETS_FILES", "").split())
+    named = [following for option, following in pairwise([*options, ""]) if option == name]
+    named += [option.partition("=")[2] for option in options if option.startswith(f"{name}=")]
+    named = named or os.environ.get("STREAMLIT_SECRETS_FILES", "").split()
+    usual = os.path.join(".streamlit", "secrets.toml")
+    places = [os.path.expanduser(f"~/{usual}"), usual, str(program_path(usual))]
+    return [Path(file) for file in named or places]

@@ -10,10 +10,14 @@ VARIABLE = "STREAMLIT_SECRETS_FILES"
 
 
 @pytest.fixture
-def served(own_folders, monkeypatch):
-    """Arguments with which Streamlit would have been started."""
+def served(own_folders, monkeypatch, tmp_path):
+    """Arguments with which Streamlit would have been started, in a folder and a home of their own."""
     commands = []
     monkeypatch.delenv(VARIABLE, raising=False)
+    for name in ("home", "work"):
+        (tmp_path / name / ".streamlit").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(serve.sys, "argv", [])
     monkeypatch.setattr(serve.runpy, "run_module", lambda *_, **__: commands.append(list(serve.sys.argv)))
     return commands
@@ -49,4 +53,34 @@ def test_all_others_are_left_to_streamlit(way, kind, served, monkeypatch, tmp_pa
     arguments = named(place, way, monkeypatch)
     assert not main(arguments)
     (command,) = served
-    assert command[-len(arguments[2:]) :] == arguments[2:] or way == "variable"
+    assert command[command.index("127.0.0.1") + 1 :] == arguments[2:]
+
+
+@pytest.mark.parametrize("place", ["home", "work"])
+def test_secrets_where_streamlit_looks_for_them_are_checked_too(place, served, tmp_path, capsys):
+    file = tmp_path / place / ".streamlit" / "secrets.toml"
+    file.symlink_to(file)
+    assert main(["app"]) == PathUnusable.exit_status
+    assert "the secrets of sign-in cannot be read" in capsys.readouterr().err
+    assert served == []
+
+
+def test_secrets_that_are_no_text_are_one_line(served, tmp_path, capsys):
+    file = tmp_path / "secrets.toml"
+    file.write_text("[auth]\n", encoding="utf-16")
+    assert main(["app", "--", "--secrets.files", str(file)]) == PathUnusable.exit_status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{file}: the secrets of sign-in are not text in UTF-8" in line
+    assert served == []
+
+
+def test_files_that_streamlit_does_not_read_do_not_matter(served, monkeypatch, tmp_path):
+    """An option takes the place of the variable, and each of the two that of the usual places."""
+    secrets, other = tmp_path / "secrets.toml", tmp_path / "work" / ".streamlit" / "secrets.toml"
+    secrets.write_text("")
+    other.symlink_to(other)
+    monkeypatch.setenv(VARIABLE, str(secrets))
+    assert not main(["app"])
+    monkeypatch.setenv(VARIABLE, str(other))
+    assert not main(["app", "--", "--secrets.files", str(secrets)])
+    assert len(served) == 2
