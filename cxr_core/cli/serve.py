@@ -53,10 +53,13 @@ def _check_secrets(options: Sequence[str]) -> None:
     for file in _secrets_files(options):
         try:
             file.read_text(encoding="utf-8")
-        except (FileNotFoundError, IsADirectoryError):
-            # no sign-in, of which the page says what follows; or a folder with one secret a file
+        except FileNotFoundError:
+            # no sign-in, of which the page says what follows
             continue
         except OSError as error:
+            # a folder with one secret a file is read as well, but not by the name of a file
+            if isinstance(error, IsADirectoryError) and file.suffix != ".toml":
+                continue
             raise PathUnusable(
                 f"{file}: the secrets of sign-in cannot be read by the user of this process ({error.strerror})."
             ) from error

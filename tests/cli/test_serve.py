@@ -45,7 +45,7 @@ def test_secrets_that_cannot_be_read_are_one_line_and_nothing_is_served(way, ser
 @pytest.mark.parametrize("way", ["option", "option with =", "variable"])
 @pytest.mark.parametrize("kind", ["file", "folder", "missing"])
 def test_all_others_are_left_to_streamlit(way, kind, served, monkeypatch, tmp_path):
-    place = tmp_path / "secrets.toml"
+    place = tmp_path / ("secrets" if kind == "folder" else "secrets.toml")
     if kind == "file":
         place.write_text("")
     elif kind == "folder":
@@ -62,6 +62,16 @@ def test_secrets_where_streamlit_looks_for_them_are_checked_too(place, served, t
     file.symlink_to(file)
     assert main(["app"]) == PathUnusable.exit_status
     assert "the secrets of sign-in cannot be read" in capsys.readouterr().err
+    assert served == []
+
+
+def test_a_folder_of_the_name_of_a_file_is_one_line(served, tmp_path, capsys):
+    """Docker makes one where the file to mount is missing, and Streamlit takes it for a file."""
+    file = tmp_path / "secrets.toml"
+    file.mkdir()
+    assert main(["app", "--", "--secrets.files", str(file)]) == PathUnusable.exit_status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{file}: the secrets of sign-in cannot be read" in line
     assert served == []
 
 
