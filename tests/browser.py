@@ -51,7 +51,8 @@ def running(module: list[str], address: str, path: str, sign: bytes, **environme
 
 def wait_for(url: str, sign: bytes, server: subprocess.Popen) -> None:
     """Wait until an address answers with the sign; RuntimeError where the server ends, or takes five minutes."""
-    for _ in range(1200):
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
         if server.poll() is not None:
             raise RuntimeError("the server ended before it answered")
         with contextlib.suppress(OSError):
