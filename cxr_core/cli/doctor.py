@@ -43,7 +43,7 @@ def check_sign_in() -> Iterator[CheckResult]:
         if provider_responds(address):
             yield CheckResult(title, "ok", "returns its metadata")
         else:
-            action = "Check server_metadata_url in .streamlit/secrets.toml, the network, and the provider."
+            action = "Check server_metadata_url in the secrets of sign-in, the network, and the provider."
             yield CheckResult(title, "failed", "returns no usable metadata", action)
 
 

@@ -42,7 +42,7 @@ __all__ = [
 _SECRET_LENGTH = 32
 _NEEDED = ("client_id", "client_secret", "server_metadata_url")
 _SEE = "see docs/security.md"
-_UNREADABLE = f"The secrets file cannot be read, so nobody can sign in. Correct .streamlit/secrets.toml; {_SEE}."
+_UNREADABLE = f"The secrets file cannot be read, so nobody can sign in. Correct it; {_SEE}."
 
 _SIGN_IN_SEEN = threading.Event()
 """Set once this process had sign-in: if the secrets file is deleted, the app stays closed."""

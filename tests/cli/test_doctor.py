@@ -107,3 +107,11 @@ def test_sign_in_of_a_deployment_is_that_of_the_secrets_that_the_server_uses(sec
     monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(secrets))
     result = only(check_sign_in)
     assert (result.state, result.text) == ("ok", "returns its metadata")
+    monkeypatch.setattr(module, "provider_responds", lambda url: False)
+    result = only(check_sign_in)
+    # which file they are in the environment says
+    assert (result.state, ".streamlit" in result.action) == ("failed", False)
+    secrets.write_text("[auth")
+    visitor.st.secrets._reset()
+    result = only(check_sign_in)
+    assert (result.state, ".streamlit" in result.action) == ("failed", False)
