@@ -41,13 +41,15 @@ def started(images: Path, out: Path, *options: str, part: int = 512) -> subproce
 
 @contextlib.contextmanager
 def reading(images: Path, out: Path, *options: str, part: int = 512) -> Iterator[subprocess.Popen]:
-    """Read an archive as :func:`started`; a command that still runs at the end of the block is killed."""
+    """Read an archive as :func:`started`; what still runs of it at the end of the block is killed."""
     process = started(images, out, *options, part=part)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            kill_group(process)
+        # also what a command that has ended left behind
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def parts(out: Path) -> int:

@@ -65,7 +65,8 @@ def test_killed_twice_and_stopped_once_it_ends_as_if_nothing_had_been(images, pl
         wait_for_parts(process, out, int(rng.integers(5, 8)))
         # the command alone: what it started must end by itself
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        # its output is open for as long as anything of it runs
+        process.communicate(timeout=LIMIT)
         assert wait_until_gone(process.pid)
     with reading(images, out, *options, "--resume", part=2) as process:
         wait_for_parts(process, out, int(rng.integers(9, 12)))
