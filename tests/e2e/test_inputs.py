@@ -552,6 +552,151 @@ def test_a_key_of_the_page_after_a_click_beside_the_comment_is_not_typed_into_it
     assert page.evaluate(COMMENTS) == ["small"]
 
 
+STORED = """async () => {
+  const stored = {};
+  for (const { id } of secondRead.worklist.studies.flatMap((study) => study.images)) {
+    const { name, opinions } = await (await secondRead.request(`/images/${id}`)).json();
+    stored[name] = Object.values(opinions).flat().map(({ opinion, comment }) => [opinion, comment]);
+  }
+  return stored;
+}"""
+"""Opinions that the server has: of each image a list of [opinion, comment]."""
+
+
+def show_image(page, name: str) -> None:
+    """Choose an image in the worklist, and wait until its findings are here."""
+    page.locator(".worklist .entry", has_text=name).click()
+    page.wait_for_selector(f'.worklist .entry[aria-current="true"] >> text={name}')
+    page.wait_for_function("() => secondRead.images.get(secondRead.current)?.findings")
+
+
+def state_an_opinion_by_key(page, key: str) -> None:
+    page.keyboard.press(key)
+    page.wait_for_function(f"() => {GIVEN}.length === 1")
+
+
+@pytest.mark.parametrize(
+    ("part", "data", "keys", "of"),
+    [
+        (WORKLIST, None, ("]", "n", "y"), "1.dcm"),
+        (FINDINGS, {"content": None}, ("y", "]"), "0.dcm"),
+        (FINDINGS, {"content": None}, ("y", "ArrowDown"), "0.dcm"),
+    ],
+)
+def test_keys_for_several_parts_of_the_page_act_in_their_order_where_one_is_mounted_anew(
+    read_images, part, data, keys, of
+):
+    page = read_images
+    no_run_of_the_script(page)
+    for name in ("2.dcm", "1.dcm", "0.dcm"):
+        show_image(page, name)
+    page.keyboard.press("n")
+    page.locator('.worklist .entry[aria-current="true"]').focus()
+    page.evaluate(UNMOUNT, part)
+    for key in keys:
+        page.keyboard.press(key)
+    page.evaluate(MOUNT, [part[0], data])
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.wait_for_function("() => [...secondRead.images.values()].some((image) => Object.keys(image.opinions).length)")
+    assert page.evaluate(STORED) == {f"{n}.dcm": [["present", ""]] if f"{n}.dcm" == of else [] for n in range(3)}
+
+
+def test_letters_of_a_comment_are_no_keys_after_a_finger_has_scrolled_the_page(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("no ")
+    box = page.locator(".findings").bounding_box()
+    gesture = {"x": box["x"] + 40, "y": box["y"] + 60, "yDistance": -60, "gestureSourceType": "touch"}
+    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", gesture)
+    # Chrome leaves the focus where it is
+    assert page.locator(".comment:focus").count() == 1
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    page.keyboard.type("yes")
+    page.evaluate(MOUNT, NO_CONTENT)
+    page.wait_for_selector(".comment:focus")
+    assert page.locator(".comment").input_value() == "no yes"
+    assert page.evaluate(STORED) == {f"{n}.dcm": [] for n in range(3)}
+
+
+def test_a_letter_for_a_list_of_choices_that_is_mounted_anew_is_no_key(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    page.locator(".findings > .list .row").first.click()
+    page.keyboard.press("q")
+    page.wait_for_selector(".worklist .filter:focus")
+    assert page.evaluate(UNMOUNT, WORKLIST)
+    page.keyboard.press("u")
+    page.evaluate(MOUNT, ["worklist", None])
+    page.wait_for_selector(".worklist .filter:focus")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".worklist .entry:focus")
+    assert page.evaluate(STORED) == {f"{n}.dcm": [] for n in range(3)}
+
+
+def test_keys_of_the_caret_of_a_comment_that_is_mounted_anew_are_not_lost(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("effusion??")
+    assert page.evaluate(UNMOUNT, FINDINGS)
+    for key in ("ArrowLeft", "Delete", "Home", "n", "o", " ", "ArrowRight", "End", "!"):
+        page.keyboard.press(key)
+    page.evaluate(MOUNT, NO_CONTENT)
+    assert page.locator(".comment").input_value() == "no effusion?!"
+
+
+def test_a_comment_on_an_opinion_is_stored_where_the_wheel_leaves_it(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.press("Escape")
+    state_an_opinion_by_key(page, "y")
+    page.keyboard.press("t")
+    page.keyboard.type("small")
+    page.evaluate("() => { secondRead.viewer.wheel = 'image'; }")
+    page.locator("canvas.radiograph").hover()
+    with page.expect_response("**/opinions"):
+        page.mouse.wheel(0, 120)
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    assert page.evaluate(STORED)["0.dcm"] == [["present", ""], ["present", "small"]]
+
+
+def test_what_is_typed_while_an_opinion_is_on_its_way_is_kept(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.press("Escape")
+    held = []
+    page.route("**/opinions", lambda route: held.append(route))
+    with page.expect_request("**/opinions"):
+        page.keyboard.press("y")
+    page.keyboard.press("t")
+    page.keyboard.type("small")
+    held[0].continue_()
+    page.wait_for_function(f"() => {GIVEN}.length === 1")
+    page.evaluate("() => secondRead.show(secondRead.listed[1])")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    show_image(page, "0.dcm")
+    assert page.locator(".comment").input_value() == "small"
+
+
+def test_nothing_that_does_something_else_takes_the_focus_of_a_button_that_is_gone(read_images):
+    page = read_images
+    no_run_of_the_script(page)
+    page.locator(".findings > .list .row").first.click()
+    page.locator('[data-of="Agree"]').focus()
+    change = """state => {
+      const image = secondRead.images.get(secondRead.current);
+      const rows = image.findings.rows.map((row) => ({ ...row, state }));
+      secondRead.take({ ...image, findings: { ...image.findings, rows } });
+      return document.activeElement === document.body;
+    }"""
+    assert page.evaluate(change, "not_evaluated")
+    assert not page.evaluate(change, "above")
+    assert page.locator('[data-of="Agree"]:focus').count() == 1
+
+
 @pytest.mark.parametrize("key", ["n", "]", "i"])
 def test_a_key_of_the_page_that_comes_while_its_part_is_mounted_anew_is_not_lost(read_images, key):
     page = read_images

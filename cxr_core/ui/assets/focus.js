@@ -12,10 +12,9 @@ class KeptFocus {
     this.page = ""; // path of the page that has them
     this.at = null; // {list, names, index, node, page}: what has the focus, or had it when it was removed
     this.keys = []; // {list, key, shiftKey, repeat, image, time}: pressed while the list, or a part of the page, was gone
-    const isWithin = (event) => [...this.parts.values()].some(({ root }) => event.composedPath().includes(root));
-    window.addEventListener("focusin", (event) => { if (!isWithin(event)) this.leave(); }, { capture: true });
-    // also beside the entries of a list, which has what had the focus lose it
-    window.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.at?.node)) this.leave(); }, { capture: true });
+    this.pointed = null; // what has the focus while the pointer is pressed beside it
+    window.addEventListener("focusin", (event) => { if (!this.isWithin(event)) this.leave(); }, { capture: true });
+    window.addEventListener("pointerdown", (event) => this.point(event), { capture: true });
     window.addEventListener("keydown", (event) => this.press(event), { capture: true });
   }
 
@@ -25,6 +24,7 @@ class KeptFocus {
     this.page = location.pathname;
     // what moves within a shadow tree is seen within it only
     root.addEventListener("focusin", ({ target }) => this.note(name, target));
+    root.addEventListener("focusout", ({ target }) => queueMicrotask(() => this.lose(target)));
     this.drawn(name);
     // keys act in their order: those of a list wait for it
     if (!this.keys.some(({ list }) => list)) this.replay();
@@ -41,12 +41,36 @@ class KeptFocus {
 
   leave() { Object.assign(this, { at: null, keys: [] }); }
 
+  leaveFieldOf(list) {
+    const { at, isField } = this;
+    if (!isField || at.list !== list) return;
+    at.node.blur();
+    this.leave();
+  }
+
+  isWithin(event) { return [...this.parts.values()].some(({ root }) => event.composedPath().includes(root)); }
+
+  // The pointer is pressed, perhaps beside the entries of a list, which has what had the focus lose it. A finger that
+  // scrolls the page leaves it where it is.
+  point(event) {
+    const node = this.at?.node;
+    if (event.composedPath().includes(node)) return;
+    this.keys = [];
+    if (node && focusedElement() === node) this.pointed = node;
+    else this.leave();
+  }
+
+  // What is removed loses the focus, too: nobody has left it.
+  lose(node) {
+    if (node === this.pointed && node === this.at?.node && node.isConnected && focusedElement() !== node) this.leave();
+  }
+
   note(list, node) {
     const names = namesOf(node);
     this.at = names ? { list, names, index: alike(this.parts.get(list).root, names).indexOf(node), node, page: location.pathname } : null;
   }
 
-  get isField() { return this.at?.node.tagName === "INPUT"; }
+  get isField() { return /^(INPUT|SELECT)$/.test(this.at?.node.tagName); }
 
   // Give the focus to the same entry, or to what is in its place, unless it is somewhere else by now; returns whether the
   // same one has it. A field has what was typed into it, and nothing takes its place.
@@ -58,13 +82,14 @@ class KeptFocus {
     if (same || !isField) (same ?? nodes[Math.min(index, nodes.length - 1)])?.focus({ preventScroll: true });
     if (same && isField && same !== node) {
       same.value = node.value;
-      same.setSelectionRange(node.selectionStart, node.selectionEnd);
+      same.setSelectionRange?.(node.selectionStart, node.selectionEnd);
     }
     return Boolean(same);
   }
 
   // A key that comes while what it is for is gone.
   press(event) {
+    this.pointed = null;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     // on another page, to which the browser's own button leads too, and with an empty worklist there is no list to come
     if (this.at && (location.pathname !== this.at.page || isEmpty(store.worklist))) this.leave();
@@ -90,10 +115,14 @@ class KeptFocus {
     return !this.parts.get(at.list).root.isConnected || this.restore(at.list) || isField;
   }
 
-  // Whether a key of the whole page is for a part that is gone.
+  // Whether a key of the whole page is for a part that is gone, or comes after one that waits for such a part: keys act
+  // in their order.
   isOfPage(event) {
     if (isTyping(event) || store.current === null || location.pathname !== this.page) return false;
-    return [...this.parts.values()].some(({ root, isKey }) => !root.isConnected && isKey(event));
+    const parts = [...this.parts.values()];
+    const gone = parts.filter(({ root }) => !root.isConnected);
+    if (!gone.length || !this.keys.length) return gone.some(({ isKey }) => isKey(event));
+    return parts.some(({ isKey }) => isKey(event)) || (LIST_KEYS.has(event.key) && this.isWithin(event));
   }
 
   // Whether the part has been gone for so long that nobody expects the keys to act any more.
@@ -116,10 +145,10 @@ function namesOf(node) {
   return names.length ? JSON.stringify(Object.fromEntries(names)) : "";
 }
 
-// The elements of a list that are named alike, in its order.
+// The elements of a list that are named alike, in its order: none that does something else.
 function alike(root, names) {
   const { kind, ...others } = JSON.parse(names);
-  const query = kind ? `[data-kind="${kind}"]` : Object.keys(others).map((name) => `[data-${name}]`).join("");
+  const query = kind ? `[data-kind="${kind}"]` : NAMES.map((name) => (name in others ? `[data-${name}]` : `:not([data-${name}])`)).join("");
   return [...root.querySelectorAll(query)];
 }
 
@@ -130,14 +159,23 @@ function focusedElement() {
   return node;
 }
 
+// What a key does in a field of text: [the part that it replaces, by what], or [where the caret is then].
+function edit(key, { value, selectionStart: from, selectionEnd: to }) {
+  const [left, right] = from === to ? [Math.max(0, from - 1), Math.min(value.length, to + 1)] : [from, to];
+  if (key.length === 1) return [from, to, key];
+  return { Backspace: [left, to, ""], Delete: [from, right, ""], ArrowLeft: [left], ArrowRight: [right], Home: [0], End: [value.length] }[key];
+}
+
 // Do what a key does that was pressed on an element.
 function type(node, { key, shiftKey, repeat }) {
-  const isText = typeof node.selectionStart === "number";
-  if (isText && (key.length === 1 || key === "Backspace")) {
-    const { selectionStart: from, selectionEnd: to } = node;
-    if (key === "Backspace") node.setRangeText("", from === to ? Math.max(0, from - 1) : from, to, "end");
-    else node.setRangeText(key, from, to, "end");
-    node.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  const edited = typeof node.selectionStart === "number" && edit(key, node);
+  if (edited) {
+    const [from, to, text] = edited;
+    if (to === undefined) node.setSelectionRange(from, from);
+    else {
+      node.setRangeText(text, from, to, "end");
+      node.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
   } else if (node.tagName === "BUTTON" && (key === "Enter" || key === " ")) node.click();
   else node.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, repeat, bubbles: true, composed: true, cancelable: true }));
 }

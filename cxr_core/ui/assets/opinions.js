@@ -37,7 +37,8 @@ async function sendOpinion(id, label, opinion, comment) {
   if (problem) return problem;
   const { version, opinions } = await response.json();
   const image = store.images.get(id);
-  store.drafts.delete(id, label);
+  // what was typed since waits for the next
+  if ((store.drafts.get(id, label) ?? comment) === comment) store.drafts.delete(id, label);
   if (!image) return "";
   const { [label]: stored, ...comments } = image.comments ?? {};
   // where something else has changed as well, the image is fetched again

@@ -203,9 +203,9 @@ class Viewer {
     const at = store.listed.indexOf(store.current);
     const next = store.listed[at < 0 ? 0 : at + step];
     if (!next) return;
-    // the reader has left what is typed on this image, and its field
-    store.focus.leave();
-    store.show(next);
+    // the reader has left what is typed on this image, and its field: it is stored while that is there
+    store.focus.leaveFieldOf("findings");
+    queueMicrotask(() => store.show(next));
   }
 
   fullScreen() {
