@@ -9,6 +9,7 @@ class Uploads {
     this.waiting = []; // {file, name, upload, position, count, drop}
     // those that are not added yet, in their order; `on`: images that the first one of a drop takes the place of
     this.drops = new Set();
+    this.dropped = 0;
     this.sending = 0;
     this.problems = []; // {name, text, isElse}: isElse where it is not of an upload
     this.duplicates = 0;
@@ -32,7 +33,7 @@ class Uploads {
     }
     // also of what a script run may show before the drop does that was answered already
     const coming = [...this.drops].filter(({ on }) => on.has(store.current)).map((drop) => drop.coming);
-    const drop = { shown: null, coming: "", instead: "", begun: false, left: files.length, on: new Set([store.current, ...coming]) };
+    const drop = { number: (this.dropped += 1), shown: null, coming: "", instead: "", begun: false, left: files.length, on: new Set([store.current, ...coming]) };
     this.drops.add(drop);
     files.forEach((file, position) => {
       this.waiting.push({ file, name: file.path ?? (file.webkitRelativePath || file.name), upload, position, count: files.length, drop });
@@ -114,8 +115,8 @@ class Uploads {
 
   // The drops that came later and take the place of the same image as this one, or of the one on the screen.
   following(drop) {
-    const drops = [...this.drops];
-    return drops.slice(drops.indexOf(drop) + 1).filter(({ on }) => [store.current, ...drop.on].some((id) => on.has(id)));
+    const taken = [store.current, ...drop.on];
+    return [...this.drops].filter(({ number, on }) => number > drop.number && taken.some((id) => on.has(id)));
   }
 
   // Whether an image that was added is gone from the worklist: another tab may have removed it since.
