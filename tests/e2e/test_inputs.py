@@ -524,6 +524,21 @@ def test_letters_of_a_comment_whose_image_goes_away_do_nothing_to_the_next(read_
     assert page.evaluate(COMMENTS) == []
 
 
+@pytest.mark.parametrize("key", ["Escape", "Enter"])
+def test_whoever_leaves_a_comment_whose_image_has_gone_away_has_the_keys_of_the_page(read_images, key):
+    page = read_images
+    no_run_of_the_script(page)
+    comment_on_first_finding(page)
+    page.keyboard.type("small")
+    page.evaluate("() => secondRead.show(secondRead.listed[1])")
+    page.wait_for_selector('.worklist .entry[aria-current="true"] >> text=1.dcm')
+    page.wait_for_function("() => secondRead.maps.has(secondRead.current)")
+    page.keyboard.press(key)
+    page.keyboard.press("n")
+    page.wait_for_selector('.findings .row[aria-checked="true"]:focus')
+    assert page.evaluate(STORED) == {f"{n}.dcm": [] for n in range(3)}
+
+
 def test_the_keys_are_of_the_next_image_where_the_wheel_leaves_a_comment(read_images):
     page = read_images
     no_run_of_the_script(page)

@@ -72,6 +72,8 @@ class KeptFocus {
 
   get isField() { return /^(INPUT|SELECT)$/.test(this.at?.node.tagName); }
 
+  get isFieldOfOther() { return this.isField && ![undefined, store.current].includes(JSON.parse(this.at.names).id); }
+
   // Give the focus to the same entry, or to what is in its place, unless it is somewhere else by now; returns whether the
   // same one has it. A field has what was typed into it, and nothing takes its place.
   restore(list) {
@@ -102,6 +104,11 @@ class KeptFocus {
     event.preventDefault();
     event.stopImmediatePropagation();
     const { key, shiftKey, repeat } = event;
+    // by these the reader leaves the field, also one that is gone with its image
+    if (isOfList && this.isFieldOfOther && (key === "Escape" || key === "Enter")) {
+      this.leave();
+      return;
+    }
     this.keys.push({ list: isOfList ? this.at.list : "", key, shiftKey, repeat, image: store.current, time: performance.now() });
     if (isOfList && document.activeElement !== document.body) this.replay();
   }
