@@ -73,7 +73,7 @@ CHECKS: tuple[Check, ...] = (
         "store",
         check_database,
         "Storage",
-        summary="The database cannot be opened, or is not at the version of this program.",
+        summary="The database cannot be opened or written, or is not at the version of this program.",
         at_start=True,
     ),
     Check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -151,7 +152,11 @@ def check_database() -> Iterator[CheckResult]:
     finally:
         engine.dispose()
     found = f"{name}, {len(MIGRATIONS) - len(todo)} of {len(MIGRATIONS)} migrations"
-    if todo:
+    # asked of the system: a file opened and closed here would end the locks that this process has on it
+    if file is not None and not os.access(file, os.W_OK):
+        action = "Give the user who runs the program write permission for it."
+        yield CheckResult("Database", "failed", f"{found}; its file cannot be written", action)
+    elif todo:
         yield CheckResult("Database", "warning", found, "The rest is done when the app or a command opens it.")
     else:
         yield CheckResult("Database", "ok", found)

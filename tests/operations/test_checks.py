@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -158,6 +160,29 @@ def test_a_damaged_and_an_unreachable_database_are_found(own_folders, tmp_path):
     settings.cache_clear()
     assert failures(check_database)
     assert "secret" not in failures(check_database)
+
+
+_WITHOUT_RIGHTS = """
+from cxr_core.operations.data_checks import check_database
+
+for result in check_database():
+    print(result.state, result.text, result.action, sep="; ")
+"""
+
+
+def test_a_database_that_can_be_read_and_not_written_is_found(own_folders):
+    """As after a restore by another user: everything is listed, and no reading can be stored."""
+    RunStore().close()
+    file = sqlite_file(database_url())
+    assert not failures(check_database)
+    file.chmod(0o444)
+    # root may write to any file: these are the rights by which it does
+    rights = "-dac_override,-dac_read_search,-fowner"
+    ordinary = ["setpriv", f"--inh-caps={rights}", f"--bounding-set={rights}"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*ordinary, sys.executable, "-c", _WITHOUT_RIGHTS], capture_output=True, text=True, check=True
+    )
+    assert re.match(r"failed; .*cannot be written", done.stdout)
 
 
 def test_a_home_that_is_a_file_is_found(own_folders, tmp_path):
