@@ -76,5 +76,6 @@ def planted(
 def _type(font: str, size: int) -> ImageFont.FreeTypeFont:
     if font == FONTS[0]:
         return ImageFont.load_default(size)
-    # matplotlib brings DejaVu, so it is the same on every machine
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf", size)
+    # the same on every machine: matplotlib brings DejaVu, and the other layout of letters needs a library of the system
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{font}.ttf"
+    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
