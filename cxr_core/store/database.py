@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,8 +99,13 @@ def _check_encoding(connection: Any, _record: object) -> None:
         )
 
 
-def open_migrated(url: str, folder: Path) -> Engine:
+def open_migrated(url: str, folder: Path, store: object) -> Engine:
     """Return the engine of a database that is up to date; its file and the folder of runs are private.
+
+    Args:
+        url: in SQLAlchemy's form.
+        folder: of runs.
+        store: whose engine it is: when nobody has it any more, its connections are closed.
 
     Raises:
         StoreDamaged: the file is no database, or is corrupt.
@@ -117,6 +123,7 @@ def open_migrated(url: str, folder: Path) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    weakref.finalize(store, engine.dispose).atexit = False
     return engine
 
 

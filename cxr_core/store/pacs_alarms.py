@@ -64,7 +64,9 @@ class AlarmStore:
 
     def __init__(self, url: str | None = None, runs: Path | None = None) -> None:
         runs = runs or settings().runs
-        self._engine: Engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
+        self._engine: Engine = open_migrated(
+            url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs, self
+        )
 
     def close(self) -> None:
         """Close its connections."""

@@ -101,7 +101,7 @@ class RunStore:
         self.folder = folder or settings().runs
         self._embedded = embedded
         url = url or settings().database_url or f"sqlite:///{self.folder / DATABASE}"
-        self._engine = open_migrated(url, self.folder)
+        self._engine = open_migrated(url, self.folder, self)
 
     def close(self) -> None:
         """Close its connections."""

@@ -57,7 +57,7 @@ class StudyStore:
 
     def __init__(self, url: str | None = None, runs: Path | None = None, *, delete_due: bool = True) -> None:
         runs = runs or settings().runs
-        self._engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs)
+        self._engine = open_migrated(url or settings().database_url or f"sqlite:///{runs / DATABASE}", runs, self)
         self.unfinished = ""
         try:
             self.expired = self.delete_due() if delete_due else 0

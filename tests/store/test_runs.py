@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
@@ -9,6 +10,7 @@ from sqlalchemy import create_engine, inspect, text
 from cxr_core.errors import PathUnusable, WrongArguments
 from cxr_core.store import RunStore
 from cxr_core.store.migrations import MIGRATIONS, migrate
+from cxr_core.store.stored_studies import StudyStore
 from tests.runs import made_up, record_of
 from tests.store.test_predictions import same
 
@@ -203,3 +205,15 @@ def test_an_address_that_cannot_be_opened_is_one_line_without_its_password(tmp_p
             RunStore(url, tmp_path / "runs")
         assert "QZSECRET" not in str(error.value)
         assert "SECOND_READ_DATABASE_URL" in str(error.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_the_connections_of_a_store_that_nobody_has_any_more_are_closed(tmp_path):
+    def opened() -> int:
+        return sum(os.path.realpath(file).startswith(f"{tmp_path}/") for file in Path("/proc/self/fd").iterdir())
+
+    stores = [RunStore(None, tmp_path / "runs", tmp_path / "none"), StudyStore(None, tmp_path / "runs")]
+    assert stores[0].list() == ()
+    assert opened()
+    stores.clear()
+    assert opened() == 0
